@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "commands.hpp"
+#include "terminal.hpp"
+#include <jackplane/store/cut.hpp>
+#include <nlohmann/json.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace cli
+{
+    namespace
+    {
+        struct cut_command
+        {
+            std::string from, to;
+            unsigned bits = 0;
+            bool json = false;
+
+            void run() const
+            {
+                JACKPLANE_EXPECTS(!std::filesystem::exists(to) || !std::filesystem::equivalent(from, to),
+                                  jackplane::io_error, to, ": the file to cut; name another output");
+                jackplane::nested::cut(from, to, bits);
+                auto const before = std::filesystem::file_size(from), after = std::filesystem::file_size(to);
+                if (json)
+                    std::printf("%s\n", nlohmann::ordered_json{{"output", to}, {"bits", bits}, {"bytes", after},
+                                                               {"bytes_before", before}}
+                                            .dump(2)
+                                            .c_str());
+                else
+                    std::printf("%s: %s of %s\n", to.c_str(), megabytes(static_cast<double>(after)).c_str(),
+                                megabytes(static_cast<double>(before)).c_str());
+            }
+        };
+    }
+
+    void add_cut(CLI::App& app)
+    {
+        auto const c = std::make_shared<cut_command>();
+        CLI::App* const sub = app.add_subcommand("cut", "A nested file of fewer bits, for any reader of safetensors");
+        sub->add_option("file", c->from, "nested file")->required()->check(CLI::ExistingFile);
+        sub->add_option("--bits", c->bits, "the widest width to keep")->required()->check(CLI::Range(1u, 8u));
+        sub->add_option("-o,--output", c->to, "nested file to write")->required();
+        sub->add_flag("--json", c->json, "report as JSON");
+        sub->callback([c] { c->run(); });
+    }
+}

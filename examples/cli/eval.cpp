@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/perplexity.hpp"
+#include "commands.hpp"
+#include <jackplane/store/npy.hpp>
+#include <nlohmann/json.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cli
+{
+    namespace
+    {
+        nlohmann::ordered_json json_of(llama::row const& r)
+        {
+            auto const number = [](auto const& x) { return x ? nlohmann::ordered_json(*x) : nlohmann::ordered_json(); };
+            nlohmann::ordered_json out;
+            out["bits"] = r.bits == 0 ? nlohmann::ordered_json("fp32") : nlohmann::ordered_json(r.bits);
+            std::optional<llama::score> const& s = r.result;
+            out["perplexity"] = s ? nlohmann::ordered_json(s->perplexity) : nlohmann::ordered_json();
+            out["perplexity_stderr"] = s ? nlohmann::ordered_json(s->perplexity_stderr) : nlohmann::ordered_json();
+            out["mean_nll"] = s ? nlohmann::ordered_json(s->mean_nll) : nlohmann::ordered_json();
+            out["bits_per_byte"] = number(r.bits_per_byte);
+            out["kl_divergence"] = s ? number(s->kl_divergence) : nlohmann::ordered_json();
+            out["top1_agreement"] = s ? number(s->top1_agreement) : nlohmann::ordered_json();
+            out["effective_bits"] = number(r.effective_bits);
+            out["bytes_per_token"] = number(r.bytes_per_token);
+            out["tokens_per_second"] = s ? nlohmann::ordered_json(static_cast<double>(s->tokens) / s->seconds)
+                                         : nlohmann::ordered_json();
+            return out;
+        }
+
+        // "fp32,8,4" -> 0, 8, 4
+        std::vector<unsigned> widths_of(std::vector<std::string> const& names)
+        {
+            std::vector<unsigned> all;
+            for (std::string const& name : names)
+            {
+                bool const width = name.size() == 1 && name[0] >= '1' && name[0] <= '8';
+                if (!width && name != "fp32")
+                    throw CLI::ValidationError("--bits", "'" + name + "' is neither fp32 nor a width from 1 to 8");
+                all.push_back(width ? static_cast<unsigned>(name[0] - '0') : 0);
+            }
+            return all;
+        }
+
+        struct eval_command
+        {
+            std::string model, text, tokens, reference_folder;
+            std::vector<std::string> bits;
+            std::size_t context = 0;
+            bool json = false;
+
+            void run() const
+            {
+                bool const folder = std::filesystem::is_directory(model);
+                std::optional<llama::model> dense, full;
+                std::optional<llama::packed_model> packed;
+                if (folder)
+                    dense = llama::load_model(model);
+                else
+                    packed = llama::load_nested(model);
+                if (!reference_folder.empty())
+                    full = llama::load_model(reference_folder);
+                auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
+                for (unsigned const width : widths)
+                    expect(width, packed);
+                llama::config const& sizes = folder ? dense->sizes : packed->sizes;
+                auto const words = tokenizer_of(packed);
+                llama::scored_text const scored = read(sizes, words);
+
+                std::optional<llama::reference> against;
+                if (full)
+                    against = llama::make_reference(*full, scored.cut);
+                llama::reference const* const r = against ? &*against : nullptr;
+                nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+                if (!json)
+                    std::printf("%s\n", llama::table_head().c_str());
+                for (unsigned const width : widths)
+                {
+                    llama::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
+                    llama::row const row = width != 0 ? llama::quantized_row(*packed, width, scored, r)
+                                           : fp32     ? llama::full_precision_row(*fp32, scored, r)
+                                                      : llama::row{};
+                    if (json)
+                        rows.push_back(json_of(row));
+                    else
+                        std::printf("%s\n", llama::table_line(row).c_str());
+                    std::fflush(stdout);
+                }
+                if (json)
+                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
+                                                               {"tokens", scored.cut.scored()},
+                                                               {"rows", rows}}
+                                            .dump(2)
+                                            .c_str());
+            }
+
+        private:
+            void expect(unsigned width, std::optional<llama::packed_model> const& packed) const
+            {
+                JACKPLANE_EXPECTS(width == 0 || packed, jackplane::width_error, model, ": a folder is full precision and ",
+                                  "has no ", width, "-bit row; quantize it first");
+                if (width != 0)
+                    packed->expect_width(width, model);
+            }
+
+            static std::vector<unsigned> default_widths(std::optional<llama::packed_model> const& packed)
+            {
+                std::vector<unsigned> all{0};
+                if (packed)
+                {
+                    auto const readable = packed->widths();
+                    all.insert(all.end(), readable.rbegin(), readable.rend());
+                }
+                return all;
+            }
+
+            std::unique_ptr<llama::tokenizer> tokenizer_of(std::optional<llama::packed_model> const& packed) const
+            {
+                auto const file = std::filesystem::path(model) / "tokenizer.model";
+                if (packed)
+                    return packed->tokenizer.empty() ? nullptr : llama::tokenizer::from_bytes(packed->tokenizer, model);
+                return std::filesystem::exists(file) ? std::make_unique<llama::tokenizer>(file) : nullptr;
+            }
+
+            llama::scored_text read(llama::config const& sizes, std::unique_ptr<llama::tokenizer> const& words) const
+            {
+                std::size_t const window = context == 0 ? sizes.context : context;
+                if (!tokens.empty())
+                {
+                    auto const all = jackplane::npy::read_tokens(tokens);
+                    for (std::size_t i = 0; i < all.size(); ++i)
+                        JACKPLANE_EXPECTS(all[i] < sizes.vocabulary, jackplane::value_error, tokens, ": token ", i, " is ",
+                                          all[i], ", the vocabulary has ", sizes.vocabulary);
+                    return llama::scored_text::of(all, window, {}, words.get());
+                }
+                JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
+                                  "use --tokens");
+                auto const all = words->encode(llama::settings_file::contents(text));
+                return llama::scored_text::of(all, window, words->bos(), words.get());
+            }
+        };
+    }
+
+    void add_eval(CLI::App& app)
+    {
+        auto const c = std::make_shared<eval_command>();
+        CLI::App* const sub = app.add_subcommand("eval", "Perplexity, KL divergence and size at each width");
+        sub->add_option("--model", c->model, "Hugging Face folder or nested file")->required()->check(CLI::ExistingPath);
+        sub->add_option("--bits", c->bits, "fp32 and widths, as fp32,8,4,2; default: all there are")->delimiter(',');
+        auto* const input = sub->add_option_group("input", "what to score");
+        input->add_option("--text", c->text, "a text file")->check(CLI::ExistingFile);
+        input->add_option("--tokens", c->tokens, "a .npy file of tokens, u16 or u32")->check(CLI::ExistingFile);
+        input->require_option(1);
+        sub->add_option("--context", c->context, "tokens of one window; default: the model's")->check(CLI::Range(2, 1 << 20));
+        sub->add_option("--reference", c->reference_folder, "the full-precision folder, for KL, top-1 and the fp32 row")
+            ->check(CLI::ExistingDirectory);
+        sub->add_flag("--json", c->json, "report as JSON");
+        sub->callback([c] { c->run(); });
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "commands.hpp"
+#include "terminal.hpp"
+#include <jackplane/store/nested_read.hpp>
+#include <nlohmann/json.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+namespace cli
+{
+    namespace
+    {
+        namespace nested = jackplane::nested;
+
+        struct inspect_command
+        {
+            std::string path;
+            bool json = false, verify = false;
+
+            void run() const
+            {
+                nested::file const file = nested::open(path);
+                if (verify)
+                    file.verify(file.bits());
+                json ? as_json(file) : as_text(file);
+            }
+
+            void as_json(nested::file const& file) const
+            {
+                nlohmann::ordered_json out{{"file", path},
+                                           {"bytes", file.size()},
+                                           {"slice", file.described().slice},
+                                           {"levels", nlohmann::ordered_json::array()},
+                                           {"layers", nlohmann::ordered_json::array()},
+                                           {"tensors", nlohmann::ordered_json::array()}};
+                for (nested::level const& l : file.levels())
+                    out["levels"].push_back({{"bits", l.bits}, {"end", l.end}, {"digest", l.digest}});
+                for (auto const& [name, l] : file.described().layers)
+                    out["layers"].push_back({{"name", name},
+                                             {"shape", {l.rows, l.cols}},
+                                             {"group", l.group},
+                                             {"codebook", l.codebook},
+                                             {"bits", l.bits},
+                                             {"planes", l.planes},
+                                             {"scale", std::string(dtype_name(l.scale))},
+                                             {"zero", l.zero}});
+                for (auto const* t : file.plain())
+                    out["tensors"].push_back({{"name", t->name},
+                                              {"dtype", std::string(dtype_name(t->type))},
+                                              {"shape", t->shape},
+                                              {"bytes", t->bytes.size()}});
+                std::printf("%s\n", out.dump(2).c_str());
+            }
+
+            void as_text(nested::file const& file) const
+            {
+                std::printf("%s: %s, slice %s\n", path.c_str(), megabytes(static_cast<double>(file.size())).c_str(),
+                            file.described().slice.c_str());
+                for (nested::level const& l : file.levels())
+                    std::printf("  %u bits: the first %llu bytes\n", l.bits, static_cast<unsigned long long>(l.end));
+                for (auto const& [name, l] : file.described().layers)
+                    std::printf("  %-48s %6llu x %-6llu %s%u, group %llu, scale %s, zero %s\n", name.c_str(),
+                                static_cast<unsigned long long>(l.rows), static_cast<unsigned long long>(l.cols),
+                                l.codebook.c_str(), l.bits, static_cast<unsigned long long>(l.group),
+                                std::string(dtype_name(l.scale)).c_str(), l.zero.c_str());
+                for (auto const* t : file.plain())
+                    std::printf("  %-48s %s %s\n", t->name.c_str(), std::string(dtype_name(t->type)).c_str(),
+                                jackplane::safetensors::shape_text(t->shape).c_str());
+            }
+        };
+    }
+
+    void add_inspect(CLI::App& app)
+    {
+        auto const c = std::make_shared<inspect_command>();
+        CLI::App* const sub = app.add_subcommand("inspect", "What a nested file holds");
+        sub->add_option("file", c->path, "nested file")->required()->check(CLI::ExistingFile);
+        sub->add_flag("--verify", c->verify, "read everything and compare digests");
+        sub->add_flag("--json", c->json, "report as JSON");
+        sub->callback([c] { c->run(); });
+    }
+}

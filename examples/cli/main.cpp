@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "commands.hpp"
+#include <jackplane/core/check.hpp>
+#include <jackplane/core/version.hpp>
+#include <cblas.h>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+// jackplane: quantize a model once, look at it, cut it, score it, let it write.
+// Exit codes: 0 done; 1 bad data, with one line that says where; 2 bad usage.
+int main(int argc, char** argv)
+{
+    openblas_set_num_threads(1); // we run windows side by side instead
+    CLI::App app{"jackplane " + jackplane::text(JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR, ".",
+                                                JACKPLANE_VERSION_PATCH) +
+                 ": quantize a language model once, run it at any width"};
+    app.name("jackplane");
+    app.require_subcommand(1);
+    app.failure_message([](CLI::App const*, CLI::Error const& e)
+                        { return "jackplane: " + std::string(e.what()) + " (--help shows the usage)\n"; });
+    cli::add_quantize(app);
+    cli::add_inspect(app);
+    cli::add_cut(app);
+    cli::add_eval(app);
+    cli::add_generate(app);
+    try
+    {
+        app.parse(argc, argv);
+    }
+    catch (CLI::ParseError const& e)
+    {
+        return app.exit(e) == 0 ? 0 : 2; // --help is no error
+    }
+    catch (std::bad_alloc const&)
+    {
+        std::fprintf(stderr, "jackplane: out of memory\n");
+        return 1;
+    }
+    catch (std::exception const& e)
+    {
+        std::fprintf(stderr, "jackplane: %s\n", e.what());
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "blas.hpp"
+#include "config.hpp"
+#include "elementwise.hpp"
+#include "forward.hpp"
+#include "weights.hpp"
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+namespace llama
+{
+    // negative_log_likelihood() and `weight` times its gradient: into work.d_normed for the layers, added to d_output
+    // [vocabulary, hidden] unless null.
+    template <class T>
+    double negative_log_likelihood_backward(config const& c, ends_view<T const> const& ends,
+                                            std::span<token const> tokens, std::size_t length, T weight,
+                                            workspace<T>& work, T* d_output)
+    {
+        double total = 0.0;
+        for (std::size_t first = 0; first < tokens.size(); first += workspace<T>::logit_rows)
+        {
+            std::size_t const rows = std::min(workspace<T>::logit_rows, tokens.size() - first);
+            T const* const hidden = work.hidden.data() + first * c.hidden;
+            linear(hidden, ends.output, work.logits.data(), rows, c.hidden, c.vocabulary);
+            for (std::size_t i = 0; i < rows; ++i)
+            {
+                std::size_t const t = first + i;
+                T* const x = work.logits.data() + i * c.vocabulary;
+                if ((t + 1) % length == 0) // nothing follows in this window
+                {
+                    std::fill_n(x, c.vocabulary, T{0});
+                    continue;
+                }
+                T const most = maximum(x, c.vocabulary), target = x[tokens[t + 1]];
+                T const sum = exponentiate(x, c.vocabulary, most);
+                total += std::log(static_cast<double>(sum)) + static_cast<double>(most - target);
+                scale(x, c.vocabulary, weight / sum);
+                x[tokens[t + 1]] -= weight;
+            }
+            linear_input_gradient(work.logits.data(), ends.output, work.d_normed.data() + first * c.hidden, rows,
+                                  c.hidden, c.vocabulary);
+            if (d_output)
+                linear_weight_gradient(work.logits.data(), hidden, d_output, rows, c.hidden, c.vocabulary);
+        }
+        return total;
+    }
+
+    // work.d_attended -> work.d_qkv. For y = p v, p = softmax(x):  dv = p^T dy,  dp = dy v^T,  dx = p (dp - sum(p dp)).
+    template <class T>
+    void attention_backward(config const& c, layer_state<T> const& s, workspace<T>& work, std::size_t windows,
+                            std::size_t length)
+    {
+        std::size_t const width = c.qkv_width(), group = c.heads / c.kv_heads;
+        T const factor = T{1} / std::sqrt(static_cast<T>(c.head_dim));
+        std::fill_n(work.d_qkv.data(), windows * length * width, T{0});
+        for (std::size_t b = 0; b < windows; ++b)
+        {
+            for (std::size_t h = 0; h < c.heads; ++h)
+            {
+                std::size_t const window = b * length * width;
+                std::size_t const at_q = window + h * c.head_dim, at_k = window + (c.heads + h / group) * c.head_dim;
+                std::size_t const at_v = at_k + c.kv_width();
+                operand<T> const k{s.qkv.data() + at_k, width}, v{s.qkv.data() + at_v, width};
+                T const* const p = s.probabilities.data() + (b * c.heads + h) * length * length;
+                for (std::size_t first = 0; first < length; first += workspace<T>::attention_rows)
+                {
+                    std::size_t const end = std::min(first + workspace<T>::attention_rows, length), rows = end - first;
+                    operand<T> const dy{work.d_attended.data() + (b * length + first) * c.query_width() +
+                                            h * c.head_dim,
+                                        c.query_width()};
+                    operand<T> const q{s.qkv.data() + at_q + first * width, width};
+                    operand<T> const block{p + first * length, length};
+                    gemm(end, c.head_dim, rows, T{1}, transpose(block), dy, T{1}, work.d_qkv.data() + at_v, width);
+                    gemm(rows, end, c.head_dim, T{1}, dy, transpose(v), T{0}, work.d_scores.data(), length);
+                    for (std::size_t i = 0; i < rows; ++i)
+                    {
+                        T* const d = work.d_scores.data() + i * length;
+                        T const* const x = block.data + i * length;
+                        std::size_t const seen = first + i + 1;
+                        T const mean = dot(x, d, seen);
+                        for (std::size_t j = 0; j < seen; ++j)
+                            d[j] = x[j] * (d[j] - mean);
+                        std::fill(d + seen, d + end, T{0});
+                    }
+                    operand<T> const d_scores{work.d_scores.data(), length};
+                    gemm(rows, c.head_dim, end, factor, d_scores, k, T{0}, work.d_qkv.data() + at_q + first * width,
+                         width);
+                    gemm(end, c.head_dim, rows, factor, transpose(d_scores), q, T{1}, work.d_qkv.data() + at_k, width);
+                }
+            }
+        }
+    }
+
+    // The way back behind forward() with the same arguments: work.d_normed = the gradient by work.hidden on entry;
+    // gradients(i) and d_ends (their null pointers are left out) are added to.
+    template <class T, class Layers, class Gradients>
+    void backward(config const& c, Layers&& layers, ends_view<T const> const& ends, std::span<token const> tokens,
+                  std::size_t length, workspace<T>& work, Gradients&& gradients, ends_view<T> const& d_ends,
+                  dropout const& drop = {})
+    {
+        std::size_t const n = tokens.size(), windows = n / length, size = n * c.hidden;
+        T* const d_stream = work.d_stream.data();
+        T* const d_normed = work.d_normed.data();
+        auto d_branch = [&](std::size_t site) -> T const*
+        {
+            if (drop.rate <= 0.0f)
+                return d_stream;
+            drop.apply<T>(nullptr, d_stream, work.branch.data(), size, static_cast<std::uint32_t>(site));
+            return work.branch.data();
+        };
+        std::fill_n(d_stream, size, T{0});
+        rms_norm_backward(work.last.data(), ends.norm, work.last_inverse.data(), d_normed, d_stream, d_ends.norm,
+                          work.row.data(), n, c.hidden);
+        for (std::size_t i = c.layers; i-- > 0;)
+        {
+            layer_view<T const> const w = layers(i);
+            layer_view<T> const g = gradients(i);
+            layer_state<T>& s = work.state(i);
+            T const* const d_down = d_branch(2 * i + 2);
+            linear_weight_gradient(d_down, s.active.data(), g.down, n, c.intermediate, c.hidden);
+            linear_input_gradient(d_down, w.down, work.d_active.data(), n, c.intermediate, c.hidden);
+            swiglu_backward(s.gate_up.data(), work.d_active.data(), n, c.intermediate);
+            linear_weight_gradient(s.gate_up.data(), s.mlp_normed.data(), g.gate_up, n, c.hidden, 2 * c.intermediate);
+            linear_input_gradient(s.gate_up.data(), w.gate_up, d_normed, n, c.hidden, 2 * c.intermediate);
+            rms_norm_backward(s.middle.data(), w.mlp_norm, s.mlp_inverse.data(), d_normed, d_stream, g.mlp_norm,
+                              work.row.data(), n, c.hidden);
+
+            T const* const d_output = d_branch(2 * i + 1);
+            linear_weight_gradient(d_output, s.attended.data(), g.output, n, c.query_width(), c.hidden);
+            linear_input_gradient(d_output, w.output, work.d_attended.data(), n, c.query_width(), c.hidden);
+            attention_backward(c, s, work, windows, length);
+            for (std::size_t t = 0; t < n; ++t)
+                work.rotary.rotate(work.d_qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length, T{-1});
+            linear_weight_gradient(work.d_qkv.data(), s.attention_normed.data(), g.qkv, n, c.hidden, c.qkv_width());
+            linear_input_gradient(work.d_qkv.data(), w.qkv, d_normed, n, c.hidden, c.qkv_width());
+            rms_norm_backward(s.input.data(), w.attention_norm, s.attention_inverse.data(), d_normed, d_stream,
+                              g.attention_norm, work.row.data(), n, c.hidden);
+        }
+        if (d_ends.embedding)
+        {
+            T const* const d_first = d_branch(0);
+            for (std::size_t t = 0; t < n; ++t)
+            {
+                T* const row = d_ends.embedding + tokens[t] * c.hidden;
+                for (std::size_t j = 0; j < c.hidden; ++j)
+                    row[j] += d_first[t * c.hidden + j];
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+// What happens between the matrix products. Plain loops that compilers vectorize without -ffast-math: sums run in fixed
+// lanes, and exp is a polynomial (libm's is a call per element).
+
+namespace llama
+{
+    // exp(x) to 2 units in the last place; arguments below -87 give exp(-87).
+    inline float exponential(float x) noexcept
+    {
+        float const clamped = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
+        float const magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer in the low bits
+        float const shifted = clamped * 1.44269504f + magic;
+        float const n = shifted - magic;
+        float const r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f; // |r| <= ln 2 / 2, ln 2 in two parts
+        float p = 1.0f / 5040.0f;                                           // Taylor, degree 7: 2e-8 at the ends
+        p = p * r + 1.0f / 720.0f;
+        p = p * r + 1.0f / 120.0f;
+        p = p * r + 1.0f / 24.0f;
+        p = p * r + 1.0f / 6.0f;
+        p = p * r + 0.5f;
+        p = p * r + 1.0f;
+        p = p * r + 1.0f;
+        std::uint32_t const exponent =
+            (std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(magic) + 127u) << 23;
+        return p * std::bit_cast<float>(exponent);
+    }
+
+    inline double exponential(double x) noexcept { return std::exp(x); }
+
+    inline constexpr std::size_t lanes = 16;
+
+    template <class T>
+    T dot(T const* a, T const* b, std::size_t n) noexcept
+    {
+        std::array<T, lanes> sum{};
+        std::size_t j = 0;
+        for (; j + lanes <= n; j += lanes)
+        {
+            for (std::size_t l = 0; l < lanes; ++l)
+                sum[l] += a[j + l] * b[j + l];
+        }
+        T total = 0;
+        for (; j < n; ++j)
+            total += a[j] * b[j];
+        for (std::size_t l = 0; l < lanes; ++l)
+            total += sum[l];
+        return total;
+    }
+
+    template <class T>
+    T maximum(T const* x, std::size_t n) noexcept
+    {
+        std::array<T, lanes> most;
+        most.fill(x[0]);
+        std::size_t j = 0;
+        for (; j + lanes <= n; j += lanes)
+        {
+            for (std::size_t l = 0; l < lanes; ++l)
+                most[l] = most[l] < x[j + l] ? x[j + l] : most[l];
+        }
+        for (; j < n; ++j)
+            most[0] = most[0] < x[j] ? x[j] : most[0];
+        T m = most[0];
+        for (T v : most)
+            m = m < v ? v : m;
+        return m;
+    }
+
+    // x[j] = exp(x[j] - shift); returns the sum.
+    template <class T>
+    T exponentiate(T* x, std::size_t n, T shift) noexcept
+    {
+        std::array<T, lanes> sum{};
+        std::size_t j = 0;
+        for (; j + lanes <= n; j += lanes)
+        {
+            for (std::size_t l = 0; l < lanes; ++l)
+            {
+                x[j + l] = exponential(x[j + l] - shift);
+                sum[l] += x[j + l];
+            }
+        }
+        T total = 0;
+        for (; j < n; ++j)
+        {
+            x[j] = exponential(x[j] - shift);
+            total += x[j];
+        }
+        for (T v : sum)
+            total += v;
+        return total;
+    }
+
+    template <class T>
+    void scale(T* x, std::size_t n, T factor) noexcept
+    {
+        for (std::size_t j = 0; j < n; ++j)
+            x[j] *= factor;
+    }
+
+    // y = x w / rms(x) per token; rms^2 = mean(x^2) + eps. Keeps 1 / rms per token for the way back.
+    template <class T>
+    void rms_norm(T const* x, T const* w, T* y, T* inverse, std::size_t tokens, std::size_t n, double eps) noexcept
+    {
+        for (std::size_t t = 0; t < tokens; ++t, x += n, y += n)
+        {
+            T const r = T{1} / std::sqrt(dot(x, x, n) / static_cast<T>(n) + static_cast<T>(eps));
+            inverse[t] = r;
+            for (std::size_t j = 0; j < n; ++j)
+                y[j] = x[j] * r * w[j];
+        }
+    }
+
+    // dx += r (w dy - x r^2 mean(w dy x)),  dw += dy x r (when asked for).  `scratch` holds one row.
+    template <class T>
+    void rms_norm_backward(T const* x, T const* w, T const* inverse, T const* dy, T* dx, T* dw, T* scratch,
+                           std::size_t tokens, std::size_t n) noexcept
+    {
+        for (std::size_t t = 0; t < tokens; ++t, x += n, dy += n, dx += n)
+        {
+            T const r = inverse[t];
+            for (std::size_t j = 0; j < n; ++j)
+                scratch[j] = dy[j] * w[j];
+            T const mean = dot(scratch, x, n) * r * r / static_cast<T>(n);
+            for (std::size_t j = 0; j < n; ++j)
+                dx[j] += r * (scratch[j] - x[j] * mean);
+            if (dw)
+            {
+                for (std::size_t j = 0; j < n; ++j)
+                    dw[j] += dy[j] * x[j] * r;
+            }
+        }
+    }
+
+    // cos and sin of position * theta^(-2 j / head_dim), [positions, head_dim / 2] each.
+    template <class T>
+    struct rotary_table
+    {
+        std::size_t half;
+        std::vector<T> cosine, sine;
+
+        rotary_table(std::size_t positions, std::size_t head_dim, double theta)
+            : half(head_dim / 2), cosine(positions * half), sine(positions * half)
+        {
+            for (std::size_t p = 0; p < positions; ++p)
+            {
+                for (std::size_t j = 0; j < half; ++j)
+                {
+                    double const frequency =
+                        std::pow(theta, -2.0 * static_cast<double>(j) / static_cast<double>(head_dim));
+                    double const angle = static_cast<double>(p) * frequency;
+                    cosine[p * half + j] = static_cast<T>(std::cos(angle));
+                    sine[p * half + j] = static_cast<T>(std::sin(angle));
+                }
+            }
+        }
+
+        // Turns (x[j], x[j + half]) of each head by the angle of the position; direction -1 turns back (the gradient).
+        void rotate(T* x, std::size_t heads, std::size_t position, T direction = T{1}) const noexcept
+        {
+            T const* const c = cosine.data() + position * half;
+            T const* const s = sine.data() + position * half;
+            for (std::size_t h = 0; h < heads; ++h, x += 2 * half)
+            {
+                for (std::size_t j = 0; j < half; ++j)
+                {
+                    T const a = x[j], b = x[j + half], sj = direction * s[j];
+                    x[j] = a * c[j] - b * sj;
+                    x[j + half] = b * c[j] + a * sj;
+                }
+            }
+        }
+    };
+
+    // y = silu(gate) up;  gate_up [tokens, 2 n] holds gate then up in each row, y [tokens, n].
+    template <class T>
+    void swiglu(T const* gate_up, T* y, std::size_t tokens, std::size_t n) noexcept
+    {
+        for (std::size_t t = 0; t < tokens; ++t, gate_up += 2 * n, y += n)
+        {
+            for (std::size_t j = 0; j < n; ++j)
+            {
+                T const gate = gate_up[j];
+                y[j] = gate / (T{1} + exponential(-gate)) * gate_up[j + n];
+            }
+        }
+    }
+
+    // gate_up := its own gradient.
+    template <class T>
+    void swiglu_backward(T* gate_up, T const* dy, std::size_t tokens, std::size_t n) noexcept
+    {
+        for (std::size_t t = 0; t < tokens; ++t, gate_up += 2 * n, dy += n)
+        {
+            for (std::size_t j = 0; j < n; ++j)
+            {
+                T const gate = gate_up[j], up = gate_up[j + n], sigmoid = T{1} / (T{1} + exponential(-gate));
+                gate_up[j] = dy[j] * up * sigmoid * (T{1} + gate * (T{1} - sigmoid));
+                gate_up[j + n] = dy[j] * gate * sigmoid;
+            }
+        }
+    }
+
+    // Inverted dropout whose mask is a hash of (key, element): nothing is stored, the way back draws the same mask.
+    struct dropout
+    {
+        float rate = 0.0f;
+        std::uint32_t key = 0;
+
+        // y = base + mask x / (1 - rate); `site` tells the places of the network apart. base may be null, y may be x.
+        template <class T>
+        void apply(T const* base, T const* x, T* y, std::size_t n, std::uint32_t site) const noexcept
+        {
+            auto const threshold = static_cast<std::uint32_t>(static_cast<double>(rate) * 16777216.0); // of 2^24
+            T const kept = T{1} / (T{1} - static_cast<T>(rate));
+            std::uint32_t const start = hash(key ^ (site * 0x9e3779b9u));
+            for (std::size_t j = 0; j < n; ++j)
+            {
+                T const m = (hash(start + static_cast<std::uint32_t>(j)) >> 8) < threshold ? T{0} : kept;
+                y[j] = x[j] * m + (base ? base[j] : T{0});
+            }
+        }
+
+    private:
+        static constexpr std::uint32_t hash(std::uint32_t x) noexcept // an xorshift-multiply mixer
+        {
+            x = (x ^ (x >> 16)) * 0x7feb352du;
+            x = (x ^ (x >> 15)) * 0x846ca68bu;
+            return x ^ (x >> 16);
+        }
+    };
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/parallel.hpp>
+#include "forward.hpp"
+#include "model.hpp"
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    // Tokens cut into consecutive windows without overlap; the last is kept if it has 2 tokens or more. With a start token
+    // each window is that token and one token of text fewer.
+    class windows
+    {
+    public:
+        windows(std::span<token const> text, std::size_t context, std::optional<token> start = {})
+        {
+            JACKPLANE_EXPECTS(context >= 2, jackplane::shape_error, "a context of ", context, " tokens scores none");
+            std::size_t const step = context - (start ? 1 : 0);
+            for (std::size_t at = 0; at < text.size(); at += step)
+            {
+                std::vector<token> window;
+                if (start)
+                    window.push_back(*start);
+                auto const part = text.subspan(at, std::min(step, text.size() - at));
+                window.insert(window.end(), part.begin(), part.end());
+                if (window.size() >= 2)
+                    _all.push_back(std::move(window));
+            }
+            JACKPLANE_EXPECTS(!_all.empty(), jackplane::shape_error, "a text of ", text.size(),
+                              " tokens has nothing to score");
+        }
+        std::size_t size() const noexcept { return _all.size(); }
+        std::span<token const> operator[](std::size_t i) const noexcept { return _all[i]; }
+        std::size_t longest() const noexcept { return _all.front().size(); }
+        std::size_t scored() const noexcept // every token but the first of each window
+        {
+            std::size_t sum = 0;
+            for (auto const& window : _all)
+                sum += window.size() - 1;
+            return sum;
+        }
+
+    private:
+        std::vector<std::vector<token>> _all;
+    };
+
+    struct score
+    {
+        std::size_t tokens = 0;                              // scored
+        double mean_nll = 0;                                 // nats per token
+        double perplexity = 0;                               // exp(mean_nll)
+        double perplexity_stderr = 0;                        // from the means of the windows
+        std::optional<double> kl_divergence, top1_agreement; // against a reference: nats per token, share of tokens
+        double seconds = 0;
+    };
+
+    // What a reference model leaves behind, so that it runs once: its last hidden states, window after window.
+    struct reference
+    {
+        model const* dense;
+        std::vector<std::vector<float>> hidden; // per window [tokens, hidden]
+    };
+
+    namespace detail
+    {
+        // Runs body(window, workspace with the hidden states of that window) on all cores, in any order.
+        template <class Body>
+        void for_each_window(model const& m, windows const& text, jackplane::threads parallel, Body&& body)
+        {
+            auto const view = m.view();
+            parallel(text.size(),
+                     [&](std::size_t first, std::size_t last)
+                     {
+                         workspace<float> work(m.sizes, 1, text.longest(), false);
+                         for (std::size_t i = first; i < last; ++i)
+                         {
+                             forward(
+                                 m.sizes, [&](std::size_t layer) { return view.layer(layer); }, view.ends(), text[i],
+                                 text[i].size(), work);
+                             body(i, work);
+                         }
+                     });
+        }
+
+        // log p of every token from logits, in double; returns log of the sum of exponentials
+        inline double log_total(std::span<float const> logits)
+        {
+            double const most = *std::max_element(logits.begin(), logits.end());
+            double sum = 0;
+            for (float const x : logits)
+                sum += std::exp(static_cast<double>(x) - most);
+            return most + std::log(sum);
+        }
+        inline std::size_t best(std::span<float const> logits)
+        {
+            return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+        }
+    }
+
+    inline reference make_reference(model const& m, windows const& text, jackplane::threads parallel = {})
+    {
+        reference r{&m, std::vector<std::vector<float>>(text.size())};
+        detail::for_each_window(m, text, parallel,
+                                [&](std::size_t i, workspace<float> const& work)
+                                {
+                                    auto const n = static_cast<std::ptrdiff_t>(text[i].size() * m.sizes.hidden);
+                                    r.hidden[i].assign(work.hidden.begin(), work.hidden.begin() + n);
+                                });
+        return r;
+    }
+
+    // Scores every token of every window but its first. Sums are in double, window by window: the same result for any
+    // number of threads.
+    inline score evaluate(model const& m, windows const& text, reference const* against = nullptr,
+                          jackplane::threads parallel = {})
+    {
+        JACKPLANE_EXPECTS(!against || against->dense->sizes.vocabulary == m.sizes.vocabulary, jackplane::shape_error,
+                          "the reference has a vocabulary of ", against ? against->dense->sizes.vocabulary : 0,
+                          ", the model of ", m.sizes.vocabulary);
+        struct sums
+        {
+            double nll = 0, divergence = 0;
+            std::size_t agreed = 0;
+        };
+        std::vector<sums> per_window(text.size());
+        std::size_t const vocabulary = m.sizes.vocabulary;
+        auto const begin = std::chrono::steady_clock::now();
+        detail::for_each_window(
+            m, text, parallel,
+            [&](std::size_t i, workspace<float>& work)
+            {
+                auto const window = text[i];
+                std::size_t const n = window.size() - 1; // the last token predicts nothing
+                std::vector<float> logits(std::min(n, workspace<float>::logit_rows) * vocabulary), expected;
+                expected.resize(against ? logits.size() : 0);
+                for (std::size_t first = 0; first < n; first += workspace<float>::logit_rows)
+                {
+                    std::size_t const rows = std::min(workspace<float>::logit_rows, n - first), hidden = m.sizes.hidden;
+                    linear(work.hidden.data() + first * hidden, m.view().ends().output, logits.data(), rows, hidden,
+                           vocabulary);
+                    if (against)
+                    {
+                        model const& r = *against->dense;
+                        linear(against->hidden[i].data() + first * r.sizes.hidden, r.view().ends().output,
+                               expected.data(), rows, r.sizes.hidden, vocabulary);
+                    }
+                    for (std::size_t t = 0; t < rows; ++t)
+                    {
+                        std::span<float const> const q(logits.data() + t * vocabulary, vocabulary);
+                        double const total = detail::log_total(q);
+                        per_window[i].nll += total - static_cast<double>(q[window[first + t + 1]]);
+                        if (!against)
+                            continue;
+                        std::span<float const> const p(expected.data() + t * vocabulary, vocabulary);
+                        double const p_total = detail::log_total(p);
+                        for (std::size_t v = 0; v < vocabulary; ++v)
+                        {
+                            double const log_p = static_cast<double>(p[v]) - p_total;
+                            per_window[i].divergence += std::exp(log_p) * (log_p - (static_cast<double>(q[v]) - total));
+                        }
+                        per_window[i].agreed += detail::best(p) == detail::best(q);
+                    }
+                }
+            });
+        score s;
+        s.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        s.tokens = text.scored();
+        sums all;
+        double mean = 0, squares = 0; // of the windows' means
+        for (std::size_t i = 0; i < text.size(); ++i)
+        {
+            all.nll += per_window[i].nll;
+            all.divergence += per_window[i].divergence;
+            all.agreed += per_window[i].agreed;
+            mean += per_window[i].nll / static_cast<double>(text[i].size() - 1) / static_cast<double>(text.size());
+        }
+        for (std::size_t i = 0; i < text.size(); ++i)
+        {
+            double const off = per_window[i].nll / static_cast<double>(text[i].size() - 1) - mean;
+            squares += off * off;
+        }
+        auto const n = static_cast<double>(s.tokens), w = static_cast<double>(text.size());
+        s.mean_nll = all.nll / n;
+        s.perplexity = std::exp(s.mean_nll);
+        s.perplexity_stderr = text.size() > 1 ? s.perplexity * std::sqrt(squares / (w - 1) / w) : 0;
+        if (against)
+        {
+            s.kl_divergence = all.divergence / n;
+            s.top1_agreement = static_cast<double>(all.agreed) / n;
+        }
+        return s;
+    }
+}

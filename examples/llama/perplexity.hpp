@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "evaluate.hpp"
+#include "nested_model.hpp"
+#include "tokenizer.hpp"
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace llama
+{
+    // A text to score: windows of tokens, and the bytes that the scored tokens stand for (if a tokenizer knows).
+    struct scored_text
+    {
+        windows cut;
+        std::optional<std::size_t> bytes;
+
+        static scored_text of(std::span<token const> tokens, std::size_t context, std::optional<token> start,
+                              tokenizer const* words)
+        {
+            scored_text t{windows(tokens, context, start), {}};
+            if (words == nullptr)
+                return t;
+            t.bytes = 0;
+            for (std::size_t i = 0; i < t.cut.size(); ++i)
+                for (token const scored : t.cut[i].subspan(1))
+                    *t.bytes += words->bytes(scored).size();
+            return t;
+        }
+    };
+
+    // One line of the table. bits 0: full precision. What was not or cannot be measured is empty.
+    struct row
+    {
+        unsigned bits = 0;
+        std::string note; // "own" for a matrix quantized to these bits alone
+        std::optional<score> result;
+        std::optional<double> bits_per_byte, effective_bits;
+        std::optional<std::size_t> bytes_per_token;
+    };
+
+    inline row make_row(unsigned bits, score const& s, scored_text const& text)
+    {
+        row r{bits, {}, s, {}, {}, {}};
+        if (text.bytes && *text.bytes > 0)
+            r.bits_per_byte = s.mean_nll / std::log(2.0) * static_cast<double>(s.tokens) / static_cast<double>(*text.bytes);
+        return r;
+    }
+
+    inline row full_precision_row(model const& m, scored_text const& text, reference const* against)
+    {
+        row r = make_row(0, evaluate(m, text.cut, against), text);
+        std::size_t const unread = m.sizes.tied ? 0 : (m.sizes.vocabulary - 1) * m.sizes.hidden;
+        r.effective_bits = 32;
+        r.bytes_per_token = (m.w.size() - unread) * sizeof(float);
+        return r;
+    }
+
+    inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against)
+    {
+        row r = make_row(bits, evaluate(m.decode(bits), text.cut, against), text);
+        auto const cost = m.cost_at(bits);
+        r.effective_bits = cost.effective_bits;
+        r.bytes_per_token = cost.bytes_per_token;
+        return r;
+    }
+
+    namespace detail
+    {
+        inline std::string cell(std::optional<double> x, char const* format)
+        {
+            char out[32] = "-";
+            if (x)
+                std::snprintf(out, sizeof out, format, *x);
+            return out;
+        }
+    }
+
+    inline std::string table_head()
+    {
+        return " bits |       perplexity | bits/byte |  KL nats | top-1 % | bits/weight | MB/token | tokens/s\n"
+               "------|------------------|-----------|----------|---------|-------------|----------|---------";
+    }
+    inline std::string table_line(row const& r)
+    {
+        using detail::cell;
+        auto const of = [&](auto member) { return r.result ? std::optional<double>((*r.result).*member) : std::nullopt; };
+        std::optional<double> agreement, divergence, speed, megabytes;
+        if (r.result)
+        {
+            divergence = r.result->kl_divergence;
+            if (r.result->top1_agreement)
+                agreement = 100 * *r.result->top1_agreement;
+            speed = static_cast<double>(r.result->tokens) / r.result->seconds;
+        }
+        if (r.bytes_per_token)
+            megabytes = static_cast<double>(*r.bytes_per_token) / 1e6;
+        char line[160];
+        std::snprintf(line, sizeof line, "%5s |%9s +- %4s | %9s | %8s | %7s | %11s | %8s | %8s",
+                      (r.bits == 0 ? "fp32" : std::to_string(r.bits) + r.note).c_str(),
+                      cell(of(&score::perplexity), "%.3f").c_str(), cell(of(&score::perplexity_stderr), "%.2f").c_str(),
+                      cell(r.bits_per_byte, "%.4f").c_str(), cell(divergence, "%.5f").c_str(),
+                      cell(agreement, "%.2f").c_str(), cell(r.effective_bits, "%.3f").c_str(),
+                      cell(megabytes, "%.2f").c_str(), cell(speed, "%.0f").c_str());
+        return line;
+    }
+}

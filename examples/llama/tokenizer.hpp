@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "forward.hpp"
+#include <sentencepiece_processor.h>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llama
+{
+    // A SentencePiece model.
+    class tokenizer
+    {
+    public:
+        explicit tokenizer(std::filesystem::path const& file)
+        {
+            check(_processor.Load(file.string()), file.string());
+            look_at_newlines();
+        }
+
+        // From the bytes of a tokenizer.model; `file` names them in errors.
+        static std::unique_ptr<tokenizer> from_bytes(std::string_view bytes, std::string const& file)
+        {
+            std::unique_ptr<tokenizer> t(new tokenizer);
+            check(t->_processor.LoadFromSerializedProto(std::string(bytes)), file + ": tokenizer.model");
+            t->look_at_newlines();
+            return t;
+        }
+
+        std::size_t size() const { return static_cast<std::size_t>(_processor.GetPieceSize()); }
+
+        std::vector<token> encode(std::string_view text) const
+        {
+            std::vector<token> out;
+            out.reserve(text.size() / 3);
+            while (!text.empty())
+            {
+                std::size_t const end = _by_line ? text.find('\n') : std::string_view::npos;
+                for (int const id : ids(text.substr(0, end)))
+                    out.push_back(static_cast<token>(id));
+                if (end == std::string_view::npos)
+                    break;
+                out.push_back(static_cast<token>(_newline));
+                text.remove_prefix(end + 1);
+            }
+            return out;
+        }
+
+        std::string decode(std::span<token const> tokens) const
+        {
+            std::string text;
+            for (token const t : tokens)
+                text += bytes(t);
+            return text;
+        }
+
+        // What starts a text, if this tokenizer defines it.
+        std::optional<token> bos() const
+        {
+            return _processor.bos_id() < 0 ? std::nullopt : std::optional(static_cast<token>(_processor.bos_id()));
+        }
+
+        // The bytes one token stands for.
+        std::string bytes(token t) const
+        {
+            if (t >= size()) // models pad their vocabulary
+                return {};
+            int const id = static_cast<int>(t);
+            std::string const piece = _processor.IdToPiece(id);
+            if (_processor.IsByte(id)) // "<0x0A>"
+                return {static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16))};
+            if (_processor.IsControl(id) || _processor.IsUnknown(id))
+                return {};
+            static constexpr std::string_view space = "\xe2\x96\x81"; // U+2581 stands for a space
+            std::string out;
+            for (std::size_t at = 0; at < piece.size();)
+            {
+                bool const is_space = piece.compare(at, space.size(), space) == 0;
+                out += is_space ? ' ' : piece[at];
+                at += is_space ? space.size() : 1;
+            }
+            return out;
+        }
+
+    private:
+        tokenizer() = default;
+
+        static void check(sentencepiece::util::Status const& status, std::string const& file)
+        {
+            JACKPLANE_EXPECTS(status.ok(), jackplane::format_error, file,
+                              ": not a SentencePiece model: ", std::string(status.message()));
+        }
+
+        // Where a newline is a symbol of its own and nothing is put before a text, lines can be encoded one by one.
+        void look_at_newlines()
+        {
+            _newline = _processor.PieceToId("\n");
+            std::vector<int> const both = ids("a\na"), one = ids("a");
+            std::vector<int> joined = one;
+            joined.push_back(_newline);
+            joined.insert(joined.end(), one.begin(), one.end());
+            _by_line = both == joined;
+        }
+
+        std::vector<int> ids(std::string_view text) const
+        {
+            std::vector<int> out;
+            auto const status = _processor.Encode(std::string(text), &out);
+            JACKPLANE_EXPECTS(status.ok(), jackplane::value_error, "tokenizer: ", std::string(status.message()));
+            return out;
+        }
+
+        sentencepiece::SentencePieceProcessor _processor;
+        int _newline = -1;
+        bool _by_line = false;
+    };
+}

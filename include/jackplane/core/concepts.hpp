@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// The words of this library: each concept is a seat, the comment names who sits in it. Laws: tests/laws/<concept>.hpp.
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include "number.hpp"
+
+namespace jackplane::inline v0
+{
+    using code = std::uint8_t; // one quantized weight, 0 .. 2^bits - 1
+
+    // ---- quantize: one formula everywhere,  w^ = scale * (decode(code) - zero)
+
+    // code <-> value, before any scale. `centre` is the zero of symmetric schemes (not stored); coordinate(x) is the
+    // fractional code of x.                                                              uniform<B>, nf4, fp4
+    template <class C>
+    concept codebook = std::copyable<C> && requires(C const& c, code q, float x) {
+        { C::bits } -> std::convertible_to<unsigned>;
+        { C::size } -> std::convertible_to<unsigned>;
+        { C::centre } -> std::convertible_to<float>;
+        { C::name() } -> std::convertible_to<char const*>;
+        { c.decode(q) } -> std::same_as<float>;
+        { c.encode(x) } -> std::same_as<code>;
+        { c.coordinate(x) } -> std::same_as<float>;
+    };
+
+    // decode(q) == step * q + base: may be multiplied as integers.                       uniform<B>
+    template <class C>
+    concept linear_codebook = codebook<C> && requires {
+        { C::step } -> std::convertible_to<float>;
+        { C::base } -> std::convertible_to<float>;
+    };
+
+    // narrowed<K>: the codebook of the leading K bits.                                   uniform<B>
+    template <class C>
+    concept nested_codebook = codebook<C> && codebook<typename C::template narrowed<1>>;
+
+    // What a code of `from` bits means at `to` bits. value() is in steps of the parent's codes; bits_read: how many
+    // leading bits decide; bits_kept: how many a stored result needs.
+    //                                                        truncate_centred, round_clamp, extra_precision
+    template <class S>
+    concept slice = requires(S const& s, unsigned q, unsigned from, unsigned to) {
+        { s(q, from, to) } -> std::same_as<unsigned>;
+        { s.value(q, from, to) } -> std::same_as<float>;
+        { S::bits_read(from, to) } -> std::same_as<unsigned>;
+        { S::bits_kept(from, to) } -> std::same_as<unsigned>;
+        { S::name() } -> std::convertible_to<char const*>;
+    };
+
+    struct position
+    {
+        std::size_t row, col;
+    };
+    // fractional code -> whole one, as a float.                                          nearest, stochastic
+    template <class R>
+    concept rounding = requires(R const& r, float coordinate, position at) {
+        { r(coordinate, at) } -> std::same_as<float>;
+    };
+
+    struct scale_and_zero
+    {
+        float scale; // signed; 0 for a group of zeros
+        float zero;  // in decoded codebook values
+    };
+    struct no_zero // symmetric: zero == codebook::centre, nothing stored
+    {
+        friend constexpr bool operator==(no_zero, no_zero) = default;
+    };
+    template <class Z>
+    concept zero_number = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
+
+    // A group of weights -> its scale and zero. importance: one weight per element, or empty for 1 everywhere.
+    //                                            absmax, full_range, minmax<Z>, mse_search<base>
+    template <class S, class C>
+    concept scale = codebook<C> && zero_number<typename S::zero_type> &&
+                    requires(S const& s, std::span<float const> group, C const& book, std::span<float const> importance) {
+                        { s(group, book, importance) } -> std::same_as<scale_and_zero>;
+                    };
+
+    // ---- pack
+
+    // How the codes of one block (16 rows x 32 columns) lie in bytes, as planes, most significant bits first. The first
+    // planes are the code >> rest.                                                       planes<W...>
+    template <class L>
+    concept code_layout = requires(std::size_t plane, code const* in, std::byte* bytes, std::byte const* const* from,
+                                   unsigned n, code* out) {
+        { L::bits } -> std::convertible_to<unsigned>;
+        { L::count } -> std::convertible_to<std::size_t>;
+        { L::widths } -> std::convertible_to<std::array<unsigned, L::count>>;
+        { L::bytes(plane) } -> std::same_as<std::size_t>; // of one plane of one block
+        L::pack(plane, in, bytes);
+        L::unpack(n, from, out); // the first n planes
+    };
+
+    // ---- multiply
+
+    // Where machine code is made for. Part of the signature of everything that reaches a kernel, so that units compiled
+    // with other flags are other functions.                                              scalar, simd<X>
+    template <class A>
+    concept arch = requires {
+        { A::name() } -> std::convertible_to<char const*>;
+        { A::supported() } -> std::same_as<bool>; // by the flags of this unit
+    };
+
+    // How x goes into a kernel: prepared once, read by every matrix that shares it.      exact
+    template <class A>
+    concept activation = requires(A const& a, std::span<float const> x, typename A::prepared& into) {
+        a.prepare(x, into);
+        into.view();
+    };
+
+    // Running sum, V = float or a batch of floats.                                       fp32, fp64, compensated
+    template <class A>
+    concept accumulator = requires(typename A::template of<float> sum, float x) {
+        sum.add(x, x); // += x * x
+        { sum.total() } -> std::same_as<float>;
+    };
+
+    // y += m x
+    //                                                                   packed, prefixed, sum<A, B>
+    template <class M>
+    concept linear_map = requires(M const& m, std::span<float const> x, std::span<float> y) {
+        { m.rows() } -> std::convertible_to<std::size_t>;
+        { m.cols() } -> std::convertible_to<std::size_t>;
+        multiply_add(m, x, y);
+    };
+
+    // Its single weights can be read.                                                    packed, prefixed
+    template <class M>
+    concept dense_map = requires(M const& m, std::size_t i) {
+        { m.rows() } -> std::convertible_to<std::size_t>;
+        { m.cols() } -> std::convertible_to<std::size_t>;
+        { m.at(i, i) } -> std::same_as<float>;
+    };
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <bit>
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+
+namespace jackplane::inline v0
+{
+    // Storage types: conversions, no arithmetic. Round to nearest even, subnormals kept, NaN stays NaN.
+    struct half // IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits
+    {
+        std::uint16_t bits;
+        friend constexpr bool operator==(half, half) = default; // of bits
+    };
+    struct bfloat16 // the upper half of an IEEE 754 binary32
+    {
+        std::uint16_t bits;
+        friend constexpr bool operator==(bfloat16, bfloat16) = default; // of bits
+    };
+    static_assert(sizeof(half) == 2 && std::is_trivially_copyable_v<half>);
+    static_assert(sizeof(bfloat16) == 2 && std::is_trivially_copyable_v<bfloat16>);
+
+    constexpr float to_float(float x) noexcept { return x; }
+    constexpr float to_float(double x) noexcept { return static_cast<float>(x); }
+    constexpr float to_float(std::uint8_t x) noexcept { return static_cast<float>(x); }
+    constexpr float to_float(bfloat16 x) noexcept { return std::bit_cast<float>(std::uint32_t{x.bits} << 16); }
+    constexpr float to_float(half x) noexcept
+    {
+        std::uint32_t const sign = (x.bits & 0x8000u) << 16, magnitude = x.bits & 0x7fffu;
+        if (magnitude >= 0x7c00u) // Inf, NaN
+            return std::bit_cast<float>(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
+        if (magnitude >= 0x400u) // normal: move the exponent's bias from 15 to 127
+            return std::bit_cast<float>(sign | ((magnitude << 13) + (112u << 23)));
+        float const steps = static_cast<float>(magnitude) * 0x1p-24f; // subnormal; never one as a float: safe under DAZ
+        return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(steps));
+    }
+
+    namespace detail
+    {
+        constexpr std::uint32_t shift_to_even(std::uint32_t x, unsigned shift) noexcept // x / 2^shift
+        {
+            std::uint32_t const half_way = 1u << (shift - 1), rest = x & ((1u << shift) - 1), whole = x >> shift;
+            return whole + (rest > half_way || (rest == half_way && (whole & 1u)));
+        }
+    }
+
+    template <class T>
+    constexpr T from_float(float x) noexcept = delete;
+    template <>
+    constexpr float from_float<float>(float x) noexcept
+    {
+        return x;
+    }
+    template <>
+    constexpr bfloat16 from_float<bfloat16>(float x) noexcept
+    {
+        std::uint32_t const bits = std::bit_cast<std::uint32_t>(x);
+        if ((bits & 0x7fffffffu) > 0x7f800000u) // NaN: keep it quiet, never round it into Inf
+            return {static_cast<std::uint16_t>(bits >> 16 | 0x40u)};
+        return {static_cast<std::uint16_t>(detail::shift_to_even(bits, 16))};
+    }
+    template <>
+    constexpr half from_float<half>(float x) noexcept
+    {
+        std::uint32_t const bits = std::bit_cast<std::uint32_t>(x);
+        std::uint32_t const sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+        std::uint32_t result = 0;
+        if (magnitude > 0x7f800000u) // NaN
+            result = 0x7e00u | (magnitude >> 13 & 0x3ffu);
+        else if (magnitude >= 0x477ff000u) // from 65520 up the nearest half is Inf
+            result = 0x7c00u;
+        else if (magnitude >= 0x38800000u) // normal: move the exponent's bias from 127 to 15
+            result = detail::shift_to_even(magnitude - (112u << 23), 13);
+        else if (magnitude >= 0x33000000u) // subnormal, in steps of 2^-24
+            result = detail::shift_to_even((magnitude & 0x7fffffu) | 0x800000u, 126u - (magnitude >> 23));
+        return {static_cast<std::uint16_t>(sign | result)};
+    }
+
+    // What weights, x and y may be made of.
+    template <class T>
+    concept element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> ||
+                      std::same_as<T, bfloat16>;
+
+    // What scales and sparse values may be stored as.
+    template <class T>
+    concept scale_number = std::same_as<T, float> || std::same_as<T, half> || std::same_as<T, bfloat16>;
+
+    constexpr bool is_finite(float x) noexcept // on bits: a compiler flag cannot take it away
+    {
+        return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) != 0x7f800000u;
+    }
+    constexpr bool is_finite(double x) noexcept
+    {
+        return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u) != 0x7ff0000000000000u;
+    }
+    constexpr bool is_finite(half x) noexcept { return (x.bits & 0x7c00u) != 0x7c00u; }
+    constexpr bool is_finite(bfloat16 x) noexcept { return (x.bits & 0x7f80u) != 0x7f80u; }
+}

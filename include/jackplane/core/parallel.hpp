@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace jackplane::inline v0
+{
+    // A parallel policy is called as policy(count, body) and calls body(begin, end) on disjoint ranges that cover
+    // [0, count). Results never depend on how the ranges are cut.
+
+    struct serial
+    {
+        template <class Body>
+        void operator()(std::size_t count, Body&& body) const
+        {
+            if (count != 0)
+                body(std::size_t{0}, count);
+        }
+    };
+
+    // Starts threads for one call: for offline work (quantize, decode), not for a token's time.
+    struct threads
+    {
+        unsigned count = std::max(1u, std::thread::hardware_concurrency());
+
+        template <class Body>
+        void operator()(std::size_t n, Body&& body) const
+        {
+            std::size_t const parts = std::min<std::size_t>(std::max(1u, count), n);
+            if (parts <= 1)
+                return serial{}(n, body);
+#if defined(__cpp_exceptions)
+            std::vector<std::exception_ptr> failed(parts); // the first in range order is thrown: the same every time
+#endif
+            auto run = [&](std::size_t part)
+            {
+#if defined(__cpp_exceptions)
+                try
+                {
+                    body(n * part / parts, n * (part + 1) / parts);
+                }
+                catch (...)
+                {
+                    failed[part] = std::current_exception();
+                }
+#else
+                body(n * part / parts, n * (part + 1) / parts);
+#endif
+            };
+            std::vector<std::thread> others;
+            for (std::size_t part = 1; part < parts; ++part)
+                others.emplace_back(run, part);
+            run(0);
+            for (std::thread& other : others)
+                other.join();
+#if defined(__cpp_exceptions)
+            for (std::exception_ptr const& failure : failed)
+                if (failure)
+                    std::rethrow_exception(failure);
+#endif
+        }
+    };
+
+    // Wraps an engine's own pool: run(tasks, task) must call task(i) once for every i < tasks and wait for all.
+    template <class Run>
+    struct pool
+    {
+        Run run;
+        std::size_t tasks;
+
+        template <class Body>
+        void operator()(std::size_t n, Body&& body) const
+        {
+            std::size_t const parts = std::min(tasks, n);
+            if (parts <= 1)
+                return serial{}(n, body);
+            run(parts, [&](std::size_t part) { body(n * part / parts, n * (part + 1) / parts); });
+        }
+    };
+    template <class Run>
+    pool(Run, std::size_t) -> pool<Run>;
+
+#if defined(_OPENMP)
+    struct openmp
+    {
+        template <class Body>
+        void operator()(std::size_t n, Body&& body) const
+        {
+            constexpr std::size_t parts_per_call = 64;
+            std::size_t const parts = std::min(n, parts_per_call);
+#pragma omp parallel for schedule(static)
+            for (std::size_t part = 0; part < parts; ++part)
+                body(n * part / parts, n * (part + 1) / parts);
+        }
+    };
+#endif
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The one place of the version; CMake reads it here.
+#define JACKPLANE_VERSION_MAJOR 0
+#define JACKPLANE_VERSION_MINOR 1
+#define JACKPLANE_VERSION_PATCH 0
+#define JACKPLANE_VERSION (JACKPLANE_VERSION_MAJOR * 10000 + JACKPLANE_VERSION_MINOR * 100 + JACKPLANE_VERSION_PATCH)

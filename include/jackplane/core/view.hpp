@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <vector>
+#include "check.hpp"
+
+namespace jackplane::inline v0
+{
+    // What every public function takes: a row-major matrix that someone else owns.
+    template <class T>
+    struct matrix_view
+    {
+        T* data = nullptr;
+        std::size_t rows = 0, cols = 0;
+        std::size_t stride = cols; // elements from one row to the next, >= cols
+
+        constexpr T& operator()(std::size_t row, std::size_t col) const noexcept { return data[row * stride + col]; }
+        constexpr std::span<T> row(std::size_t r) const noexcept { return {data + r * stride, cols}; }
+        constexpr operator matrix_view<T const>() const noexcept
+            requires(!std::is_const_v<T>)
+        {
+            return {data, rows, cols, stride};
+        }
+    };
+
+    // Starts every array on a cache line, so that planes and scales load aligned on every arch.
+    template <class T>
+    struct cache_line_allocator
+    {
+        using value_type = T;
+        static constexpr std::align_val_t alignment{64};
+
+        cache_line_allocator() = default;
+        template <class U>
+        constexpr cache_line_allocator(cache_line_allocator<U> const&) noexcept
+        {
+        }
+        T* allocate(std::size_t n)
+        {
+            JACKPLANE_EXPECTS(n <= std::numeric_limits<std::size_t>::max() / sizeof(T), shape_error, n,
+                              " elements of ", sizeof(T), " bytes do not fit in memory");
+            return static_cast<T*>(::operator new(n * sizeof(T), alignment));
+        }
+        void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, alignment); }
+        friend constexpr bool operator==(cache_line_allocator, cache_line_allocator) noexcept { return true; }
+    };
+
+    // What every owner holds.
+    template <class T>
+    using aligned_vector = std::vector<T, cache_line_allocator<T>>;
+
+    constexpr std::size_t ceil_div(std::size_t n, std::size_t step) noexcept { return n / step + (n % step != 0); }
+    constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return ceil_div(n, step) * step; }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// Everything, in the order of the data's way. store/ (files; needs nlohmann-json) and core/tensor.hpp (xtensor) are
+// included by who wants them.
+#include "core/version.hpp"      // the number of this version
+#include "core/concepts.hpp"     // every word of the library, on one page
+#include "core/view.hpp"         // matrix_view: what functions take; aligned_vector: what owners hold
+#include "core/parallel.hpp"     // how work is split over threads
+#include "core/progress.hpp"     // how long jobs tell where they are
+#include "quantize/quantize.hpp" // weights -> codes: codebook, scale, group, rounding
+#include "quantize/slice.hpp"    // what a code means at a narrower width
+#include "pack/pack.hpp"         // codes -> bit planes, and their prefixes
+#include "pack/any_packed.hpp"   // a packed matrix whose format only a file knows
+#include "recipes.hpp"           // names that people know
+#include "multiply/multiply.hpp" // planes times vector
+#include "multiply/any.hpp"      // the same for any_packed

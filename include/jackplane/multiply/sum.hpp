@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <utility>
+#include "../core/check.hpp"
+#include "../core/parallel.hpp"
+#include "accumulate.hpp"
+#include "arch.hpp"
+
+namespace jackplane::inline v0
+{
+    // A + B, never formed: two packed matrices (residual quantization), or a dense one and a sparse one.
+    template <class A, class B>
+    class sum
+    {
+    public:
+        // Throws shape_error when the two differ in shape.
+        sum(A a, B b) : m_a(std::move(a)), m_b(std::move(b))
+        {
+            JACKPLANE_EXPECTS(m_a.rows() == m_b.rows() && m_a.cols() == m_b.cols(), shape_error, "sum of ", m_a.rows(),
+                              " x ", m_a.cols(), " and ", m_b.rows(), " x ", m_b.cols());
+        }
+        std::size_t rows() const noexcept { return m_a.rows(); }
+        std::size_t cols() const noexcept { return m_a.cols(); }
+        A const& first() const noexcept { return m_a; }
+        B const& second() const noexcept { return m_b; }
+
+    private:
+        A m_a;
+        B m_b;
+    };
+
+    // y += (A + B) x, x as values or prepared
+    template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
+    void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
+    {
+        multiply_add<Acc, Arch>(m.first(), x, y, parallel);
+        multiply_add<Acc, Arch>(m.second(), x, y, parallel);
+    }
+}

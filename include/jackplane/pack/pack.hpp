@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include "../core/parallel.hpp"
+#include "packed.hpp"
+
+namespace jackplane::inline v0
+{
+    // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0.
+    template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel = serial>
+    packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
+
+    // planes -> codes and scales; the inverse of pack.
+    template <packed_matrix M>
+    auto unpack(M const& a);
+
+    // A copy at `to` bits by another rule than the truncation that prefixes use: leading bits are read, sliced, and
+    // laid into the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such prefix.
+    template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
+              class Parallel = serial>
+    packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel = {});
+
+    // w^ -> out [rows, cols]. Throws shape_error.
+    template <packed_matrix M, class Parallel = serial>
+    void dequantize(M const& a, matrix_view<float> out, Parallel parallel = {});
+
+    // Bytes that one multiplication reads: planes, scales and zeros at the width of `a`, padding included.
+    template <packed_matrix M>
+    std::size_t bytes_read(M const& a) noexcept;
+
+    // 8 * bytes_read / weights; 0 for an empty matrix.
+    template <packed_matrix M>
+    double effective_bits(M const& a) noexcept
+    {
+        double const weights = static_cast<double>(a.rows()) * static_cast<double>(a.cols());
+        return weights > 0 ? 8 * static_cast<double>(bytes_read(a)) / weights : 0;
+    }
+
+    namespace detail
+    {
+        template <code_layout L, scale_number S, zero_number Z>
+        struct packed_storage
+        {
+            std::array<aligned_vector<std::byte>, L::count> plane;
+            aligned_vector<S> scales;
+            aligned_vector<Z> zeros;
+        };
+
+        // Unpacks block (panel, nth) of the planes in `a`.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        void unpack_block(packed_view<L, C, S, Z> const& a, std::size_t panel, std::size_t nth, code* codes) noexcept
+        {
+            std::array<std::byte const*, L::count> from{};
+            for (std::size_t p = 0; p < a.planes; ++p)
+                from[p] = a.plane[p] + (panel * a.blocks + nth) * L::bytes(p);
+            L::unpack(a.planes, from.data(), codes);
+        }
+
+        // Codes of block nth in one row -> w^.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        void decode_row(packed_view<L, C, S, Z> const& a, std::size_t row, std::size_t nth, code const* codes,
+                        matrix_view<float> out) noexcept
+        {
+            std::size_t const begin = nth * block::cols, end = std::min(a.cols, begin + block::cols);
+            for (std::size_t left = begin, right = 0; left < end; left = right) // the columns of one group
+            {
+                right = std::min((left / a.group + 1) * a.group, end);
+                std::size_t const at = scale_index(a, row, left);
+                float const scale = to_float(a.scales[at]), shift = zero(a, at);
+                for (std::size_t col = left; col < right; ++col)
+                    out(row, col) = scale * (decode(a, codes[col - begin]) - shift);
+            }
+        }
+
+        // An owner with room for the first n planes of the shape in `v`; fill(panel, nth, codes) gives each block.
+        template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel, class Fill>
+        packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
+                                       Parallel& parallel, Fill&& fill)
+        {
+            for (std::size_t p = 0; p < v.planes; ++p)
+                storage->plane[p].resize(v.panels * v.blocks * L::bytes(p));
+            parallel(v.panels, [&](std::size_t first, std::size_t last)
+            {
+                std::array<code, block::codes> codes;
+                for (std::size_t panel = first; panel < last; ++panel)
+                    for (std::size_t nth = 0; nth < v.blocks; ++nth)
+                    {
+                        fill(panel, nth, codes);
+                        for (code& q : codes) // L::pack takes codes of all its bits
+                            q = static_cast<code>(q << (L::bits - v.bits));
+                        for (std::size_t p = 0; p < v.planes; ++p)
+                            L::pack(p, codes.data(), storage->plane[p].data() + (panel * v.blocks + nth) * L::bytes(p));
+                    }
+            });
+            for (std::size_t p = 0; p < v.planes; ++p)
+                v.plane[p] = storage->plane[p].data();
+            v.scales = storage->scales.data();
+            v.zeros = std::same_as<Z, no_zero> ? nullptr : storage->zeros.data();
+            return {v, storage};
+        }
+
+        template <codebook C>
+        constexpr float step_of() noexcept
+        {
+            if constexpr (linear_codebook<C>)
+                return C::step;
+            else
+                return 1;
+        }
+        template <codebook C>
+        constexpr float base_of() noexcept
+        {
+            if constexpr (linear_codebook<C>)
+                return C::base;
+            else
+                return 0;
+        }
+    }
+
+    template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel>
+    packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel)
+    {
+        static_assert(L::bits == C::bits, "the planes of the layout must add up to the bits of the codebook");
+        std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
+        auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
+        storage->scales.assign(panels * groups * block::rows, from_float<S>(0.0f));
+        if constexpr (!std::same_as<Z, no_zero>)
+            storage->zeros.resize(storage->scales.size());
+        for (std::size_t row = 0; row < q.rows; ++row)
+            for (std::size_t g = 0; g < groups; ++g)
+            {
+                std::size_t const to = (row / block::rows * groups + g) * block::rows + row % block::rows;
+                std::size_t const from = q.grid.at(row, g * q.grid.columns);
+                storage->scales[to] = q.scales[from];
+                if constexpr (!std::same_as<Z, no_zero>)
+                    storage->zeros[to] = q.zeros[from];
+            }
+        packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, ceil_div(q.cols, block::cols),
+                                        q.grid.columns, groups, L::count, L::bits, detail::step_of<C>(),
+                                        detail::base_of<C>(), q.book};
+        return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, std::size_t nth, auto& codes)
+        {
+            codes.fill(0);
+            std::size_t const left = nth * block::cols, width = std::min(q.cols - left, block::cols);
+            for (std::size_t row = panel * block::rows; row < std::min(q.rows, (panel + 1) * block::rows); ++row)
+                std::copy_n(q.codes.data() + row * q.cols + left, width,
+                            codes.data() + row % block::rows * block::cols);
+        });
+    }
+
+    template <packed_matrix M>
+    auto unpack(M const& a)
+    {
+        auto const v = a.view();
+        auto make = []<class L, class C, class S, class Z>(packed_view<L, C, S, Z> const& p)
+        { return quantized<C, S, Z>{p.book, p.rows, p.cols, {p.group, p.groups, false}, {}, {}, {}}; };
+        auto q = make(v);
+        q.codes.resize(v.rows * v.cols);
+        q.scales.resize(v.rows * v.groups);
+        q.zeros.resize(v.zeros == nullptr ? 0 : q.scales.size());
+        std::array<code, block::codes> codes;
+        for (std::size_t panel = 0; panel < v.panels; ++panel)
+            for (std::size_t nth = 0; nth < v.blocks; ++nth)
+            {
+                detail::unpack_block(v, panel, nth, codes.data());
+                std::size_t const left = nth * block::cols, width = std::min(v.cols - left, block::cols);
+                for (std::size_t row = panel * block::rows; row < std::min(v.rows, (panel + 1) * block::rows); ++row)
+                    std::copy_n(codes.data() + row % block::rows * block::cols, width,
+                                q.codes.data() + row * v.cols + left);
+            }
+        for (std::size_t row = 0; row < v.rows; ++row)
+            for (std::size_t g = 0; g < v.groups; ++g)
+            {
+                std::size_t const from = detail::scale_index(v, row, g * v.group);
+                q.scales[row * v.groups + g] = v.scales[from];
+                if (!q.zeros.empty())
+                    q.zeros[row * v.groups + g] = v.zeros[from];
+            }
+        return q;
+    }
+
+    template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z, class Parallel>
+    packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel)
+    {
+        constexpr unsigned parent = C::bits; // a file may hold fewer; values are in steps of the parent's codes
+        JACKPLANE_EXPECTS(to >= 1 && to <= parent && S::bits_read(parent, to) <= a.bits(), width_error, S::name(),
+                          " to ", to, " bits reads ", S::bits_read(parent, to), " bits, there are ", a.bits());
+        unsigned const kept = S::bits_kept(parent, to);
+        JACKPLANE_EXPECTS(To::planes_of(kept) != 0, width_error, "the new layout has no prefix of ", kept, " bits");
+        auto const& from = a.view();
+        auto storage = std::make_shared<detail::packed_storage<To, X, Z>>();
+        std::size_t const scales = from.panels * from.groups * block::rows;
+        storage->scales.assign(from.scales, from.scales + scales);
+        if constexpr (!std::same_as<Z, no_zero>)
+            storage->zeros.assign(from.zeros, from.zeros + scales);
+        packed_view<To, C, X, Z> const v{{}, nullptr, nullptr, from.rows, from.cols, from.panels, from.blocks,
+                                         from.group, from.groups, To::planes_of(kept), kept,
+                                         C::step * (rule.value(1, parent, to) - rule.value(0, parent, to)),
+                                         C::step * rule.value(0, parent, to) + C::base, from.book};
+        return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, std::size_t nth, auto& codes)
+        {
+            detail::unpack_block(from, panel, nth, codes.data());
+            for (code& q : codes) // the rules look at leading bits alone: those there are stand for all
+                q = static_cast<code>(rule(q, from.bits, to));
+        });
+    }
+
+    template <packed_matrix M, class Parallel>
+    void dequantize(M const& a, matrix_view<float> out, Parallel parallel)
+    {
+        auto const& v = a.view();
+        JACKPLANE_EXPECTS(out.rows == v.rows && out.cols == v.cols, shape_error, "dequantize ", v.rows, " x ", v.cols,
+                          " into ", out.rows, " x ", out.cols);
+        parallel(v.panels, [&](std::size_t first, std::size_t last)
+        {
+            std::array<code, block::codes> codes;
+            for (std::size_t panel = first; panel < last; ++panel)
+                for (std::size_t nth = 0; nth < v.blocks; ++nth)
+                {
+                    detail::unpack_block(v, panel, nth, codes.data());
+                    for (std::size_t r = 0; r < std::min(v.rows - panel * block::rows, block::rows); ++r)
+                        detail::decode_row(v, panel * block::rows + r, nth, codes.data() + r * block::cols, out);
+                }
+        });
+    }
+
+    template <packed_matrix M>
+    std::size_t bytes_read(M const& a) noexcept
+    {
+        auto const& v = a.view();
+        std::size_t const per_scale = sizeof(*v.scales) + (v.zeros == nullptr ? 0 : sizeof(*v.zeros));
+        return v.panels * (v.blocks * block::lanes * v.bits + v.groups * block::rows * per_scale);
+    }
+}

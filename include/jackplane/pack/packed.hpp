@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+#include "../quantize/quantized.hpp"
+#include "planes.hpp"
+
+namespace jackplane::inline v0
+{
+    // What a kernel sees: pointers and sizes, no member functions. A panel is 16 rows, padded rows have scale 0, padded
+    // columns code 0.
+    //     w^ = scale * (decode(code) - zero),  decode(code) = step * code + base for a linear codebook
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    struct packed_view
+    {
+        std::array<std::byte const*, L::count> plane; // [panels, blocks, L::bytes(i)]; null where not read
+        S const* scales;                              // [panels, groups, 16]
+        Z const* zeros;                               // [panels, groups, 16]; null for no_zero
+        std::size_t rows, cols, panels, blocks;       // blocks of 32 columns in a panel
+        std::size_t group, groups;                    // columns of one group; groups in a row
+        std::size_t planes;                           // how many are read
+        unsigned bits;                                // in those planes
+        float step, base;
+        C book;
+    };
+
+    // The same matrix at fewer bits: a view, valid as long as the packed it came from.
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    struct prefixed;
+
+    // Owner (shared and immutable: a copy costs nothing) of codes in planes with their scales, in memory or in a mapped file.
+    template <code_layout L, codebook C = uniform<L::bits>, scale_number S = half, zero_number Z = no_zero>
+        requires(L::bits >= C::bits)
+    class packed
+    {
+    public:
+        using layout_type = L;
+        using codebook_type = C;
+        using scale_type = S;
+        using zero_type = Z;
+        using view_type = packed_view<L, C, S, Z>;
+        static constexpr std::size_t most_bits = 8;
+
+        struct scales_at_width // a width may have its own; null: the parent's
+        {
+            S const* scales = nullptr;
+            Z const* zeros = nullptr;
+        };
+        using width_scales = std::array<scales_at_width, most_bits + 1>; // [bits]
+
+        packed() : packed(view_type{{}, nullptr, nullptr, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, C{}}, nullptr) {}
+
+        // all: every plane there is; keep: owns what it points at. Scales are read once by nobody here.
+        packed(view_type all, std::shared_ptr<void const> keep, width_scales const& own = {})
+            : m_view(all), m_own(own), m_keep(std::move(keep))
+        {
+        }
+
+        std::size_t rows() const noexcept { return m_view.rows; }
+        std::size_t cols() const noexcept { return m_view.cols; }
+        unsigned bits() const noexcept { return m_view.bits; } // the widest readable width
+        view_type const& view() const noexcept { return m_view; }
+        width_scales const& own_scales() const noexcept { return m_own; }
+        std::shared_ptr<void const> const& owner() const noexcept { return m_keep; }
+
+        // Throws width_error with the readable widths.
+        prefixed<L, C, S, Z> prefix(unsigned bits) const;
+        template <unsigned Bits>
+        prefixed<L, C, S, Z> prefix() const
+        {
+            static_assert(readable<Bits>(), "this layout cannot be read at that width: its first planes must hold exactly "
+                                            "that many bits, and its codebook must be nested");
+            return prefix(Bits);
+        }
+        bool readable(unsigned bits) const noexcept
+        {
+            std::size_t const n = L::planes_of(bits);
+            return bits == m_view.bits || (nested_codebook<C> && n != 0 && n <= m_view.planes);
+        }
+        template <unsigned Bits>
+        static constexpr bool readable() noexcept
+        {
+            return Bits == L::bits || (nested_codebook<C> && L::planes_of(Bits) != 0);
+        }
+        std::string readable_widths() const // "1, 2, 4"
+        {
+            std::string list;
+            for (unsigned k = 1; k <= most_bits; ++k)
+                if (readable(k))
+                    list += (list.empty() ? "" : ", ") + std::to_string(k);
+            return list;
+        }
+        float at(std::size_t row, std::size_t col) const noexcept;
+
+    private:
+        view_type m_view;
+        width_scales m_own;
+        std::shared_ptr<void const> m_keep;
+    };
+
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    struct prefixed
+    {
+        packed_view<L, C, S, Z> of;
+
+        std::size_t rows() const noexcept { return of.rows; }
+        std::size_t cols() const noexcept { return of.cols; }
+        unsigned bits() const noexcept { return of.bits; }
+        packed_view<L, C, S, Z> const& view() const noexcept { return of; }
+        float at(std::size_t row, std::size_t col) const noexcept; // w^; row < rows, col < cols
+    };
+
+    template <class M>
+    concept packed_matrix = requires(M const& m) { m.view().plane; };
+}
+
+#include "detail/packed.hpp"

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include <string_view>
+#include "../core/parallel.hpp"
+#include "quantized.hpp"
+#include "rounding.hpp"
+#include "scale.hpp"
+
+namespace jackplane::inline v0
+{
+    struct quantize_options
+    {
+        matrix_view<float const> importance{}; // [1, cols] or [rows, cols]: weight of each squared error; none: all 1
+        std::string_view name = "weights";     // of the tensor, for errors
+    };
+
+    // Scales of the groups, rounded to S and Z as they will be stored, then the codes computed from those.
+    // w [rows, cols]. Throws value_error at NaN or Inf (tensor, row, column) and where a scale overflows S (row, group);
+    // shape_error when importance has another shape.
+    //     quantize(w, uniform<8>{}, minmax{}, group{64})
+    template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, class Parallel = serial>
+        requires element<std::remove_const_t<T>>
+    quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded = {},
+                                                    quantize_options options = {}, Parallel parallel = {});
+
+    namespace detail
+    {
+        template <class T>
+        float finite_weight(matrix_view<T> w, std::size_t row, std::size_t col, std::string_view name)
+        {
+            float const x = to_float(w(row, col));
+            JACKPLANE_EXPECTS(is_finite(x), value_error, name, ": weight at row ", row, ", column ", col, " is ", x);
+            return x;
+        }
+
+        // Stores the scale and zero of scale number `at`; returns what a reader will see.
+        template <codebook C, scale_number S, zero_number Z>
+        scale_and_zero store_scale(quantized<C, S, Z>& q, std::size_t at, scale_and_zero exact, std::string_view name)
+        {
+            S const stored = from_float<S>(exact.scale);
+            JACKPLANE_EXPECTS(is_finite(stored), value_error, name, ": scale ", exact.scale, " of group ",
+                              q.grid.per_row ? at % q.grid.per_row : 0, " in row ",
+                              q.grid.per_row ? at / q.grid.per_row : 0, " overflows its storage type");
+            q.scales[at] = stored;
+            if constexpr (std::same_as<Z, integer_zero>)
+                q.zeros[at] = static_cast<std::uint8_t>(exact.zero);
+            else if constexpr (std::same_as<Z, real_zero>)
+                q.zeros[at] = from_float<half>(exact.zero);
+            if constexpr (!std::same_as<Z, no_zero>)
+                exact.zero = to_float(q.zeros[at]);
+            return {to_float(stored), exact.zero};
+        }
+
+        template <codebook C, rounding R>
+        code encode(C const& book, R const& rounded, float w, scale_and_zero s, position at) noexcept
+        {
+            float const x = s.scale == 0 ? s.zero : w / s.scale + s.zero; // a scale of 0 decodes to 0 whatever the code
+            float const q = rounded(book.coordinate(x), at);
+            return static_cast<code>(std::clamp(q, 0.0f, static_cast<float>(C::size - 1)));
+        }
+    }
+
+    template <scale_number S, class T, codebook C, scale<C> P, rounding R, class Parallel>
+        requires element<std::remove_const_t<T>>
+    quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded,
+                                                    quantize_options options, Parallel parallel)
+    {
+        auto const& importance = options.importance;
+        JACKPLANE_EXPECTS(importance.data == nullptr || (importance.cols == w.cols &&
+                                                         (importance.rows == 1 || importance.rows == w.rows)),
+                          shape_error, options.name, ": importance is ", importance.rows, " x ", importance.cols,
+                          ", the weights are ", w.rows, " x ", w.cols);
+        group_grid const grid = group_grid::of(g, w.cols);
+        quantized<C, S, typename P::zero_type> q{book, w.rows, w.cols, grid,
+                                                 aligned_vector<code>(w.rows * w.cols),
+                                                 aligned_vector<S>(grid.scales(w.rows)), {}};
+        if constexpr (!std::same_as<typename P::zero_type, no_zero>)
+            q.zeros.resize(q.scales.size());
+
+        // rows of w that share scales: one, or all of them
+        std::size_t const band = q.grid.whole_tensor ? w.rows : 1, bands = w.rows == 0 ? 0 : w.rows / band;
+        parallel(bands, [&](std::size_t first, std::size_t last)
+        {
+            aligned_vector<float> weights, matters;
+            for (std::size_t begin = first * band; begin < last * band; begin += band)
+                for (std::size_t left = 0; left < w.cols; left += q.grid.columns)
+                {
+                    std::size_t const right = std::min(left + q.grid.columns, w.cols);
+                    weights.clear();
+                    matters.clear();
+                    for (std::size_t row = begin; row < begin + band; ++row)
+                        for (std::size_t col = left; col < right; ++col)
+                        {
+                            weights.push_back(detail::finite_weight(w, row, col, options.name));
+                            if (importance.data != nullptr)
+                                matters.push_back(importance(importance.rows == 1 ? 0 : row, col));
+                        }
+                    scale_and_zero const s = detail::store_scale(q, q.grid.at(begin, left),
+                                                                 policy(weights, book, matters), options.name);
+                    for (std::size_t i = 0; i < weights.size(); ++i)
+                    {
+                        position const at{begin + i / (right - left), left + i % (right - left)};
+                        q.codes[at.row * w.cols + at.col] = detail::encode(book, rounded, weights[i], s, at);
+                    }
+                }
+        });
+        return q;
+    }
+}

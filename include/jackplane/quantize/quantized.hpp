@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "codebook.hpp"
+#include "group.hpp"
+
+namespace jackplane::inline v0
+{
+    // What quantize makes:  w^[row, col] = scale * (decode(code) - zero).
+    template <codebook C, scale_number S = half, zero_number Z = no_zero>
+    struct quantized
+    {
+        using codebook_type = C;
+        C book{};
+        std::size_t rows = 0, cols = 0;
+        group_grid grid{1, 0, false};
+        aligned_vector<code> codes; // [rows, cols]
+        aligned_vector<S> scales;   // [rows, grid.per_row]; [1] for one group of the whole tensor
+        aligned_vector<Z> zeros;    // like scales; empty for no_zero
+
+        float scale_at(std::size_t row, std::size_t col) const noexcept { return to_float(scales[grid.at(row, col)]); }
+        float zero_at([[maybe_unused]] std::size_t row, [[maybe_unused]] std::size_t col) const noexcept
+        {
+            if constexpr (std::same_as<Z, no_zero>)
+                return C::centre;
+            else
+                return to_float(zeros[grid.at(row, col)]);
+        }
+        float at(std::size_t row, std::size_t col) const noexcept
+        {
+            return scale_at(row, col) * (book.decode(codes[row * cols + col]) - zero_at(row, col));
+        }
+    };
+
+    // Writes w^ to out [rows, cols]. Throws shape_error when out has another shape.
+    template <codebook C, scale_number S, zero_number Z>
+    void dequantize(quantized<C, S, Z> const& q, matrix_view<float> out)
+    {
+        JACKPLANE_EXPECTS(out.rows == q.rows && out.cols == q.cols, shape_error, "dequantize ", q.rows, " x ", q.cols,
+                          " into ", out.rows, " x ", out.cols);
+        for (std::size_t row = 0; row < q.rows; ++row)
+            for (std::size_t col = 0; col < q.cols; ++col)
+                out(row, col) = q.at(row, col);
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include "../core/concepts.hpp"
+
+namespace jackplane::inline v0
+{
+    struct nearest // ties to even
+    {
+        float operator()(float coordinate, position) const noexcept { return std::nearbyint(coordinate); }
+    };
+
+    // Up with a probability equal to the fraction, so that the mean is the coordinate itself. The draw depends on the
+    // seed and the place of the weight alone, never on the order of work.
+    struct stochastic
+    {
+        std::uint64_t seed;
+
+        float operator()(float coordinate, position at) const noexcept
+        {
+            float below = std::nearbyint(coordinate);
+            below -= below > coordinate;
+            return below + (draw(at) < coordinate - below);
+        }
+        constexpr float draw(position at) const noexcept // in [0, 1), multiples of 2^-24
+        {
+            return static_cast<float>(mix(mix(seed ^ mix(at.row)) ^ at.col) >> 40) * 0x1p-24f;
+        }
+
+    private:
+        // The output step of splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014).
+        static constexpr std::uint64_t mix(std::uint64_t x) noexcept
+        {
+            x += 0x9e3779b97f4a7c15u;
+            x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+            x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+            return x ^ x >> 31;
+        }
+    };
+    static_assert(rounding<nearest> && rounding<stochastic>);
+}

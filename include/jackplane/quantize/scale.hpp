@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include "codebook.hpp"
+
+// How a group of weights gets its scale and zero. A group of zeros gets scale 0: it decodes to exact zeros at every width.
+namespace jackplane::inline v0
+{
+    // Symmetric: the largest magnitude lands on the nearer end of the codebook, so nothing is clipped.
+    struct absmax
+    {
+        using zero_type = no_zero;
+
+        template <codebook C>
+        scale_and_zero operator()(std::span<float const> group, C const& book, std::span<float const> = {}) const noexcept
+        {
+            float largest = 0;
+            for (float const w : group)
+                largest = std::max(largest, std::abs(w));
+            return {largest / reach(book), C::centre};
+        }
+    };
+
+    // Symmetric, every code used: the weight of largest magnitude lands on code 0, the farther end. Its sign decides the
+    // sign of the scale. AutoRound's default symmetric mode; llama.cpp's Q4_0.
+    struct full_range
+    {
+        using zero_type = no_zero;
+
+        template <codebook C>
+        scale_and_zero operator()(std::span<float const> group, C const& book, std::span<float const> = {}) const noexcept
+        {
+            float lowest = 0, highest = 0;
+            for (float const w : group)
+                lowest = std::min(lowest, w), highest = std::max(highest, w);
+            float const extreme = highest < -lowest ? lowest : highest;
+            return {extreme == 0 ? 0.0f : extreme / (book.decode(0) - C::centre), C::centre};
+        }
+    };
+
+    using integer_zero = std::uint8_t; // a whole code; stored in 8 bits
+    using real_zero = half;            // anywhere between the codes; stored in 16 bits
+
+    // Asymmetric: the range of the group, widened to hold 0, over all codes.
+    template <zero_number Z = integer_zero>
+        requires(!std::same_as<Z, no_zero>)
+    struct minmax
+    {
+        using zero_type = Z;
+
+        template <codebook C>
+        scale_and_zero operator()(std::span<float const> group, C const& book, std::span<float const> = {}) const noexcept
+        {
+            static_assert(linear_codebook<C> || std::same_as<Z, real_zero>,
+                          "an integer zero is a whole code, which only a linear codebook has: use minmax<real_zero>");
+            float lowest = 0, highest = 0;
+            for (float const w : group)
+                lowest = std::min(lowest, w), highest = std::max(highest, w);
+            float const first = book.decode(0), range = book.decode(C::size - 1) - first;
+            // In double: highest - lowest may overflow, and no compiler can fuse a subtraction that is followed by nothing
+            // but a division.
+            double const width = static_cast<double>(highest) - static_cast<double>(lowest);
+            float const scale = static_cast<float>(width / static_cast<double>(range));
+            if (!(scale > 0))
+                return {0.0f, C::centre};
+            float const zero = first - lowest / scale;
+            return {scale, std::same_as<Z, integer_zero> ? std::clamp(std::nearbyint(zero), 0.0f, 255.0f) : zero};
+        }
+    };
+
+    // Narrows what Base chose, in `steps` steps down to `narrowest` of it, and keeps the least importance-weighted
+    // squared error with nearest rounding. The zero stays.
+    template <class Base>
+    struct mse_search
+    {
+        using zero_type = typename Base::zero_type;
+        Base base{};
+        unsigned steps = 80;
+        float narrowest = 0.2f;
+
+        template <codebook C>
+        scale_and_zero operator()(std::span<float const> group, C const& book,
+                                  std::span<float const> importance = {}) const noexcept
+        {
+            scale_and_zero const widest = base(group, book, importance);
+            scale_and_zero best = widest;
+            if (widest.scale == 0 || !is_finite(widest.scale))
+                return best;
+            double least = std::numeric_limits<double>::infinity();
+            for (unsigned k = 0; k <= steps; ++k)
+            {
+                float const part = static_cast<float>(k) / static_cast<float>(steps);
+                float const narrowed = static_cast<float>(1 - product(1 - narrowest, part));
+                scale_and_zero const candidate{widest.scale * narrowed, widest.zero};
+                if (double const error = squared_error(group, book, importance, candidate); error < least)
+                    least = error, best = candidate;
+            }
+            return best;
+        }
+
+    private:
+        // Of two floats, exact in double: no compiler's fma can change a sum of such products.
+        static constexpr double product(float a, float b) noexcept
+        {
+            return static_cast<double>(a) * static_cast<double>(b);
+        }
+        template <codebook C>
+        static double squared_error(std::span<float const> group, C const& book, std::span<float const> importance,
+                                    scale_and_zero s) noexcept
+        {
+            double sum = 0;
+            for (std::size_t i = 0; i < group.size(); ++i)
+            {
+                float const decoded = book.decode(book.encode(group[i] / s.scale + s.zero)) - s.zero;
+                float const error = static_cast<float>(static_cast<double>(group[i]) - product(s.scale, decoded));
+                sum += importance.empty() ? product(error, error)
+                                          : product(static_cast<float>(product(importance[i], error)), error);
+            }
+            return sum;
+        }
+    };
+    template <class Base, class... Options>
+    mse_search(Base, Options...) -> mse_search<Base>;
+
+    static_assert(scale<absmax, uniform<8>> && scale<full_range, nf4> && scale<minmax<>, uniform<4>>);
+    static_assert(scale<minmax<real_zero>, fp4> && scale<mse_search<full_range>, uniform<2>>);
+}

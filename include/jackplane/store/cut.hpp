@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+#include "nested_read.hpp"
+#include "nested_write.hpp"
+
+namespace jackplane::inline v0::nested
+{
+    // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
+    // that promises no more. Checks the digests of what it copies. Throws width_error when there is no such level.
+    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits)
+    {
+        level const& last = from.at_bits(bits);
+        from.verify(bits);
+        std::set<std::string> beyond;
+        for (auto const& [name, l] : from.described().layers)
+        {
+            for (std::size_t i = 0; i < l.planes.size(); ++i)
+                if (l.bits_through(i) > bits)
+                    beyond.insert(plane_name(name, i));
+            for (unsigned const width : l.own)
+                if (width > bits)
+                    beyond.insert({scale_name(name, width), zero_name(name, width)});
+        }
+        std::vector<safetensors::item> items;
+        std::uint64_t start = last.end; // of the data
+        for (safetensors::tensor const* t : from.order())
+            if (t->end() <= last.end && !beyond.contains(t->name))
+            {
+                start = std::min(start, t->offset);
+                items.push_back({t->name, t->type, t->shape, t->bytes, {}});
+            }
+        settings s = from.described();
+        std::erase_if(s.levels, [&](level const& l) { return l.bits > bits; });
+        s.common.end -= start;
+        for (level& l : s.levels)
+            l.end -= start;
+        metadata_map metadata = from.metadata();
+        std::string const head = detail::nested_head(to.string(), items, std::move(s), std::move(metadata));
+        atomic_file out(to);
+        out.write(std::as_bytes(std::span(head)));
+        for (safetensors::item const& i : items)
+            out.write(i.bytes);
+        out.commit();
+    }
+    inline void cut(std::filesystem::path const& from, std::filesystem::path const& to, unsigned bits)
+    {
+        cut(open(from), to, bits);
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../nested_read.hpp"
+
+namespace jackplane::inline v0::nested
+{
+    inline file::file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep)
+        : _all(std::make_shared<contents>())
+    {
+        _all->name = std::move(name);
+        _all->bytes = bytes;
+        _all->keep = std::move(keep);
+        _all->head = safetensors::read_header(_all->name, bytes);
+        auto const& metadata = _all->head.metadata;
+        auto const value = [&](std::string_view key)
+        {
+            auto const found = metadata.find(key);
+            return found == metadata.end() ? std::string() : found->second;
+        };
+        if (value("format") != format_name)
+            detail::reject({_all->name, "__metadata__.format", 8}, std::string(format_name),
+                           "'" + detail::printable(value("format")) + "'");
+        if (value("format_version") != format_version)
+            detail::reject({_all->name, "__metadata__.format_version", 8}, std::string(format_version),
+                           "'" + detail::printable(value("format_version")) + "'");
+        check_digest();
+        _all->s = detail::nested_reader(_all->name, value("nested")).read();
+        check_length();
+        check_tensors();
+    }
+
+    inline void file::check_digest() const
+    {
+        constexpr std::string_view key = "\"header_digest\":\"", unset = "0000000000000000";
+        auto const head = _all->bytes.first(static_cast<std::size_t>(_all->head.data_start));
+        std::string_view const text(reinterpret_cast<char const*>(head.data()), head.size());
+        std::size_t const found = text.find(key);
+        if (found == text.npos || text.size() - found < key.size() + unset.size())
+            detail::reject({_all->name, "__metadata__.header_digest", 8}, "16 digits", "none");
+        std::size_t const at = found + key.size();
+        digest d;
+        d.add(head.first(at));
+        d.add(std::as_bytes(std::span(unset)));
+        d.add(head.subspan(at + unset.size()));
+        if (text.substr(at, unset.size()) != d.text())
+            detail::reject({_all->name, "__metadata__.header_digest", at}, d.text() + " (the header is damaged)",
+                           "'" + detail::printable(text.substr(at, unset.size())) + "'");
+    }
+
+    inline void file::check_length()
+    {
+        auto& all = *_all;
+        if (all.head.data_start % page != 0)
+            detail::reject({all.name, "", 0}, text("data from a multiple of ", page), text(all.head.data_start));
+        if (all.s.common.end < all.head.data_start || all.s.levels.back().end != all.head.end)
+            detail::reject({all.name, "__metadata__.nested", 8},
+                           text("levels from ", all.head.data_start, " to ", all.head.end),
+                           text(all.s.common.end, " to ", all.s.levels.back().end));
+        std::string lengths;
+        for (std::size_t i = 0; i < all.s.levels.size(); ++i)
+        {
+            level const& l = all.s.levels[i];
+            if (l.end == all.bytes.size())
+                all.present = i + 1; // the last of those that end here: a level of empty planes is there, too
+            lengths += text(lengths.empty() ? "" : " or ", l.end, " (", l.bits, " bits)");
+        }
+        if (all.present == 0)
+            detail::reject({all.name, "", all.bytes.size()}, "a file of " + lengths + " bytes",
+                           text(all.bytes.size(), all.bytes.size() < all.head.end ? " (truncated)" : ""));
+    }
+
+    // A tensor that must be there, of that type and shape, inside the level of `bits`.
+    inline safetensors::tensor const& file::expect(std::string const& tensor, dtype type, extents const& shape,
+                                                   unsigned bits) const
+    {
+        auto const found = _all->head.tensors.find(tensor);
+        if (found == _all->head.tensors.end())
+            detail::reject({_all->name, tensor, _all->head.data_start}, "the tensor", "none");
+        safetensors::tensor const& t = found->second;
+        if (t.type != type || t.shape != shape)
+            detail::reject({_all->name, tensor, t.offset}, text(dtype_name(type), " ", safetensors::shape_text(shape)),
+                           text(dtype_name(t.type), " ", safetensors::shape_text(t.shape)));
+        std::uint64_t begin = _all->head.data_start, end = _all->s.common.end;
+        for (level const& l : _all->s.levels)
+            if (l.bits <= bits)
+                begin = std::exchange(end, l.end);
+        if (t.offset % alignment != 0 || t.offset < begin || t.end() > end)
+            detail::reject({_all->name, tensor, t.offset},
+                           text("a multiple of ", alignment, " from ", begin, " up to ", end),
+                           text(t.offset, " up to ", t.end()));
+        return t;
+    }
+
+    inline void file::check_tensors()
+    {
+        auto& all = *_all;
+        std::set<safetensors::tensor const*> known;
+        auto const scales = [&](std::string const& name, layer const& l, unsigned bits)
+        {
+            known.insert(&expect(scale_name(name, bits), l.scale, l.scale_shape(), bits));
+            if (l.zero != "none")
+                known.insert(&expect(zero_name(name, bits), *find_dtype(l.zero), l.scale_shape(), bits));
+        };
+        for (auto const& [name, l] : all.s.layers)
+        {
+            scales(name, l, 0);
+            auto const is_level = [&](unsigned bits)
+            { return std::any_of(all.s.levels.begin(), all.s.levels.end(), [&](level const& each) { return each.bits == bits; }); };
+            for (std::size_t i = 0; i < l.planes.size() && l.bits_through(i) <= all.s.levels.back().bits; ++i)
+            {
+                if (!is_level(l.bits_through(i)))
+                    detail::reject({all.name, plane_name(name, i), 8}, text("a level of ", l.bits_through(i), " bits"),
+                                   "none");
+                known.insert(&expect(plane_name(name, i), dtype::U8, l.plane_shape(i), l.bits_through(i)));
+            }
+            for (unsigned const bits : l.own)
+                if (bits <= all.s.levels.back().bits)
+                {
+                    if (!is_level(bits))
+                        detail::reject({all.name, scale_name(name, bits), 8}, text("a level of ", bits, " bits"), "none");
+                    scales(name, l, bits);
+                }
+        }
+        for (safetensors::tensor* t : all.head.order)
+        {
+            if (t->end() <= all.bytes.size())
+                t->bytes = all.bytes.subspan(static_cast<std::size_t>(t->offset), static_cast<std::size_t>(t->size));
+            if (known.contains(t) || t->name.starts_with(pad_prefix))
+                continue;
+            if (t->end() > all.s.common.end)
+                detail::reject({all.name, t->name, t->offset}, text("a plain tensor to end by ", all.s.common.end),
+                               text(t->end()));
+            all.plain.push_back(t);
+        }
+    }
+
+    inline safetensors::tensor const* file::find(std::string_view tensor) const noexcept
+    {
+        auto const found = std::find_if(plain().begin(), plain().end(), [&](auto const* t) { return t->name == tensor; });
+        return found == plain().end() ? nullptr : *found;
+    }
+    inline safetensors::tensor const& file::at(std::string_view tensor) const
+    {
+        auto const* const found = find(tensor);
+        JACKPLANE_EXPECTS(found != nullptr, format_error, detail::one_line(name()), ": no tensor '",
+                          detail::printable(tensor), "' among ", plain().size());
+        return *found;
+    }
+
+    inline level const& file::at_bits(unsigned bits) const
+    {
+        std::string there;
+        for (level const& l : levels())
+        {
+            if (l.bits == bits)
+                return l;
+            there += (there.empty() ? "" : ", ") + std::to_string(l.bits);
+        }
+        fail<width_error>(text(detail::one_line(name()), ": no level of ", bits, " bits; there are ", there));
+    }
+
+    inline void file::verify(unsigned most_bits) const
+    {
+        std::uint64_t begin = _all->head.data_start;
+        auto const check = [&](level const& l)
+        {
+            digest d;
+            d.add(_all->bytes.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(l.end - begin)));
+            if (d.text() != l.digest)
+                detail::reject({_all->name, "", begin},
+                               text("bytes of digest ", detail::printable(l.digest), " up to ", l.end), d.text());
+            begin = l.end;
+        };
+        check(_all->s.common);
+        for (level const& l : levels())
+            if (l.bits <= most_bits)
+                check(l);
+    }
+
+    template <class T>
+    T const* file::data(std::string const& tensor) const // aligned: check_tensors() saw a multiple of 64
+    {
+        return reinterpret_cast<T const*>(_all->head.tensors.find(tensor)->second.bytes.data());
+    }
+
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    bool file::build(packed<L, C, S, Z> const*, std::string const& layer_name, layer const& l, unsigned most,
+                     auto& out) const
+    {
+        bool const is_this = l.codebook == C::name() && l.bits == C::bits && std::equal(l.planes.begin(), l.planes.end(), L::widths.begin(), L::widths.end()) &&
+                             l.scale == dtype_of<S> && l.zero == detail::zero_text<Z>();
+        if (!is_this)
+            return false;
+        auto const size = [](std::uint64_t n) { return static_cast<std::size_t>(n); };
+        packed_view<L, C, S, Z> v{{}, data<S>(scale_name(layer_name)), nullptr, size(l.rows), size(l.cols),
+                                  size(l.panels()), size(l.blocks()), size(l.group), size(l.groups()), L::count, L::bits,
+                                  detail::step_of<C>(), detail::base_of<C>(), C{}};
+        auto const zeros = [&](unsigned bits)
+        { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };
+        v.zeros = zeros(0);
+        unsigned there = 0;
+        for (std::size_t i = 0; i < L::count && l.bits_through(i) <= std::min(most, bits()); ++i)
+        {
+            v.plane[i] = data<std::byte>(plane_name(layer_name, i));
+            there = l.bits_through(i);
+        }
+        typename packed<L, C, S, Z>::width_scales own{};
+        for (unsigned const width : l.own)
+            if (width <= there)
+                own[width] = {data<S>(scale_name(layer_name, width)), zeros(width)};
+        if (own[there].scales != nullptr) // the widest becomes the matrix's own; the others keep the parent's
+            for (auto& each : own)
+                if (each.scales == nullptr)
+                    each = {v.scales, v.zeros};
+        packed<L, C, S, Z> const whole(v, _all->keep, own);
+        JACKPLANE_EXPECTS(there != 0 && whole.readable(there), width_error, detail::one_line(name()), ": layer '",
+                          detail::printable(layer_name), "' has planes that give ", l.bits_through(0), " to ", l.bits,
+                          " bits, not ", std::min(most, bits()));
+        out = packed<L, C, S, Z>(whole.prefix(there).view(), _all->keep, own);
+        return true;
+    }
+
+    template <class Any>
+    Any file::matrix(std::string_view name, unsigned most_bits) const
+    {
+        auto const found = _all->s.layers.find(name);
+        JACKPLANE_EXPECTS(found != _all->s.layers.end(), format_error, detail::one_line(this->name()), ": no layer '",
+                          detail::printable(name), "' among ", _all->s.layers.size());
+        Any out;
+        bool is_built = false;
+        [&]<class... Packed>(std::variant<Packed...> const*)
+        {
+            is_built = (build(static_cast<Packed const*>(nullptr), found->first, found->second, most_bits, out) || ...);
+        }(static_cast<Any const*>(nullptr));
+        if (!is_built)
+            detail::reject({this->name(), name, 8}, "a format this reader was built for",
+                           text(found->second.codebook, " ", found->second.bits, " bits in ",
+                                found->second.planes.size(), " planes, scales ", dtype_name(found->second.scale),
+                                ", zeros ", found->second.zero));
+        return out;
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../core/concepts.hpp"
+#include "../json.hpp"
+#include "../nested.hpp"
+
+namespace jackplane::inline v0::detail
+{
+    template <zero_number Z>
+    constexpr char const* zero_text() noexcept
+    {
+        return std::same_as<Z, no_zero> ? "none" : std::same_as<Z, half> ? "F16" : "U8";
+    }
+
+    inline std::string nested_json(nested::settings const& s)
+    {
+        nlohmann::ordered_json out, levels = nlohmann::ordered_json::array(), layers = nlohmann::ordered_json::object();
+        for (nested::level const& l : s.levels)
+            levels.push_back({{"bits", l.bits}, {"end", l.end}, {"digest", l.digest}});
+        for (auto const& [name, l] : s.layers)
+            layers[name] = {{"rows", l.rows}, {"cols", l.cols}, {"group", l.group}, {"codebook", l.codebook},
+                            {"bits", l.bits}, {"planes", l.planes}, {"scale", std::string(dtype_name(l.scale))},
+                            {"zero", l.zero}, {"own", l.own}};
+        out["slice"] = s.slice;
+        out["common"] = {{"end", s.common.end}, {"digest", s.common.digest}};
+        out["levels"] = levels;
+        out["layers"] = layers;
+        return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    }
+
+    // The inverse, over hostile text: every field there, of its type, in its range; nothing else.
+    class nested_reader
+    {
+    public:
+        nested_reader(std::string_view file, std::string_view settings) : _file(file), _settings(settings) {}
+
+        nested::settings read()
+        {
+            auto const tree = read_json(_file, "__metadata__.nested", _settings);
+            fields(tree, "nested", {"slice", "common", "levels", "layers"});
+            nested::settings s;
+            s.slice = word(tree, "slice", {"truncate_centred", "round_clamp", "extra_precision"});
+            fields(tree["common"], "common", {"end", "digest"});
+            s.common = {0, number(tree["common"], "end", 0, ~std::uint64_t{0}), string(tree["common"], "digest")};
+            std::uint64_t end = s.common.end;
+            unsigned bits = 0;
+            for (auto const& l : list(tree, "levels"))
+            {
+                fields(l, "levels", {"bits", "end", "digest"});
+                bits = static_cast<unsigned>(number(l, "bits", bits + 1, 8));
+                end = number(l, "end", end, ~std::uint64_t{0});
+                s.levels.push_back({bits, end, string(l, "digest")});
+            }
+            if (s.levels.empty())
+                refuse("at least one level", "none");
+            if (!tree["layers"].is_object())
+                refuse("layers by name", "something else");
+            for (auto const& [name, l] : tree["layers"].items())
+                s.layers.emplace(name, read_layer(name, l));
+            return s;
+        }
+
+    private:
+        using json = nlohmann::json;
+
+        nested::layer read_layer(std::string const& name, json const& l)
+        {
+            fields(l, name, {"rows", "cols", "group", "codebook", "bits", "planes", "scale", "zero", "own"});
+            nested::layer out;
+            out.rows = number(l, "rows", 0, nested::largest_side);
+            out.cols = number(l, "cols", 0, nested::largest_side);
+            out.group = number(l, "group", 1, out.cols == 0 ? 1 : out.cols);
+            out.codebook = word(l, "codebook", {"uniform", "nf4", "fp4"});
+            out.bits = static_cast<unsigned>(number(l, "bits", 1, 8));
+            unsigned sum = 0;
+            for (auto const& width : list(l, "planes"))
+            {
+                unsigned const w = width.is_number_unsigned() ? width.get<unsigned>() & 15u : 0u;
+                if ((w != 1 && w != 2 && w != 4 && w != 8) || width != w)
+                    refuse("planes of 1, 2, 4 or 8 bits in '" + printable(name) + "'", printable(width.dump(), 40));
+                out.planes.push_back(w);
+                if ((sum += w) > out.bits)
+                    break;
+            }
+            if (sum != out.bits)
+                refuse(text("planes of ", out.bits, " bits together in '", printable(name), "'"), text(sum));
+            out.scale = *find_dtype(word(l, "scale", {"F16", "BF16", "F32"}));
+            out.zero = word(l, "zero", {"none", "U8", "F16"});
+            for (auto const& width : list(l, "own"))
+            {
+                std::uint64_t const least = out.own.empty() ? 1 : out.own.back() + 1;
+                if (!width.is_number_unsigned() || width < least || width > out.bits)
+                    refuse(text("own widths ascending from ", least, " to ", out.bits, " in '", printable(name), "'"),
+                           printable(width.dump(), 40));
+                out.own.push_back(width.get<unsigned>());
+            }
+            return out;
+        }
+
+        void fields(json const& tree, std::string_view where, std::vector<char const*> const& names) const
+        {
+            bool is_whole = tree.is_object() && tree.size() == names.size();
+            for (char const* name : names)
+                is_whole = is_whole && tree.contains(name);
+            if (!is_whole)
+                refuse("fields " + json(names).dump(), "others in '" + printable(where) + "'");
+        }
+        std::uint64_t number(json const& tree, char const* name, std::uint64_t least, std::uint64_t most) const
+        {
+            json const& n = tree[name];
+            if (!n.is_number_unsigned() || n.get<std::uint64_t>() < least || n.get<std::uint64_t>() > most)
+                refuse(text(name, " from ", least, " to ", most), printable(n.dump(), 40));
+            return n.get<std::uint64_t>();
+        }
+        std::string string(json const& tree, char const* name) const
+        {
+            if (!tree[name].is_string())
+                refuse(text(name, " as a string"), printable(tree[name].dump(), 40));
+            return tree[name].get<std::string>();
+        }
+        std::string word(json const& tree, char const* name, std::vector<std::string> const& known) const
+        {
+            for (std::string const& word : known)
+                if (tree[name] == word)
+                    return word;
+            refuse(text(name, " one of ", json(known).dump()), printable(tree[name].dump(), 40));
+        }
+        json const& list(json const& tree, char const* name) const
+        {
+            if (!tree[name].is_array())
+                refuse(text(name, " as a list"), printable(tree[name].dump(), 40));
+            return tree[name];
+        }
+        [[noreturn]] void refuse(std::string const& expected, std::string const& found) const
+        {
+            reject({_file, "__metadata__.nested", 0}, expected, found);
+        }
+
+        std::string_view _file, _settings;
+    };
+}

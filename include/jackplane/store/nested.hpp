@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "digest.hpp"
+#include "header.hpp"
+
+// The nested file: one safetensors file that serves every width, because the bytes of fewer bits are its beginning.
+//
+//     header, padded with spaces to a multiple of 4096
+//     what all widths need: plain tensors (config, tokenizer, norms, embeddings), <layer>.scale, <layer>.zero
+//     level 1: <layer>.scale.1, <layer>.zero.1 where a width has its own, then <layer>.plane.0 of every layer
+//     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
+//
+// <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
+// <layer>.scale      F16, BF16 or F32 [panels, groups, 16]
+// <layer>.zero       U8 or F16, the same shape; none for symmetric codes
+// __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole
+//
+// A file whose length is a level's end is a nested file of that many bits, although its header lists more: a download
+// may stop there (`truncate -s END`). Readers of plain safetensors need the header that cut() writes.
+//
+// What is guaranteed about damage. header_digest covers the length and all of the header, itself as zeros: any one
+// changed byte up to the data is rejected always, more with probability 1 - 2^-64. The length must be a level's end.
+// Each level (and what stands before the first) has a digest of its own, which opening does not compute, because it
+// would read the data: verify(bits) does, for the levels of those bits and no other. Bytes of planes, scales and pads
+// are otherwise taken as they are, and cannot lead a reader out of bounds.
+namespace jackplane::inline v0::nested
+{
+    using safetensors::extents;
+    using safetensors::metadata_map;
+
+    inline constexpr std::string_view format_name = "jackplane.nested";
+    inline constexpr std::string_view format_version = "0"; // may change until the layout is frozen
+    inline constexpr std::size_t page = 4096;               // where data and levels start
+    inline constexpr std::size_t alignment = 64;            // where tensors start
+    inline constexpr std::string_view pad_prefix = "__pad__.";
+    inline constexpr std::uint64_t largest_side = std::uint64_t{1} << 24; // rows, columns
+
+    struct level
+    {
+        unsigned bits = 0;       // 0: what all widths need
+        std::uint64_t end = 0;   // length of the file that holds it and nothing more
+        std::string digest = {}; // of the bytes from the end of the level before
+    };
+
+    // A packed matrix as the header describes it.
+    struct layer
+    {
+        std::uint64_t rows = 0, cols = 0, group = 0; // group: columns that share a scale, 1 .. max(cols, 1)
+        std::string codebook;                        // "uniform", "nf4", "fp4"
+        unsigned bits = 0;                           // of a code; the sum of planes
+        std::vector<unsigned> planes;                // bits in each, most significant first: 1, 2, 4 or 8
+        dtype scale = dtype::F16;
+        std::string zero = "none";  // "none", "U8", "F16"
+        std::vector<unsigned> own;  // widths with scales (and zeros) of their own, ascending
+
+        friend bool operator==(layer const&, layer const&) = default;
+
+        std::uint64_t panels() const noexcept { return (rows + 15) / 16; }
+        std::uint64_t blocks() const noexcept { return (cols + 31) / 32; }
+        std::uint64_t groups() const noexcept { return cols / group + (cols % group != 0); }
+        extents scale_shape() const { return {panels(), groups(), 16}; }
+        extents plane_shape(std::size_t i) const { return {panels(), blocks(), 64ull * planes[i]}; }
+        unsigned bits_through(std::size_t plane) const noexcept // bits in planes 0 .. plane
+        {
+            unsigned sum = 0;
+            for (std::size_t i = 0; i <= plane; ++i)
+                sum += planes[i];
+            return sum;
+        }
+    };
+
+    // What the metadata key "nested" says, as a JSON string.
+    struct settings
+    {
+        std::string slice = "truncate_centred"; // how codes are meant at fewer bits: quantize/slice.hpp
+        level common;                           // .bits == 0
+        std::vector<level> levels;              // bits and ends ascend
+        std::map<std::string, layer, std::less<>> layers;
+    };
+
+    inline std::string plane_name(std::string_view of, std::size_t i)
+    {
+        return std::string(of) + ".plane." + std::to_string(i);
+    }
+    inline std::string scale_name(std::string_view of, unsigned bits = 0) // 0: the parent's
+    {
+        return std::string(of) + ".scale" + (bits == 0 ? "" : "." + std::to_string(bits));
+    }
+    inline std::string zero_name(std::string_view of, unsigned bits = 0)
+    {
+        return std::string(of) + ".zero" + (bits == 0 ? "" : "." + std::to_string(bits));
+    }
+}

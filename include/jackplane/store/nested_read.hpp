@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+#include "../pack/any_packed.hpp"
+#include "detail/nested_settings.hpp"
+#include "map.hpp"
+#include "nested.hpp"
+
+namespace jackplane::inline v0::nested
+{
+    // A nested file at as many bits as its length holds. A cheap handle; what it hands out stays readable as long as a
+    // copy of it lives (matrices keep the bytes themselves). Opening reads the header and nothing else.
+    class file
+    {
+    public:
+        file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep);
+
+        std::string const& name() const noexcept { return _all->name; } // for messages: its path
+        std::size_t size() const noexcept { return _all->bytes.size(); }
+        metadata_map const& metadata() const noexcept { return _all->head.metadata; }
+        settings const& described() const noexcept { return _all->s; } // all levels, present or not
+        std::span<level const> levels() const noexcept { return std::span(_all->s.levels).first(_all->present); }
+        unsigned bits() const noexcept { return levels().back().bits; } // the widest level here
+        std::vector<safetensors::tensor*> const& order() const noexcept { return _all->head.order; }
+
+        // Plain tensors: everything but matrices and pads, in the order of the file.
+        std::vector<safetensors::tensor const*> const& plain() const noexcept { return _all->plain; }
+        safetensors::tensor const* find(std::string_view tensor) const noexcept;
+        safetensors::tensor const& at(std::string_view tensor) const; // throws format_error
+
+        // A matrix in place, with the planes of at most `most_bits` bits and no pointer to others. Throws format_error
+        // when there is none of that name or its format is none of Any's, width_error when not one plane is that small.
+        template <class Any = any_packed>
+        Any matrix(std::string_view layer_name, unsigned most_bits = 8) const;
+
+        // The level of exactly that many bits, present here. Throws width_error with those there are.
+        level const& at_bits(unsigned bits) const;
+
+        // Reads what `most_bits` bits need and compares digests. Throws format_error.
+        void verify(unsigned most_bits = 8) const;
+
+    private:
+        struct contents
+        {
+            std::string name;
+            std::span<std::byte const> bytes;
+            std::shared_ptr<void const> keep;
+            safetensors::header head;
+            settings s;
+            std::size_t present = 0; // levels
+            std::vector<safetensors::tensor const*> plain;
+        };
+        void check_digest() const;
+        void check_length();
+        void check_tensors();
+        safetensors::tensor const& expect(std::string const& tensor, dtype type, extents const& shape, unsigned bits) const;
+        template <class T>
+        T const* data(std::string const& tensor) const;
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        bool build(packed<L, C, S, Z> const*, std::string const& layer_name, layer const& l, unsigned most, auto& out) const;
+
+        std::shared_ptr<contents> _all;
+    };
+
+    inline file open(std::filesystem::path const& path)
+    {
+        mapped_file const map(path);
+        return {path.string(), map.bytes(), map.keep()};
+    }
+    inline attempt<file> try_open(std::filesystem::path const& path)
+    {
+        return try_load([&] { return open(path); });
+    }
+
+    // The same over bytes that the caller keeps alive, by himself or through `keep`; copied when not aligned to 64.
+    inline file parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
+    {
+        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment == 0)
+            return {std::move(name), bytes, std::move(keep)};
+        auto const copy = std::make_shared<aligned_vector<std::byte>>(bytes.begin(), bytes.end());
+        return {std::move(name), *copy, copy};
+    }
+    inline attempt<file> try_parse(std::span<std::byte const> bytes, std::string name,
+                                   std::shared_ptr<void const> keep = {})
+    {
+        return try_load([&] { return parse(bytes, std::move(name), std::move(keep)); });
+    }
+}
+
+#include "detail/nested_read.hpp"

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include "../core/number.hpp"
+#include "../core/view.hpp"
+#include "header.hpp"
+#include "map.hpp"
+#include "reject.hpp"
+
+// Reading safetensors strictly: header at most 100 MB, every key once, offsets that cover the data without holes or
+// overlaps, sizes that agree with shapes, a file that ends where the header says. Writing: safetensors_write.hpp.
+namespace jackplane::inline v0::safetensors
+{
+    static_assert(std::endian::native == std::endian::little, "tensors are little-endian and read in place");
+
+    // A cheap handle; tensors stay readable as long as a copy of it or its keep() lives.
+    class file
+    {
+    public:
+        file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep)
+            : _all(std::make_shared<contents>(std::move(name), std::move(keep)))
+        {
+            auto& head = _all->head = read_header(_all->name, bytes);
+            if (head.end != bytes.size())
+                detail::reject({_all->name, head.order.empty() ? "" : head.order.back()->name, head.data_start},
+                               text("a file of ", head.end, " bytes"), text(bytes.size()));
+            for (tensor* t : head.order)
+                t->bytes = bytes.subspan(static_cast<std::size_t>(t->offset), static_cast<std::size_t>(t->size));
+        }
+
+        std::string const& name() const noexcept { return _all->name; } // for messages: its path
+        tensor_map const& tensors() const noexcept { return _all->head.tensors; }
+        metadata_map const& metadata() const noexcept { return _all->head.metadata; }
+        std::shared_ptr<void const> const& keep() const noexcept { return _all->keep; }
+
+        tensor const* find(std::string_view tensor_name) const noexcept
+        {
+            auto const found = tensors().find(tensor_name);
+            return found == tensors().end() ? nullptr : &found->second;
+        }
+        tensor const& at(std::string_view tensor_name) const
+        {
+            tensor const* const found = find(tensor_name);
+            JACKPLANE_EXPECTS(found != nullptr, format_error, detail::one_line(name()), ": no tensor '",
+                              detail::printable(tensor_name), "' among ", tensors().size());
+            return *found;
+        }
+
+    private:
+        struct contents
+        {
+            contents(std::string n, std::shared_ptr<void const> k) : name(std::move(n)), keep(std::move(k)) {}
+            std::string name;
+            std::shared_ptr<void const> keep;
+            header head;
+        };
+        std::shared_ptr<contents> _all;
+    };
+
+    // Reads the header; data are mapped, and read from the disk when touched.
+    inline file open(std::filesystem::path const& path)
+    {
+        mapped_file const map(path);
+        return {path.string(), map.bytes(), map.keep()};
+    }
+    inline attempt<file> try_open(std::filesystem::path const& path)
+    {
+        return try_load([&] { return open(path); });
+    }
+
+    // The same over bytes that the caller keeps alive, by himself or through `keep`.
+    inline file parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
+    {
+        return {std::move(name), bytes, std::move(keep)};
+    }
+    inline attempt<file> try_parse(std::span<std::byte const> bytes, std::string name,
+                                   std::shared_ptr<void const> keep = {})
+    {
+        return try_load([&] { return parse(bytes, std::move(name), std::move(keep)); });
+    }
+}
+
+namespace jackplane::inline v0::safetensors
+{
+    // A tensor's elements as T: as they are when the dtype is T's; float also from F16, BF16 and F64 (rounded).
+    template <class T>
+    aligned_vector<T> read(tensor const& t)
+    {
+        auto const copy = [&]<class From>(From)
+        {
+            aligned_vector<T> out(t.bytes.size() / sizeof(From));
+            for (std::size_t i = 0; i < out.size(); ++i)
+            {
+                From x;
+                std::memcpy(&x, t.bytes.data() + i * sizeof(From), sizeof(From));
+                if constexpr (std::same_as<T, From>)
+                    out[i] = x;
+                else
+                    out[i] = to_float(x);
+            }
+            return out;
+        };
+        if (t.type == dtype_of<T>)
+            return copy(T{});
+        if constexpr (std::same_as<T, float>)
+        {
+            if (t.type == dtype::F16)
+                return copy(half{});
+            if (t.type == dtype::BF16)
+                return copy(bfloat16{});
+            if (t.type == dtype::F64)
+                return copy(double{});
+        }
+        fail<format_error>(text("tensor '", detail::printable(t.name), "': expected ", dtype_name(dtype_of<T>),
+                                std::same_as<T, float> ? ", F16, BF16 or F64" : "", ", found ", dtype_name(t.type)));
+    }
+
+    // The same for a tensor that must have this shape: "tensor 'w': expected shape [64, 172], found [64, 171]".
+    template <class T>
+    aligned_vector<T> read(tensor const& t, extents const& expected)
+    {
+        JACKPLANE_EXPECTS(t.shape == expected, shape_error, "tensor '", detail::printable(t.name),
+                          "': expected shape ", shape_text(expected), ", found ", shape_text(t.shape));
+        return read<T>(t);
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <jackplane/core/tensor.hpp>
+#include <jackplane/jackplane.hpp>
+#include <jackplane/store/npy.hpp>
+#include <jackplane/store/safetensors.hpp>
+#include <vector>
+
+std::vector<float> in_another_unit(jackplane::any_packed const& a, std::vector<float> const& x);
+
+// Two units that include everything link into one program, where both compute the same.
+int main()
+{
+    jackplane::matrix<float> w = {{1, 2, 3}, {4, 5, 6}};
+    jackplane::any_packed const a = jackplane::quantize<jackplane::recipes::nested8<>>(jackplane::view_of(w));
+    std::vector<float> const x = {1, -1, 2};
+    std::vector<float> y(2);
+    jackplane::multiply(a, 4, x, y);
+    return y == in_another_unit(a, x) ? 0 : 1;
+}

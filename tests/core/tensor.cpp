@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <vector>
+#include <doctest/doctest.h>
+#include <jackplane/core/tensor.hpp>
+#if __has_include(<xtensor/containers/xarray.hpp>)
+#include <xtensor/containers/xarray.hpp>
+#include <xtensor/views/xview.hpp>
+#else
+#include <xtensor/xarray.hpp>
+#include <xtensor/xview.hpp>
+#endif
+using namespace jackplane;
+
+TEST_CASE("a row-major matrix and its view share elements")
+{
+    matrix<float> m{{1, 2, 3}, {4, 5, 6}};
+    matrix_view<float> const v = view_of(m);
+    CHECK(v.rows == 2);
+    CHECK(v.cols == 3);
+    CHECK(v.stride == 3);
+    CHECK(v(1, 2) == 6);
+    v(0, 1) = 20;
+    CHECK(m(0, 1) == 20);
+}
+
+TEST_CASE("constants stay constant")
+{
+    matrix<double> const m{{1, 2}, {3, 4}};
+    static_assert(std::is_same_v<decltype(view_of(m)), matrix_view<double const>>);
+    CHECK(view_of(m)(1, 0) == 3);
+}
+
+TEST_CASE("single rows and columns, whose stride xtensor sets to 0")
+{
+    matrix<float> row{{1, 2, 3, 4}}, column{{1}, {2}, {3}}, one{{7}};
+    CHECK(view_of(row).stride == 4);
+    CHECK(view_of(row)(0, 3) == 4);
+    CHECK(view_of(column).stride == 1);
+    CHECK(view_of(column)(2, 0) == 3);
+    CHECK(view_of(one)(0, 0) == 7);
+    matrix<float> empty = matrix<float>::from_shape({3, 0});
+    CHECK(view_of(empty).rows == 3);
+    CHECK(view_of(empty).cols == 0);
+}
+
+TEST_CASE("rows of a larger matrix keep its stride")
+{
+    xt::xtensor<float, 2> m{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9, 10, 11}};
+    auto part = xt::view(m, xt::range(1, 3), xt::range(1, 3));
+    matrix_view<float> const v = view_of(part);
+    CHECK(v.stride == 4);
+    CHECK(v(0, 0) == 5);
+    CHECK(v(1, 1) == 10);
+}
+
+TEST_CASE("what is not a row-major matrix is an error")
+{
+    xt::xtensor<float, 2, xt::layout_type::column_major> columns{{1, 2}, {3, 4}};
+    CHECK_THROWS_WITH_AS(view_of(columns), doctest::Contains("columns lie 2 elements apart"), shape_error);
+    xt::xarray<float> three = xt::xarray<float>::from_shape({2, 2, 2});
+    CHECK_THROWS_WITH_AS(view_of(three), doctest::Contains("has 3"), shape_error);
+    xt::xarray<float> two = xt::xarray<float>::from_shape({2, 5});
+    CHECK(view_of(two).cols == 5);
+}
+
+TEST_CASE("tensor_of brings a view into xtensor, without a copy")
+{
+    std::vector<float> storage{1, 2, 3, 4, 5, 6};
+    auto t = tensor_of(matrix_view<float>{storage.data(), 2, 3});
+    t(1, 0) = 40;
+    CHECK(storage[3] == 40);
+    matrix<float> const doubled = t * 2.0f;
+    CHECK(doubled(1, 0) == 80);
+    CHECK(view_of(t).data == storage.data());
+    CHECK(view_of(t).stride == 3);
+    CHECK_THROWS_AS(tensor_of(matrix_view<float>{storage.data(), 2, 2, 3}), shape_error);
+    CHECK(tensor_of(matrix_view<float>{storage.data(), 1, 2, 3})(0, 1) == 2);
+    CHECK(tensor_of(matrix_view<float const>{storage.data(), 3, 2})(2, 1) == 6);
+}

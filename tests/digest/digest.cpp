@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Prints a digest of the bytes that quantize and pack make, a line for each configuration. Every compiler, instruction
+// set and optimization flag must print the same lines (tests/checks compiles this file in several ways).
+#include <bit>
+#include <cstdio>
+#include <string>
+#include <vector>
+#include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/quantize.hpp>
+#include "../laws/weights.hpp"
+using namespace jackplane;
+
+namespace
+{
+    struct fnv1a // 64 bits; Fowler, Noll, Vo
+    {
+        std::uint64_t hash = 0xcbf29ce484222325u;
+
+        void operator()(void const* data, std::size_t bytes)
+        {
+            auto const* const p = static_cast<unsigned char const*>(data);
+            for (std::size_t i = 0; i < bytes; ++i)
+                hash = (hash ^ p[i]) * 0x100000001b3u;
+        }
+        template <class Vector>
+        void array(Vector const& v)
+        {
+            if (!v.empty())
+                (*this)(v.data(), v.size() * sizeof v[0]);
+        }
+    };
+
+    template <unsigned Bits>
+    using layout_of = std::conditional_t<Bits == 8, planes<4, 2, 1, 1>, std::conditional_t<Bits == 4, planes<2, 2>,
+                      std::conditional_t<Bits == 3, planes<1, 2>, planes<1>>>>;
+
+    struct tensor
+    {
+        laws::sample weights, importance;
+    };
+
+    template <class S, class C, class P, class R>
+    std::uint64_t digest(std::vector<tensor> const& tensors, group g, R rounded)
+    {
+        fnv1a digest;
+        for (tensor const& t : tensors)
+            for (bool const weighted : {false, true})
+            {
+                auto const importance = weighted ? t.importance.view() : matrix_view<float const>{};
+                auto const q = quantize<S>(t.weights.view(), C{}, P{}, g, rounded, {.importance = importance});
+                digest.array(q.codes);
+                digest.array(q.scales);
+                if constexpr (!std::is_same_v<typename P::zero_type, no_zero>)
+                    digest.array(q.zeros);
+                auto const a = pack<layout_of<C::bits>>(q);
+                auto const& v = a.view();
+                for (std::size_t p = 0; p < v.planes; ++p)
+                    digest(v.plane[p], v.panels * v.blocks * layout_of<C::bits>::bytes(p));
+                digest(v.scales, v.panels * v.groups * block::rows * sizeof *v.scales);
+                laws::sample decoded{t.weights.rows, t.weights.cols, aligned_vector<float>(t.weights.data.size())};
+                dequantize(a, decoded.view());
+                for (float& x : decoded.data)
+                    x += 0.0f; // the sign of a zero is no promise
+                digest.array(decoded.data);
+            }
+        return digest.hash;
+    }
+
+    template <class S, class C, class P>
+    void print(std::vector<tensor> const& tensors, char const* storage, char const* policy)
+    {
+        struct
+        {
+            char const* name;
+            group g;
+        } const groups[] = {{"5 columns", {5}}, {"32 columns", {32}}, {"row", group::per_row()}, {"tensor", group::per_tensor()}};
+        auto line = [&](char const* group_name, char const* rounding, std::uint64_t hash)
+        {
+            std::printf("%s<%u> %s %s, %s, %s: %016llx\n", C::name(), C::bits, storage, policy, group_name, rounding,
+                        static_cast<unsigned long long>(hash));
+        };
+        for (auto const& [name, g] : groups)
+        {
+            line(name, "nearest", digest<S, C, P>(tensors, g, nearest{}));
+            line(name, "stochastic", digest<S, C, P>(tensors, g, stochastic{2026}));
+        }
+    }
+
+    template <class C>
+    void print(std::vector<tensor> const& tensors)
+    {
+        print<half, C, absmax>(tensors, "half", "absmax");
+        print<bfloat16, C, full_range>(tensors, "bfloat16", "full_range");
+        print<float, C, minmax<real_zero>>(tensors, "float", "minmax, real zero");
+        print<float, C, mse_search<full_range>>(tensors, "float", "mse_search of full_range");
+        print<half, C, mse_search<minmax<real_zero>>>(tensors, "half", "mse_search of minmax, real zero");
+        if constexpr (linear_codebook<C>)
+        {
+            print<half, C, minmax<integer_zero>>(tensors, "half", "minmax, integer zero");
+            print<bfloat16, C, mse_search<minmax<integer_zero>>>(tensors, "bfloat16", "mse_search of minmax, integer zero");
+        }
+    }
+
+    // Ragged, with everything in it that compilers like to treat in their own ways.
+    tensor make(std::size_t rows, std::size_t cols, std::uint64_t seed)
+    {
+        tensor t{laws::weights(rows, cols, seed), laws::importance(rows, cols, seed + 1)};
+        laws::sequence next{seed + 2};
+        for (std::size_t i = 0; i < t.weights.data.size(); ++i)
+            switch (float& w = t.weights.data[i]; i / cols % 8)
+            {
+            case 3: w *= 0x1p-133f; break;                                        // subnormals, the last bits rounded off
+            case 4: w = i % 2 == 0 ? 0.0f : -0.0f; break;                         // nothing
+            case 5: w = static_cast<float>(next() % 16) - 8; break;               // ties and ends met exactly
+            case 6: w *= 1000; break;
+            case 7: w = w < 0 ? -w : w; break;                                    // one sign
+            default: break;
+            }
+        return t;
+    }
+}
+
+int main()
+{
+    std::vector<tensor> tensors;
+    for (auto const [rows, cols] : {laws::shape{9, 33}, laws::shape{17, 65}, laws::shape{1, 255}, laws::shape{33, 7},
+                                    laws::shape{2, 1}, laws::shape{0, 3}, laws::shape{3, 0}})
+        tensors.push_back(make(rows, cols, rows * 4096 + cols));
+    print<uniform<8>>(tensors);
+    print<uniform<4>>(tensors);
+    print<uniform<3>>(tensors);
+    print<uniform<1>>(tensors);
+    print<nf4>(tensors);
+    print<fp4>(tensors);
+
+    fnv1a draws; // the conversions and the draws alone, in numbers that no weight above reaches
+    laws::sequence next{1};
+    for (int k = 0; k < 200000; ++k)
+    {
+        float const x = std::bit_cast<float>(next());
+        std::uint16_t const bits[] = {from_float<half>(x).bits, from_float<bfloat16>(x).bits};
+        float const values[] = {is_finite(x) ? stochastic{7}(x, {next(), next()}) : 0.0f, to_float(half{bits[1]})};
+        draws(bits, sizeof bits);
+        if (is_finite(values[1]))
+            draws(values, sizeof values);
+    }
+    std::printf("conversions: %016llx\n", static_cast<unsigned long long>(draws.hash));
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// With a prepared x, multiply allocates nothing. Every allocation of this program is counted.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include "subjects.hpp"
+
+namespace
+{
+    std::atomic<std::size_t> allocations{0};
+}
+[[gnu::noinline]] void* operator new(std::size_t n)
+{
+    ++allocations;
+    if (void* const p = std::malloc(n == 0 ? 1 : n))
+        return p;
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t alignment)
+{
+    ++allocations;
+    std::size_t const a = static_cast<std::size_t>(alignment);
+    if (void* const p = std::aligned_alloc(a, jackplane::round_up(n == 0 ? 1 : n, a)))
+        return p;
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+using namespace jackplane;
+
+TEST_CASE("multiply with a prepared x allocates nothing, at no width and with no group")
+{
+    std::size_t before = allocations;
+    ::operator delete(::operator new(1)); // no expression that a compiler may leave out
+    CHECK(allocations == before + 1);
+
+    auto const x = laws::vector(129, laws::input::bell, 1);
+    std::vector<float> y(33);
+    exact::prepared ready;
+    exact::prepare(x, ready);
+    for (group const g : laws::all_groups)
+    {
+        auto const a = pack<bit_planes>(subjects::random({33, 129}, uniform<8>{}, minmax{}, g, 2));
+        auto const table = pack<planes<4>>(subjects::random({33, 129}, nf4{}, absmax{}, g, 3));
+        sum const both(a.prefix(2), table);
+        before = allocations;
+        for (unsigned bits = 1; bits <= 8; ++bits)
+        {
+            multiply(a.prefix(bits), ready, y);
+            multiply_add<fp64, scalar>(a.prefix(bits), ready, y);
+        }
+        multiply(table, ready, y);
+        multiply(both, ready, y);
+        multiply_panels(a, ready, y, 0, 3);
+        CHECK(allocations == before);
+    }
+    before = allocations;
+    exact::prepare(x, ready); // its memory is there already
+    CHECK(allocations == before);
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "laws/dense_map.hpp"
+#include "laws/linear_map.hpp"
+#include "subjects.hpp"
+
+using namespace jackplane;
+using subjects::prefix;
+using subjects::whole;
+
+// one-bit planes at every width
+using eight = whole<bit_planes, uniform<8>, minmax<integer_zero>>;
+template <unsigned Bits>
+using bits_of_eight = prefix<Bits, bit_planes, uniform<8>, minmax<real_zero>>;
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, eight, bits_of_eight<8>, bits_of_eight<7>, bits_of_eight<6>, bits_of_eight<5>,
+                          bits_of_eight<4>, bits_of_eight<3>, bits_of_eight<2>, bits_of_eight<1>);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, eight, bits_of_eight<8>, bits_of_eight<7>, bits_of_eight<6>, bits_of_eight<5>,
+                          bits_of_eight<4>, bits_of_eight<3>, bits_of_eight<2>, bits_of_eight<1>);
+
+// wider planes, mixed planes, planes that no butterfly merges
+using whole_bytes = whole<planes<8>, uniform<8>, absmax, bfloat16>;
+using nibbles = prefix<4, planes<4, 4>, uniform<8>, full_range>;
+using pairs = prefix<6, planes<2, 2, 2, 2>, uniform<8>, minmax<integer_zero>, float>;
+using mixed = prefix<6, planes<4, 2, 2>, uniform<8>, mse_search<minmax<integer_zero>>>;
+using unaligned = whole<planes<1, 2, 4>, uniform<7>, minmax<real_zero>, float>;
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, whole_bytes, nibbles, pairs, mixed, unaligned);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, whole_bytes, nibbles, pairs, mixed, unaligned);
+
+// other codebooks
+using four = whole<planes<4>, uniform<4>, minmax<integer_zero>>;
+using two_of_four = prefix<2, planes<2, 2>, uniform<4>, absmax>;
+using two = whole<planes<2>, uniform<2>, minmax<real_zero>, bfloat16>;
+using one = whole<planes<1>, uniform<1>, full_range>;
+using normal_float = whole<planes<4>, nf4, absmax>;
+using small_float = whole<planes<2, 2>, fp4, minmax<real_zero>>;
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, four, two_of_four, two, one, normal_float, small_float);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, four, two_of_four, two, one, normal_float, small_float);
+
+TEST_CASE("half and bfloat16 x and y: the float product, y rounded once")
+{
+    auto const subject = eight::make({33, 65}, group{32}, 4);
+    auto const x = laws::vector(65, laws::input::bell, 1);
+    auto check = [&]<class T, class U>(T, U)
+    {
+        std::vector<T> narrow_x;
+        std::vector<float> same_x;
+        for (float const v : x)
+        {
+            narrow_x.push_back(from_float<T>(v));
+            same_x.push_back(to_float(narrow_x.back()));
+        }
+        std::vector<U> y(33), expected;
+        for (float const v : laws::times(subject.map, same_x))
+            expected.push_back(from_float<U>(v));
+        multiply(subject.map, std::span<T const>(narrow_x), std::span<U>(y), threads{2});
+        CHECK(y == expected);
+        multiply(subject.map.template prefix<3>(), std::span<T const>(narrow_x), std::span<U>(y));
+        CHECK(y != expected);
+    };
+    check(half{}, half{});
+    check(half{}, bfloat16{});
+    check(bfloat16{}, half{});
+    check(bfloat16{}, bfloat16{});
+    check(half{}, 0.0f);
+    check(0.0f, bfloat16{});
+}
+
+TEST_CASE("one prepared x serves matrices of any format and height")
+{
+    auto const x = laws::vector(129, laws::input::outlier, 2);
+    exact::prepared ready;
+    exact::prepare(x, ready);
+    auto check = [&](auto const& map)
+    {
+        std::vector<float> y(map.rows());
+        multiply(map, ready, y);
+        CHECK(laws::same_bits(y, laws::times(map, x)));
+    };
+    check(eight::make({31, 129}, group{64}, 1).map);
+    check(eight::make({64, 129}, group{5}, 2).map.prefix(3));
+    check(normal_float::make({7, 129}, group{48}, 3).map);
+}
+
+TEST_CASE("very large and very small x and scales keep the bound")
+{
+    laws::sample w = laws::weights(33, 129, 6);
+    for (float const weight_gain : {0x1p-80f, 1.0f, 0x1p80f})
+        for (float const gain : {0x1p-20f, 0x1p40f, 0x1p100f})
+        {
+            if (weight_gain > 1 && gain > 1)
+                continue; // overflows a float
+            laws::sample scaled = w;
+            for (float& v : scaled.data)
+                v *= weight_gain;
+            auto const q = quantize<float>(scaled.view(), uniform<8>{}, minmax<real_zero>{}, group{48});
+            auto const a = pack<bit_planes>(q);
+            auto x = laws::vector(129, laws::input::bell, 7);
+            for (float& v : x)
+                v *= gain;
+            for (unsigned const bits : {8u, 3u})
+            {
+                auto const expected = laws::product(laws::twin_of(q, bits), x);
+                CHECK(laws::first_wrong(expected, laws::times(a.prefix(bits), x)) == 33);
+            }
+        }
+}
+
+TEST_CASE("a product that no float holds is never a finite number")
+{
+    laws::sample w{1, 64, aligned_vector<float>(64, 3e38f)};
+    auto const a = pack<bit_planes>(quantize<float>(w.view(), uniform<8>{}, absmax{}, group{64}));
+    std::vector<float> const x(64, 1.0f);
+    CHECK(!is_finite(laws::times(a, x)[0]));
+    CHECK(!is_finite(laws::times(a, std::vector<float>(64, 3e38f))[0]));
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The same bits for any number of threads and any split of the rows; const is thread-safe.
+#include <functional>
+#include <thread>
+#include "subjects.hpp"
+
+using namespace jackplane;
+
+template <class Arch>
+void check_splits()
+{
+    for (laws::shape const s : {laws::shape{1, 65}, laws::shape{15, 33}, laws::shape{129, 127}, laws::shape{1023, 63}})
+    {
+        auto const a = pack<bit_planes>(subjects::random(s, uniform<8>{}, minmax<real_zero>{}, group{48}, 3));
+        auto const m = a.prefix(5);
+        auto const x = laws::vector(s.cols, laws::input::outlier, 4);
+        std::vector<float> expected(s.rows), y(s.rows);
+        multiply<compensated, Arch>(m, x, expected);
+
+        for (unsigned count = 1; count <= 7; ++count)
+        {
+            multiply<compensated, Arch>(m, x, y, threads{count});
+            CHECK(laws::same_bits(y, expected));
+        }
+        std::size_t tasks_run = 0;
+        auto backwards = [&](std::size_t tasks, std::function<void(std::size_t)> const& task)
+        {
+            for (std::size_t i = tasks; i-- > 0; ++tasks_run)
+                task(i);
+        };
+        for (std::size_t const tasks : {2u, 3u, 100u})
+        {
+            multiply<compensated, Arch>(m, x, y, pool{backwards, tasks});
+            CHECK(laws::same_bits(y, expected));
+        }
+        CHECK(tasks_run == (s.rows <= 16 ? 0 : ceil_div(s.rows, 16) < 100 ? 5 + ceil_div(s.rows, 16) : 105));
+
+        // an engine's own schedule: panels one by one, and in pairs from the end
+        exact::prepared ready;
+        exact::prepare(x, ready);
+        std::size_t const panels = ceil_div(s.rows, block::rows);
+        for (std::size_t const step : {1u, 2u})
+        {
+            std::fill(y.begin(), y.end(), 0.0f);
+            for (std::size_t last = panels; last > 0; last -= std::min<std::size_t>(step, last))
+                multiply_panels<compensated, Arch>(m, ready, y, last - std::min<std::size_t>(step, last), last);
+            CHECK(laws::same_bits(y, expected));
+        }
+    }
+}
+TEST_CASE("any split gives the same bits: batches") { check_splits<best_arch>(); }
+TEST_CASE("any split gives the same bits: scalar") { check_splits<scalar>(); }
+
+TEST_CASE("panels that are not there are an error")
+{
+    auto const a = pack<bit_planes>(subjects::random({33, 8}, uniform<8>{}, absmax{}, group{8}, 3));
+    exact::prepared ready;
+    exact::prepare(std::vector<float>(8, 1.0f), ready);
+    std::vector<float> y(33);
+    CHECK_THROWS_WITH_AS(multiply_panels(a, ready, y, 0, 4), "panels 0 to 4 of 3", shape_error);
+    CHECK_THROWS_WITH_AS(multiply_panels(a, ready, y, 2, 1), "panels 2 to 1 of 3", shape_error);
+    CHECK_NOTHROW(multiply_panels(a, ready, y, 3, 3));
+}
+
+TEST_CASE("one matrix and one prepared x, read by several threads at once")
+{
+    auto const a = pack<bit_planes>(subjects::random({255, 129}, uniform<8>{}, minmax{}, group{64}, 5));
+    auto const x = laws::vector(129, laws::input::bell, 6);
+    exact::prepared prepare_once;
+    exact::prepare(x, prepare_once);
+    auto const& ready = prepare_once;
+    std::vector<std::vector<float>> expected(9), y(9);
+    for (unsigned bits = 1; bits <= 8; ++bits)
+        expected[bits] = laws::times(a.prefix(bits), x);
+
+    std::vector<std::thread> readers;
+    for (unsigned bits = 1; bits <= 8; ++bits)
+        readers.emplace_back([&, bits]
+        {
+            auto const copy = a; // shares the planes
+            y[bits].resize(255);
+            for (int times = 0; times < 20; ++times)
+                multiply(copy.prefix(bits), ready, y[bits]);
+        });
+    for (std::thread& reader : readers)
+        reader.join();
+    for (unsigned bits = 1; bits <= 8; ++bits)
+        CHECK(laws::same_bits(y[bits], expected[bits]));
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Zeros, NaN and Inf.
+#include "subjects.hpp"
+
+using namespace jackplane;
+
+// body(a, arch) for the definition and for batches
+template <class M, class Body>
+void for_kernels(M const& a, Body&& body)
+{
+    body(a, scalar{});
+    body(a, best_arch{});
+}
+template <class Arch, class M>
+std::vector<float> times(M const& a, std::vector<float> const& x)
+{
+    std::vector<float> y(a.rows(), 7.0f);
+    multiply<compensated, Arch>(a, x, y);
+    return y;
+}
+
+template <class P, class S>
+void check_zero_rows()
+{
+    for (group const g : {group{32}, group{5}, group::per_row()})
+    {
+        laws::sample w = laws::weights(35, 129, 9);
+        auto zero = [](std::size_t row) { return row % 3 == 0 || row > 32; };
+        for (std::size_t row = 0; row < w.rows; ++row)
+            if (zero(row))
+                std::fill_n(w.data.data() + row * w.cols, w.cols, row % 2 == 0 ? 0.0f : -0.0f);
+        auto const a = pack<bit_planes>(quantize<S>(w.view(), uniform<8>{}, P{}, g));
+        for (unsigned bits = 1; bits <= 8; ++bits)
+            for (laws::input const kind : laws::all_inputs)
+                for (float const gain : {1.0f, 0x1p80f, 0x1p-120f}) // 2^13 |x| must not overflow
+                    for_kernels(a.prefix(bits), [&](auto const& m, auto arch)
+                    {
+                        auto x = laws::vector(129, kind, bits);
+                        for (float& v : x)
+                            v *= gain;
+                        auto const y = times<decltype(arch)>(m, x);
+                        std::size_t wrong = 0;
+                        for (std::size_t row = 0; row < y.size(); ++row)
+                            wrong += zero(row) && y[row] != 0;
+                        CHECK(wrong == 0);
+                    });
+    }
+}
+TEST_CASE("a row of zeros gives y == 0, whatever the x, width and kind of zero")
+{
+    check_zero_rows<absmax, half>();
+    check_zero_rows<full_range, float>();
+    check_zero_rows<minmax<integer_zero>, half>();
+    check_zero_rows<minmax<real_zero>, bfloat16>();
+}
+
+TEST_CASE("NaN or Inf in x gives NaN in every y")
+{
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    for (group const g : {group{32}, group{5}, group::per_tensor()})
+    {
+        laws::sample w = laws::weights(35, 70, 9);
+        std::fill_n(w.data.begin(), w.cols, 0.0f); // a row of zeros is no excuse
+        auto const a = pack<bit_planes>(quantize(w.view(), uniform<8>{}, minmax{}, g));
+        for (float const bad : {nan, infinity, -infinity})
+            for (std::size_t const place : {0u, 31u, 32u, 64u, 69u})
+                for (unsigned const bits : {8u, 1u})
+                    for_kernels(a.prefix(bits), [&](auto const& m, auto arch)
+                    {
+                        std::vector<float> x(70, 0.5f);
+                        x[place] = bad;
+                        std::size_t finite = 0;
+                        for (float const y : times<decltype(arch)>(m, x))
+                            finite += !std::isnan(y);
+                        CHECK(finite == 0);
+                    });
+    }
+}
+
+TEST_CASE("NaN in x reaches every part of a sum, and y of 16 bits")
+{
+    auto const a = pack<bit_planes>(subjects::random({5, 40}, uniform<8>{}, absmax{}, group{64}, 1));
+    std::vector<half> x(40, from_float<half>(1.0f)), y(5);
+    x[39] = half{0x7c00};
+    multiply(sum(a.prefix(2), a), std::span<half const>(x), std::span<half>(y));
+    for (half const v : y)
+        CHECK(std::isnan(to_float(v)));
+}
+
+TEST_CASE("padding is no part of the product")
+{
+    // Codes of the padding are 0, which decodes to a large negative weight here; x is padded with +0.
+    laws::sample w{1, 1, aligned_vector<float>{1.0f}};
+    auto const a = pack<bit_planes>(quantize<float>(w.view(), uniform<8>{}, absmax{}, group{64}));
+    CHECK(times<best_arch>(a, {1.0f})[0] == doctest::Approx(1.0f));
+    CHECK(times<best_arch>(a, {0.0f})[0] == 0.0f);
+    CHECK(times<scalar>(a, {1.0f})[0] == doctest::Approx(1.0f));
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// core, quantize, pack and multiply without exceptions and without run-time type information.
+#include <jackplane/core/parallel.hpp>
+#include <jackplane/core/progress.hpp>
+#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/pack/any_packed.hpp>
+#include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/slice.hpp>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#if defined(__cpp_exceptions) || defined(__GXX_RTTI)
+#error "compile with -fno-exceptions -fno-rtti"
+#endif
+
+using namespace jackplane;
+
+constexpr std::size_t m = 17, n = 65; // rows and columns that divide nothing
+
+template <class Layout, class Codebook, class Scale>
+void run(char const* name, std::vector<float> const& weights, float bound)
+{
+    matrix_view<float const> const w{weights.data(), m, n};
+    auto const a = pack<Layout>(quantize(w, Codebook{}, Scale{}, group{32}, nearest{}, {}, threads{2}));
+    std::vector<float> x(n, 1), y(m), definition(m);
+    multiply(a, x, y, threads{2});
+    multiply_add<fp64, scalar>(a, x, definition);
+    for (std::size_t row = 0; row < m; ++row)
+        if (!(std::abs(y[row] - definition[row]) <= bound))
+        {
+            std::printf("%s: row %zu is %g, by the definition %g\n", name, row, y[row], definition[row]);
+            std::abort();
+        }
+}
+
+int main()
+{
+    std::vector<float> weights(m * n);
+    for (std::size_t i = 0; i < weights.size(); ++i)
+        weights[i] = static_cast<float>(i * 7 % 31) / 31 - 0.5f;
+    // (groups + 8) eps sum |scale| (|code| + |zero|) |x|: at most 11 * 2^-23 * 65 * 2 for weights below 1 in magnitude
+    float const bound = 11 * 0x1p-23f * 65 * 2;
+    run<bit_planes, uniform<8>, absmax>("bit planes", weights, bound);
+    run<planes<4, 4>, uniform<8>, minmax<integer_zero>>("nibbles", weights, bound);
+    run<planes<4>, nf4, absmax>("nf4", weights, bound);
+    run<planes<2>, uniform<2>, mse_search<full_range>>("2 bits", weights, bound);
+
+    matrix_view<float const> const w{weights.data(), m, n};
+    any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
+    auto const& a = *std::get_if<packed<bit_planes>>(&any);
+    std::vector<float> x(n, 1), y(m);
+    multiply(a.prefix(2), x, y);
+    multiply(repack<bit_planes>(a, 3, round_clamp{}), x, y);
+}

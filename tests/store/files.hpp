@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+// Bytes as std::string, a folder that cleans up after itself, and a generator of repeatable numbers.
+namespace files
+{
+    struct folder
+    {
+        folder()
+        {
+            std::string name = (std::filesystem::temp_directory_path() / "jackplane-XXXXXX").string();
+            path = ::mkdtemp(name.data());
+        }
+        folder(folder const&) = delete;
+        folder& operator=(folder const&) = delete;
+        ~folder()
+        {
+            std::error_code ignored;
+            std::filesystem::remove_all(path, ignored);
+        }
+        std::filesystem::path operator/(std::string_view name) const { return path / name; }
+        std::size_t entries() const
+        {
+            return static_cast<std::size_t>(
+                std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator()));
+        }
+
+        std::filesystem::path path;
+    };
+
+    inline std::string get(std::filesystem::path const& path)
+    {
+        std::ifstream in(path, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    inline void put(std::filesystem::path const& path, std::string_view bytes)
+    {
+        std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+    inline std::span<std::byte const> bytes(std::string_view s) { return std::as_bytes(std::span(s.data(), s.size())); }
+
+    inline std::string u64(std::uint64_t n)
+    {
+        std::string s;
+        for (unsigned shift = 0; shift < 64; shift += 8)
+            s += static_cast<char>(static_cast<unsigned char>(n >> shift & 255u));
+        return s;
+    }
+    // A safetensors file around any header text, right or wrong.
+    inline std::string around(std::string_view json, std::size_t data = 0)
+    {
+        return u64(json.size()) + std::string(json) + std::string(data, '\x5a');
+    }
+
+    struct numbers // splitmix64
+    {
+        std::uint64_t state;
+        std::uint64_t operator()()
+        {
+            std::uint64_t z = state += 0x9e3779b97f4a7c15u;
+            z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+            z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+            return z ^ z >> 31;
+        }
+        std::size_t below(std::size_t n) { return static_cast<std::size_t>((*this)() % n); }
+    };
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <jackplane/store/cut.hpp>
+#include <jackplane/store/nested_read.hpp>
+#include <jackplane/store/nested_write.hpp>
+#include <jackplane/store/safetensors.hpp>
+#include <doctest/doctest.h>
+#include <string>
+#include <vector>
+#include "files.hpp"
+#include "models.hpp"
+
+using namespace jackplane;
+
+namespace
+{
+    std::string const config = R"({"hidden_size":64})";
+    using bits8 = packed<bit_planes, uniform<8>, half, no_zero>;
+    using bits8_zero = packed<bit_planes, uniform<8>, half, std::uint8_t>;
+
+    // Two plain tensors and three matrices, all ragged.
+    nested::writer small_model()
+    {
+        static std::vector<float> const norm = {1, 2, 3};
+        nested::writer file;
+        file.add({"config.json", dtype::U8, {config.size()}, files::bytes(config), {}});
+        file.add(safetensors::item::of<float>("norm", {3}, norm));
+        file.add("layers.0.q", models::matrix<bits8>(17, 33, 16, 1));
+        file.add("layers.0.k", any_packed(models::matrix<bits8_zero>(5, 7, 64, 2)));
+        file.add("layers.1.q", models::matrix<bits8>(64, 129, 64, 3));
+        file.metadata["note"] = "made by a test";
+        return file;
+    }
+
+    template <class M>
+    std::vector<float> values(M const& m, unsigned bits)
+    {
+        return models::values(m.prefix(bits));
+    }
+    std::vector<float> values(any_packed const& m, unsigned bits)
+    {
+        return std::visit([&](auto const& each) { return values(each, bits); }, m);
+    }
+}
+
+TEST_CASE("digest: golden, and the same piece by piece")
+{
+    std::string bytes;
+    for (int i = 0; i < 1000; ++i)
+        bytes += static_cast<char>(i * i);
+    digest whole, pieces;
+    whole.add(files::bytes(bytes));
+    files::numbers random{1};
+    for (std::size_t at = 0; at < bytes.size();)
+    {
+        std::size_t const n = std::min(random.below(70), bytes.size() - at);
+        pieces.add(files::bytes(bytes).subspan(at, n));
+        at += n;
+    }
+    CHECK(whole.text() == pieces.text());
+    CHECK(whole.text() == "5434c2ecc92249e3");
+    CHECK(digest{}.text() == "32d21a98cb1917b0");
+    for (std::size_t i = 0; i < bytes.size(); ++i) // each single damaged byte is found
+    {
+        std::string damaged = bytes;
+        damaged[i] = static_cast<char>(damaged[i] ^ 1 << i % 8);
+        digest d;
+        d.add(files::bytes(damaged));
+        REQUIRE(d.value() != whole.value());
+    }
+}
+
+TEST_CASE("the file is a valid safetensors file in the promised order, the same bytes every time")
+{
+    files::folder const folder;
+    small_model().save(folder / "a");
+    small_model().save(folder / "b");
+    std::string const bytes = files::get(folder / "a");
+    CHECK(bytes == files::get(folder / "b"));
+    CHECK(models::judge(bytes) == "");
+    digest d;
+    d.add(files::bytes(bytes));
+    CHECK(d.text() == "7db3f5a33baa168d"); // changes only with the format
+
+    auto const strict = safetensors::open(folder / "a");
+    auto const file = nested::open(folder / "a");
+    std::uint64_t end = file.order().front()->offset;
+    CHECK(end % 4096 == 0);
+    unsigned level = 0;
+    for (auto const* t : file.order())
+    {
+        CHECK(t->offset == end);
+        end = t->end();
+        if (t->name.starts_with("__pad__."))
+        {
+            CHECK(std::all_of(t->bytes.begin(), t->bytes.end(), [](std::byte b) { return b == std::byte{0}; }));
+            continue;
+        }
+        CHECK(t->offset % 64 == 0);
+        if (auto const at = t->name.find(".plane."); at != std::string::npos)
+        {
+            unsigned const plane = static_cast<unsigned>(std::stoul(t->name.substr(at + 7)));
+            CHECK((plane == level || plane + 1 == level));
+            if (plane == level)
+            {
+                CHECK(t->offset % 4096 == 0);
+                ++level;
+            }
+        }
+        else
+            CHECK(level == 0); // what all widths need comes first
+        CHECK(strict.at(t->name).bytes.size() == t->bytes.size());
+    }
+    CHECK(level == 8);
+    CHECK(file.metadata().at("note") == "made by a test");
+    CHECK(file.plain().size() == 2);
+    CHECK(safetensors::read<float>(file.at("norm")) == aligned_vector<float>{1, 2, 3});
+    CHECK(std::string(reinterpret_cast<char const*>(file.at("config.json").bytes.data()), config.size()) == config);
+    CHECK_THROWS_AS(file.at("layers.0.q.plane.0"), format_error); // a matrix, not a plain tensor
+    CHECK_THROWS_AS(file.matrix("layers.0.v"), format_error);
+    CHECK_NOTHROW(file.verify());
+}
+
+TEST_CASE_TEMPLATE_DEFINE("a matrix comes back as it was, at every width", Packed, round_trip)
+{
+    files::folder const folder;
+    auto const path = folder / "a";
+    for (auto const& [rows, cols, group] : std::vector<std::array<std::size_t, 3>>{
+             {1, 1, 1}, {16, 32, 32}, {17, 33, 5}, {15, 129, 64}, {33, 31, 1000}, {2, 65, 1}, {0, 7, 4}, {7, 0, 4},
+             {0, 0, 1}})
+    {
+        Packed const before = models::matrix<Packed>(rows, cols, group, rows * 100 + cols);
+        nested::writer out;
+        out.add("m", before);
+        out.save(path);
+        CHECK(models::judge(files::get(path)) == "");
+        auto const file = nested::open(path);
+        auto const any = file.matrix("m");
+        REQUIRE(std::holds_alternative<Packed>(any));
+        Packed const& after = std::get<Packed>(any);
+        CHECK(after.rows() == rows);
+        CHECK(after.cols() == cols);
+        CHECK(after.readable_widths() == before.readable_widths());
+        for (unsigned bits = 1; bits <= 8; ++bits)
+        {
+            if (!before.readable(bits))
+                continue;
+            auto const expected = values(before, bits);
+            CHECK(values(after, bits) == expected);
+            CHECK(values(file.matrix("m", bits), bits) == expected);
+
+            nested::cut(path, folder / "cut", bits);
+            CHECK(models::judge(files::get(folder / "cut")) == "");
+            auto const cut = nested::open(folder / "cut");
+            CHECK(cut.bits() == bits);
+            CHECK_NOTHROW(cut.verify());
+            CHECK(values(cut.matrix("m"), bits) == expected);
+
+            files::put(folder / "prefix", files::get(path).substr(0, file.at_bits(bits).end));
+            auto const prefix = nested::open(folder / "prefix");
+            CHECK_NOTHROW(prefix.verify());
+            auto const there = prefix.matrix("m");
+            for (unsigned fewer = 1; fewer <= bits; ++fewer)
+                if (before.readable(fewer))
+                    CHECK(values(there, fewer) == values(before, fewer));
+            if (bits < before.bits() && rows * cols != 0)
+                CHECK_THROWS_AS(values(there, before.bits()), width_error);
+        }
+    }
+}
+template <class Any>
+struct alternatives;
+template <class... Packed>
+struct alternatives<std::variant<Packed...>>
+{
+    using type = std::tuple<Packed...>;
+};
+using all_packed = alternatives<any_packed>::type;
+TEST_CASE_TEMPLATE_APPLY(round_trip, all_packed);
+
+TEST_CASE("formats outside any_packed come back through a variant of one's own")
+{
+    using odd = packed<planes<1, 2, 4>, uniform<7>, float, half>;
+    files::folder const folder;
+    odd const before = models::matrix<odd>(20, 40, 10);
+    nested::writer out;
+    out.add("m", before);
+    out.save(folder / "a");
+    auto const file = nested::open(folder / "a");
+    CHECK(file.levels().size() == 3);
+    CHECK(values(std::get<odd>(file.matrix<std::variant<odd>>("m")), 3) == values(before, 3));
+    CHECK_THROWS_WITH_AS(file.matrix("m"), doctest::Contains("expected a format this reader was built for, found "
+                                                             "uniform 7 bits in 3 planes, scales F32, zeros F16"),
+                         format_error);
+    CHECK_THROWS_WITH_AS(nested::cut(file, folder / "b", 2), doctest::Contains("no level of 2 bits; there are 1, 3, 7"),
+                         width_error);
+}
+
+TEST_CASE("layers of different planes share a file; a layer too coarse for a level says so")
+{
+    files::folder const folder;
+    auto const fine = models::matrix<bits8>(20, 40, 10, 1);
+    auto const coarse = models::matrix<packed<planes<4, 4>, uniform<8>, half, no_zero>>(20, 40, 10, 2);
+    nested::writer out;
+    out.add("fine", fine);
+    out.add("coarse", coarse);
+    out.save(folder / "a");
+    nested::cut(folder / "a", folder / "b", 4);
+    auto const file = nested::open(folder / "b");
+    CHECK(values(file.matrix("fine"), 3) == values(fine, 3));
+    CHECK(values(file.matrix("coarse"), 4) == values(coarse, 4));
+    nested::cut(folder / "a", folder / "b", 2);
+    auto const two = nested::open(folder / "b");
+    CHECK(values(two.matrix("fine"), 2) == values(fine, 2));
+    CHECK_THROWS_WITH_AS(two.matrix("coarse"), doctest::Contains("planes that give 4 to 8 bits, not 2"), width_error);
+}
+
+TEST_CASE("a width's own scales travel with its level")
+{
+    files::folder const folder;
+    auto const base = models::matrix<bits8_zero>(20, 40, 10, 1), other = models::matrix<bits8_zero>(20, 40, 10, 2);
+    bits8_zero::width_scales own{};
+    own[2] = own[5] = {other.view().scales, other.view().zeros};
+    bits8_zero const before(base.view(), std::make_shared<std::pair<bits8_zero, bits8_zero>>(base, other), own);
+    CHECK(values(before, 2) != values(base, 2));
+    nested::writer out;
+    out.add("m", before);
+    out.save(folder / "a");
+    auto const check = [&](nested::file const& file)
+    {
+        CHECK_NOTHROW(file.verify());
+        for (unsigned bits = 1; bits <= file.bits(); ++bits)
+        {
+            CHECK(values(file.matrix("m"), bits) == values(before, bits));
+            CHECK(values(file.matrix("m", bits), bits) == values(before, bits));
+        }
+        auto const top = std::get<bits8_zero>(file.matrix("m")); // without a prefix: the same as at its bits
+        CHECK(models::values(top) == values(before, file.bits()));
+    };
+    check(nested::open(folder / "a"));
+    for (unsigned bits = 1; bits <= 8; ++bits)
+    {
+        nested::cut(folder / "a", folder / "b", bits);
+        CHECK(models::judge(files::get(folder / "b")) == "");
+        check(nested::open(folder / "b"));
+        auto const strict = safetensors::open(folder / "b");
+        CHECK((strict.find("m.scale.2") != nullptr) == (bits >= 2));
+        CHECK((strict.find("m.zero.5") != nullptr) == (bits >= 5));
+    }
+    own[3] = own[2];
+    using pairs = packed<planes<2, 2, 2, 2>, uniform<8>, half, no_zero>;
+    auto const wide = models::matrix<pairs>(20, 40, 10);
+    pairs::width_scales wrong{};
+    wrong[3].scales = other.view().scales;
+    CHECK_THROWS_AS(out.add("n", pairs(wide.view(), wide.owner(), wrong)), width_error);
+}
+
+TEST_CASE("cutting a cut, and over itself")
+{
+    files::folder const folder;
+    small_model().save(folder / "a");
+    nested::cut(folder / "a", folder / "b", 6);
+    nested::cut(folder / "b", folder / "c", 3);
+    nested::cut(folder / "a", folder / "d", 3);
+    CHECK(files::get(folder / "c") == files::get(folder / "d"));
+    auto const file = nested::open(folder / "b");
+    auto const before = values(file.matrix("layers.1.q"), 3);
+    nested::cut(folder / "b", folder / "b", 3);
+    CHECK(files::get(folder / "b") == files::get(folder / "d"));
+    CHECK(values(file.matrix("layers.1.q"), 3) == before); // the mapping of the older file still stands
+    CHECK(nested::open(folder / "d").metadata().at("note") == "made by a test");
+    CHECK_THROWS_AS(nested::cut(folder / "d", folder / "e", 4), width_error);
+}
+
+TEST_CASE("matrices outlive the file they came from")
+{
+    files::folder const folder;
+    small_model().save(folder / "a");
+    any_packed const m = nested::open(folder / "a").matrix("layers.1.q");
+    CHECK(values(m, 4) == values(models::matrix<bits8>(64, 129, 64, 3), 4));
+}
+
+TEST_CASE("the writer refuses what would not come back")
+{
+    files::folder const folder;
+    auto const m = models::matrix<bits8>(3, 4, 2);
+    std::string const one = "1";
+    nested::writer out;
+    CHECK_THROWS_AS(out.save(folder / "a"), format_error); // no matrix
+    out.add("m", m);
+    out.add("m", m);
+    CHECK_THROWS_WITH_AS(out.save(folder / "a"), "layer 'm': the name is taken", format_error);
+    nested::writer pad;
+    pad.add("m", m);
+    pad.add({"__pad__.0", dtype::U8, {1}, files::bytes(one), {}});
+    CHECK_THROWS_AS(pad.save(folder / "a"), format_error);
+    nested::writer clash;
+    clash.add("m", m);
+    clash.add({"m.scale", dtype::U8, {1}, files::bytes(one), {}});
+    CHECK_THROWS_WITH_AS(clash.save(folder / "a"), "tensor 'm.scale': the name is taken", format_error);
+    nested::writer key;
+    key.add("m", m);
+    key.metadata["nested"] = "mine";
+    CHECK_THROWS_AS(key.save(folder / "a"), format_error);
+    CHECK_THROWS_AS(key.add("part", bits8(m.prefix(4).view(), m.owner())), width_error);
+    CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("a file of another length is truncated, and the error prints the lengths")
+{
+    files::folder const folder;
+    nested::writer out;
+    out.add("m", models::matrix<packed<planes<4, 4>, uniform<8>, half, no_zero>>(3, 4, 2));
+    out.save(folder / "a");
+    std::string const bytes = files::get(folder / "a");
+    auto const file = nested::open(folder / "a");
+    auto const first = file.levels()[0].end, last = file.levels()[1].end;
+    auto const error_of = [](std::string const& s) { return nested::try_parse(files::bytes(s), "f").error; };
+    std::string const expected = text(": expected a file of ", first, " (4 bits) or ", last, " (8 bits) bytes, found ");
+    CHECK(error_of(bytes.substr(0, first)) == "");
+    CHECK(error_of(bytes) == "");
+    CHECK(error_of(bytes.substr(0, last - 1)) == text("f: offset ", last - 1, expected, last - 1, " (truncated)"));
+    CHECK(error_of(bytes.substr(0, first + 1)) == text("f: offset ", first + 1, expected, first + 1, " (truncated)"));
+    CHECK(error_of(bytes + "x") == text("f: offset ", last + 1, expected, last + 1));
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <jackplane/store/map.hpp>
+#include <jackplane/store/write.hpp>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <string>
+#include "files.hpp"
+
+using namespace jackplane;
+
+TEST_CASE("a mapping outlives its handle and a file that replaces it")
+{
+    files::folder const folder;
+    auto const path = folder / "a";
+    files::put(path, "older bytes");
+    mapped_file map(path);
+    auto const bytes = map.bytes();
+    std::shared_ptr<void const> const keep = map.keep();
+    map = {};
+
+    atomic_file next(path);
+    next.write(files::bytes("new"));
+    CHECK(files::get(path) == "older bytes");
+    next.commit();
+    CHECK(files::get(path) == "new");
+    CHECK(std::string_view(reinterpret_cast<char const*>(bytes.data()), bytes.size()) == "older bytes");
+    CHECK(keep != nullptr);
+}
+
+TEST_CASE("an empty file maps to no bytes; what is no file says so")
+{
+    files::folder const folder;
+    files::put(folder / "empty", "");
+    CHECK(mapped_file(folder / "empty").bytes().empty());
+    CHECK_THROWS_WITH_AS(mapped_file(folder / "none"),
+                         ((folder / "none").string() + ": cannot open: No such file or directory").c_str(), io_error);
+    CHECK_THROWS_WITH_AS(mapped_file(folder.path),
+                         (folder.path.string() + ": cannot map: not a regular file").c_str(), io_error);
+}
+
+TEST_CASE("without commit nothing is left and nothing is lost")
+{
+    files::folder const folder;
+    files::put(folder / "a", "kept");
+    {
+        atomic_file out(folder / "a");
+        out.write(files::bytes(std::string(1'000'000, 'x')));
+        CHECK(folder.entries() == 2);
+        CHECK(out.size() == 1'000'000);
+    }
+    CHECK(folder.entries() == 1);
+    CHECK(files::get(folder / "a") == "kept");
+    CHECK_THROWS_AS(atomic_file(folder / "none" / "a"), io_error);
+    CHECK_THROWS_AS(atomic_file("/dev/null"), io_error); // never replaced by a file
+}
+
+TEST_CASE("a link stays a link")
+{
+    files::folder const folder;
+    files::put(folder / "a", "old");
+    std::filesystem::create_symlink(folder / "a", folder / "link");
+    atomic_file out(folder / "link");
+    out.write(files::bytes("new"));
+    out.commit();
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(files::get(folder / "a") == "new");
+}
+
+TEST_CASE("pieces of any size arrive in order")
+{
+    files::folder const folder;
+    files::numbers random{1};
+    std::string all;
+    atomic_file out(folder / "a");
+    for (int i = 0; i < 60; ++i)
+    {
+        std::string const piece(random.below(i % 10 == 0 ? 700'000 : 5'000), static_cast<char>('a' + i % 26));
+        out.write(files::bytes(piece));
+        all += piece;
+    }
+    out.commit();
+    CHECK(files::get(folder / "a") == all);
+}

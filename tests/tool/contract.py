@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""contract.py JACKPLANE FOLDER: exit codes 0, 1, 2; errors of one line that name the tensor and the numbers; 400 damaged
+files, each refused with such a line; nothing left behind.
+"""
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+
+import numpy as np
+
+tool, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+folder.mkdir(parents=True, exist_ok=True)
+
+
+def run(*arguments):
+    return subprocess.run([tool, *map(str, arguments)], capture_output=True, text=True, errors="replace")
+
+
+def fail(message):
+    sys.exit(f"contract: {message}")
+
+
+def expect(code, done, *words):
+    """The exit code, and for errors one line on stderr that holds the words, and nothing on stdout."""
+    said = done.stderr.splitlines()
+    if done.returncode != code or (code != 0 and (len(said) != 1 or not all(w in said[0] for w in words) or done.stdout)):
+        fail(f"{done.args[1:]}: exit {done.returncode} instead of {code}, wanted {words}, said {done.stderr!r} {done.stdout[:200]!r}")
+    return done
+
+
+def write_model(path, **changes):
+    c = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "vocab_size": 40,
+         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "rms_norm_eps": 1e-5,
+         "max_position_embeddings": 16, "tie_word_embeddings": False, **changes}
+    rng = np.random.default_rng(5)
+    shapes = {"model.embed_tokens": (40, 16), "model.norm": (16,), "lm_head": (40, 16)}
+    layer = {"self_attn.q_proj": (12, 16), "self_attn.k_proj": (6, 16), "self_attn.v_proj": (6, 16),
+             "self_attn.o_proj": (16, 12), "mlp.gate_proj": (24, 16), "mlp.up_proj": (24, 16), "mlp.down_proj": (16, 24),
+             "input_layernorm": (16,), "post_attention_layernorm": (16,)}
+    shapes.update({f"model.layers.0.{name}": shape for name, shape in layer.items()})
+    tensors = {f"{name}.weight": rng.normal(0, 0.3, shape).astype("<f4") for name, shape in shapes.items()}
+    return c, tensors
+
+
+def store_model(path, c, tensors):
+    path.mkdir(exist_ok=True)
+    header, data = {}, b""
+    for name, value in tensors.items():
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(data), len(data) + value.nbytes]}
+        data += value.tobytes()
+    text = json.dumps(header).encode()
+    (path / "config.json").write_text(json.dumps(c))
+    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+model, file, tokens = folder / "model", folder / "model.jack", folder / "tokens.npy"
+config, weights = write_model(model)
+store_model(model, config, weights)
+np.save(tokens, np.arange(35, dtype="<u2"))
+
+# usage
+for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"]):
+    if "Usage" not in expect(0, run(*command, "--help")).stdout:
+        fail(f"{command} --help shows no usage")
+expect(2, run())
+expect(2, run("plane"))
+expect(2, run("quantize", model))
+expect(2, run("quantize", model, "-o", file, "--method", "magic"))
+expect(2, run("quantize", model, "-o", file, "--group-size", "-2"))
+expect(2, run("cut", folder / "none.jack", "--bits", "4", "-o", file))
+
+# every scheme, method, group and slice; each report is JSON
+for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", "-1"], ["--method", "mse", "--group-size", "0"],
+                ["--slice", "round_clamp", "--group-size", "5"], ["--slice", "extra_precision"], ["--include", "lm_head"], []):
+    report = json.loads(expect(0, run("quantize", model, "-o", file, "--json", "--quiet", *options)).stdout)
+    if len(report["tensors"]) != 7 + ("lm_head" in options):
+        fail(f"{options}: {len(report['tensors'])} tensors")
+    rows = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--reference", model, "--json")).stdout)["rows"]
+    wanted = ["fp32"] + list(range(7 if "extra_precision" in options or "round_clamp" in options else 8, 0, -1))
+    found = [row["bits"] for row in rows]
+    if found != wanted and found != ["fp32", 8] + wanted[1:]:
+        fail(f"{options}: rows {found}")
+    if any(a["effective_bits"] <= b["effective_bits"] for a, b in zip(rows[2:], rows[3:])):
+        fail(f"{options}: effective bits do not fall: {[row['effective_bits'] for row in rows]}")
+
+# a file cut at each width gives the same rows
+rows = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--json")).stdout)["rows"]
+nll = {row["bits"]: row["mean_nll"] for row in rows}
+for bits in range(1, 9):
+    cut = folder / f"cut{bits}.jack"
+    expect(0, run("cut", file, "--bits", bits, "-o", cut))
+    rows = json.loads(expect(0, run("eval", "--model", cut, "--tokens", tokens, "--json")).stdout)["rows"]
+    if {row["bits"]: row["mean_nll"] for row in rows} != {b: v for b, v in nll.items() if b == "fp32" or b <= bits}:
+        fail(f"cut at {bits} bits gives other results")
+expect(1, run("eval", "--model", folder / "cut2.jack", "--tokens", tokens, "--bits", "4"), "4")
+expect(1, run("cut", folder / "cut2.jack", "--bits", "3", "-o", folder / "x.jack"), "3")
+expect(1, run("cut", file, "--bits", "3", "-o", file))
+expect(1, run("eval", "--model", model, "--tokens", tokens, "--bits", "8"), "8")
+expect(1, run("generate", "--model", file), "tokenizer")
+
+# bad weights and bad shapes are named
+for name, change, words in (
+        ("model.layers.0.mlp.up_proj.weight", lambda w: w.__setitem__((3, 7), np.nan), ["row 3", "column 7"]),
+        ("model.layers.0.self_attn.q_proj.weight", lambda w: w.__setitem__((0, 1), np.inf), ["row 0", "column 1"]),
+        ("model.layers.0.mlp.down_proj.weight", lambda w: w.__setitem__((2, 0), 1e9), ["row 2", "group 0", "overflow"])):
+    bad = {key: value.copy() for key, value in weights.items()}
+    change(bad[name])
+    store_model(folder / "bad", config, bad)
+    expect(1, run("quantize", folder / "bad", "-o", folder / "bad.jack", "--quiet"), name, *words)
+store_model(folder / "bad", {**config, "intermediate_size": 25}, weights)
+expect(1, run("quantize", folder / "bad", "-o", folder / "bad.jack", "--quiet"), "gate_proj", "24", "25")
+store_model(folder / "bad", {**config, "hidden_size": -3}, weights)
+expect(1, run("quantize", folder / "bad", "-o", folder / "bad.jack", "--quiet"), "hidden_size", "-3")
+store_model(folder / "bad", config, {k: v for k, v in weights.items() if "v_proj" not in k})
+expect(1, run("quantize", folder / "bad", "-o", folder / "bad.jack", "--quiet"), "v_proj")
+if (folder / "bad.jack").exists() or list(folder.glob("bad.jack?*")):
+    fail("a failed run left an output behind")
+np.save(tokens, np.array([1, 2, 40, 3], "<u4"))
+expect(1, run("eval", "--model", file, "--tokens", tokens), "40")
+np.save(tokens, np.array([[1, 2], [3, 4]], "<u4"))
+expect(1, run("eval", "--model", file, "--tokens", tokens))
+np.save(tokens, np.array([1.0, 2.0]))
+expect(1, run("eval", "--model", file, "--tokens", tokens))
+
+# damaged files
+rng = random.Random(7)
+whole = file.read_bytes()
+head = 8 + struct.unpack("<Q", whole[:8])[0]
+ends = {level["end"] for level in json.loads(run("inspect", file, "--json").stdout)["levels"]}
+damaged = folder / "damaged.jack"
+for number in range(400):
+    data = bytearray(whole)
+    kind = number % 5
+    if kind == 0:
+        at = rng.randrange(head)
+        data[at] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        length = rng.choice([n for n in (rng.randrange(len(whole)), rng.randrange(head)) if n not in ends])
+        data = data[:length]
+    elif kind == 2:
+        data[:8] = struct.pack("<Q", rng.choice([0, 1, head, head - 9, 2**63, 2**64 - 1, rng.randrange(2**40)]))
+    elif kind == 3:
+        data += bytes(rng.randrange(1, 5000))
+    else:
+        at = rng.randrange(8, head - 20)
+        data[at : at + rng.randrange(1, 20)] = bytes(rng.choice(b'0123456789"{}[],:ax\\') for _ in range(rng.randrange(1, 20)))
+    if bytes(data) == whole:
+        continue
+    damaged.write_bytes(data)
+    expect(1, run("inspect", damaged), "damaged.jack")
+print("contract: ok")

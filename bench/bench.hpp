@@ -29,4 +29,10 @@ namespace bench
     {
         state.counters[name] = {static_cast<double>(amount), benchmark::Counter::kIsIterationInvariantRate};
     }
+
+    // Rates by the clock on the wall; the CPU column is of all threads together.
+    inline void all_threads(benchmark::internal::Benchmark* b)
+    {
+        b->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+    }
 }

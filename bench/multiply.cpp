@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// multiply/<layout>/<bits>b/g<group>/exact/<rows>x<cols>/t<threads>, cold: matrices of 256 MB in all take turns. Preparing
-// x is inside the time. bytes_per_second counts planes, scales and zeros; read_fraction is that over READ, a plain sum over
-// 512 MB by as many threads, measured right before.
+// multiply/<layout>/<bits>b/g<group>/exact/<rows>x<cols>/t<threads>, cold: matrices of 256 MB in all take turns.
+// Preparing x is inside the time. bytes_per_second counts planes, scales and zeros; read_fraction is that over READ, a
+// plain sum over 512 MB by as many threads, measured right before.
 #include "bench.hpp"
-#include <chrono>
-#include <cstring>
-#include <limits>
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <chrono>
+#include <cstring>
+#include <limits>
 
 using namespace jackplane;
 
@@ -112,7 +112,7 @@ namespace
             state.counters["read_fraction"] = bytes * static_cast<double>(state.iterations()) / seconds.count() / read;
         };
         auto const name = text("multiply/", layout, "/", bits, "b/g", columns, "/exact/", rows, "x", cols, "/t", count);
-        benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond)->UseRealTime();
+        bench::all_threads(benchmark::RegisterBenchmark(name.c_str(), run));
     }
 
     [[maybe_unused]] int const registered = []
@@ -131,7 +131,7 @@ namespace
             for (auto _ : state)
                 state.counters["bytes_per_second"] = read_bandwidth(static_cast<unsigned>(state.range(0)));
         };
-        benchmark::RegisterBenchmark("READ/512MB/threads", read)->Arg(1)->Arg(2)->Iterations(1)->UseRealTime();
+        bench::all_threads(benchmark::RegisterBenchmark("READ/512MB/threads", read)->Arg(1)->Arg(2)->Iterations(1));
         return 0;
     }();
 }

@@ -25,8 +25,8 @@ namespace
                 benchmark::DoNotOptimize(pack<L>(q, threads{count}));
             bench::rate(state, "weights_per_second", rows * cols);
         };
-        benchmark::RegisterBenchmark(text("pack/", layout, "/", rows, "x", cols, "/t", count).c_str(), run)
-            ->Unit(benchmark::kMillisecond)->UseRealTime();
+        auto const name = text("pack/", layout, "/", rows, "x", cols, "/t", count);
+        bench::all_threads(benchmark::RegisterBenchmark(name.c_str(), run));
     }
 
     template <class L>
@@ -49,7 +49,7 @@ namespace
             bench::rate(state, "weights_per_second", rows * cols);
         };
         auto const name = text("dequantize/", layout, "/", bits, "b/", rows, "x", cols, "/t", count);
-        benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond)->UseRealTime();
+        bench::all_threads(benchmark::RegisterBenchmark(name.c_str(), run));
     }
 
     [[maybe_unused]] int const registered = []

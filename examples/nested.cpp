@@ -14,7 +14,8 @@ int main()
     for (std::size_t i = 0; i < w.size(); ++i)
         w[i] = std::sin(static_cast<float>(i));
 
-    auto const codes = jp::quantize(jp::matrix_view<float>{w.data(), rows, cols}, jp::uniform<8>{}, jp::minmax{}, jp::group{64});
+    auto const codes =
+        jp::quantize(jp::matrix_view<float>{w.data(), rows, cols}, jp::uniform<8>{}, jp::minmax{}, jp::group{64});
     auto const a = jp::pack<jp::bit_planes>(codes); // eight planes of one bit
     for (unsigned const bits : {8u, 4u, 2u})
     {

@@ -23,20 +23,16 @@ check(doors_of_multiply doors WITH FOLDERS=multiply FORBIDDEN=xtensor|xtl|nlohma
 check(doors_of_store doors WITH FOLDERS=store FORBIDDEN=xtensor|xtl|xsimd)
 
 # --- the library under other flags, compilers and versions ---
-if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/no_exceptions.cpp)
-    add_executable(no_exceptions no_exceptions.cpp)
-    target_link_libraries(no_exceptions PRIVATE jackplane::multiply)
-    target_compile_options(no_exceptions PRIVATE -fno-exceptions -fno-rtti -Werror)
-    add_dependencies(unit_tests no_exceptions)
-    add_test(NAME no_exceptions COMMAND no_exceptions)
-    set_tests_properties(no_exceptions PROPERTIES LABELS unit)
-endif()
+add_executable(no_exceptions no_exceptions.cpp)
+target_link_libraries(no_exceptions PRIVATE jackplane::multiply)
+target_compile_options(no_exceptions PRIVATE -fno-exceptions -fno-rtti)
+add_dependencies(unit_tests no_exceptions)
+add_test(NAME no_exceptions COMMAND no_exceptions)
+set_tests_properties(no_exceptions PROPERTIES LABELS unit)
 check(warnings_clang_14 warnings LABELS heavy WITH COMPILER=clang++-14)
 check(warnings_clang_19 warnings LABELS heavy WITH COMPILER=clang++-19)
 check(upstream upstream LABELS heavy WITH PREFIX=${JACKPLANE_UPSTREAM_PREFIX})
-if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/digest/digest.cpp)
-    check(same_bytes same_bytes LABELS heavy WITH LEVEL=${machine_level})
-endif()
+check(same_bytes same_bytes LABELS heavy WITH LEVEL=${machine_level})
 
 # --- hostile input ---
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cpp)
@@ -45,20 +41,8 @@ foreach(source IN LISTS fuzzers)
     cmake_path(GET source STEM name)
     check(fuzz_${name} fuzz LABELS fuzz WITH SOURCE=${source} SECONDS=60)
 endforeach()
-
-if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/seeds.cpp) # fuzz_seeds FOLDER writes tests/fuzz/corpus anew
-    add_executable(fuzz_seeds EXCLUDE_FROM_ALL fuzz/seeds.cpp)
-    target_link_libraries(fuzz_seeds PRIVATE jackplane::store)
-endif()
-
-# --- the tool against numpy and against damage: tool/<name>.py TOOL FOLDER ---
-file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tool/*.py)
-foreach(script IN LISTS scripts)
-    cmake_path(GET script STEM name)
-    if(TARGET jackplane)
-        check(tool_${name} python LABELS tool WITH SCRIPT=${script} TOOL=$<TARGET_FILE:jackplane>)
-    endif()
-endforeach()
+add_executable(fuzz_seeds EXCLUDE_FROM_ALL fuzz/seeds.cpp) # fuzz_seeds FOLDER writes tests/fuzz/corpus anew
+target_link_libraries(fuzz_seeds PRIVATE jackplane::store)
 
 # --- examples print what stands beside them ---
 file(GLOB outputs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.output)
@@ -69,5 +53,6 @@ foreach(output IN LISTS outputs)
     endif()
 endforeach()
 
-# --- projects outside ---
+# --- projects outside, and the tool ---
 include(consumer/tests.cmake)
+include(tool/tests.cmake)

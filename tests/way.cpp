@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole way, weights -> quantize -> pack -> prefix -> multiply, against plain loops that know of the library's
 // storage types alone: w^ = scale (decode(code) - zero), written out once more in double.
-#include <cmath>
-#include <vector>
-#include <doctest/doctest.h>
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
 #include "laws/weights.hpp"
+#include <doctest/doctest.h>
+#include <cmath>
+#include <vector>
 
 using namespace jackplane;
 

@@ -25,10 +25,11 @@ namespace cli
                 jackplane::nested::cut(from, to, bits);
                 auto const before = std::filesystem::file_size(from), after = std::filesystem::file_size(to);
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"output", to}, {"bits", bits}, {"bytes", after},
-                                                               {"bytes_before", before}}
-                                            .dump(2)
-                                            .c_str());
+                    std::printf("%s\n",
+                                nlohmann::ordered_json{
+                                    {"output", to}, {"bits", bits}, {"bytes", after}, {"bytes_before", before}}
+                                    .dump(2)
+                                    .c_str());
                 else
                     std::printf("%s: %s of %s\n", to.c_str(), megabytes(static_cast<double>(after)).c_str(),
                                 megabytes(static_cast<double>(before)).c_str());

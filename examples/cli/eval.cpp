@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include <jackplane/store/npy.hpp>
 #include <nlohmann/json.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -28,8 +29,8 @@ namespace cli
             out["top1_agreement"] = s ? number(s->top1_agreement) : nlohmann::ordered_json();
             out["effective_bits"] = number(r.effective_bits);
             out["bytes_per_token"] = number(r.bytes_per_token);
-            out["tokens_per_second"] = s ? nlohmann::ordered_json(static_cast<double>(s->tokens) / s->seconds)
-                                         : nlohmann::ordered_json();
+            out["tokens_per_second"] =
+                s ? nlohmann::ordered_json(static_cast<double>(s->tokens) / s->seconds) : nlohmann::ordered_json();
             return out;
         }
 
@@ -68,6 +69,8 @@ namespace cli
                 auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
                 for (unsigned const width : widths)
                     expect(width, packed);
+                if (packed)
+                    llama::verify_nested(model, *std::max_element(widths.begin(), widths.end()));
                 llama::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
                 llama::scored_text const scored = read(sizes, words);
@@ -92,18 +95,18 @@ namespace cli
                     std::fflush(stdout);
                 }
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
-                                                               {"tokens", scored.cut.scored()},
-                                                               {"rows", rows}}
-                                            .dump(2)
-                                            .c_str());
+                    std::printf(
+                        "%s\n",
+                        nlohmann::ordered_json{{"model", model}, {"tokens", scored.cut.scored()}, {"rows", rows}}
+                            .dump(2)
+                            .c_str());
             }
 
         private:
             void expect(unsigned width, std::optional<llama::packed_model> const& packed) const
             {
-                JACKPLANE_EXPECTS(width == 0 || packed, jackplane::width_error, model, ": a folder is full precision and ",
-                                  "has no ", width, "-bit row; quantize it first");
+                JACKPLANE_EXPECTS(width == 0 || packed, jackplane::width_error, model,
+                                  ": a folder is full precision and ", "has no ", width, "-bit row; quantize it first");
                 if (width != 0)
                     packed->expect_width(width, model);
             }
@@ -134,8 +137,8 @@ namespace cli
                 {
                     auto const all = jackplane::npy::read_tokens(tokens);
                     for (std::size_t i = 0; i < all.size(); ++i)
-                        JACKPLANE_EXPECTS(all[i] < sizes.vocabulary, jackplane::value_error, tokens, ": token ", i, " is ",
-                                          all[i], ", the vocabulary has ", sizes.vocabulary);
+                        JACKPLANE_EXPECTS(all[i] < sizes.vocabulary, jackplane::value_error, tokens, ": token ", i,
+                                          " is ", all[i], ", the vocabulary has ", sizes.vocabulary);
                     return llama::scored_text::of(all, window, {}, words.get());
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
@@ -150,13 +153,16 @@ namespace cli
     {
         auto const c = std::make_shared<eval_command>();
         CLI::App* const sub = app.add_subcommand("eval", "Perplexity, KL divergence and size at each width");
-        sub->add_option("--model", c->model, "Hugging Face folder or nested file")->required()->check(CLI::ExistingPath);
+        sub->add_option("--model", c->model, "Hugging Face folder or nested file")
+            ->required()
+            ->check(CLI::ExistingPath);
         sub->add_option("--bits", c->bits, "fp32 and widths, as fp32,8,4,2; default: all there are")->delimiter(',');
         auto* const input = sub->add_option_group("input", "what to score");
         input->add_option("--text", c->text, "a text file")->check(CLI::ExistingFile);
         input->add_option("--tokens", c->tokens, "a .npy file of tokens, u16 or u32")->check(CLI::ExistingFile);
         input->require_option(1);
-        sub->add_option("--context", c->context, "tokens of one window; default: the model's")->check(CLI::Range(2, 1 << 20));
+        sub->add_option("--context", c->context, "tokens of one window; default: the model's")
+            ->check(CLI::Range(2, 1 << 20));
         sub->add_option("--reference", c->reference_folder, "the full-precision folder, for KL, top-1 and the fp32 row")
             ->check(CLI::ExistingDirectory);
         sub->add_flag("--json", c->json, "report as JSON");

@@ -34,27 +34,32 @@ namespace cli
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
+                llama::verify_nested(model, asked);
                 auto const [m, width] = loaded.sliced(asked);
                 std::size_t const room = std::min(m.sizes.context, start.size() + count);
                 llama::decoder decode(m, width, room);
                 std::string text;
                 auto const begin = std::chrono::steady_clock::now();
-                std::size_t const told = llama::generate(decode, start, count, sampling, [&](llama::token t)
-                {
-                    text += words->bytes(t);
-                    if (!json)
+                std::size_t const told = llama::generate(
+                    decode, start, count, sampling,
+                    [&](llama::token t)
                     {
-                        std::fputs((text.size() == words->bytes(t).size() ? prompt : "").c_str(), stdout);
-                        std::fputs(words->bytes(t).c_str(), stdout);
-                        std::fflush(stdout);
-                    }
-                });
-                double const seconds =
-                    std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+                        text += words->bytes(t);
+                        if (!json)
+                        {
+                            std::fputs((text.size() == words->bytes(t).size() ? prompt : "").c_str(), stdout);
+                            std::fputs(words->bytes(t).c_str(), stdout);
+                            std::fflush(stdout);
+                        }
+                    });
+                double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
                 double const rate = static_cast<double>(start.size() + told) / seconds;
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"model", model}, {"bits", asked},
-                                                               {"prompt", prompt}, {"text", text}, {"tokens", told},
+                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
+                                                               {"bits", asked},
+                                                               {"prompt", prompt},
+                                                               {"text", text},
+                                                               {"tokens", told},
                                                                {"tokens_per_second", rate}}
                                             .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
                                             .c_str());
@@ -71,11 +76,15 @@ namespace cli
         sub->add_option("--model", c->model, "nested file")->required()->check(CLI::ExistingFile);
         sub->add_option("--bits", c->bits, "width; default: the widest")->check(CLI::Range(1u, 8u));
         sub->add_option("--prompt", c->prompt, "text to continue")->capture_default_str();
-        sub->add_option("--tokens", c->count, "how many tokens to add")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+        sub->add_option("--tokens", c->count, "how many tokens to add")
+            ->check(CLI::Range(1, 1 << 20))
+            ->capture_default_str();
         sub->add_option("--temperature", c->sampling.temperature, "0: always the likeliest token")
             ->check(CLI::Range(0.0, 100.0))
             ->capture_default_str();
-        sub->add_option("--top-k", c->sampling.top_k, "draw from so many")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+        sub->add_option("--top-k", c->sampling.top_k, "draw from so many")
+            ->check(CLI::Range(1, 1 << 20))
+            ->capture_default_str();
         sub->add_option("--seed", c->sampling.seed, "same seed, same text")->capture_default_str();
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });

@@ -3,6 +3,7 @@
 #include "../llama/quantize_model.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
+#include <nlohmann/json.hpp>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -24,7 +25,7 @@ namespace cli
 
             void run()
             {
-                settings.group = group_size == 0   ? jackplane::group::per_tensor()
+                settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = llama::slice_of(slice);
@@ -45,9 +46,8 @@ namespace cli
                     out["effective_bits"] = m.cost_at(8).effective_bits;
                     out["tensors"] = nlohmann::ordered_json::array();
                     for (auto const& t : tensors)
-                        out["tensors"].push_back({{"name", t.name},
-                                                  {"shape", {t.rows, t.cols}},
-                                                  {"relative_error", t.relative_error}});
+                        out["tensors"].push_back(
+                            {{"name", t.name}, {"shape", {t.rows, t.cols}}, {"relative_error", t.relative_error}});
                     std::printf("%s\n", out.dump(2).c_str());
                     return;
                 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The main job: a trained language model, quantized once to 8 bits, served at 8, 7, 6, 5, 4, 3, 2 and 1 bits from the same
-// file: perplexity and size of each, a passage written at some, and proof that the beginning of the file is enough.
+// The main job: a trained language model, quantized once to 8 bits, served at 8, 7, 6, 5, 4, 3, 2 and 1 bits from the
+// same file: perplexity and size of each, a passage written at some, and proof that the file's beginning is enough.
 #include <jackplane/multiply/arch.hpp>
 #include "../llama/generate.hpp"
 #include "../llama/perplexity.hpp"
 #include "../llama/quantize_model.hpp"
+#include <jackplane/store/nested_read.hpp>
 #include <cblas.h>
 #include <algorithm>
 #include <chrono>
@@ -27,10 +28,11 @@ namespace
         llama::packed_model const m = llama::quantize_model(folder, {});
         llama::save_nested(m, folder, file);
         std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
-        std::printf("Quantized %zu matrices, %zu weights (round to nearest, 8 bits, groups of 64, eight one-bit planes)\n"
-                    "in %.2f s: %s, %.2f MB; the fp16 checkpoint has %.2f MB.\n\n",
-                    m.matrices.size(), m.table.tuned_size(), took.count(), file.c_str(), megabytes(fs::file_size(file)),
-                    megabytes(fs::file_size(folder / "model.safetensors")));
+        std::printf(
+            "Quantized %zu matrices, %zu weights (round to nearest, 8 bits, groups of 64, eight one-bit planes)\n"
+            "in %.2f s: %s, %.2f MB; the fp16 checkpoint has %.2f MB.\n\n",
+            m.matrices.size(), m.table.tuned_size(), took.count(), file.c_str(), megabytes(fs::file_size(file)),
+            megabytes(fs::file_size(folder / "model.safetensors")));
     }
 
     void print_row(llama::row const& row)
@@ -46,21 +48,24 @@ namespace
         std::string const text = llama::settings_file::contents(text_file);
         auto const text_tokens = words.encode(text);
         auto const scored = llama::scored_text::of(text_tokens, full.sizes.context, words.bos(), &words);
-        std::printf("Scored on all of %s (held out: six books of the Bible): %zu bytes, %zu tokens,\n"
-                    "%zu windows of %zu. KL and top-1 are against fp32. All widths are read from that one file.\n\n%s\n",
-                    text_file.c_str(), text.size(), text_tokens.size(), scored.cut.size(), full.sizes.context,
-                    llama::table_head().c_str());
+        std::printf(
+            "Scored on all of %s (held out: six books of the Bible): %zu bytes, %zu tokens,\n"
+            "%zu windows of %zu. KL and top-1 are against fp32. All widths are read from that one file.\n\n%s\n",
+            text_file.c_str(), text.size(), text_tokens.size(), scored.cut.size(), full.sizes.context,
+            llama::table_head().c_str());
         auto const reference = llama::make_reference(full, scored.cut);
         print_row(llama::full_precision_row(full, scored, &reference));
         llama::packed_model const packed = llama::load_nested(file);
         auto const widths = packed.widths();
         for (auto width = widths.rbegin(); width != widths.rend(); ++width)
             print_row(llama::quantized_row(packed, *width, scored, &reference));
-        auto const alone = llama::quantize_model<jackplane::planes<2>>(folder, {});
+        llama::quantize_settings settings;
+        settings.bits = 2;
+        auto const alone = llama::quantize_model(folder, settings);
         llama::row own = llama::quantized_row(alone, 2, scored, &reference);
         own.note = " rtn";
         print_row(own);
-        std::printf("\n\"2 rtn\" was rounded to 2 bits on its own; the 2-bit prefix of 8-bit codes stands in the middle of its\n"
+        std::printf("\n\"2 rtn\" was rounded to 2 bits on its own; a 2-bit prefix stands in the middle of its\n"
                     "cells (truncate_centred). Plain rounding is poor at 2 bits and useless at 1.\n\n");
     }
 
@@ -78,8 +83,8 @@ namespace
             llama::generate(decode, start, count, {}, [&](llama::token t) { text += words.bytes(t); });
             std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
             std::replace(text.begin(), text.end(), '\n', ' ');
-            std::printf("%u bits, %.0f tokens/s: %s\n\n", bits, static_cast<double>(start.size() + count) / took.count(),
-                        text.c_str());
+            std::printf("%u bits, %.0f tokens/s: %s\n\n", bits,
+                        static_cast<double>(start.size() + count) / took.count(), text.c_str());
             std::fflush(stdout);
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/multiply/any.hpp>
+#include <jackplane/multiply/activation.hpp>
 #include "forward.hpp"
 #include "packed_model.hpp"
 #include <algorithm>
@@ -36,7 +36,7 @@ namespace llama
         {
             for (auto const& matrix : m.matrices)
                 if (matrix.is_packed)
-                    std::visit([&](auto const& a) { static_cast<void>(a.prefix(bits)); }, matrix.packed);
+                    std::visit([&](auto const& a) { static_cast<void>(a.prefix(bits)); }, matrix.packed); // or an error
         }
 
         std::size_t position() const noexcept { return _position; }
@@ -101,15 +101,7 @@ namespace llama
             return {norm, norm + c.hidden};
         }
 
-        // y = matrix i times the prepared x
-        void product(std::size_t i, std::span<float> y)
-        {
-            packed_model::matrix const& m = _model->matrices[i];
-            if (m.is_packed)
-                multiply(m.packed, _bits, _prepared, y);
-            else
-                linear(_prepared.view().x, m.dense.data(), y.data(), 1, _prepared.cols(), y.size());
-        }
+        void product(std::size_t i, std::span<float> y); // y = matrix i times the prepared x
         void product_of(std::vector<float> const& x, std::size_t i, std::span<float> y)
         {
             jackplane::exact::prepare(std::span<float const>(x), _prepared);

@@ -1,89 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/store/nested_read.hpp>
-#include <jackplane/store/nested_write.hpp>
 #include "packed_model.hpp"
-#include <cstddef>
 #include <filesystem>
-#include <span>
-#include <string>
-#include <vector>
 
 namespace llama
 {
-    namespace nested = jackplane::nested;
-
-    // Writes one nested file that is all a run needs: config.json of `folder`, tokenizer, dense tensors as fp16, planes.
-    inline void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path)
-    {
-        nested::writer file;
-        file.slice = slice_name(m.slice);
-        std::string const settings = settings_file::contents(folder / "config.json");
-        auto const bytes = [&](char const* name, std::string const& all)
-        { file.add(safetensors::item::of<unsigned char>(name, {all.size()}, {reinterpret_cast<unsigned char const*>(all.data()), all.size()})); };
-        bytes("config.json", settings);
-        if (!m.tokenizer.empty())
-            bytes("tokenizer.model", m.tokenizer);
-
-        std::vector<std::vector<jackplane::half>> halves(m.table.parameters().size());
-        for (std::size_t i = 0; i < halves.size(); ++i)
-        {
-            parameter const& p = m.table.parameters()[i];
-            if (i < m.matrices.size() && m.matrices[i].is_packed)
-            {
-                file.add(p.name, m.matrices[i].packed);
-                continue;
-            }
-            std::span<float const> const values = i < m.matrices.size()
-                                                      ? std::span<float const>(m.matrices[i].dense)
-                                                      : std::span(m.rest).subspan(p.offset - m.table.tuned_size(), p.size());
-            for (float const x : values)
-            {
-                halves[i].push_back(jackplane::from_float<jackplane::half>(x));
-                JACKPLANE_EXPECTS(is_finite(halves[i].back()), jackplane::value_error, "tensor '", p.name, "': ", x,
-                                  " at element ", halves[i].size() - 1, " overflows fp16");
-            }
-            safetensors::extents const shape =
-                p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
-            file.add(safetensors::item::of<jackplane::half>(p.name, shape, halves[i]));
-        }
-        file.save(path);
-    }
+    // Writes one file that is all a run needs: config.json of `folder`, tokenizer, dense tensors as fp16, planes.
+    void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path);
 
     // Opens a nested file at the widths its length holds. Matrices stay in the file's mapping: planes that nobody asks
     // for are never read. most_bits: hand out no planes beyond that width.
-    inline packed_model load_nested(std::filesystem::path const& path, unsigned most_bits = 8)
-    {
-        nested::file const file = nested::open(path);
-        auto const text_of = [&](char const* name)
-        {
-            auto const& t = file.at(name);
-            return std::string(reinterpret_cast<char const*>(t.bytes.data()), t.bytes.size());
-        };
-        packed_model m(read_config(settings_file(path.string() + ": config.json", text_of("config.json"))));
-        m.slice = slice_of(file.described().slice);
-        if (file.find("tokenizer.model") != nullptr)
-            m.tokenizer = text_of("tokenizer.model");
-        m.rest.resize(m.table.size() - m.table.tuned_size());
-        for (std::size_t i = 0; i < m.table.parameters().size(); ++i)
-        {
-            parameter p = m.table.parameters()[i];
-            bool const is_packed = i < m.matrices.size() && file.find(p.name) == nullptr;
-            if (is_packed)
-            {
-                m.matrices[i].packed = file.matrix(p.name, most_bits);
-                m.matrices[i].is_packed = true;
-                std::size_t const rows = jackplane::rows(m.matrices[i].packed), cols = jackplane::cols(m.matrices[i].packed);
-                JACKPLANE_EXPECTS(rows == p.rows && cols == p.cols, jackplane::shape_error, path.string(), ": layer '",
-                                  p.name, "' is ", rows, " x ", cols, ", config.json makes it ", p.rows, " x ", p.cols);
-                continue;
-            }
-            bool const tuned = i < m.matrices.size();
-            if (tuned)
-                m.matrices[i].dense.resize(p.size());
-            p.offset -= tuned ? p.offset : m.table.tuned_size();
-            read_tensor(path.string(), file.at(p.name), p, tuned ? std::span<float>(m.matrices[i].dense) : std::span<float>(m.rest));
-        }
-        return m;
-    }
+    packed_model load_nested(std::filesystem::path const& path, unsigned most_bits = 8);
+
+    // Reads what `bits` bits need and compares digests. Throws format_error.
+    void verify_nested(std::filesystem::path const& path, unsigned bits);
 }

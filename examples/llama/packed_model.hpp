@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/any_packed.hpp>
 #include "model.hpp"
-#include <algorithm>
 #include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,23 +12,11 @@
 namespace llama
 {
     // What a code means at fewer bits than its file holds; chosen when the file is made.
-    using slice_rule =
-        std::variant<jackplane::truncate_centred, jackplane::round_clamp, jackplane::extra_precision>;
+    using slice_rule = std::variant<jackplane::truncate_centred, jackplane::round_clamp, jackplane::extra_precision>;
 
-    inline char const* slice_name(slice_rule const& rule)
-    {
-        return std::visit([](auto const& s) { return s.name(); }, rule);
-    }
+    char const* slice_name(slice_rule const& rule);
     // Throws value_error with the names there are.
-    inline slice_rule slice_of(std::string_view name)
-    {
-        for (slice_rule const& rule : {slice_rule{jackplane::truncate_centred{}}, slice_rule{jackplane::round_clamp{}},
-                                       slice_rule{jackplane::extra_precision{}}})
-            if (name == slice_name(rule))
-                return rule;
-        jackplane::fail<jackplane::value_error>(
-            text("no slice '", name, "'; there are truncate_centred, round_clamp and extra_precision"));
-    }
+    slice_rule slice_of(std::string_view name);
 
     // A quantized Llama: packed linear weights, everything else dense.
     struct packed_model
@@ -54,103 +39,23 @@ namespace llama
         explicit packed_model(config const& c) : sizes(c), table(c), matrices(table.tuned_parameters()) {}
 
         // The widths that every packed matrix offers, narrowest first.
-        [[nodiscard]] std::vector<unsigned> widths() const
-        {
-            std::vector<unsigned> all;
-            for (unsigned bits = 1; bits <= 8; ++bits)
-                if (std::all_of(matrices.begin(), matrices.end(), [&](matrix const& m) { return offers(m, bits); }))
-                    all.push_back(bits);
-            return all;
-        }
+        std::vector<unsigned> widths() const;
 
         // Throws width_error that lists the widths there are; `name` of the file.
-        void expect_width(unsigned bits, std::string const& name) const
-        {
-            auto const all = widths();
-            std::string list;
-            for (unsigned const width : all)
-                list += (list.empty() ? "" : ", ") + std::to_string(width);
-            JACKPLANE_EXPECTS(std::find(all.begin(), all.end(), bits) != all.end(), jackplane::width_error, name,
-                              ": cannot be read at ", bits, " bits, only at ", list.empty() ? "none" : list);
-        }
+        void expect_width(unsigned bits, std::string const& name) const;
 
-        // The same model with the planes of `bits` alone where its slice cannot run from planes as they lie; beside it the
-        // width to read it at.
-        [[nodiscard]] std::pair<packed_model, unsigned> sliced(unsigned bits) const
-        {
-            packed_model m = *this;
-            unsigned width = bits;
-            if (!std::holds_alternative<jackplane::truncate_centred>(slice))
-                for (std::size_t i = 0; i < matrices.size(); ++i)
-                    if (matrices[i].is_packed)
-                        std::visit([&](auto const& a, auto const& rule)
-                                   { m.matrices[i].packed = repacked(a, bits, rule, width); },
-                                   matrices[i].packed, slice);
-            return {std::move(m), width};
-        }
+        // The same model with the planes of `bits` alone where its slice cannot run from planes as they lie; beside it
+        // the width to read it at.
+        std::pair<packed_model, unsigned> sliced(unsigned bits) const;
 
         // Dense, with every packed matrix decoded at `bits`. Throws width_error.
-        [[nodiscard]] model decode(unsigned bits) const
-        {
-            auto const from = sliced(bits);
-            model m(sizes);
-            std::copy(rest.begin(), rest.end(), m.w.begin() + static_cast<std::ptrdiff_t>(table.tuned_size()));
-            for (std::size_t i = 0; i < matrices.size(); ++i)
-            {
-                parameter const& p = table.parameters()[i];
-                jackplane::matrix_view<float> const out{m.w.data() + p.offset, p.rows, p.cols};
-                if (!matrices[i].is_packed)
-                    std::copy(matrices[i].dense.begin(), matrices[i].dense.end(), out.data);
-                else
-                    std::visit([&](auto const& a) { dequantize(a.prefix(from.second), out, jackplane::threads{}); },
-                               from.first.matrices[i].packed);
-            }
-            return m;
-        }
+        model decode(unsigned bits) const;
 
         struct cost
         {
             double effective_bits;       // 8 * bytes read of packed matrices / their weights
             std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding
         };
-        [[nodiscard]] cost cost_at(unsigned bits) const
-        {
-            unsigned const kept = std::visit([&](auto const& rule) { return rule.bits_kept(8, bits); }, slice);
-            std::size_t bytes = 0, weights = 0, dense = rest.size();
-            for (std::size_t i = 0; i < matrices.size(); ++i)
-            {
-                matrix const& m = matrices[i];
-                dense += m.dense.size();
-                weights += m.is_packed ? table.parameters()[i].size() : 0;
-                bytes += m.is_packed
-                             ? std::visit([&](auto const& a) { return bytes_read(a.prefix(kept)); }, m.packed)
-                             : 0;
-            }
-            if (!sizes.tied)
-                dense -= (sizes.vocabulary - 1) * sizes.hidden;
-            return {8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(weights, 1)),
-                    bytes + dense * sizeof(jackplane::half)};
-        }
-
-    private:
-        template <class M, class Rule>
-        static jackplane::any_packed repacked(M const& a, unsigned bits, Rule const& rule, unsigned& width)
-        {
-            using C = typename M::codebook_type;
-            using To = jackplane::packed<jackplane::bit_planes, C, typename M::scale_type, typename M::zero_type>;
-            if constexpr (std::constructible_from<jackplane::any_packed, To> && C::bits == 8)
-            {
-                width = rule.bits_kept(C::bits, bits);
-                return jackplane::repack<jackplane::bit_planes>(a, bits, rule);
-            }
-            else
-                jackplane::fail<jackplane::width_error>(
-                    text("a ", C::name(), " codebook of ", C::bits, " bits has no slice ", rule.name()));
-        }
-        [[nodiscard]] bool offers(matrix const& m, unsigned bits) const
-        {
-            unsigned const read = std::visit([&](auto const& rule) { return rule.bits_read(8, bits); }, slice);
-            return !m.is_packed || std::visit([&](auto const& a) { return a.readable(read); }, m.packed);
-        }
+        cost cost_at(unsigned bits) const;
     };
 }

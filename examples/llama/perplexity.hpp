@@ -47,7 +47,8 @@ namespace llama
     {
         row r{bits, {}, s, {}, {}, {}};
         if (text.bytes && *text.bytes > 0)
-            r.bits_per_byte = s.mean_nll / std::log(2.0) * static_cast<double>(s.tokens) / static_cast<double>(*text.bytes);
+            r.bits_per_byte =
+                s.mean_nll / std::log(2.0) * static_cast<double>(s.tokens) / static_cast<double>(*text.bytes);
         return r;
     }
 
@@ -88,7 +89,8 @@ namespace llama
     inline std::string table_line(row const& r)
     {
         using detail::cell;
-        auto const of = [&](auto member) { return r.result ? std::optional<double>((*r.result).*member) : std::nullopt; };
+        auto const of = [&](auto member)
+        { return r.result ? std::optional<double>((*r.result).*member) : std::nullopt; };
         std::optional<double> agreement, divergence, speed, megabytes;
         if (r.result)
         {

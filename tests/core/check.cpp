@@ -23,14 +23,15 @@ TEST_CASE("text prints a float so that reading it gives the same float")
 
 TEST_CASE("JACKPLANE_EXPECTS throws what it was told to, with the numbers")
 {
-    auto expects = [](std::size_t n) { JACKPLANE_EXPECTS(n == 3, shape_error, "x has ", n, " elements, the matrix ", 3); };
+    auto expects = [](std::size_t n)
+    { JACKPLANE_EXPECTS(n == 3, shape_error, "x has ", n, " elements, the matrix ", 3); };
     CHECK_NOTHROW(expects(3));
     CHECK_THROWS_WITH_AS(expects(4), "x has 4 elements, the matrix 3", shape_error);
     CHECK_THROWS_WITH_AS(fail<width_error>("no"), "no", width_error);
 }
 
-TEST_CASE_TEMPLATE("every error is an error, and a std::runtime_error", E, shape_error, value_error, width_error, io_error,
-                   format_error)
+TEST_CASE_TEMPLATE("every error is an error, and a std::runtime_error", E, shape_error, value_error, width_error,
+                   io_error, format_error)
 {
     CHECK_THROWS_AS(fail<E>("?"), E);
     CHECK_THROWS_AS(fail<E>("?"), error);

@@ -31,7 +31,8 @@ static_assert(!dense_map<quantized<uniform<4>>> && !packed_matrix<quantized<unif
 template <unsigned... W>
 concept planes_exist = requires { typename planes<W...>; };
 static_assert(planes_exist<8> && planes_exist<4, 2, 2> && planes_exist<1>);
-static_assert(!planes_exist<> && !planes_exist<3> && !planes_exist<16> && !planes_exist<8, 1> && !planes_exist<4, 4, 1>);
+static_assert(!planes_exist<> && !planes_exist<3> && !planes_exist<16> && !planes_exist<8, 1> &&
+              !planes_exist<4, 4, 1>);
 
 template <class W, class C, class P>
 concept quantizable = requires(matrix_view<W> w) { quantize(w, C{}, P{}, group{}); };

@@ -11,7 +11,7 @@ static_assert(from_float<half>(65504.0f).bits == 0x7bff && from_float<half>(6551
 static_assert(from_float<half>(65520.0f).bits == 0x7c00);
 static_assert(from_float<half>(0x1p-14f).bits == 0x0400 && from_float<half>(0x1p-24f).bits == 0x0001);
 static_assert(from_float<half>(0x1p-25f).bits == 0x0000 && from_float<half>(0x1.000002p-25f).bits == 0x0001);
-static_assert(from_float<half>(0x1.ffcp-15f).bits == 0x0400); // the middle between the last subnormal and the first normal
+static_assert(from_float<half>(0x1.ffcp-15f).bits == 0x0400); // midway from the last subnormal to the first normal
 static_assert(from_float<half>(1 + 0x1p-11f).bits == 0x3c00 && from_float<half>(1 + 3 * 0x1p-11f).bits == 0x3c02);
 static_assert(from_float<half>(-0.0f).bits == 0x8000 && to_float(half{0x8000}) == 0);
 static_assert(to_float(half{0x3555}) == 0x1.554p-2f && to_float(half{0x0001}) == 0x1p-24f);
@@ -25,7 +25,8 @@ static_assert(to_float(1.5) == 1.5f && to_float(std::uint8_t{200}) == 200 && fro
 static_assert(is_finite(half{0x7bff}) && !is_finite(half{0x7c00}) && !is_finite(half{0xfe00}));
 static_assert(is_finite(bfloat16{0x7f7f}) && !is_finite(bfloat16{0xff80}) && !is_finite(bfloat16{0x7fc1}));
 static_assert(is_finite(3.4e38f) && is_finite(1e308) && is_finite(-0.0f));
-static_assert(!is_finite(std::numeric_limits<float>::infinity()) && !is_finite(std::numeric_limits<double>::quiet_NaN()));
+static_assert(!is_finite(std::numeric_limits<float>::infinity()) &&
+              !is_finite(std::numeric_limits<double>::quiet_NaN()));
 
 // Storage types compute nothing and convert by name only.
 template <class T>

@@ -2,11 +2,9 @@
 #include <vector>
 #include <doctest/doctest.h>
 #include <jackplane/core/tensor.hpp>
-#if __has_include(<xtensor/containers/xarray.hpp>)
-#include <xtensor/containers/xarray.hpp>
+#if __has_include(<xtensor/views/xview.hpp>)
 #include <xtensor/views/xview.hpp>
 #else
-#include <xtensor/xarray.hpp>
 #include <xtensor/xview.hpp>
 #endif
 using namespace jackplane;
@@ -57,10 +55,8 @@ TEST_CASE("what is not a row-major matrix is an error")
 {
     xt::xtensor<float, 2, xt::layout_type::column_major> columns{{1, 2}, {3, 4}};
     CHECK_THROWS_WITH_AS(view_of(columns), doctest::Contains("columns lie 2 elements apart"), shape_error);
-    xt::xarray<float> three = xt::xarray<float>::from_shape({2, 2, 2});
+    xt::xtensor<float, 3> three = xt::xtensor<float, 3>::from_shape({2, 2, 2});
     CHECK_THROWS_WITH_AS(view_of(three), doctest::Contains("has 3"), shape_error);
-    xt::xarray<float> two = xt::xarray<float>::from_shape({2, 5});
-    CHECK(view_of(two).cols == 5);
 }
 
 TEST_CASE("tensor_of brings a view into xtensor, without a copy")

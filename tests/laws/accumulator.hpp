@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <cmath>
-#include <cstdint>
-#include <vector>
-#include <doctest/doctest.h>
 #include <jackplane/multiply/accumulate.hpp>
 #include <jackplane/multiply/arch.hpp>
 #include "weights.hpp"
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstdint>
+#include <vector>
 
 namespace laws
 {

@@ -14,9 +14,9 @@ namespace laws
     template <unsigned Width>
     using plane_bytes = std::array<std::byte, 64 * Width>;
 
-    // One plane as the design draws it, read from the side of the bytes: which columns' fields share byte `lane` of
-    // `vector`, and where. With step s = 4c + i:
-    //   width 1: bit 7 - 2i - c;  width 2: vector c, bits from 2(3 - i);  width 4: vector 2c + i % 2, high nibble for i < 2.
+    // One plane as the design draws it, read from the side of the bytes: whose fields share byte `lane` of `vector`,
+    // and where. With step s = 4c + i, width 1: bit 7 - 2i - c; width 2: vector c, bits from 2(3 - i); width 4: vector
+    // 2c + i % 2, the high nibble for i < 2; width 8: vector s.
     template <unsigned Width>
     constexpr plane_bytes<Width> drawn_plane(block_codes const& codes, unsigned below)
     {
@@ -82,8 +82,8 @@ namespace laws
         template <class L>
         static any_layout of()
         {
-            return {L::bits,         {L::widths.begin(), L::widths.end()}, L::bytes, L::prefix_bits, L::planes_of, L::pack,
-                    L::unpack};
+            std::vector<unsigned> const widths(L::widths.begin(), L::widths.end());
+            return {L::bits, widths, L::bytes, L::prefix_bits, L::planes_of, L::pack, L::unpack};
         }
         std::vector<std::vector<std::byte>> pack(block_codes const& codes) const
         {
@@ -106,9 +106,11 @@ namespace laws
             return codes;
         }
     };
-    inline bool lies_as_drawn(unsigned width, block_codes const& codes, unsigned below, std::vector<std::byte> const& plane)
+    inline bool lies_as_drawn(unsigned width, block_codes const& codes, unsigned below,
+                              std::vector<std::byte> const& plane)
     {
-        auto same = [&](auto const& drawn) { return std::equal(drawn.begin(), drawn.end(), plane.begin(), plane.end()); };
+        auto same = [&](auto const& drawn)
+        { return std::equal(drawn.begin(), drawn.end(), plane.begin(), plane.end()); };
         return width == 1   ? same(drawn_plane<1>(codes, below))
                : width == 2 ? same(drawn_plane<2>(codes, below))
                : width == 4 ? same(drawn_plane<4>(codes, below))
@@ -181,7 +183,8 @@ namespace laws
     using all_mixes = mixes<8>::type;
 }
 
-TEST_CASE_TEMPLATE_DEFINE("code layout: unpack of pack is the identity, the first planes are the code >> rest", L, code_layout_law)
+TEST_CASE_TEMPLATE_DEFINE("code layout: unpack of pack is the identity, the first planes are the code >> rest", L,
+                          code_layout_law)
 {
     static_assert(jackplane::code_layout<L>);
     laws::any_layout const layout = laws::any_layout::of<L>();

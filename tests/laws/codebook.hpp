@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 #include <doctest/doctest.h>
 #include <jackplane/quantize/codebook.hpp>
 #include "weights.hpp"
@@ -13,9 +14,9 @@ namespace laws
     template <jackplane::codebook C>
     std::vector<float> places(C const& book)
     {
-        float const first = book.decode(0), last = book.decode(C::size - 1), infinity = std::numeric_limits<float>::infinity();
-        std::vector<float> x{0.0f, -0.0f, C::centre, first - 1, last + 1, first * 1e6f - 1e6f, last * 1e6f + 1e6f, 1e-40f,
-                             -std::numeric_limits<float>::max(), std::numeric_limits<float>::max()};
+        float const first = book.decode(0), last = book.decode(C::size - 1);
+        float const most = std::numeric_limits<float>::max(), infinity = std::numeric_limits<float>::infinity();
+        std::vector<float> x{0.0f, -0.0f, 1e-40f, C::centre, first - 1, last + 1, -1e9f, 1e9f, -most, most};
         for (unsigned q = 0; q < C::size; ++q)
         {
             float const here = book.decode(static_cast<jackplane::code>(q));

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // A model of linear_map is tested through a subject: make(shape, group, seed) gives the map and its exact twin.
+#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/quantize/quantize.hpp>
+#include "weights.hpp"
+#include <doctest/doctest.h>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
 #include <vector>
-#include <doctest/doctest.h>
-#include <jackplane/multiply/multiply.hpp>
-#include <jackplane/quantize/quantize.hpp>
-#include "weights.hpp"
 
 namespace laws
 {

@@ -134,7 +134,8 @@ namespace laws
             for (float& x : w.data)
                 x *= gain;
             for (std::size_t i = 0; i < 9; ++i) // from 65520 on the nearest half is Inf
-                fits &= std::abs(m.choose(w.view().row(i / 3).subspan(i % 3 * 16, i % 3 == 2 ? 8 : 16), {}).scale) < 65520;
+                fits &=
+                    std::abs(m.choose(w.view().row(i / 3).subspan(i % 3 * 16, i % 3 == 2 ? 8 : 16), {}).scale) < 65520;
             if (fits)
                 for (float const s : m.in_half(w, {16}, "w").scales)
                     CHECK(jackplane::is_finite(s));
@@ -145,7 +146,8 @@ namespace laws
         }
         sample w = weights(3, 40, 5);
         w.data[2 * 40 + 35] = -1e30f;
-        CHECK_THROWS_WITH_AS(m.in_half(w, {16}, "layers.7.up"), doctest::Contains("layers.7.up"), jackplane::value_error);
+        CHECK_THROWS_WITH_AS(m.in_half(w, {16}, "layers.7.up"), doctest::Contains("layers.7.up"),
+                             jackplane::value_error);
         CHECK_THROWS_WITH_AS(m.in_half(w, {16}, "w"), doctest::Contains("group 2 in row 2"), jackplane::value_error);
         CHECK_NOTHROW(m.in_bfloat16(w, {16}, "w"));
     }
@@ -177,7 +179,8 @@ namespace laws
         sample const w = weights(5, 48, 8);
         for (std::size_t row = 0; row < 5; ++row)
         {
-            auto const s = m.choose(w.view().row(row), {}), t = m.choose(w.view().row(row), std::vector<float>(48, 1.0f));
+            auto const s = m.choose(w.view().row(row), {}),
+                       t = m.choose(w.view().row(row), std::vector<float>(48, 1.0f));
             CHECK(t.scale == s.scale);
             CHECK(t.zero == s.zero);
             CHECK((!m.symmetric || s.zero == m.centre)); // which is the zero of symmetric schemes
@@ -212,7 +215,10 @@ TEST_CASE_TEMPLATE_DEFINE("scale", T, scale_law)
     laws::any_scale const m = laws::any_scale::of<T>();
     SUBCASE("0 for a group of zeros, which decodes to exact zeros at every width") { laws::zeros_stay_zero(m); }
     SUBCASE("finite in its storage type, or an error that names tensor, row and group") { laws::finite_or_an_error(m); }
-    SUBCASE("a power of two times the weights: that times the scale, the same codes") { laws::powers_of_two_commute(m); }
+    SUBCASE("a power of two times the weights: that times the scale, the same codes")
+    {
+        laws::powers_of_two_commute(m);
+    }
     SUBCASE("an importance of 1 everywhere is none") { laws::ones_are_no_importance(m); }
     SUBCASE("weights inside the range of the codes decode within half a cell") { laws::half_a_cell(m); }
 }

@@ -94,7 +94,8 @@ TEST_CASE_TEMPLATE_DEFINE("storage type of 16 bits", T, narrow_number_law)
         unsigned wrong = 0;
         float const infinity = std::numeric_limits<float>::infinity();
         for (unsigned pattern = 0; pattern < format::infinity; ++pattern)
-            for (double const at : {nearest.values[pattern], (nearest.values[pattern] + nearest.values[pattern + 1]) / 2})
+            for (double const at :
+                 {nearest.values[pattern], (nearest.values[pattern] + nearest.values[pattern + 1]) / 2})
             {
                 float const x = static_cast<float>(at);
                 CHECK_MESSAGE(static_cast<double>(x) == at, "a float holds it");

@@ -16,7 +16,10 @@ namespace laws
 
     // |value - code| in steps of the parent, as the model states it. d = from - to.
     constexpr double error_bound(jackplane::truncate_centred, unsigned, unsigned d) { return ((1u << d) - 1) / 2.0; }
-    constexpr double error_bound(jackplane::extra_precision, unsigned, unsigned d) { return d == 0 ? 0 : (1u << d) / 2.0; }
+    constexpr double error_bound(jackplane::extra_precision, unsigned, unsigned d)
+    {
+        return d == 0 ? 0 : (1u << d) / 2.0;
+    }
     constexpr double error_bound(jackplane::round_clamp, unsigned distance_to_last, unsigned d)
     {
         bool const clamped = d > 0 && distance_to_last < 1u << (d - 1); // would round up to 2^to

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // With a prepared x, multiply allocates nothing. Every allocation of this program is counted.
+#include "subjects.hpp"
 #include <atomic>
 #include <cstdlib>
 #include <new>
-#include "subjects.hpp"
 
 namespace
 {

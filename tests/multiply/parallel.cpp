@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The same bits for any number of threads and any split of the rows; const is thread-safe.
+#include "subjects.hpp"
 #include <functional>
 #include <thread>
-#include "subjects.hpp"
 
 using namespace jackplane;
 

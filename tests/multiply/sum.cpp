@@ -11,6 +11,34 @@ using residual = both<prefix<4, bit_planes, uniform<8>, minmax<integer_zero>>, w
 using nested = both<residual, whole<planes<4>, nf4, absmax>>;
 TEST_CASE_TEMPLATE_INVOKE(linear_map_law, residual, nested);
 
+namespace
+{
+    struct identity // a map that knows nothing of our policies
+    {
+        std::size_t n;
+        std::size_t rows() const { return n; }
+        std::size_t cols() const { return n; }
+        friend void multiply_add(identity const&, std::span<float const> x, std::span<float> y)
+        {
+            for (std::size_t i = 0; i < x.size(); ++i)
+                y[i] += x[i];
+        }
+    };
+    static_assert(linear_map<identity>);
+}
+TEST_CASE("a linear map of somebody else multiplies, alone and in a sum")
+{
+    auto const a = whole<planes<2>, uniform<2>, absmax>::make({33, 33}, group{64}, 1).map;
+    auto const x = laws::vector(33, laws::input::bell, 2);
+    CHECK(laws::times(identity{33}, x) == x);
+    auto expected = laws::times(a, x);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        expected[i] += x[i];
+    CHECK(laws::times(sum(a, identity{33}), x) == expected);
+    std::vector<float> y(33);
+    multiply<fp64, scalar>(sum(a, identity{33}), x, y, threads{2});
+}
+
 TEST_CASE("matrices of two shapes have no sum")
 {
     auto of = [](std::size_t rows, std::size_t cols)
@@ -29,4 +57,12 @@ TEST_CASE("parts of a sum take the policies that were asked for")
     multiply<fp64, scalar>(subject.map, x, split, threads{3});
     CHECK(laws::same_bits(y, split));
     CHECK(laws::first_wrong(laws::product(subject.exact, x), y) == 65);
+
+    std::vector<float> by_hand(65);
+    std::span<float const> const values(x);
+    multiply_add<fp64, scalar>(subject.map.first().first(), values, by_hand);
+    multiply_add<fp64, scalar>(subject.map.first().second(), values, by_hand);
+    multiply_add<fp64, scalar>(subject.map.second(), values, by_hand);
+    CHECK(laws::same_bits(y, by_hand));
+    CHECK(!laws::same_bits(y, laws::times(subject.map, x))); // the default rounds elsewhere
 }

@@ -21,9 +21,11 @@ namespace
         using policy = P;
     };
     template <class W, class S>
-    using with_zeros = std::tuple<types<W, S, absmax>, types<W, S, minmax<integer_zero>>, types<W, S, minmax<real_zero>>>;
+    using with_zeros =
+        std::tuple<types<W, S, absmax>, types<W, S, minmax<integer_zero>>, types<W, S, minmax<real_zero>>>;
     template <class W>
-    using with_scales = decltype(std::tuple_cat(with_zeros<W, half>{}, with_zeros<W, bfloat16>{}, with_zeros<W, float>{}));
+    using with_scales =
+        decltype(std::tuple_cat(with_zeros<W, half>{}, with_zeros<W, bfloat16>{}, with_zeros<W, float>{}));
     using all_types = decltype(std::tuple_cat(with_scales<float>{}, with_scales<double>{}, with_scales<half>{},
                                               with_scales<bfloat16>{}));
     static_assert(std::tuple_size_v<all_types> == 36);
@@ -31,9 +33,9 @@ namespace
     struct outcome // in floats, so that the checks are compiled once
     {
         aligned_vector<code> codes;
-        std::vector<float> scale, zero;               // of each weight
-        std::array<std::vector<float>, 9> at;         // [bits]: each weight, from the prefix
-        std::array<std::size_t, 9> bytes;             // read
+        std::vector<float> scale, zero;       // of each weight
+        std::array<std::vector<float>, 9> at; // [bits]: each weight, from the prefix
+        std::array<std::size_t, 9> bytes;     // read
         friend bool operator==(outcome const&, outcome const&) = default;
     };
     template <class S, class P, class W>
@@ -66,7 +68,7 @@ namespace
                 double const s = q.scale[i], zero = q.zero[i], x = weights[i];
                 float const middle = static_cast<float>((q.codes[i] >> (8 - bits)) * cell + (cell - 1) / 2 - zero);
                 wrong += q.at[bits][i] != static_cast<float>(s * middle);
-                // Half a step of 8 bits, (cell - 1) / 2 for the slice, what rounding the scale cut off (as far as w lies
+                // Half a step of 8 bits, (cell - 1) / 2 for the slice, what rounding the scale cut off (how far w lies
                 // beyond the last value), 2^-14 steps for floats near 512.
                 double const beyond = std::max({0.0, s * (0 - zero) - x, x - s * (255 - zero)});
                 far += !(std::abs(x - q.at[bits][i]) <= s * (cell / 2 + 0x1p-14) + beyond);

@@ -33,7 +33,8 @@ TEST_CASE_TEMPLATE("unpack(pack(q)) is q, for ragged shapes and groups", L, bit_
             std::size_t wrong = 0;
             for (std::size_t row = 0; row < s.rows; ++row)
                 for (std::size_t col = 0; col < s.cols; ++col)
-                    wrong += back.scale_at(row, col) != q.scale_at(row, col) || back.zero_at(row, col) != q.zero_at(row, col);
+                    wrong += back.scale_at(row, col) != q.scale_at(row, col) ||
+                             back.zero_at(row, col) != q.zero_at(row, col);
             CHECK(wrong == 0);
             if (!g.whole_tensor)
             {
@@ -146,7 +147,8 @@ TEST_CASE("bytes read and effective bits count padding, scales and zeros, at the
     }
     CHECK(effective_bits(a) == 8.25);
     CHECK(effective_bits(pack<planes<4>>(quantized_for<planes<4>>({64, 256}, group{64}))) == 4 + 24 / 64.0);
-    CHECK(effective_bits(pack<planes<4>>(quantized_for<planes<4>, minmax<real_zero>>({64, 256}, group{128}))) == 4 + 32 / 128.0);
+    CHECK(effective_bits(pack<planes<4>>(quantized_for<planes<4>, minmax<real_zero>>({64, 256}, group{128}))) ==
+          4 + 32 / 128.0);
 
     // 17 rows are two panels of 16, 33 columns two blocks of 32, three groups
     auto const ragged = pack<planes<2, 1>>(quantized_for<planes<2, 1>>({17, 33}, group{16}));
@@ -178,7 +180,8 @@ TEST_CASE("the same bytes, however many threads quantized")
     laws::sample const w = laws::weights(37, 100, 5);
     auto packed_by = [&](unsigned n)
     {
-        auto const a = pack<planes<4, 4>>(quantize(w.view(), uniform<8>{}, minmax<>{}, group{32}, nearest{}, {}, threads{n}));
+        auto const a =
+            pack<planes<4, 4>>(quantize(w.view(), uniform<8>{}, minmax<>{}, group{32}, nearest{}, {}, threads{n}));
         auto const& v = a.view();
         std::vector<std::byte> bytes;
         for (std::size_t p = 0; p < 2; ++p)

@@ -34,8 +34,8 @@ namespace
     }
 }
 
-TEST_CASE_TEMPLATE("prefixes decode to scale * (middle of the cell - zero)", P, absmax, full_range, minmax<integer_zero>,
-                   minmax<real_zero>)
+TEST_CASE_TEMPLATE("prefixes decode to scale * (middle of the cell - zero)", P, absmax, full_range,
+                   minmax<integer_zero>, minmax<real_zero>)
 {
     for (laws::shape const s : {laws::shape{1, 1}, laws::shape{17, 33}, laws::shape{5, 129}, laws::shape{63, 31}})
     {
@@ -60,7 +60,8 @@ TEST_CASE("a prefix chosen at compile time is the same view")
     auto same = [](auto const& x, auto const& y)
     {
         return x.view().plane == y.view().plane && x.view().bits == y.view().bits && x.view().step == y.view().step &&
-               x.view().base == y.view().base && x.view().planes == y.view().planes && x.view().scales == y.view().scales;
+               x.view().base == y.view().base && x.view().planes == y.view().planes &&
+               x.view().scales == y.view().scales;
     };
     CHECK(same(a.prefix<4>(), a.prefix(4)));
     CHECK(same(a.prefix<6>(), a.prefix(6)));

@@ -16,7 +16,8 @@ static_assert(planes<4, 2, 2>::aligned() && planes<2, 1, 1, 4>::aligned() && !pl
 static_assert(!planes<1, 2, 1>::aligned() && planes<8>::aligned());
 
 static_assert(block::codes == 512 && planes<4, 2, 1>::bytes(0) == 256 && planes<4, 2, 1>::bytes(2) == 64);
-static_assert(planes<4, 2, 2>::planes_of(6) == 2 && planes<4, 2, 2>::planes_of(5) == 0 && planes<4, 2, 2>::planes_of(2) == 0);
+static_assert(planes<4, 2, 2>::planes_of(6) == 2 && planes<4, 2, 2>::planes_of(5) == 0 &&
+              planes<4, 2, 2>::planes_of(2) == 0);
 
 // ---- golden bytes: what lies in files must never move
 namespace

@@ -87,13 +87,15 @@ TEST_CASE("parents of other widths, and codebooks that are narrowed themselves")
 {
     auto const five = quantized_sample<minmax<>, 5>();
     for (unsigned to = 1; to <= 5; ++to)
-        CHECK(differing(repack<planes<1, 1, 1, 1, 1>>(pack<planes<4, 1>>(five), to, round_clamp{}), five, to, round_clamp{}) == 0);
+        CHECK(differing(repack<planes<1, 1, 1, 1, 1>>(pack<planes<4, 1>>(five), to, round_clamp{}), five, to,
+                        round_clamp{}) == 0);
 
     laws::sample const w = laws::weights(21, 75, 31);
     auto const narrowed = quantize(w.view(), uniform<8>::narrowed<4>{}, absmax{}, group{32});
     for (unsigned to = 1; to <= 4; ++to)
     {
-        CHECK(differing(repack<planes<1, 1, 1, 1>>(pack<planes<4>>(narrowed), to, round_clamp{}), narrowed, to, round_clamp{}) == 0);
+        CHECK(differing(repack<planes<1, 1, 1, 1>>(pack<planes<4>>(narrowed), to, round_clamp{}), narrowed, to,
+                        round_clamp{}) == 0);
         CHECK(differing(repack<planes<1, 1, 1, 1>>(pack<planes<4>>(narrowed), to, truncate_centred{}), narrowed, to,
                         truncate_centred{}) == 0);
     }
@@ -106,7 +108,8 @@ TEST_CASE("widths that cannot be made are errors with the numbers")
     CHECK_THROWS_AS(repack<bit_planes>(a, 9, round_clamp{}), width_error);
     using nibbles = planes<4, 4>;
     CHECK_THROWS_WITH_AS(repack<nibbles>(a, 3, round_clamp{}), doctest::Contains("no prefix of 3 bits"), width_error);
-    CHECK_THROWS_WITH_AS(repack<nibbles>(a, 4, extra_precision{}), doctest::Contains("no prefix of 5 bits"), width_error);
+    CHECK_THROWS_WITH_AS(repack<nibbles>(a, 4, extra_precision{}), doctest::Contains("no prefix of 5 bits"),
+                         width_error);
     CHECK_NOTHROW(repack<nibbles>(a, 4, round_clamp{}));
     decltype(a) const cut{a.prefix(4).view(), a.owner()};
     CHECK_THROWS_WITH_AS(repack<bit_planes>(cut, 4, round_clamp{}), "round_clamp to 4 bits reads 5 bits, there are 4",

@@ -17,7 +17,8 @@ TEST_CASE_TEMPLATE_INVOKE(codebook_law, fp4);
 
 TEST_CASE_TEMPLATE_INVOKE(linear_codebook_law, uniform<1>, uniform<2>, uniform<3>, uniform<4>);
 TEST_CASE_TEMPLATE_INVOKE(linear_codebook_law, uniform<5>, uniform<6>, uniform<7>, uniform<8>);
-TEST_CASE_TEMPLATE_INVOKE(linear_codebook_law, uniform<8>::narrowed<1>, uniform<8>::narrowed<2>, uniform<8>::narrowed<4>);
+TEST_CASE_TEMPLATE_INVOKE(linear_codebook_law, uniform<8>::narrowed<1>, uniform<8>::narrowed<2>,
+                          uniform<8>::narrowed<4>);
 TEST_CASE_TEMPLATE_INVOKE(linear_codebook_law, uniform<8>::narrowed<7>, uniform<6>::narrowed<3>);
 
 TEST_CASE_TEMPLATE_INVOKE(nested_codebook_law, uniform<1>, uniform<2>, uniform<3>, uniform<4>);
@@ -64,8 +65,9 @@ TEST_CASE("fp4 is every E2M1 number once")
     for (unsigned pattern = 0; pattern < 16; ++pattern) // sign, exponent biased by 1, fraction of one bit
     {
         unsigned const exponent = pattern >> 1 & 3u, fraction = pattern & 1u;
-        float const magnitude = exponent == 0 ? static_cast<float>(fraction) / 2
-                                              : std::ldexp(1 + static_cast<float>(fraction) / 2, static_cast<int>(exponent) - 1);
+        float const magnitude = exponent == 0
+                                    ? static_cast<float>(fraction) / 2
+                                    : std::ldexp(1 + static_cast<float>(fraction) / 2, static_cast<int>(exponent) - 1);
         float const x = pattern & 8u ? -magnitude : magnitude;
         CHECK(fp4::decode(fp4{}.encode(x)) == x);
     }

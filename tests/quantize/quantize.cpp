@@ -45,7 +45,8 @@ namespace
                 for (unsigned k = 1; k < C::size; ++k)
                 {
                     least = std::min(least, error(k));
-                    cell = std::max<double>(cell, q.book.decode(static_cast<code>(k)) - q.book.decode(static_cast<code>(k - 1)));
+                    cell = std::max<double>(cell, q.book.decode(static_cast<code>(k)) -
+                                                      q.book.decode(static_cast<code>(k - 1)));
                 }
                 double const reached = std::abs(s) * (C::size + std::abs(zero)) + std::abs(x);
                 double const slack = 12 * 0x1p-24 * reached * std::max(1.0, cell);
@@ -58,8 +59,9 @@ namespace
     }
 }
 
-TEST_CASE_TEMPLATE("codes are the nearest to w in the scale as it is stored; ragged shapes", T, with<uniform<8>, absmax>,
-                   with<uniform<4>, full_range>, with<uniform<3>, minmax<integer_zero>>, with<nf4, minmax<real_zero>>)
+TEST_CASE_TEMPLATE("codes are the nearest to w in the scale as it is stored; ragged shapes", T,
+                   with<uniform<8>, absmax>, with<uniform<4>, full_range>, with<uniform<3>, minmax<integer_zero>>,
+                   with<nf4, minmax<real_zero>>)
 {
     for (auto const [rows, cols] : laws::ragged_shapes)
     {
@@ -121,7 +123,8 @@ TEST_CASE("the error is at most half a step, and what rounding the scale cuts of
     }
 }
 
-TEST_CASE_TEMPLATE("NaN and Inf in weights are errors that name tensor, row and column", W, float, double, half, bfloat16)
+TEST_CASE_TEMPLATE("NaN and Inf in weights are errors that name tensor, row and column", W, float, double, half,
+                   bfloat16)
 {
     std::vector<W> w(4 * 9, W{});
     auto bad = [&](double x)
@@ -130,7 +133,8 @@ TEST_CASE_TEMPLATE("NaN and Inf in weights are errors that name tensor, row and 
             w[2 * 9 + 7] = x;
         else
             w[2 * 9 + 7] = from_float<W>(static_cast<float>(x));
-        quantize(matrix_view<W const>{w.data(), 4, 9}, uniform<4>{}, absmax{}, group{4}, nearest{}, {.name = "lm_head"});
+        quantize(matrix_view<W const>{w.data(), 4, 9}, uniform<4>{}, absmax{}, group{4}, nearest{},
+                 {.name = "lm_head"});
     };
     double const infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
     CHECK_NOTHROW(bad(1));
@@ -172,8 +176,8 @@ TEST_CASE("matrices of no rows or no columns")
     for (auto const [rows, cols] : {laws::shape{0, 5}, laws::shape{5, 0}, laws::shape{0, 0}})
         for (group const g : {group{4}, group::per_row(), group::per_tensor()})
         {
-            auto const q = quantize(matrix_view<float const>{nullptr, rows, cols}, uniform<8>{}, minmax<>{}, g, nearest{}, {},
-                                    threads{3});
+            auto const q = quantize(matrix_view<float const>{nullptr, rows, cols}, uniform<8>{}, minmax<>{}, g,
+                                    nearest{}, {}, threads{3});
             CHECK(q.rows == rows);
             CHECK(q.cols == cols);
             CHECK(q.codes.empty());
@@ -195,8 +199,9 @@ TEST_CASE("a strided view is quantized like its contiguous copy")
         copy_matters.data.insert(copy_matters.data.end(), part_matters.row(row).begin(), part_matters.row(row).end());
     }
     mse_search<minmax<>> const policy;
-    CHECK(same_bytes(quantize(part, uniform<3>{}, policy, group{8}, nearest{}, {.importance = part_matters}),
-                     quantize(copy.view(), uniform<3>{}, policy, group{8}, nearest{}, {.importance = copy_matters.view()})));
+    CHECK(same_bytes(
+        quantize(part, uniform<3>{}, policy, group{8}, nearest{}, {.importance = part_matters}),
+        quantize(copy.view(), uniform<3>{}, policy, group{8}, nearest{}, {.importance = copy_matters.view()})));
 }
 
 TEST_CASE("any number of threads gives the same bytes")
@@ -217,11 +222,13 @@ TEST_CASE("any number of threads gives the same bytes")
 TEST_CASE("stochastic rounding: seed and place decide, and the mean of many seeds is w")
 {
     laws::sample const w = laws::weights(3, 40, 13);
-    auto by = [&](std::uint64_t seed) { return quantize<float>(w.view(), uniform<3>{}, absmax{}, group{20}, stochastic{seed}); };
+    auto by = [&](std::uint64_t seed)
+    { return quantize<float>(w.view(), uniform<3>{}, absmax{}, group{20}, stochastic{seed}); };
     CHECK(same_bytes(by(1), by(1)));
     CHECK(by(1).codes != by(2).codes);
     // A row quantized alone is row 0: drawn anew. The first row is the same.
-    auto const first = quantize<float>(matrix_view<float const>{w.data.data(), 1, 40}, uniform<3>{}, absmax{}, group{20}, stochastic{1});
+    auto const first = quantize<float>(matrix_view<float const>{w.data.data(), 1, 40}, uniform<3>{}, absmax{},
+                                       group{20}, stochastic{1});
     CHECK(std::equal(first.codes.begin(), first.codes.end(), by(1).codes.begin()));
 
     constexpr int seeds = 400;

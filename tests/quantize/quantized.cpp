@@ -6,14 +6,16 @@ using namespace jackplane;
 
 TEST_CASE("the formula: scale * (decode(code) - zero), in hand-made numbers")
 {
-    quantized<uniform<4>, float, std::uint8_t> q{{}, 2, 3, group_grid::of({2}, 3), {0, 15, 5, 8, 9, 7}, {2, 0.5f, -1, 0}, {3, 0, 8, 1}};
+    quantized<uniform<4>, float, std::uint8_t> q{
+        {}, 2, 3, group_grid::of({2}, 3), {0, 15, 5, 8, 9, 7}, {2, 0.5f, -1, 0}, {3, 0, 8, 1}};
     float const expected[] = {-6, 24, 2.5f, 0, -1, 0};
     for (std::size_t i = 0; i < 6; ++i)
         CHECK(q.at(i / 3, i % 3) == expected[i]);
     CHECK(q.scale_at(1, 0) == -1);
     CHECK(q.zero_at(1, 0) == 8);
 
-    quantized<uniform<4>, half> const symmetric{{}, 1, 2, group_grid::of({2}, 2), {0, 15}, {from_float<half>(0.5f)}, {}};
+    quantized<uniform<4>, half> const symmetric{{}, 1, 2, group_grid::of({2}, 2), {0, 15}, {from_float<half>(0.5f)},
+                                                {}};
     CHECK(symmetric.at(0, 0) == -4);
     CHECK(symmetric.at(0, 1) == 3.5f);
     CHECK(symmetric.zero_at(0, 1) == 8);
@@ -26,7 +28,8 @@ TEST_CASE("the formula: scale * (decode(code) - zero), in hand-made numbers")
 
 TEST_CASE("dequantize writes at() everywhere, also into a strided view, and nothing else")
 {
-    quantized<uniform<8>, float> q{{}, 5, 7, group_grid::of({3}, 7), aligned_vector<code>(35), aligned_vector<float>(15), {}};
+    quantized<uniform<8>, float> q{
+        {}, 5, 7, group_grid::of({3}, 7), aligned_vector<code>(35), aligned_vector<float>(15), {}};
     laws::sequence next{1};
     for (code& c : q.codes)
         c = static_cast<code>(next());

@@ -86,6 +86,16 @@ namespace
     static_assert(stochastic{77}.draw({4, 3}) != expected_draw(77, 3, 4));
 }
 
+TEST_CASE("integers stay even where the draw is exactly 0")
+{
+    stochastic const rounded{0};
+    position const lowest{35, 3938}; // found by search: one draw in 2^24 is 0
+    REQUIRE(rounded.draw(lowest) == 0);
+    CHECK(rounded(3.0f, lowest) == 3);
+    CHECK(rounded(-3.0f, lowest) == -3);
+    CHECK(rounded(3.0f + 0x1p-20f, lowest) == 4);
+}
+
 TEST_CASE("draws fill [0, 1) evenly")
 {
     std::vector<int> hits(16);

@@ -12,9 +12,9 @@ TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<1>, real>, on<uniform<2>, real>,
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<4>, real>, on<uniform<5>, real>, on<uniform<6>, real>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<7>, real>, on<uniform<8>, real>, on<nf4, real>, on<fp4, real>);
 
-TEST_CASE_TEMPLATE("minmax brackets the group and 0", T, on<uniform<1>, whole>, on<uniform<2>, whole>, on<uniform<4>, whole>,
-                   on<uniform<8>, whole>, on<uniform<2>, real>, on<uniform<4>, real>, on<uniform<8>, real>, on<nf4, real>,
-                   on<fp4, real>)
+TEST_CASE_TEMPLATE("minmax brackets the group and 0", T, on<uniform<1>, whole>, on<uniform<2>, whole>,
+                   on<uniform<4>, whole>, on<uniform<8>, whole>, on<uniform<2>, real>, on<uniform<4>, real>,
+                   on<uniform<8>, real>, on<nf4, real>, on<fp4, real>)
 {
     using C = typename T::book;
     constexpr bool integer = std::is_same_v<typename T::policy::zero_type, integer_zero>;

@@ -22,7 +22,8 @@ namespace
 {
     // sum of importance * (w - scale (decode(encode(w / scale + zero)) - zero))^2, in double
     template <class C>
-    double squared_error(std::vector<float> const& w, C const& book, std::vector<float> const& importance, scale_and_zero s)
+    double squared_error(std::vector<float> const& w, C const& book, std::vector<float> const& importance,
+                         scale_and_zero s)
     {
         double sum = 0;
         for (std::size_t i = 0; i < w.size(); ++i)
@@ -48,9 +49,9 @@ namespace
     }
 }
 
-TEST_CASE_TEMPLATE("mse_search is never worse than its base, weighted or not, and often better", T, on<uniform<2>, absmax>,
-                   on<uniform<3>, full_range>, on<uniform<4>, minmax<integer_zero>>, on<uniform<2>, minmax<real_zero>>,
-                   on<nf4, absmax>, on<fp4, full_range>)
+TEST_CASE_TEMPLATE("mse_search is never worse than its base, weighted or not, and often better", T,
+                   on<uniform<2>, absmax>, on<uniform<3>, full_range>, on<uniform<4>, minmax<integer_zero>>,
+                   on<uniform<2>, minmax<real_zero>>, on<nf4, absmax>, on<fp4, full_range>)
 {
     using P = typename T::policy;
     typename T::book const book{};
@@ -110,7 +111,8 @@ TEST_CASE("importance decides: an outlier that does not matter does not widen th
 
 TEST_CASE("importance reaches the policy row by row, or one row for all")
 {
-    laws::sample const w = laws::weights(6, 50, 2), per_element = laws::importance(6, 50, 3), per_column = laws::importance(1, 50, 4);
+    laws::sample const w = laws::weights(6, 50, 2), per_element = laws::importance(6, 50, 3),
+                       per_column = laws::importance(1, 50, 4);
     for (auto const* matters : {&per_element, &per_column})
     {
         auto const q = quantize<float>(w.view(), uniform<3>{}, mse_search<full_range>{}, group{16}, nearest{},
@@ -119,8 +121,9 @@ TEST_CASE("importance reaches the policy row by row, or one row for all")
             for (std::size_t first = 0; first < 50; first += 16)
             {
                 std::size_t const n = std::min<std::size_t>(16, 50 - first);
-                scale_and_zero const s = mse_search<full_range>{}(w.view().row(row).subspan(first, n), uniform<3>{},
-                                                                  matters->view().row(matters->rows == 1 ? 0 : row).subspan(first, n));
+                scale_and_zero const s =
+                    mse_search<full_range>{}(w.view().row(row).subspan(first, n), uniform<3>{},
+                                             matters->view().row(matters->rows == 1 ? 0 : row).subspan(first, n));
                 CHECK(q.scale_at(row, first) == s.scale);
             }
     }

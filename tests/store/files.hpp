@@ -17,7 +17,10 @@ namespace files
     {
         folder()
         {
-            std::string name = (std::filesystem::temp_directory_path() / "jackplane-XXXXXX").string();
+            // in memory where there is such a folder: every file written is flushed to the disk
+            std::filesystem::path const memory = "/dev/shm";
+            auto const in = ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
+            std::string name = (in / "jackplane-XXXXXX").string();
             path = ::mkdtemp(name.data());
         }
         folder(folder const&) = delete;

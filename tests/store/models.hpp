@@ -95,8 +95,8 @@ namespace models
                 {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16}, {"U16", 16},
                 {"F16", 16}, {"BF16", 16}, {"I32", 32}, {"U32", 32}, {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64},
                 {"U64", 64}};
-            auto const size = std::find_if(sizes.begin(), sizes.end(), [&, type = t.at("dtype")](auto const& each)
-                                           { return each.first == type; });
+            auto const type = t.value("dtype", "");
+            auto const size = std::find_if(sizes.begin(), sizes.end(), [&](auto const& s) { return s.first == type; });
             if (size == sizes.end() || t.size() != 3)
                 return "dtype of " + name;
             auto total = static_cast<unsigned __int128>(size->second);

@@ -223,7 +223,7 @@ TEST_CASE("callbacks stream; data start where asked")
     };
     safetensors::item const items[] = {{"z", dtype::U8, {100, 10}, {}, lines},
                                        {"a", dtype::U8, {10}, files::bytes(line), {}}};
-    for (std::size_t const alignment : {1, 8, 64, 4096})
+    for (std::size_t const alignment : std::vector<std::size_t>{1, 8, 64, 4096})
     {
         safetensors::save(folder / "a", items, {}, alignment);
         auto const file = safetensors::open(folder / "a");

@@ -2,8 +2,12 @@
 #include <jackplane/store/map.hpp>
 #include <jackplane/store/write.hpp>
 #include <doctest/doctest.h>
+#include <csignal>
 #include <filesystem>
 #include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "files.hpp"
 
 using namespace jackplane;
@@ -52,6 +56,35 @@ TEST_CASE("without commit nothing is left and nothing is lost")
     CHECK(files::get(folder / "a") == "kept");
     CHECK_THROWS_AS(atomic_file(folder / "none" / "a"), io_error);
     CHECK_THROWS_AS(atomic_file("/dev/null"), io_error); // never replaced by a file
+}
+
+TEST_CASE("a write that the system cuts short is an error and leaves nothing")
+{
+    files::folder const folder;
+    pid_t const child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) // the limit on the size of files stands for a full disk
+    {
+        std::signal(SIGXFSZ, SIG_IGN);
+        rlimit const limit{300'000, 300'000};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        int code = 1;
+        try
+        {
+            atomic_file out(folder / "a");
+            out.write(files::bytes(std::string(1'000'000, 'x')));
+            out.commit();
+        }
+        catch (io_error const& problem)
+        {
+            code = std::string(problem.what()) == (folder / "a").string() + ": cannot write: File too large" ? 0 : 2;
+        }
+        ::_exit(code);
+    }
+    int status = 0;
+    CHECK(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(folder.entries() == 0);
 }
 
 TEST_CASE("a link stays a link")

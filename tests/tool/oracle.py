@@ -117,7 +117,7 @@ def quantize(w, group, bits):
     for left in range(0, w.shape[1], group):
         part = w[:, left : left + group]
         low, high = np.minimum(part.min(1), 0), np.maximum(part.max(1), 0)
-        exact = high / np.float32(255) - low / np.float32(255)
+        exact = ((high.astype(np.float64) - low) / 255).astype(np.float32)
         zero = np.clip(np.rint(-low / exact), 0, 255)
         scale = exact.astype(np.float16).astype(np.float32)
         codes = np.clip(np.rint(part / scale[:, None] + zero[:, None]), 0, 255).astype(int)
@@ -141,6 +141,7 @@ def check(what, expected, found):
 
 def main():
     tool, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
     base = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 3, "vocab_size": 512,
             "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 8, "rms_norm_eps": 1e-5,
             "rope_theta": 10000.0, "max_position_embeddings": 48, "tie_word_embeddings": False}

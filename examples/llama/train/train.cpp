@@ -115,6 +115,10 @@ namespace llama
                 save_model<jackplane::half>(best, folder, "float16");
                 std::filesystem::copy_file(_settings.data / "tokenizer.model", folder / "tokenizer.model",
                                            std::filesystem::copy_options::overwrite_existing);
+                std::ofstream(folder / "tokenizer_config.json")
+                    << "{\n  \"tokenizer_class\": \"LlamaTokenizer\",\n  \"add_bos_token\": false,\n"
+                       "  \"add_eos_token\": false,\n  \"add_prefix_space\": false,\n  \"legacy\": false,\n"
+                       "  \"unk_token\": \"<unk>\"\n}\n";
                 best = load_model(folder);
                 std::printf("step %zu, %.1f minutes, %.1f CPU minutes; model in %s, in fp16:\n", _state.best_step,
                             _state.seconds / 60.0, _state.cpu_seconds / 60.0, folder.c_str());

@@ -88,10 +88,10 @@ namespace jackplane::inline v0
     }
 }
 
-// The one macro: JACKPLANE_EXPECTS(x.size() == a.cols(), shape_error, "x has ", x.size(), " elements, the matrix ", ...)
-#define JACKPLANE_EXPECTS(condition, kind, ...)                       \
-    do                                                                \
-    {                                                                 \
-        if (!(condition)) [[unlikely]]                                \
-            ::jackplane::fail<kind>(::jackplane::text(__VA_ARGS__));  \
+// The one macro: JACKPLANE_EXPECTS(x.size() == a.cols(), shape_error, "x has ", x.size(), ", the matrix ", a.cols())
+#define JACKPLANE_EXPECTS(condition, kind, ...)                      \
+    do                                                               \
+    {                                                                \
+        if (!(condition)) [[unlikely]]                               \
+            ::jackplane::fail<kind>(::jackplane::text(__VA_ARGS__)); \
     } while (false)

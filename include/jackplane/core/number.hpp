@@ -79,8 +79,8 @@ namespace jackplane::inline v0
 
     // What weights, x and y may be made of.
     template <class T>
-    concept element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> ||
-                      std::same_as<T, bfloat16>;
+    concept element =
+        std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> || std::same_as<T, bfloat16>;
 
     // What scales and sparse values may be stored as.
     template <class T>

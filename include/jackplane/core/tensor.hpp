@@ -25,8 +25,9 @@ namespace jackplane::inline v0
         using value = std::remove_pointer_t<decltype(m.data())>;
         JACKPLANE_EXPECTS(m.dimension() == 2, shape_error, "a matrix has 2 dimensions, this array has ", m.dimension());
         std::size_t const rows = m.shape(0), cols = m.shape(1);
-        auto const along = m.strides()[1], down = m.strides()[0]; // xtensor sets the stride of a single row or column to 0
-        JACKPLANE_EXPECTS(cols <= 1 || along == 1, shape_error, "columns lie ", along, " elements apart; row-major wanted");
+        auto const along = m.strides()[1], down = m.strides()[0]; // xtensor's is 0 for a single row or column
+        JACKPLANE_EXPECTS(cols <= 1 || along == 1, shape_error, "columns lie ", along,
+                          " elements apart; row-major wanted");
         return matrix_view<value>{m.data() + m.data_offset(), rows, cols,
                                   rows > 1 ? static_cast<std::size_t>(down) : cols};
     }
@@ -35,8 +36,8 @@ namespace jackplane::inline v0
     template <class T>
     auto tensor_of(matrix_view<T> v)
     {
-        JACKPLANE_EXPECTS(v.stride == v.cols || v.rows <= 1, shape_error, "rows of ", v.cols, " elements lie ", v.stride,
-                          " apart; a contiguous view wanted");
+        JACKPLANE_EXPECTS(v.stride == v.cols || v.rows <= 1, shape_error, "rows of ", v.cols, " elements lie ",
+                          v.stride, " apart; a contiguous view wanted");
         return xt::adapt(v.data, v.rows * v.cols, xt::no_ownership(), std::array<std::size_t, 2>{v.rows, v.cols});
     }
 }

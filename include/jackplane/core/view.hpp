@@ -41,8 +41,8 @@ namespace jackplane::inline v0
         }
         T* allocate(std::size_t n)
         {
-            JACKPLANE_EXPECTS(n <= std::numeric_limits<std::size_t>::max() / sizeof(T), shape_error, n,
-                              " elements of ", sizeof(T), " bytes do not fit in memory");
+            JACKPLANE_EXPECTS(n <= std::numeric_limits<std::size_t>::max() / sizeof(T), shape_error, n, " elements of ",
+                              sizeof(T), " bytes do not fit in memory");
             return static_cast<T*>(::operator new(n * sizeof(T), alignment));
         }
         void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, alignment); }

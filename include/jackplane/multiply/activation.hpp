@@ -10,7 +10,7 @@ namespace jackplane::inline v0
     struct exact_view
     {
         float const* x;    // [blocks * 32], padded with +0
-        float const* sums; // [blocks]: of each block; NaN where an x is NaN or Inf, so that every y that reads it is NaN
+        float const* sums; // [blocks]: of each; NaN where an x is NaN or Inf, so that every y that reads it is NaN
         std::size_t cols;  // without the padding
     };
 

@@ -31,8 +31,8 @@ namespace jackplane::inline v0
     void multiply_add(M const& a, exact::prepared const& x, std::span<float> y, Parallel parallel = {})
     {
         multiply_panels<Acc, Arch>(a, x, y, 0, 0); // checks shapes once, before any thread starts
-        parallel(a.view().panels, [&](std::size_t first, std::size_t last)
-                 { multiply_panels<Acc, Arch>(a, x, y, first, last); });
+        parallel(a.view().panels,
+                 [&](std::size_t first, std::size_t last) { multiply_panels<Acc, Arch>(a, x, y, first, last); });
     }
 
     // y += A x
@@ -50,15 +50,15 @@ namespace jackplane::inline v0
     {
         std::fill(y.begin(), y.end(), 0.0f);
         if constexpr (std::convertible_to<X const&, std::span<float const>>)
-            multiply_add<Acc, Arch>(a, std::span<float const>(x), y, parallel);
+            detail::add_product<Acc, Arch>(a, std::span<float const>(x), y, parallel);
         else if constexpr (requires { std::span(x); })
         {
             exact::prepared ready;
             exact::prepare(std::span<typename X::value_type const>(x), ready);
-            multiply_add<Acc, Arch>(a, ready, y, parallel);
+            detail::add_product<Acc, Arch>(a, ready, y, parallel);
         }
         else
-            multiply_add<Acc, Arch>(a, x, y, parallel);
+            detail::add_product<Acc, Arch>(a, x, y, parallel);
     }
 
     // The same for y of 16 bits: sums in float, rounded once.

@@ -8,6 +8,19 @@
 
 namespace jackplane::inline v0
 {
+    namespace detail
+    {
+        // y += m x with these policies where the map takes them; a map of somebody else may have its own way alone.
+        template <accumulator Acc, class Arch, class M, class X, class Parallel>
+        void add_product(M const& m, X const& x, std::span<float> y, Parallel const& parallel)
+        {
+            if constexpr (requires { multiply_add<Acc, Arch>(m, x, y, parallel); })
+                multiply_add<Acc, Arch>(m, x, y, parallel);
+            else
+                multiply_add(m, x, y);
+        }
+    }
+
     // A + B, never formed: two packed matrices (residual quantization), or a dense one and a sparse one.
     template <class A, class B>
     class sum
@@ -33,7 +46,7 @@ namespace jackplane::inline v0
     template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        multiply_add<Acc, Arch>(m.first(), x, y, parallel);
-        multiply_add<Acc, Arch>(m.second(), x, y, parallel);
+        detail::add_product<Acc, Arch>(m.first(), x, y, parallel);
+        detail::add_product<Acc, Arch>(m.second(), x, y, parallel);
     }
 }

@@ -6,20 +6,29 @@
 
 namespace jackplane::inline v0
 {
-    // A matrix whose format is known at run time only, as files are: one of the types that files hold. To read another
+    // A matrix whose format is known at run time only, as in files: one of the types that files hold. To read another
     // one, give the reader a variant of your own.
     //     std::visit([&](auto const& a) { multiply(a.prefix(4), x, y); }, m);
     using any_packed = std::variant<
-        packed<bit_planes, uniform<8>, half, no_zero>, packed<bit_planes, uniform<8>, half, integer_zero>,
-        packed<bit_planes, uniform<8>, half, real_zero>, packed<bit_planes, uniform<8>, bfloat16, no_zero>,
-        packed<bit_planes, uniform<8>, bfloat16, integer_zero>, packed<bit_planes, uniform<8>, float, no_zero>,
+        packed<bit_planes, uniform<8>, half, no_zero>,
+        packed<bit_planes, uniform<8>, half, integer_zero>,
+        packed<bit_planes, uniform<8>, half, real_zero>,
+        packed<bit_planes, uniform<8>, bfloat16, no_zero>,
+        packed<bit_planes, uniform<8>, bfloat16, integer_zero>,
+        packed<bit_planes, uniform<8>, float, no_zero>,
         packed<bit_planes, uniform<8>, float, integer_zero>,
-        packed<planes<2, 2, 2, 2>, uniform<8>, half, no_zero>, packed<planes<2, 2, 2, 2>, uniform<8>, half, integer_zero>,
-        packed<planes<4, 4>, uniform<8>, half, no_zero>, packed<planes<4, 4>, uniform<8>, half, integer_zero>,
-        packed<planes<8>, uniform<8>, half, no_zero>, packed<planes<8>, uniform<8>, half, integer_zero>,
-        packed<planes<4>, uniform<4>, half, no_zero>, packed<planes<4>, uniform<4>, half, integer_zero>,
-        packed<planes<2>, uniform<2>, half, no_zero>, packed<planes<2>, uniform<2>, half, integer_zero>,
-        packed<planes<4>, nf4, half, no_zero>, packed<planes<4>, fp4, half, no_zero>>;
+        packed<planes<2, 2, 2, 2>, uniform<8>, half, no_zero>,
+        packed<planes<2, 2, 2, 2>, uniform<8>, half, integer_zero>,
+        packed<planes<4, 4>, uniform<8>, half, no_zero>,
+        packed<planes<4, 4>, uniform<8>, half, integer_zero>,
+        packed<planes<8>, uniform<8>, half, no_zero>,
+        packed<planes<8>, uniform<8>, half, integer_zero>,
+        packed<planes<4>, uniform<4>, half, no_zero>,
+        packed<planes<4>, uniform<4>, half, integer_zero>,
+        packed<planes<2>, uniform<2>, half, no_zero>,
+        packed<planes<2>, uniform<2>, half, integer_zero>,
+        packed<planes<4>, nf4, half, no_zero>,
+        packed<planes<4>, fp4, half, no_zero>>;
 
     inline std::size_t rows(any_packed const& m)
     {

@@ -24,7 +24,8 @@ namespace jackplane::inline v0
         // planes, scale and zero, without the padding of ragged shapes
         static constexpr double bits_per_weight() noexcept
         {
-            std::size_t const stored = sizeof(S) + (std::same_as<typename P::zero_type, no_zero> ? 0 : sizeof(typename P::zero_type));
+            std::size_t const stored =
+                sizeof(S) + (std::same_as<typename P::zero_type, no_zero> ? 0 : sizeof(typename P::zero_type));
             return C::bits + 8.0 * static_cast<double>(stored) / static_cast<double>(Columns);
         }
     };

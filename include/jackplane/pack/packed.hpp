@@ -29,7 +29,8 @@ namespace jackplane::inline v0
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct prefixed;
 
-    // Owner (shared and immutable: a copy costs nothing) of codes in planes with their scales, in memory or in a mapped file.
+    // Owner (shared and immutable: a copy costs nothing) of codes in planes with their scales, in memory or in a file's
+    // mapping.
     template <code_layout L, codebook C = uniform<L::bits>, scale_number S = half, zero_number Z = no_zero>
         requires(L::bits >= C::bits)
     class packed
@@ -69,8 +70,9 @@ namespace jackplane::inline v0
         template <unsigned Bits>
         prefixed<L, C, S, Z> prefix() const
         {
-            static_assert(readable<Bits>(), "this layout cannot be read at that width: its first planes must hold exactly "
-                                            "that many bits, and its codebook must be nested");
+            static_assert(readable<Bits>(),
+                          "this layout cannot be read at that width: its first planes must hold exactly "
+                          "that many bits, and its codebook must be nested");
             return prefix(Bits);
         }
         bool readable(unsigned bits) const noexcept

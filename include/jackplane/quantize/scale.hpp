@@ -5,7 +5,7 @@
 #include <limits>
 #include "codebook.hpp"
 
-// How a group of weights gets its scale and zero. A group of zeros gets scale 0: it decodes to exact zeros at every width.
+// How a group of weights gets its scale and zero. A group of zeros gets scale 0: exact zeros at every width.
 namespace jackplane::inline v0
 {
     // Symmetric: the largest magnitude lands on the nearer end of the codebook, so nothing is clipped.
@@ -14,7 +14,8 @@ namespace jackplane::inline v0
         using zero_type = no_zero;
 
         template <codebook C>
-        scale_and_zero operator()(std::span<float const> group, C const& book, std::span<float const> = {}) const noexcept
+        scale_and_zero operator()(std::span<float const> group, C const& book,
+                                  std::span<float const> = {}) const noexcept
         {
             float largest = 0;
             for (float const w : group)
@@ -23,14 +24,15 @@ namespace jackplane::inline v0
         }
     };
 
-    // Symmetric, every code used: the weight of largest magnitude lands on code 0, the farther end. Its sign decides the
-    // sign of the scale. AutoRound's default symmetric mode; llama.cpp's Q4_0.
+    // Symmetric, every code used: the weight of largest magnitude lands on code 0, the farther end. Its sign decides
+    // the sign of the scale. AutoRound's default symmetric mode; llama.cpp's Q4_0.
     struct full_range
     {
         using zero_type = no_zero;
 
         template <codebook C>
-        scale_and_zero operator()(std::span<float const> group, C const& book, std::span<float const> = {}) const noexcept
+        scale_and_zero operator()(std::span<float const> group, C const& book,
+                                  std::span<float const> = {}) const noexcept
         {
             float lowest = 0, highest = 0;
             for (float const w : group)
@@ -51,7 +53,8 @@ namespace jackplane::inline v0
         using zero_type = Z;
 
         template <codebook C>
-        scale_and_zero operator()(std::span<float const> group, C const& book, std::span<float const> = {}) const noexcept
+        scale_and_zero operator()(std::span<float const> group, C const& book,
+                                  std::span<float const> = {}) const noexcept
         {
             static_assert(linear_codebook<C> || std::same_as<Z, real_zero>,
                           "an integer zero is a whole code, which only a linear codebook has: use minmax<real_zero>");
@@ -59,7 +62,7 @@ namespace jackplane::inline v0
             for (float const w : group)
                 lowest = std::min(lowest, w), highest = std::max(highest, w);
             float const first = book.decode(0), range = book.decode(C::size - 1) - first;
-            // In double: highest - lowest may overflow, and no compiler can fuse a subtraction that is followed by nothing
+            // In double: highest - lowest may overflow; no compiler can fuse a subtraction followed by nothing
             // but a division.
             double const width = static_cast<double>(highest) - static_cast<double>(lowest);
             float const scale = static_cast<float>(width / static_cast<double>(range));

@@ -12,7 +12,10 @@ namespace jackplane::inline v0
     struct truncate_centred
     {
         static constexpr char const* name() noexcept { return "truncate_centred"; }
-        constexpr unsigned operator()(unsigned q, unsigned from, unsigned to) const noexcept { return q >> (from - to); }
+        constexpr unsigned operator()(unsigned q, unsigned from, unsigned to) const noexcept
+        {
+            return q >> (from - to);
+        }
         constexpr float value(unsigned sliced, unsigned from, unsigned to) const noexcept
         {
             unsigned const step = 1u << (from - to);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 #include "dtype.hpp"
@@ -215,8 +217,11 @@ namespace jackplane::inline v0::detail
     inline std::uint64_t read_u64(std::byte const* p) // little-endian on every machine
     {
         std::uint64_t n = 0;
-        for (int i = 7; i >= 0; --i)
-            n = n << 8 | std::to_integer<std::uint64_t>(p[i]);
+        if constexpr (std::endian::native == std::endian::little)
+            std::memcpy(&n, p, sizeof n);
+        else
+            for (int i = 7; i >= 0; --i)
+                n = n << 8 | std::to_integer<std::uint64_t>(p[i]);
         return n;
     }
 }
@@ -245,9 +250,9 @@ namespace jackplane::inline v0::safetensors
         head.data_start = 8 + length;
         for (auto& [name, tensor] : head.tensors)
             head.order.push_back(&tensor);
-        auto const place = [](tensor const* t) { return std::pair(t->offset, t->size); };
-        std::stable_sort(head.order.begin(), head.order.end(),
-                         [&](tensor const* a, tensor const* b) { return place(a) < place(b); });
+        auto const place = [](tensor const* t) { return std::tie(t->offset, t->size, t->name); };
+        std::sort(head.order.begin(), head.order.end(),
+                  [&](tensor const* a, tensor const* b) { return place(a) < place(b); });
         std::uint64_t end = 0; // of the data, from data_start
         for (tensor* t : head.order)
         {

@@ -65,11 +65,13 @@ namespace jackplane::inline v0::nested
         void check_digest() const;
         void check_length();
         void check_tensors();
-        safetensors::tensor const& expect(std::string const& tensor, dtype type, extents const& shape, unsigned bits) const;
+        safetensors::tensor const& expect(std::string const& tensor, dtype type, extents const& shape,
+                                          unsigned bits) const;
         template <class T>
         T const* data(std::string const& tensor) const;
         template <code_layout L, codebook C, scale_number S, zero_number Z>
-        bool build(packed<L, C, S, Z> const*, std::string const& layer_name, layer const& l, unsigned most, auto& out) const;
+        bool build(packed<L, C, S, Z> const*, std::string const& layer_name, layer const& l, unsigned most,
+                   auto& out) const;
 
         std::shared_ptr<contents> _all;
     };

@@ -34,7 +34,8 @@ namespace jackplane::inline v0::detail
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     nested_layer nested_layer_of(std::string name, packed<L, C, S, Z> const& a)
     {
-        static_assert(L::bits == C::bits && std::is_empty_v<C>, "the file holds whole codes of a codebook without state");
+        static_assert(L::bits == C::bits && std::is_empty_v<C>,
+                      "the file holds whole codes of a codebook without state");
         auto const& v = a.view();
         std::string const where = "layer '" + printable(name) + "': ";
         bool const is_whole = v.planes == L::count && v.step == step_of<C>() && v.base == base_of<C>();
@@ -44,7 +45,8 @@ namespace jackplane::inline v0::detail
         nested_layer out{std::move(name), {}, {}, {}, {}, {}, a.owner()};
         out.is = {v.rows, v.cols, v.group, C::name(), C::bits, {L::widths.begin(), L::widths.end()}, dtype_of<S>,
                   zero_text<Z>(), {}};
-        auto const bytes = [](auto const* p, std::size_t n) { return std::as_bytes(std::span(p, p == nullptr ? 0 : n)); };
+        auto const bytes = [](auto const* p, std::size_t n)
+        { return std::as_bytes(std::span(p, p == nullptr ? 0 : n)); };
         std::size_t const scales = v.panels * v.groups * block::rows;
         for (std::size_t i = 0; i < L::count; ++i)
             out.planes.push_back({v.plane[i], v.panels * v.blocks * L::bytes(i)});
@@ -138,7 +140,8 @@ namespace jackplane::inline v0::nested
         if (std::uint64_t const pad = (multiple - size % multiple) % multiple; pad != 0)
         {
             std::string name = std::string(pad_prefix) + std::to_string(items.size());
-            items.push_back({std::move(name), dtype::U8, {pad}, std::span(zeros).first(static_cast<std::size_t>(pad)), {}});
+            auto const bytes = std::span(zeros).first(static_cast<std::size_t>(pad));
+            items.push_back({std::move(name), dtype::U8, {pad}, bytes, {}});
             size += pad;
         }
         size += safetensors::byte_size(item.type, item.shape).value_or(0); // write_header() refuses none

@@ -105,7 +105,10 @@ namespace jackplane::inline v0::nested
         {
             scales(name, l, 0);
             auto const is_level = [&](unsigned bits)
-            { return std::any_of(all.s.levels.begin(), all.s.levels.end(), [&](level const& each) { return each.bits == bits; }); };
+            {
+                return std::any_of(all.s.levels.begin(), all.s.levels.end(),
+                                   [&](level const& each) { return each.bits == bits; });
+            };
             for (std::size_t i = 0; i < l.planes.size() && l.bits_through(i) <= all.s.levels.back().bits; ++i)
             {
                 if (!is_level(l.bits_through(i)))
@@ -117,7 +120,8 @@ namespace jackplane::inline v0::nested
                 if (bits <= all.s.levels.back().bits)
                 {
                     if (!is_level(bits))
-                        detail::reject({all.name, scale_name(name, bits), 8}, text("a level of ", bits, " bits"), "none");
+                        detail::reject({all.name, scale_name(name, bits), 8}, text("a level of ", bits, " bits"),
+                                       "none");
                     scales(name, l, bits);
                 }
         }
@@ -136,7 +140,8 @@ namespace jackplane::inline v0::nested
 
     inline safetensors::tensor const* file::find(std::string_view tensor) const noexcept
     {
-        auto const found = std::find_if(plain().begin(), plain().end(), [&](auto const* t) { return t->name == tensor; });
+        auto const found =
+            std::find_if(plain().begin(), plain().end(), [&](auto const* t) { return t->name == tensor; });
         return found == plain().end() ? nullptr : *found;
     }
     inline safetensors::tensor const& file::at(std::string_view tensor) const
@@ -187,14 +192,15 @@ namespace jackplane::inline v0::nested
     bool file::build(packed<L, C, S, Z> const*, std::string const& layer_name, layer const& l, unsigned most,
                      auto& out) const
     {
-        bool const is_this = l.codebook == C::name() && l.bits == C::bits && std::equal(l.planes.begin(), l.planes.end(), L::widths.begin(), L::widths.end()) &&
+        bool const is_this = l.codebook == C::name() && l.bits == C::bits &&
+                             std::equal(l.planes.begin(), l.planes.end(), L::widths.begin(), L::widths.end()) &&
                              l.scale == dtype_of<S> && l.zero == detail::zero_text<Z>();
         if (!is_this)
             return false;
         auto const size = [](std::uint64_t n) { return static_cast<std::size_t>(n); };
         packed_view<L, C, S, Z> v{{}, data<S>(scale_name(layer_name)), nullptr, size(l.rows), size(l.cols),
-                                  size(l.panels()), size(l.blocks()), size(l.group), size(l.groups()), L::count, L::bits,
-                                  detail::step_of<C>(), detail::base_of<C>(), C{}};
+                                  size(l.panels()), size(l.blocks()), size(l.group), size(l.groups()), L::count,
+                                  L::bits, detail::step_of<C>(), detail::base_of<C>(), C{}};
         auto const zeros = [&](unsigned bits)
         { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };
         v.zeros = zeros(0);

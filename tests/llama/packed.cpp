@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The two ways of a quantized Llama: token by token on packed weights, and in batches on decoded ones.
+#include <llama/decode.hpp>
+#include <llama/evaluate.hpp>
+#include <llama/generate.hpp>
+#include <llama/nested_model.hpp>
+#include <llama/quantize_model.hpp>
+#include <jackplane/store/nested_read.hpp>
+#include "tiny.hpp"
+#include <doctest/doctest.h>
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    namespace
+    {
+        std::filesystem::path folder_with(model const& m)
+        {
+            std::filesystem::path const folder = "packed_model";
+            save_model<float>(m, folder, "float32");
+            return folder;
+        }
+
+        // Logits behind every token of one window [tokens, vocabulary], in T.
+        template <class T>
+        std::vector<T> batch_logits(model const& m, std::span<token const> tokens)
+        {
+            config const& c = m.sizes;
+            std::vector<T> const w(m.w.begin(), m.w.end());
+            parameter_view<T const> const view(c, w.data(), w.data() + m.table.tuned_size());
+            workspace<T> work(c, 1, tokens.size(), false);
+            forward(c, [&](std::size_t i) { return view.layer(i); }, view.ends(), tokens, tokens.size(), work);
+            std::vector<T> logits(tokens.size() * c.vocabulary);
+            linear(work.hidden.data(), view.ends().output, logits.data(), tokens.size(), c.hidden, c.vocabulary);
+            return logits;
+        }
+
+        double worst(std::span<float const> found, std::span<double const> exact)
+        {
+            double most = 0;
+            for (std::size_t i = 0; i < exact.size(); ++i)
+                most = std::max(most, std::abs(static_cast<double>(found[i]) - exact[i]));
+            return most;
+        }
+    }
+
+    // Both ways round differently. A model in double tells how far fp32 products of this depth go astray: the way over
+    // packed weights may stray no more than four times as far as OpenBLAS does.
+    TEST_CASE("decoding on packed weights gives the logits of the batch forward, at every width, slice and scheme")
+    {
+        struct setting
+        {
+            bool tied;
+            std::size_t head_dim;
+            scheme range;
+            slice_rule slice;
+            bool include_lm_head;
+        };
+        for (setting const& s : {setting{true, 8, scheme::asymmetric, jackplane::truncate_centred{}, false},
+                                 setting{false, 10, scheme::symmetric, jackplane::truncate_centred{}, false},
+                                 setting{false, 8, scheme::full_range, jackplane::truncate_centred{}, true},
+                                 setting{true, 8, scheme::asymmetric, jackplane::round_clamp{}, false},
+                                 setting{true, 8, scheme::asymmetric, jackplane::extra_precision{}, false}})
+        {
+            auto const folder = folder_with(random_model(tiny_config(s.tied, s.head_dim)));
+            packed_model const whole =
+                quantize_model(folder, {method::rtn, s.range, jackplane::group{24}, s.slice, 8, s.include_lm_head});
+            auto const tokens = random_tokens(19, whole.sizes.vocabulary);
+            for (unsigned const bits : whole.widths())
+            {
+                CAPTURE(bits);
+                model const dense = whole.decode(bits);
+                auto const exact = batch_logits<double>(dense, tokens);
+                auto const batch = batch_logits<float>(dense, tokens);
+                auto const [m, width] = whole.sliced(bits);
+                decoder decode(m, width, tokens.size());
+                std::vector<float> one_by_one;
+                for (token const t : tokens)
+                {
+                    auto const logits = decode(t);
+                    one_by_one.insert(one_by_one.end(), logits.begin(), logits.end());
+                }
+                double const allowed = 4 * worst(batch, exact);
+                CHECK(allowed > 0);
+                CHECK(allowed < 0.01); // the logits reach beyond 10
+                CHECK(worst(one_by_one, exact) <= allowed);
+            }
+        }
+    }
+
+    TEST_CASE("a nested file gives the model back, whole and cut short, without the planes beyond")
+    {
+        auto const folder = folder_with(random_model(tiny_config(false)));
+        packed_model const made = quantize_model(folder, {});
+        save_nested(made, folder, "model.jack");
+        packed_model const read = load_nested("model.jack");
+        CHECK(read.widths() == std::vector<unsigned>{1, 2, 3, 4, 5, 6, 7, 8});
+        std::vector<model> dense;
+        for (unsigned bits = 1; bits <= 8; ++bits)
+        {
+            dense.push_back(read.decode(bits));
+            auto const expected = made.decode(bits).w;
+            std::size_t const tuned = made.table.parameters()[made.matrices.size() - 1].offset; // lm_head became fp16
+            CHECK(std::equal(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(tuned), dense.back().w.begin()));
+        }
+        std::vector<std::uint64_t> ends;
+        {
+            jackplane::nested::file const file = jackplane::nested::open("model.jack");
+            for (auto const& level : file.levels())
+                ends.push_back(level.end);
+        }
+        for (unsigned bits = 8; bits >= 1; --bits)
+        {
+            std::filesystem::resize_file("model.jack", ends[bits - 1]);
+            packed_model const prefix = load_nested("model.jack");
+            CHECK(prefix.widths().back() == bits);
+            CHECK(prefix.decode(bits).w == dense[bits - 1].w);
+            CHECK_THROWS_AS(static_cast<void>(prefix.decode(bits + 1)), jackplane::width_error);
+        }
+        std::filesystem::resize_file("model.jack", ends[0] - 1);
+        CHECK_THROWS_AS(load_nested("model.jack"), jackplane::format_error);
+    }
+
+    TEST_CASE("evaluation: scored tokens, no dependence on threads, a model against itself")
+    {
+        model const m = random_model(tiny_config(true));
+        auto const tokens = random_tokens(3 * 20 + 5, m.sizes.vocabulary);
+        windows const plain(tokens, 20), started(tokens, 20, token{1}), lone(std::span<token const>(tokens).first(41), 20);
+        CHECK(plain.size() == 4);
+        CHECK(plain.scored() == 3 * 19 + 4);
+        CHECK(started.size() == 4); // 19 + 19 + 19 + 8 tokens of text
+        CHECK(started.scored() == tokens.size());
+        CHECK(lone.size() == 2); // a last window of 1 token has nothing to score
+        auto const against = make_reference(m, plain);
+        score const one = evaluate(m, plain, &against, jackplane::threads{1});
+        for (unsigned const count : {2u, 3u, 7u})
+        {
+            score const many = evaluate(m, plain, &against, jackplane::threads{count});
+            CHECK(many.mean_nll == one.mean_nll);
+            CHECK(many.kl_divergence == one.kl_divergence);
+        }
+        CHECK(*one.kl_divergence == doctest::Approx(0).epsilon(1e-9));
+        CHECK(*one.top1_agreement == 1);
+        CHECK(one.perplexity == doctest::Approx(std::exp(one.mean_nll)));
+        CHECK_THROWS_AS(windows(std::span<token const>(tokens).first(1), 20), jackplane::shape_error);
+    }
+
+    TEST_CASE("sampling: greedy takes the likeliest, draws follow the seed and the probabilities")
+    {
+        std::vector<float> const logits{0.0f, 2.0f, 1.0f, 2.0f, -1.0f};
+        CHECK(sample(logits, {0.0f, 40, 1}, 0) == 1); // the first of two
+        CHECK(sample(logits, {0.8f, 1, 1}, 5) == 1);
+        std::vector<int> count(5);
+        constexpr int draws = 20000;
+        for (std::size_t i = 0; i < draws; ++i)
+            ++count[sample(logits, {1.0f, 3, 9}, i)];
+        CHECK(count[0] + count[4] == 0); // beyond the top 3
+        double const p = std::exp(2.0) / (2 * std::exp(2.0) + std::exp(1.0)), sigma = std::sqrt(p * (1 - p) * draws);
+        CHECK(std::abs(count[1] - p * draws) < 5 * sigma);
+        CHECK(std::abs(count[3] - p * draws) < 5 * sigma);
+        CHECK(sample(logits, {1.0f, 3, 9}, 77) == sample(logits, {1.0f, 3, 9}, 77));
+    }
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The tool against a plain numpy Llama, and its contract: exit codes, errors, damaged files.
+if(NOT TARGET jackplane)
+    return()
+endif()
+foreach(python IN ITEMS python3 /usr/bin/python3) # the first may be one without Debian's numpy
+    execute_process(COMMAND ${python} -c "import numpy" RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
+    if(missing EQUAL 0)
+        foreach(script IN ITEMS oracle contract)
+            add_test(NAME tool_${script} COMMAND ${python} ${CMAKE_CURRENT_LIST_DIR}/${script}.py $<TARGET_FILE:jackplane>
+                                                 ${CMAKE_CURRENT_BINARY_DIR}/tool/${script})
+            set_tests_properties(tool_${script} PROPERTIES LABELS consumer)
+        endforeach()
+        return()
+    endif()
+endforeach()
+add_test(NAME tool COMMAND ${CMAKE_COMMAND} -E echo "SKIPPED: no python3 with numpy")
+set_tests_properties(tool PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED:")

@@ -47,6 +47,7 @@ namespace llama
     std::vector<unsigned> packed_model::widths() const
     {
         std::vector<unsigned> all;
+        all.reserve(8);
         for (unsigned bits = 1; bits <= 8; ++bits)
             if (std::all_of(matrices.begin(), matrices.end(), [&](matrix const& m) { return offers(m, slice, bits); }))
                 all.push_back(bits);

@@ -2,11 +2,11 @@
 cmake_minimum_required(VERSION 3.25)
 # tests/digest/digest.cpp prints digests of what quantize, pack and store make: the same for every compiler and flag.
 
-set(legs "${COMPILER} -O0" "${COMPILER} -O2" "${COMPILER} -O3 -ffp-contract=fast")
+set(legs "${COMPILER} -O0" "${COMPILER} -O2")
 if(LEVEL STREQUAL x86-64-v3) # or the program could not run here
     list(APPEND legs "${COMPILER} -O2 -march=haswell -ffp-contract=fast")
 endif()
-foreach(name clang++ clang++-14 clang++-19)
+foreach(name IN ITEMS clang++-14 clang++-19)
     find_program(${name}_found ${name})
     if(${name}_found)
         list(APPEND legs "${${name}_found} -O2")

@@ -6,7 +6,7 @@
 TEST_CASE_TEMPLATE_DEFINE("dense_map", Subject, dense_map_law)
 {
     using namespace laws;
-    static_assert(jackplane::dense_map<decltype(Subject::make(shape{1, 1}, jackplane::group{}, 0).map)>);
+    static_assert(jackplane::dense_map<decltype(Subject::make(shape{1, 1}, jackplane::group{}, 0, 0).map)>);
 
     SUBCASE("at(row, col) is the weight of its twin, rounded at the difference and at the product")
     {
@@ -45,7 +45,7 @@ TEST_CASE_TEMPLATE_DEFINE("dense_map", Subject, dense_map_law)
     }
     SUBCASE("a view of another shape is an error with the numbers")
     {
-        auto const subject = Subject::make({17, 33}, jackplane::group{32}, 1);
+        auto const subject = Subject::make({17, 33}, jackplane::group{32}, 1, Subject::widths().front());
         std::vector<float> out(17 * 33);
         CHECK_THROWS_WITH_AS(jackplane::dequantize(subject.map, {out.data(), 33, 17}),
                              "dequantize 17 x 33 into 33 x 17", jackplane::shape_error);

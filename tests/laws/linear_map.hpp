@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// A model of linear_map is tested through a subject: make(shape, group, seed) gives the map and its exact twin.
+// A model of linear_map is tested through a subject: the widths() it can be read at, and make(shape, group, seed, bits),
+// the map and its exact twin.
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/quantize/quantize.hpp>
 #include "weights.hpp"
@@ -135,7 +136,11 @@ namespace laws
             shape const s = ragged_shapes[i];
             CAPTURE(s.rows);
             CAPTURE(s.cols);
-            body(Subject::make(s, all_groups[i / 3], i + 1));
+            for (unsigned const bits : Subject::widths())
+            {
+                CAPTURE(bits);
+                body(Subject::make(s, all_groups[i / 3], i + 1, bits));
+            }
         }
     }
 }
@@ -143,7 +148,7 @@ namespace laws
 TEST_CASE_TEMPLATE_DEFINE("linear_map", Subject, linear_map_law)
 {
     using namespace laws;
-    using map_type = decltype(Subject::make(shape{1, 1}, jackplane::group{}, 0).map);
+    using map_type = decltype(Subject::make(shape{1, 1}, jackplane::group{}, 0, 0).map);
     static_assert(jackplane::linear_map<map_type>);
 
     SUBCASE("multiply overwrites y with the product of its dense twin, within the bound")
@@ -231,7 +236,7 @@ TEST_CASE_TEMPLATE_DEFINE("linear_map", Subject, linear_map_law)
     }
     SUBCASE("x or y of another length is an error with the numbers")
     {
-        auto const subject = Subject::make({17, 33}, jackplane::group{32}, 1);
+        auto const subject = Subject::make({17, 33}, jackplane::group{32}, 1, Subject::widths().front());
         constexpr std::array<shape, 6> others{{{16, 33}, {18, 33}, {17, 32}, {17, 34}, {0, 33}, {17, 0}}};
         for (shape const wrong : others)
         {
@@ -246,7 +251,7 @@ TEST_CASE_TEMPLATE_DEFINE("linear_map", Subject, linear_map_law)
     {
         for (shape const s : {shape{0, 5}, shape{5, 0}, shape{0, 0}})
         {
-            auto const subject = Subject::make(s, jackplane::group{4}, 1);
+            auto const subject = Subject::make(s, jackplane::group{4}, 1, Subject::widths().front());
             CHECK(subject.map.rows() == s.rows);
             CHECK(subject.map.cols() == s.cols);
             CHECK(times(subject.map, std::vector<float>(s.cols, 1.0f)) == std::vector<float>(s.rows, 0.0f));

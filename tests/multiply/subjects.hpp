@@ -25,32 +25,42 @@ namespace subjects
     template <code_layout L, codebook C, class P, scale_number S = half>
     struct whole
     {
-        static auto make(laws::shape s, group g, std::uint64_t seed)
+        static std::vector<unsigned> widths() { return {C::bits}; }
+        static auto make(laws::shape s, group g, std::uint64_t seed, unsigned = C::bits)
         {
             auto const q = random<S>(s, C{}, P{}, g, seed);
             return subject<decltype(pack<L>(q))>{pack<L>(q), laws::twin_of(q), nullptr};
         }
     };
 
-    // The first Bits bits.
-    template <unsigned Bits, code_layout L, codebook C, class P, scale_number S = half>
-    struct prefix
+    // Its leading bits, at every width that the planes can give.
+    template <code_layout L, codebook C, class P, scale_number S = half>
+    struct prefixes
     {
-        static auto make(laws::shape s, group g, std::uint64_t seed)
+        static std::vector<unsigned> widths()
+        {
+            std::vector<unsigned> all;
+            for (unsigned bits = 1; bits <= L::bits; ++bits)
+                if (L::planes_of(bits) != 0)
+                    all.push_back(bits);
+            return all;
+        }
+        static auto make(laws::shape s, group g, std::uint64_t seed, unsigned bits)
         {
             auto const q = random<S>(s, C{}, P{}, g, seed);
             auto const a = pack<L>(q);
-            return subject<decltype(a.prefix(Bits))>{a.prefix(Bits), laws::twin_of(q, Bits), a.owner()};
+            return subject<decltype(a.prefix(bits))>{a.prefix(bits), laws::twin_of(q, bits), a.owner()};
         }
     };
 
     template <class A, class B>
     struct both
     {
-        static auto make(laws::shape s, group g, std::uint64_t seed)
+        static std::vector<unsigned> widths() { return A::widths(); }
+        static auto make(laws::shape s, group g, std::uint64_t seed, unsigned bits)
         {
-            auto a = A::make(s, g, seed);
-            auto b = B::make(s, group{16}, seed + 1);
+            auto a = A::make(s, g, seed, bits);
+            auto b = B::make(s, group{16}, seed + 1, B::widths().back());
             using keeps = std::pair<std::shared_ptr<void const>, std::shared_ptr<void const>>;
             return subject<sum<decltype(a.map), decltype(b.map)>>{
                 {a.map, b.map}, a.exact + b.exact, std::make_shared<keeps>(a.keep, b.keep)};

@@ -4,10 +4,10 @@
 
 using namespace jackplane;
 using subjects::both;
-using subjects::prefix;
+using subjects::prefixes;
 using subjects::whole;
 
-using residual = both<prefix<4, bit_planes, uniform<8>, minmax<integer_zero>>, whole<planes<2>, uniform<2>, absmax>>;
+using residual = both<prefixes<planes<4, 4>, uniform<8>, minmax<integer_zero>>, whole<planes<2>, uniform<2>, absmax>>;
 using nested = both<residual, whole<planes<4>, nf4, absmax>>;
 TEST_CASE_TEMPLATE_INVOKE(linear_map_law, residual, nested);
 
@@ -50,7 +50,7 @@ TEST_CASE("matrices of two shapes have no sum")
 
 TEST_CASE("parts of a sum take the policies that were asked for")
 {
-    auto const subject = nested::make({65, 127}, group{32}, 3);
+    auto const subject = nested::make({65, 127}, group{32}, 3, 4);
     auto const x = laws::vector(127, laws::input::bell, 4);
     std::vector<float> y(65), split(65);
     multiply<fp64, scalar>(subject.map, x, y);

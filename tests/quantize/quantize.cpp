@@ -171,6 +171,19 @@ TEST_CASE("importance of another shape is an error that names both shapes")
     CHECK_THROWS_AS(with_importance(0, 0), shape_error);
 }
 
+TEST_CASE("importance that is no weight is an error that names the place")
+{
+    laws::sample const w = laws::weights(4, 9, 1);
+    for (float const bad : {-1.0f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+    {
+        std::vector<float> m(4 * 9, 1.0f);
+        m[2 * 9 + 5] = bad;
+        CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{},
+                                      {.importance = {m.data(), 4, 9}, .name = "up"}),
+                             doctest::Contains("up: importance at row 2, column 5"), value_error);
+    }
+}
+
 TEST_CASE("matrices of no rows or no columns")
 {
     for (auto const [rows, cols] : {laws::shape{0, 5}, laws::shape{5, 0}, laws::shape{0, 0}})

@@ -16,8 +16,8 @@ namespace jackplane::inline v0
     };
 
     // Scales of the groups, rounded to S and Z as they will be stored, then the codes computed from those.
-    // w [rows, cols]. Throws value_error at NaN or Inf (tensor, row, column) and where a scale overflows S (row, group);
-    // shape_error when importance has another shape.
+    // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where a
+    // scale overflows S (row, group); shape_error when importance has another shape.
     //     quantize(w, uniform<8>{}, minmax{}, group{64})
     template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, class Parallel = serial>
         requires element<std::remove_const_t<T>>
@@ -31,6 +31,15 @@ namespace jackplane::inline v0
         {
             float const x = to_float(w(row, col));
             JACKPLANE_EXPECTS(is_finite(x), value_error, name, ": weight at row ", row, ", column ", col, " is ", x);
+            return x;
+        }
+
+        inline float importance_of(matrix_view<float const> importance, std::size_t row, std::size_t col,
+                                   std::string_view name)
+        {
+            float const x = importance(importance.rows == 1 ? 0 : row, col);
+            JACKPLANE_EXPECTS(is_finite(x) && x >= 0, value_error, name, ": importance at row ", row, ", column ", col,
+                              " is ", x);
             return x;
         }
 
@@ -94,7 +103,7 @@ namespace jackplane::inline v0
                         {
                             weights.push_back(detail::finite_weight(w, row, col, options.name));
                             if (importance.data != nullptr)
-                                matters.push_back(importance(importance.rows == 1 ? 0 : row, col));
+                                matters.push_back(detail::importance_of(importance, row, col, options.name));
                         }
                     scale_and_zero const s = detail::store_scale(q, q.grid.at(begin, left),
                                                                  policy(weights, book, matters), options.name);

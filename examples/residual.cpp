@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Residual quantization: a 2-bit matrix, and a second one that holds what the first got wrong. Their sum multiplies as one.
+// Residual quantization: a 2-bit matrix, and a second one that holds what the first got wrong, multiplied as one.
 #include <jackplane/jackplane.hpp>
 #include <cmath>
 #include <cstdio>

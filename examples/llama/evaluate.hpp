@@ -13,8 +13,8 @@
 
 namespace llama
 {
-    // Tokens cut into consecutive windows without overlap; the last is kept if it has 2 tokens or more. With a start token
-    // each window is that token and one token of text fewer.
+    // Tokens cut into consecutive windows without overlap; the last is kept if it has 2 tokens or more. With a start
+    // token each window is that token and one token of text fewer.
     class windows
     {
     public:

@@ -42,8 +42,8 @@ namespace llama
         return order[k - 1];
     }
 
-    // Feeds `prompt`, then hands `count` sampled tokens to `tell` one by one. A prompt must hold a token. Returns how many
-    // were told: fewer when the decoder's room is full.
+    // Feeds `prompt`, then hands `count` sampled tokens to `tell` one by one. A prompt must hold a token. Returns how
+    // many were told: fewer when the decoder's room is full.
     inline std::size_t generate(decoder& decode, std::span<token const> prompt, std::size_t count, sampling const& s,
                                 std::function<void(token)> const& tell)
     {

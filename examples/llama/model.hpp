@@ -118,8 +118,8 @@ namespace llama
         std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
     }
 
-    // Every tensor of the table is there, in the shape that config.json makes it, and no other that matters (a bias, say):
-    // checked before a wrong config.json can ask for all memory.
+    // Every tensor of the table is there, in the shape that config.json makes it, and no other that matters (a bias,
+    // say): checked before a wrong config.json can ask for all memory.
     inline void check_tensors(checkpoint_files const& files, config const& c)
     {
         parameter_table const table(c);

@@ -20,8 +20,10 @@ namespace llama
             {
                 auto const run = [&](auto p)
                 {
-                    return jackplane::pack<L>(jackplane::quantize(w, jackplane::uniform<L::bits>{}, p, s.group,
-                                                                  jackplane::nearest{}, {{}, name}, jackplane::threads{}));
+                    jackplane::uniform<L::bits> const book{};
+                    jackplane::threads const all{};
+                    auto const q = jackplane::quantize(w, book, p, s.group, jackplane::nearest{}, {{}, name}, all);
+                    return jackplane::pack<L>(q, all);
                 };
                 return s.how == method::mse ? run(jackplane::mse_search{policy}) : run(policy);
             };

@@ -38,8 +38,8 @@ namespace llama
         double relative_error; // |w^ - w| / |w| at the parent's width, Frobenius norms
     };
 
-    // Quantizes the linear layers of a Hugging Face folder, one tensor in memory at a time. Throws value_error that names
-    // tensor, row and column.
+    // Quantizes the linear layers of a Hugging Face folder, one tensor in memory at a time. Throws value_error that
+    // names tensor, row and column.
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
                                 std::vector<tensor_report>* report = nullptr, jackplane::progress const& tell = {});
 }

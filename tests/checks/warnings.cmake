@@ -11,7 +11,11 @@ file(GLOB sources ${ROOT}/tests/[!f]*/*.cpp ${ROOT}/tests/*.cpp)
 list(FILTER sources EXCLUDE REGEX "/tests/(consumer|llama)/")
 file(WRITE ${OUT}/umbrella.cpp "#include <jackplane/jackplane.hpp>\n")
 foreach(source IN LISTS sources ITEMS ${OUT}/umbrella.cpp)
-    execute_process(COMMAND ${found} -std=c++20 -fsyntax-only -Wall -Wextra -Wconversion -Wshadow -Werror
+    set(flags)
+    if(source MATCHES "no_exceptions")
+        set(flags -fno-exceptions -fno-rtti)
+    endif()
+    execute_process(COMMAND ${found} -std=c++20 -fsyntax-only -Wall -Wextra -Wconversion -Wshadow -Werror ${flags}
                             -I${ROOT}/include -I${ROOT}/tests ${source} RESULT_VARIABLE result)
     if(NOT result EQUAL 0)
         message(SEND_ERROR "${COMPILER}: ${source}")

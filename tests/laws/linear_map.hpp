@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// A model of linear_map is tested through a subject: the widths() it can be read at, and make(shape, group, seed, bits),
-// the map and its exact twin.
+// A model of linear_map is tested through a subject: the widths() it can be read at, and
+// make(shape, group, seed, bits), the map and its exact twin.
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/quantize/quantize.hpp>
 #include "weights.hpp"

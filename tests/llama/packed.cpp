@@ -106,7 +106,8 @@ namespace llama
             dense.push_back(read.decode(bits));
             auto const expected = made.decode(bits).w;
             std::size_t const tuned = made.table.parameters()[made.matrices.size() - 1].offset; // lm_head became fp16
-            CHECK(std::equal(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(tuned), dense.back().w.begin()));
+            auto const end = expected.begin() + static_cast<std::ptrdiff_t>(tuned);
+            CHECK(std::equal(expected.begin(), end, dense.back().w.begin()));
         }
         std::vector<std::uint64_t> ends;
         {
@@ -130,7 +131,8 @@ namespace llama
     {
         model const m = random_model(tiny_config(true));
         auto const tokens = random_tokens(3 * 20 + 5, m.sizes.vocabulary);
-        windows const plain(tokens, 20), started(tokens, 20, token{1}), lone(std::span<token const>(tokens).first(41), 20);
+        windows const plain(tokens, 20), started(tokens, 20, token{1});
+        windows const lone(std::span<token const>(tokens).first(41), 20);
         CHECK(plain.size() == 4);
         CHECK(plain.scored() == 3 * 19 + 4);
         CHECK(started.size() == 4); // 19 + 19 + 19 + 8 tokens of text

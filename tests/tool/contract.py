@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""contract.py JACKPLANE FOLDER: exit codes 0, 1, 2; errors of one line that name the tensor and the numbers; 400 damaged
-files, each refused with such a line; nothing left behind.
+"""contract.py JACKPLANE FOLDER: exit codes 0, 1, 2; errors of one line that name the tensor and the numbers; 400
+damaged files, each refused with such a line; nothing left behind.
 """
 import json
 import pathlib
@@ -26,8 +26,10 @@ def fail(message):
 def expect(code, done, *words):
     """The exit code, and for errors one line on stderr that holds the words, and nothing on stdout."""
     said = done.stderr.splitlines()
-    if done.returncode != code or (code != 0 and (len(said) != 1 or not all(w in said[0] for w in words) or done.stdout)):
-        fail(f"{done.args[1:]}: exit {done.returncode} instead of {code}, wanted {words}, said {done.stderr!r} {done.stdout[:200]!r}")
+    one_line = len(said) == 1 and all(w in said[0] for w in words) and not done.stdout
+    if done.returncode != code or (code != 0 and not one_line):
+        fail(f"{done.args[1:]}: exit {done.returncode} instead of {code}, wanted {words}, said {done.stderr!r} and "
+             f"{done.stdout[:200]!r}")
     return done
 
 
@@ -38,8 +40,8 @@ def write_model(path, **changes):
     rng = np.random.default_rng(5)
     shapes = {"model.embed_tokens": (40, 16), "model.norm": (16,), "lm_head": (40, 16)}
     layer = {"self_attn.q_proj": (12, 16), "self_attn.k_proj": (6, 16), "self_attn.v_proj": (6, 16),
-             "self_attn.o_proj": (16, 12), "mlp.gate_proj": (24, 16), "mlp.up_proj": (24, 16), "mlp.down_proj": (16, 24),
-             "input_layernorm": (16,), "post_attention_layernorm": (16,)}
+             "self_attn.o_proj": (16, 12), "mlp.gate_proj": (24, 16), "mlp.up_proj": (24, 16),
+             "mlp.down_proj": (16, 24), "input_layernorm": (16,), "post_attention_layernorm": (16,)}
     shapes.update({f"model.layers.0.{name}": shape for name, shape in layer.items()})
     tensors = {f"{name}.weight": rng.normal(0, 0.3, shape).astype("<f4") for name, shape in shapes.items()}
     return c, tensors
@@ -49,7 +51,8 @@ def store_model(path, c, tensors):
     path.mkdir(exist_ok=True)
     header, data = {}, b""
     for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(data), len(data) + value.nbytes]}
+        header[name] = {"dtype": "F32", "shape": list(value.shape),
+                        "data_offsets": [len(data), len(data) + value.nbytes]}
         data += value.tobytes()
     text = json.dumps(header).encode()
     (path / "config.json").write_text(json.dumps(c))
@@ -73,12 +76,14 @@ expect(2, run("quantize", model, "-o", file, "--group-size", "-2"))
 expect(2, run("cut", folder / "none.jack", "--bits", "4", "-o", file))
 
 # every scheme, method, group and slice; each report is JSON
-for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", "-1"], ["--method", "mse", "--group-size", "0"],
-                ["--slice", "round_clamp", "--group-size", "5"], ["--slice", "extra_precision"], ["--include", "lm_head"], []):
+for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", "-1"],
+                ["--method", "mse", "--group-size", "0"], ["--slice", "round_clamp", "--group-size", "5"],
+                ["--slice", "extra_precision"], ["--include", "lm_head"], []):
     report = json.loads(expect(0, run("quantize", model, "-o", file, "--json", "--quiet", *options)).stdout)
     if len(report["tensors"]) != 7 + ("lm_head" in options):
         fail(f"{options}: {len(report['tensors'])} tensors")
-    rows = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--reference", model, "--json")).stdout)["rows"]
+    scored = expect(0, run("eval", "--model", file, "--tokens", tokens, "--reference", model, "--json"))
+    rows = json.loads(scored.stdout)["rows"]
     wanted = ["fp32"] + list(range(7 if "extra_precision" in options or "round_clamp" in options else 8, 0, -1))
     found = [row["bits"] for row in rows]
     if found != wanted and found != ["fp32", 8] + wanted[1:]:
@@ -105,7 +110,8 @@ expect(1, run("generate", "--model", file), "tokenizer")
 for name, change, words in (
         ("model.layers.0.mlp.up_proj.weight", lambda w: w.__setitem__((3, 7), np.nan), ["row 3", "column 7"]),
         ("model.layers.0.self_attn.q_proj.weight", lambda w: w.__setitem__((0, 1), np.inf), ["row 0", "column 1"]),
-        ("model.layers.0.mlp.down_proj.weight", lambda w: w.__setitem__((2, 0), 1e9), ["row 2", "group 0", "overflow"])):
+        ("model.layers.0.mlp.down_proj.weight", lambda w: w.__setitem__((2, 0), 1e9),
+         ["row 2", "group 0", "overflow"])):
     bad = {key: value.copy() for key, value in weights.items()}
     change(bad[name])
     store_model(folder / "bad", config, bad)
@@ -146,7 +152,8 @@ for number in range(400):
         data += bytes(rng.randrange(1, 5000))
     else:
         at = rng.randrange(8, head - 20)
-        data[at : at + rng.randrange(1, 20)] = bytes(rng.choice(b'0123456789"{}[],:ax\\') for _ in range(rng.randrange(1, 20)))
+        other = bytes(rng.choice(b'0123456789"{}[],:ax\\') for _ in range(rng.randrange(1, 20)))
+        data[at : at + rng.randrange(1, 20)] = other
     if bytes(data) == whole:
         continue
     damaged.write_bytes(data)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""oracle.py JACKPLANE FOLDER: checkpoints with sizes that divide nothing, scored by a plain numpy Llama and by the tool.
+"""oracle.py JACKPLANE FOLDER: checkpoints with sizes that divide nothing, scored by a plain numpy Llama and the tool.
 
-The mean negative log likelihood of `jackplane eval` must agree within 2e-4 nats for every element type, tied and untied,
-whole and in shards, and for the quantized file against numpy on the weights that the file's formula gives.
+The mean negative log likelihood of `jackplane eval` must agree within 2e-4 nats for every element type, tied and
+untied, whole and in shards, and for the quantized file against numpy on the weights that the file's formula gives.
 """
 import json
 import pathlib
@@ -32,7 +32,8 @@ def write_safetensors(path, tensors, dtype):
     header, data = {}, b""
     for name, value in tensors.items():
         encoded = ENCODE[dtype](value).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(encoded)]}
+        header[name] = {"dtype": dtype, "shape": list(value.shape),
+                        "data_offsets": [len(data), len(data) + len(encoded)]}
         data += encoded
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
@@ -142,11 +143,11 @@ def check(what, expected, found):
 def main():
     tool, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    base = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 3, "vocab_size": 512,
-            "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 8, "rms_norm_eps": 1e-5,
+    base = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 3,
+            "vocab_size": 512, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 8, "rms_norm_eps": 1e-5,
             "rope_theta": 10000.0, "max_position_embeddings": 48, "tie_word_embeddings": False}
-    odd = {"hidden_size": 50, "intermediate_size": 77, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 10,
-           "vocab_size": 301, "rope_theta": 500000.0}
+    odd = {"hidden_size": 50, "intermediate_size": 77, "num_attention_heads": 6, "num_key_value_heads": 2,
+           "head_dim": 10, "vocab_size": 301, "rope_theta": 500000.0}
     cases = [("F32", {}, False), ("F16", {"tie_word_embeddings": True}, False), ("BF16", odd, True)]
     for number, (dtype, changes, shards) in enumerate(cases):
         c = {**base, **changes}
@@ -163,7 +164,8 @@ def main():
             (model / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
         else:
             write_safetensors(model / "model.safetensors", tensors, dtype)
-        stored = {name: DECODE[dtype](ENCODE[dtype](value).tobytes()).reshape(value.shape) for name, value in tensors.items()}
+        stored = {name: DECODE[dtype](ENCODE[dtype](value).tobytes()).reshape(value.shape)
+                  for name, value in tensors.items()}
         tokens = np.random.default_rng(99).integers(0, c["vocab_size"], 48 * 5 + 3)
         np.save(folder / "tokens.npy", tokens.astype("<u2" if number % 2 else "<u4"))
         windows = [tokens[i : i + 48] for i in range(0, len(tokens), 48)]
@@ -179,11 +181,11 @@ def main():
 
         file = folder / f"model{number}.jack"
         run(tool, "quantize", model, "-o", file, "--group-size", 24, "--quiet", "--json")
-        report = json.loads(run(tool, "eval", "--model", file, "--tokens", folder / "tokens.npy", "--bits", "8,4,3,fp32",
-                                "--json"))
+        report = json.loads(run(tool, "eval", "--model", file, "--tokens", folder / "tokens.npy", "--bits",
+                                "8,4,3,fp32", "--json"))
         for row in report["rows"][:3]:
-            given = {name: quantize(value, 24, row["bits"]) if "_proj" in name else value.astype(np.float16).astype(float)
-                     for name, value in stored.items()}
+            given = {name: quantize(value, 24, row["bits"]) if "_proj" in name
+                     else value.astype(np.float16).astype(float) for name, value in stored.items()}
             check(f"{dtype} {changes.get('hidden_size', 64)} at {row['bits']} bits", mean_nll(c, given, windows)[0],
                   row["mean_nll"])
         if report["rows"][3]["bits"] != "fp32" or report["rows"][3]["mean_nll"] is not None:

@@ -7,8 +7,9 @@ foreach(python IN ITEMS python3 /usr/bin/python3) # the first may be one without
     execute_process(COMMAND ${python} -c "import numpy" RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
     if(missing EQUAL 0)
         foreach(script IN ITEMS oracle contract)
-            add_test(NAME tool_${script} COMMAND ${python} ${CMAKE_CURRENT_LIST_DIR}/${script}.py $<TARGET_FILE:jackplane>
-                                                 ${CMAKE_CURRENT_BINARY_DIR}/tool/${script})
+            add_test(NAME tool_${script}
+                     COMMAND ${python} ${CMAKE_CURRENT_LIST_DIR}/${script}.py $<TARGET_FILE:jackplane>
+                             ${CMAKE_CURRENT_BINARY_DIR}/tool/${script})
             set_tests_properties(tool_${script} PROPERTIES LABELS consumer)
         endforeach()
         return()

@@ -77,8 +77,8 @@ namespace jackplane::inline v0
     //                                            absmax, full_range, minmax<Z>, mse_search<base>
     template <class S, class C>
     concept scale = codebook<C> && zero_number<typename S::zero_type> &&
-                    requires(S const& s, std::span<float const> group, C const& book, std::span<float const> importance) {
-                        { s(group, book, importance) } -> std::same_as<scale_and_zero>;
+                    requires(S const& s, std::span<float const> group, C const& c, std::span<float const> importance) {
+                        { s(group, c, importance) } -> std::same_as<scale_and_zero>;
                     };
 
     // ---- pack

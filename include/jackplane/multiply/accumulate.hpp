@@ -59,7 +59,7 @@ namespace jackplane::inline v0
     };
 
     // The rounding error of each addition is kept (Knuth's two-sum) and added at the end; products are rounded.
-    // Error <= 2 u |sum| + (u + 2 n^2 u^2) sum |x y|: Ogita, Rump, Oishi, "Accurate sum and dot product" (2005), sect. 4.
+    // Error <= 2 u |sum| + (u + 2 n^2 u^2) sum |x y|: Ogita, Rump, Oishi, "Accurate sum and dot product" (2005), 4.
     struct compensated
     {
         template <class V>

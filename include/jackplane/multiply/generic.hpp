@@ -24,8 +24,8 @@ namespace jackplane::inline v0
             }
         };
 
-        // The codes of step s, rows of batch h, merged from the first planes. Steps and planes are template arguments so
-        // that every shift is an immediate: g++ 12 at -O2 unrolls no loop (measured: 4x at avx2).
+        // The codes of step s, rows of batch h, merged from the first planes. Steps and planes are template arguments
+        // so that every shift is an immediate: g++ 12 at -O2 unrolls no loop (measured: 4x at avx2).
         template <class X, code_layout L, std::size_t S, std::size_t... P>
         typename lanes<X>::dwords merge(std::array<std::byte const*, L::count> const& plane, std::size_t planes,
                                         std::size_t h, std::index_sequence<P...>) noexcept
@@ -68,7 +68,7 @@ namespace jackplane::inline v0
         }
 
         // sum over the 32 columns of a block of decode(code) * x without step and base, for the rows of batch h. Four
-        // chains of 8 terms, added in pairs: at most 11 roundings on the way of a term.
+        // chains of 8 terms, added in pairs: at most 10 roundings on the way of a term.
         template <class X, code_layout L, codebook C, std::size_t... S>
         typename lanes<X>::floats dot(std::array<std::byte const*, L::count> const& plane, std::size_t planes,
                                       C const& book, float const* x, std::size_t h, std::index_sequence<S...>) noexcept
@@ -91,7 +91,7 @@ namespace jackplane::inline v0
 
         // Any layout, codebook, group and xsimd arch:  y += sum over groups of scale (step dot + (base - zero) sum x).
         // |y - exact| <= (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| with the compensated accumulator:
-        // at most 16 half-eps on the way of a term.
+        // at most 13 half-eps on the way of a term.
         template <accumulator Acc, class Arch, code_layout L, codebook C, scale_number S, zero_number Z>
         void multiply_add(packed_view<L, C, S, Z> const& a, exact_view x, float* y, std::size_t first, std::size_t last,
                           common const&)

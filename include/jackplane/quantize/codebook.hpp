@@ -54,7 +54,7 @@ namespace jackplane::inline v0
             static code encode(float x) noexcept { return static_cast<code>(std::nearbyint(coordinate(x))); }
         };
 
-        // Quantiles of a normal distribution, scaled to [-1, 1]. Dettmers et al., "QLoRA" (arXiv 2305.14314), appendix E.
+        // Quantiles of a normal distribution, scaled to [-1, 1]. Dettmers et al., "QLoRA" (arXiv 2305.14314), app. E.
         inline constexpr std::array<float, 16> nf4_values{
             -1.0f,           -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
             -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,

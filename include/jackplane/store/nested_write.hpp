@@ -43,8 +43,8 @@ namespace jackplane::inline v0::detail
         JACKPLANE_EXPECTS(v.rows <= nested::largest_side && v.cols <= nested::largest_side, shape_error, where, v.rows,
                           " x ", v.cols, "; a side may have ", nested::largest_side);
         nested_layer out{std::move(name), {}, {}, {}, {}, {}, a.owner()};
-        out.is = {v.rows, v.cols, v.group, C::name(), C::bits, {L::widths.begin(), L::widths.end()}, dtype_of<S>,
-                  zero_text<Z>(), {}};
+        out.is = {v.rows,      v.cols,         v.group, C::name(), C::bits, {L::widths.begin(), L::widths.end()},
+                  dtype_of<S>, zero_text<Z>(), {}};
         auto const bytes = [](auto const* p, std::size_t n)
         { return std::as_bytes(std::span(p, p == nullptr ? 0 : n)); };
         std::size_t const scales = v.panels * v.groups * block::rows;
@@ -190,8 +190,11 @@ namespace jackplane::inline v0::nested
                         p.add({scale_name(l.name, bits), l.is.scale, l.is.scale_shape(), l.own[i].first, {}},
                               std::exchange(multiple, alignment));
                         if (l.is.zero != "none")
-                            p.add({zero_name(l.name, bits), *find_dtype(l.is.zero), l.is.scale_shape(),
-                                   l.own[i].second, {}});
+                            p.add({zero_name(l.name, bits),
+                                   *find_dtype(l.is.zero),
+                                   l.is.scale_shape(),
+                                   l.own[i].second,
+                                   {}});
                     }
             for (detail::nested_layer const& l : _layers)
                 for (std::size_t i = 0; i < l.planes.size(); ++i)

@@ -104,8 +104,7 @@ namespace jackplane::inline v0::nested
         for (auto const& [name, l] : all.s.layers)
         {
             scales(name, l, 0);
-            auto const is_level = [&](unsigned bits)
-            {
+            auto const is_level = [&](unsigned bits) {
                 return std::any_of(all.s.levels.begin(), all.s.levels.end(),
                                    [&](level const& each) { return each.bits == bits; });
             };
@@ -198,9 +197,20 @@ namespace jackplane::inline v0::nested
         if (!is_this)
             return false;
         auto const size = [](std::uint64_t n) { return static_cast<std::size_t>(n); };
-        packed_view<L, C, S, Z> v{{}, data<S>(scale_name(layer_name)), nullptr, size(l.rows), size(l.cols),
-                                  size(l.panels()), size(l.blocks()), size(l.group), size(l.groups()), L::count,
-                                  L::bits, detail::step_of<C>(), detail::base_of<C>(), C{}};
+        packed_view<L, C, S, Z> v{{},
+                                  data<S>(scale_name(layer_name)),
+                                  nullptr,
+                                  size(l.rows),
+                                  size(l.cols),
+                                  size(l.panels()),
+                                  size(l.blocks()),
+                                  size(l.group),
+                                  size(l.groups()),
+                                  L::count,
+                                  L::bits,
+                                  detail::step_of<C>(),
+                                  detail::base_of<C>(),
+                                  C{}};
         auto const zeros = [&](unsigned bits)
         { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };
         v.zeros = zeros(0);
@@ -234,8 +244,7 @@ namespace jackplane::inline v0::nested
                           detail::printable(name), "' among ", _all->s.layers.size());
         Any out;
         bool is_built = false;
-        [&]<class... Packed>(std::variant<Packed...> const*)
-        {
+        [&]<class... Packed>(std::variant<Packed...> const*) {
             is_built = (build(static_cast<Packed const*>(nullptr), found->first, found->second, most_bits, out) || ...);
         }(static_cast<Any const*>(nullptr));
         if (!is_built)

@@ -59,7 +59,7 @@ namespace llama
         auto const all = widths();
         std::string list;
         for (unsigned const width : all)
-            list += (list.empty() ? "" : ", ") + std::to_string(width);
+            list += text(list.empty() ? "" : ", ", width);
         JACKPLANE_EXPECTS(std::find(all.begin(), all.end(), bits) != all.end(), jackplane::width_error, name,
                           ": cannot be read at ", bits, " bits, only at ", list.empty() ? "none" : list);
     }

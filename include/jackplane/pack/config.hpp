@@ -50,10 +50,10 @@ namespace jackplane::inline v0
         using C = typename Config::codebook_type;
         std::string planes, widths;
         for (unsigned const width : L::widths)
-            planes += " " + std::to_string(width);
+            planes += text(" ", width);
         for (unsigned bits = 1; bits <= C::bits; ++bits)
             if (bits == C::bits || (nested_codebook<C> && L::planes_of(bits) != 0))
-                widths += (widths.empty() ? "" : ", ") + std::to_string(bits);
+                widths += text(widths.empty() ? "" : ", ", bits);
         return text(C::name(), ", ", C::bits, " bits in planes of", planes, ", ", Config::bits_per_weight(),
                     " bits per weight, readable at ", widths);
     }

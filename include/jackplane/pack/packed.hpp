@@ -90,7 +90,7 @@ namespace jackplane::inline v0
             std::string list;
             for (unsigned k = 1; k <= most_bits; ++k)
                 if (readable(k))
-                    list += (list.empty() ? "" : ", ") + std::to_string(k);
+                    list += text(list.empty() ? "" : ", ", k);
             return list;
         }
         float at(std::size_t row, std::size_t col) const noexcept;

@@ -114,14 +114,14 @@ namespace jackplane::inline v0::detail
                 _name = k;
             }
             else if (_in == inside::metadata && _out.metadata.contains(k))
-                refuse("__metadata__", "every key once", "'" + printable(k) + "' twice");
+                refuse("__metadata__", "every key once", text("'", printable(k), "' twice"));
             else if (_in == inside::tensor)
             {
                 unsigned const bit = k == "dtype" ? 1 : k == "shape" ? 2 : k == "data_offsets" ? 4 : 0;
                 if (bit == 0)
                     unexpected("the key '" + printable(k) + "'");
                 if ((_seen & bit) != 0)
-                    refuse(_name, "every key once", "'" + k + "' twice");
+                    refuse(_name, "every key once", text("'", k, "' twice"));
                 _seen |= bit;
             }
             _key = k;
@@ -135,7 +135,7 @@ namespace jackplane::inline v0::detail
             {
                 auto const type = find_dtype(s);
                 if (!type)
-                    refuse(_name, "a dtype (BOOL, U8, ..., F16, BF16, F32, F64)", "'" + printable(s) + "'");
+                    refuse(_name, "a dtype (BOOL, U8, ..., F16, BF16, F32, F64)", text("'", printable(s), "'"));
                 _tensor.type = *type;
             }
             else
@@ -240,10 +240,10 @@ namespace jackplane::inline v0::safetensors
         std::string_view const json(reinterpret_cast<char const*>(bytes.data()) + 8, static_cast<std::size_t>(length));
         auto const last = json.find_last_not_of(' ');
         if (json.front() != '{')
-            detail::reject({file, "", 8}, "'{'", "'" + detail::printable(json.substr(0, 1)) + "'");
+            detail::reject({file, "", 8}, "'{'", text("'", detail::printable(json.substr(0, 1)), "'"));
         if (json[last] != '}')
             detail::reject({file, "", 8 + last}, "'}' and then spaces only",
-                           "'" + detail::printable(json.substr(last, 1)) + "'");
+                           text("'", detail::printable(json.substr(last, 1)), "'"));
 
         header head;
         detail::header_reader(file, json, head).read();

@@ -48,7 +48,7 @@ namespace jackplane::inline v0::detail
         bool parse_error(std::size_t position, std::string const& token, nlohmann::json::exception const&) override
         {
             reject({_file, "", _offset + (position == 0 ? 0 : position - 1)}, "JSON",
-                   token.empty() ? "its end" : "'" + printable(token, 40) + "'");
+                   token.empty() ? "its end" : text("'", printable(token, 40), "'"));
         }
 
         virtual bool unexpected(std::string const& what) { refuse("", "something else", what); }
@@ -102,14 +102,14 @@ namespace jackplane::inline v0::detail
             if (event != on::key)
                 return true;
             if (auto const& key = value.get_ref<std::string const&>(); !keys.back().insert(key).second)
-                reject({file, what, 0}, "every key once", "'" + printable(key) + "' twice");
+                reject({file, what, 0}, "every key once", text("'", printable(key), "' twice"));
             return true;
         };
         auto tree = json.find('\0') != std::string_view::npos
                         ? nlohmann::json(nlohmann::json::value_t::discarded)
                         : nlohmann::json::parse(json.begin(), json.end(), check, false);
         if (tree.is_discarded())
-            reject({file, what, 0}, "JSON", "'" + printable(json, 40) + "'");
+            reject({file, what, 0}, "JSON", text("'", printable(json, 40), "'"));
         return tree;
     }
 

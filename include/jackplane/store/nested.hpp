@@ -86,14 +86,14 @@ namespace jackplane::inline v0::nested
 
     inline std::string plane_name(std::string_view of, std::size_t i)
     {
-        return std::string(of) + ".plane." + std::to_string(i);
+        return text(of, ".plane.", i);
     }
     inline std::string scale_name(std::string_view of, unsigned bits = 0) // 0: the parent's
     {
-        return std::string(of) + ".scale" + (bits == 0 ? "" : "." + std::to_string(bits));
+        return bits == 0 ? text(of, ".scale") : text(of, ".scale.", bits);
     }
     inline std::string zero_name(std::string_view of, unsigned bits = 0)
     {
-        return std::string(of) + ".zero" + (bits == 0 ? "" : "." + std::to_string(bits));
+        return bits == 0 ? text(of, ".zero") : text(of, ".zero.", bits);
     }
 }

@@ -83,7 +83,7 @@ namespace jackplane::inline v0::detail
                 expect(":");
                 unsigned const bit = key == "descr" ? 1 : key == "fortran_order" ? 2 : key == "shape" ? 4 : 0;
                 if (bit == 0 || (seen & bit) != 0)
-                    refuse("descr, fortran_order and shape, once each", "'" + printable(key) + "'");
+                    refuse("descr, fortran_order and shape, once each", text("'", printable(key), "'"));
                 seen |= bit;
                 if (bit == 1)
                     out.type = type();
@@ -117,7 +117,7 @@ namespace jackplane::inline v0::detail
         void expect(std::string_view token)
         {
             if (!next(token))
-                refuse("'" + std::string(token) + "'", sample());
+                refuse(text("'", token, "'"), sample());
         }
         std::string_view quoted_text()
         {
@@ -139,7 +139,8 @@ namespace jackplane::inline v0::detail
             for (npy_code const& known : npy_codes)
                 if (known.code == code)
                     return known.type;
-            refuse("descr |u1, |i1, |b1, <u2, <i2, <u4, <i4, <u8, <i8, <f2, <f4 or <f8", "'" + printable(code) + "'");
+            refuse("descr |u1, |i1, |b1, <u2, <i2, <u4, <i4, <u8, <i8, <f2, <f4 or <f8",
+                   text("'", printable(code), "'"));
         }
         npy::extents shape()
         {
@@ -172,7 +173,10 @@ namespace jackplane::inline v0::detail
             return sizes;
         }
 
-        std::string sample() const { return _rest.empty() ? "the end" : "'" + printable(_rest.substr(0, 16)) + "'"; }
+        std::string sample() const
+        {
+            return _rest.empty() ? "the end" : text("'", printable(_rest.substr(0, 16)), "'");
+        }
         [[noreturn]] void refuse(std::string const& expected, std::string const& found) const
         {
             reject({_file, "", _offset + (_all.size() - _rest.size())}, expected, found);
@@ -192,7 +196,7 @@ namespace jackplane::inline v0::npy
         if (all.size() < 12 || all.substr(0, 6) != detail::npy_magic)
             detail::reject({file, "", 0}, "\\x93NUMPY and a header",
                            all.size() < 12 ? text("a file of ", all.size(), " bytes")
-                                           : "'" + detail::printable(all.substr(0, 6)) + "'");
+                                           : text("'", detail::printable(all.substr(0, 6)), "'"));
         if ((byte(6) != 1 && byte(6) != 2) || byte(7) != 0)
             detail::reject({file, "", 6}, "version 1.0 or 2.0", text(byte(6), ".", byte(7)));
         std::size_t const start = byte(6) == 1 ? 10 : 12;
@@ -241,7 +245,7 @@ namespace jackplane::inline v0::npy
                 dict += known.code;
         dict += "', 'fortran_order': False, 'shape': (";
         for (std::size_t i = 0; i < shape.size(); ++i)
-            dict += (i == 0 ? "" : " ") + std::to_string(shape[i]) + (i + 1 < shape.size() || i == 0 ? "," : "");
+            dict += text(i == 0 ? "" : " ", shape[i], i + 1 < shape.size() || i == 0 ? "," : "");
         dict += "), }";
         dict.append(63 - (10 + dict.size()) % 64, ' '); // ends at a multiple of 64
         dict += '\n';

@@ -52,19 +52,19 @@ namespace jackplane::inline v0::safetensors
         {
             auto const size = byte_size(i.type, i.shape);
             std::uint64_t const end = begin + size.value_or(0);
-            JACKPLANE_EXPECTS(size && end >= begin, shape_error, "tensor '", detail::printable(i.name), "': ",
-                              dtype_name(i.type), " ", shape_text(i.shape), " has no size in whole bytes below 2^64");
+            JACKPLANE_EXPECTS(size && end >= begin, shape_error, "tensor '", detail::printable(i.name),
+                              "': ", dtype_name(i.type), " ", shape_text(i.shape),
+                              " has no size in whole bytes below 2^64");
             JACKPLANE_EXPECTS(i.fill || i.bytes.size() == *size, shape_error, "tensor '", detail::printable(i.name),
                               "': ", dtype_name(i.type), " ", shape_text(i.shape), " needs ", *size, " bytes, not ",
                               i.bytes.size());
             JACKPLANE_EXPECTS(names.insert(i.name).second, format_error, "tensor '", detail::printable(i.name),
                               "': the name is taken");
-            json += (json.back() == '{' ? "" : ",") + detail::quoted(file, i.name) + ":{\"dtype\":\"";
-            json += dtype_name(i.type);
-            json += "\",\"shape\":[";
+            json += text(json.back() == '{' ? "" : ",", detail::quoted(file, i.name), ":{\"dtype\":\"",
+                         dtype_name(i.type), "\",\"shape\":[");
             for (std::uint64_t const n : i.shape)
                 json += text(json.back() == '[' ? "" : ",", n);
-            json += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+            json += text("],\"data_offsets\":[", begin, ",", end, "]}");
             begin = end;
         }
         json += "}";

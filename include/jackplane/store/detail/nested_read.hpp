@@ -19,10 +19,10 @@ namespace jackplane::inline v0::nested
         };
         if (value("format") != format_name)
             detail::reject({_all->name, "__metadata__.format", 8}, std::string(format_name),
-                           "'" + detail::printable(value("format")) + "'");
+                           text("'", detail::printable(value("format")), "'"));
         if (value("format_version") != format_version)
             detail::reject({_all->name, "__metadata__.format_version", 8}, std::string(format_version),
-                           "'" + detail::printable(value("format_version")) + "'");
+                           text("'", detail::printable(value("format_version")), "'"));
         check_digest();
         _all->s = detail::nested_reader(_all->name, value("nested")).read();
         check_length();
@@ -158,7 +158,7 @@ namespace jackplane::inline v0::nested
         {
             if (l.bits == bits)
                 return l;
-            there += (there.empty() ? "" : ", ") + std::to_string(l.bits);
+            there += text(there.empty() ? "" : ", ", l.bits);
         }
         fail<width_error>(text(detail::one_line(name()), ": no level of ", bits, " bits; there are ", there));
     }

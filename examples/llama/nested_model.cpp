@@ -71,8 +71,8 @@ namespace llama
             {
                 m.matrices[i].packed = file.matrix(p.name, most_bits);
                 m.matrices[i].is_packed = true;
-                std::size_t const rows = jackplane::rows(m.matrices[i].packed),
-                                  cols = jackplane::cols(m.matrices[i].packed);
+                std::size_t const rows = jackplane::rows_of(m.matrices[i].packed),
+                                  cols = jackplane::cols_of(m.matrices[i].packed);
                 JACKPLANE_EXPECTS(rows == p.rows && cols == p.cols, jackplane::shape_error, path.string(), ": layer '",
                                   p.name, "' is ", rows, " x ", cols, ", config.json makes it ", p.rows, " x ", p.cols);
                 continue;

@@ -7,7 +7,7 @@
 
 std::vector<float> in_another_unit(jackplane::any_packed const& a, std::vector<float> const& x)
 {
-    std::vector<float> y(jackplane::rows(a));
+    std::vector<float> y(jackplane::rows_of(a));
     jackplane::multiply(a, 4, x, y);
     return y;
 }

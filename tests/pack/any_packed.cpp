@@ -15,13 +15,13 @@ TEST_CASE("any_packed holds a format that is known at run time only")
     float previous = 0;
     for (any_packed const& m : formats)
     {
-        CHECK(rows(m) == 7);
-        CHECK(cols(m) == 40);
+        CHECK(rows_of(m) == 7);
+        CHECK(cols_of(m) == 40);
         float const at = std::visit([](auto const& a) { return a.at(6, 39); }, m);
         CHECK(at != previous);
         previous = at;
     }
     CHECK(std::visit([](auto const& a) { return a.readable_widths(); }, formats[0]) == "1, 2, 3, 4, 5, 6, 7, 8");
     CHECK(std::visit([](auto const& a) { return a.readable_widths(); }, formats[1]) == "4");
-    CHECK(rows(any_packed{}) == 0);
+    CHECK(rows_of(any_packed{}) == 0);
 }

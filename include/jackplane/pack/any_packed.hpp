@@ -30,11 +30,11 @@ namespace jackplane::inline v0
         packed<planes<4>, nf4, half, no_zero>,
         packed<planes<4>, fp4, half, no_zero>>;
 
-    inline std::size_t rows(any_packed const& m)
+    inline std::size_t rows_of(any_packed const& m)
     {
         return std::visit([](auto const& a) { return a.rows(); }, m);
     }
-    inline std::size_t cols(any_packed const& m)
+    inline std::size_t cols_of(any_packed const& m)
     {
         return std::visit([](auto const& a) { return a.cols(); }, m);
     }

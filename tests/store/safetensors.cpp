@@ -100,10 +100,10 @@ TEST_CASE("each rule of the format has its own error")
 {
     auto const tensor = [](std::string const& type, std::string const& shape, std::string const& offsets)
     {
-        return R"("a":{"dtype":")" + type + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
+        return text(R"("a":{"dtype":")", type, R"(","shape":)", shape, R"(,"data_offsets":)", offsets, "}");
     };
     auto const one = [&](std::string const& type, std::string const& shape, std::string const& offsets)
-    { return error_of("{" + tensor(type, shape, offsets) + "}", 4); };
+    { return error_of(text("{", tensor(type, shape, offsets), "}"), 4); };
 
     CHECK(one("U8", "[4]", "[0,4]") == "");
     CHECK(one("U8", "[5]", "[0,4]") ==

@@ -43,7 +43,8 @@ namespace jackplane::inline v0::safetensors
         {
             json += "\"__metadata__\":{";
             for (auto const& [key, value] : metadata)
-                json += text(json.back() == '{' ? "" : ",", detail::quoted(file, key), ":", detail::quoted(file, value));
+                json += text(json.back() == '{' ? "" : ",", detail::quoted(file, key), ":",
+                             detail::quoted(file, value));
             json += "}";
         }
         std::set<std::string_view> names = {"__metadata__"};

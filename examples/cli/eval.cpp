@@ -69,8 +69,8 @@ namespace cli
                 auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
                 for (unsigned const width : widths)
                     expect(width, packed);
-                if (packed)
-                    llama::verify_nested(model, *std::max_element(widths.begin(), widths.end()));
+                if (auto const widest = *std::max_element(widths.begin(), widths.end()); widest != 0 && packed)
+                    llama::verify_nested(model, packed->bits_read(widest));
                 llama::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
                 llama::scored_text const scored = read(sizes, words);

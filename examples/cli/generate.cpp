@@ -34,7 +34,7 @@ namespace cli
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
-                llama::verify_nested(model, asked);
+                llama::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
                 std::size_t const room = std::min(m.sizes.context, start.size() + count);
                 llama::decoder decode(m, width, room);

@@ -22,9 +22,8 @@ namespace llama
                 jackplane::fail<jackplane::width_error>(
                     text("a ", C::name(), " codebook of ", C::bits, " bits has no slice ", rule.name()));
         }
-        bool offers(packed_model::matrix const& m, slice_rule const& slice, unsigned bits)
+        bool offers(packed_model::matrix const& m, unsigned read)
         {
-            unsigned const read = std::visit([&](auto const& rule) { return rule.bits_read(8, bits); }, slice);
             return !m.is_packed || std::visit([&](auto const& a) { return a.readable(read); }, m.packed);
         }
     }
@@ -49,7 +48,8 @@ namespace llama
         std::vector<unsigned> all;
         all.reserve(8);
         for (unsigned bits = 1; bits <= 8; ++bits)
-            if (std::all_of(matrices.begin(), matrices.end(), [&](matrix const& m) { return offers(m, slice, bits); }))
+            if (std::all_of(matrices.begin(), matrices.end(),
+                            [&](matrix const& m) { return offers(m, bits_read(bits)); }))
                 all.push_back(bits);
         return all;
     }

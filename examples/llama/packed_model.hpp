@@ -48,6 +48,12 @@ namespace llama
         // the width to read it at.
         std::pair<packed_model, unsigned> sliced(unsigned bits) const;
 
+        // Leading bits of an 8-bit parent that decide what its slice makes of it at `bits`.
+        unsigned bits_read(unsigned bits) const
+        {
+            return std::visit([&](auto const& rule) { return rule.bits_read(8, bits); }, slice);
+        }
+
         // Dense, with every packed matrix decoded at `bits`. Throws width_error.
         model decode(unsigned bits) const;
 

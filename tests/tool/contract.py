@@ -158,4 +158,14 @@ for number in range(400):
         continue
     damaged.write_bytes(data)
     expect(1, run("inspect", damaged), "damaged.jack")
+
+# a slice that reads one more plane than its width checks that plane too
+expect(0, run("quantize", model, "-o", file, "--slice", "round_clamp", "--quiet"))
+ends = {level["bits"]: level["end"] for level in json.loads(run("inspect", file, "--json").stdout)["levels"]}
+data = bytearray(file.read_bytes())
+data[ends[5] - 1] ^= 1
+damaged.write_bytes(data)
+np.save(tokens, np.arange(35, dtype="<u2"))
+expect(1, run("eval", "--model", damaged, "--tokens", tokens, "--bits", "4"), "damaged.jack")
+expect(0, run("eval", "--model", damaged, "--tokens", tokens, "--bits", "3"))
 print("contract: ok")

@@ -1,137 +1,136 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// multiply/<layout>/<bits>b/g<group>/exact/<rows>x<cols>/t<threads>, cold: matrices of 256 MB in all take turns.
-// Preparing x is inside the time. bytes_per_second counts planes, scales and zeros; read_fraction is that over READ, a
-// plain sum over 512 MB by as many threads, measured right before.
-#include "bench.hpp"
+// bench_multiply: y = A x by our kernels and by other libraries in one process, in random order, one shape at a time,
+// between passes of READ.
+//     multiply/<layout>/<bits>b/g<group>/<activation>/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
+//     peer/<library>/<type>/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
+//     READ/<loop>/t<threads>
+// cold: different matrices of more than 512 MB in all take turns; llc: one matrix again and again. n<vectors>: so many
+// x are multiplied together; without it one. Preparing x is inside the time; the answer is checked before.
+// bytes_per_second counts all that is read of a matrix; read_fraction is that over READ/sum, whose passes are timed
+// right before and after.
+#include "multiply/activations.hpp"
+#include "multiply/memory.hpp"
+#include "multiply/read.hpp"
+#include "multiply/reporter.hpp"
+#include "peers/peer.hpp"
 #include <jackplane/multiply/multiply.hpp>
-#include <jackplane/pack/pack.hpp>
-#include <jackplane/quantize/quantize.hpp>
-#include <chrono>
-#include <cstring>
-#include <limits>
-
-using namespace jackplane;
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <set>
 
 namespace
 {
-    // Bytes per second of the best of three sums.
-    double read_bandwidth(unsigned count)
+    using namespace bench;
+
+    // What /proc/cpuinfo calls it; "unknown" elsewhere.
+    std::string cpu_model()
     {
-        using batch = xsimd::batch<float, best_arch::batch_arch>;
-        constexpr std::size_t chains = 4, n = (std::size_t{512} << 20) / sizeof(float);
-        static aligned_vector<float> const memory(n, 1.0f);
-        double best = 0;
-        for (int times = 0; times < 3; ++times)
+        std::ifstream info("/proc/cpuinfo");
+        for (std::string line; std::getline(info, line);)
+            if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos)
+                return line.substr(line.find(": ") + 2);
+        return "unknown";
+    }
+
+    void add_context()
+    {
+        benchmark::AddCustomContext("cpu", cpu_model());
+        benchmark::AddCustomContext("arch", jackplane::best_arch::name());
+#if defined(__clang__)
+        benchmark::AddCustomContext("compiler", "clang " __clang_version__);
+#else
+        benchmark::AddCustomContext("compiler", "g++ " __VERSION__);
+#endif
+        benchmark::AddCustomContext("flags", BENCH_FLAGS);
+        benchmark::AddCustomContext("huge_pages", uses_huge_pages() ? "asked for" : "no");
+        for (char const* const name : {"ggml", "openblas", "eigen"})
+            if (std::ranges::none_of(peers(), [&](peer const& p) { return std::string(p.name) == name; }))
+                std::cerr << name << ": this program was built without it, its rows are skipped\n";
+    }
+
+    void run_shape(options const& o, shape s, reporter& into)
+    {
+        benchmark::ClearRegisteredBenchmarks();
+        for (unsigned const threads : o.threads)
+            add_read(threads);
+        for (named_activation const& a : activations)
+            if (std::ranges::find(o.activations, a.name) != o.activations.end())
+                a.add(o, s);
+        for (peer const& p : peers())
         {
-            auto const begin = std::chrono::steady_clock::now();
-            threads{count}(n / (chains * 16), [&](std::size_t first, std::size_t last)
-            {
-                batch sum[chains] = {batch(0.0f), batch(0.0f), batch(0.0f), batch(0.0f)};
-                for (std::size_t i = first * chains * 16; i < last * chains * 16; i += chains * batch::size)
-                    for (std::size_t k = 0; k < chains; ++k)
-                        sum[k] = sum[k] + batch::load_aligned(memory.data() + i + k * batch::size);
-                benchmark::DoNotOptimize(sum);
-            });
-            std::chrono::duration<double> const seconds = std::chrono::steady_clock::now() - begin;
-            best = std::max(best, static_cast<double>(n * sizeof(float)) / seconds.count());
+            static std::set<std::string> said;
+            std::string const word = jackplane::text(p.name, ": ", p.add(o, s));
+            if (word != jackplane::text(p.name, ": ") && said.insert(word).second)
+                std::cerr << word << "; these rows are skipped\n";
         }
-        return best;
+        benchmark::RunSpecifiedBenchmarks(&into);
+        forget_sets(); // while the libraries that free them are there
     }
+}
 
-    // Of the planes that are read alone, with scales and zeros.
-    template <class L, class C, class S, class Z>
-    packed<L, C, S, Z> deep_copy(packed_view<L, C, S, Z> v)
+int main(int argc, char** argv)
+{
+    options o;
+    std::vector<std::string> names;
+    for (named_activation const& a : activations)
+        names.push_back(a.name);
+    std::size_t mebibytes = 2048;
+    bool huge = false;
+    std::string out;
+
+    CLI::App app("Matrix times vector at every width. Lists are separated by commas. Other options go on to Google "
+                 "Benchmark (--benchmark_filter=..., --benchmark_repetitions=5, ...).");
+    app.allow_extras();
+    app.add_option("--rows", o.rows, "with --cols: all pairs; default 4096x4096 and 4096x14336")->delimiter(',');
+    app.add_option("--cols", o.cols)->delimiter(',');
+    app.add_option("--bits", o.bits, "default 2 to 8; a layout leaves out what it has not")->delimiter(',');
+    app.add_option("--group", o.groups, "columns that share a scale; default 64")->delimiter(',');
+    app.add_option("--threads", o.threads, "default 1,2")->delimiter(',')->check(CLI::Range(1, 1024));
+    app.add_option("--vectors", o.vectors, "that are multiplied together; default 1")->delimiter(',');
+    auto const list = [&](char const* name, std::vector<std::string>& into, std::vector<std::string> const& known)
+    { app.add_option(name, into)->delimiter(',')->check(CLI::IsMember(known)); };
+    list("--activation", o.activations, names);
+    list("--layout", o.layouts, {"1x8", "2x4", "4x2", "2-2-4", "8"});
+    list("--cache", o.caches, {"cold", "llc"});
+    app.add_option("--ggml", o.ggml, "folder of libggml-base.so and libggml-cpu-*.so");
+    app.add_option("--ggml-cpu", o.ggml_cpu, "variant, such as haswell; default: the best for this machine");
+    app.add_option("--memory", mebibytes, "MiB of matrices kept from one benchmark to the next");
+    app.add_flag("--huge", huge, "ask for huge pages");
+    app.add_option("--benchmark_out", out, "JSON file");
+    CLI11_PARSE(app, argc, argv);
+
+    std::vector<shape> shapes;
+    if (o.rows.empty() && o.cols.empty())
+        shapes = {{4096, 4096}, {4096, 14336}};
+    for (std::size_t const rows : o.rows.empty() && !o.cols.empty() ? std::vector<std::size_t>{4096} : o.rows)
+        for (std::size_t const cols : o.cols.empty() ? std::vector<std::size_t>{4096} : o.cols)
+            shapes.push_back({rows, cols});
+    keep_at_most(mebibytes << 20);
+    use_huge_pages(huge);
+
+    std::vector<std::string> arguments{argv[0], "--benchmark_repetitions=5", "--benchmark_min_time=0.2",
+                                       "--benchmark_enable_random_interleaving=true"};
+    std::ranges::copy(app.remaining(), std::back_inserter(arguments));
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments)
+        pointers.push_back(argument.data());
+    int count = static_cast<int>(pointers.size());
+    benchmark::Initialize(&count, pointers.data());
+    if (benchmark::ReportUnrecognizedArguments(count, pointers.data()))
+        return 1;
+    try
     {
-        auto const memory = std::make_shared<std::vector<aligned_vector<std::byte>>>();
-        auto copy = [&]<class T>(T const* from, std::size_t n)
-        {
-            aligned_vector<std::byte>& to = memory->emplace_back(n * sizeof(T));
-            std::memcpy(to.data(), from, n * sizeof(T));
-            return reinterpret_cast<T const*>(to.data());
-        };
-        for (std::size_t p = 0; p < v.planes; ++p)
-            v.plane[p] = copy(v.plane[p], v.panels * v.blocks * L::bytes(p));
-        std::size_t const scales = v.panels * v.groups * block::rows;
-        v.scales = copy(v.scales, scales);
-        if (v.zeros != nullptr)
-            v.zeros = copy(v.zeros, scales);
-        return {v, memory};
+        add_context();
+        reporter into(out);
+        for (shape const s : shapes)
+            run_shape(o, s, into);
     }
-
-    // Against the definition, on every eighth panel: within (groups + 8) eps sum |scale| (|decode| + |zero|) |x|, where
-    // |decode| and |zero| are below 256 here.
-    template <class M>
-    bool right(M const& m, exact::prepared const& x, std::span<float const> y)
+    catch (std::exception const& e)
     {
-        auto const& v = m.view();
-        std::vector<float> expected(m.rows());
-        for (std::size_t panel = 0; panel < v.panels; panel += 8)
-            multiply_panels<compensated, scalar>(m, x, expected, panel, panel + 1);
-        for (std::size_t row = 0; row < m.rows(); ++row)
-        {
-            double allowed = 0;
-            for (std::size_t col = 0; col < m.cols(); ++col)
-                allowed += std::abs(double{to_float(v.scales[detail::scale_index(v, row, col)])} * x.view().x[col]);
-            allowed *= (static_cast<double>(v.groups) + 8) * 0x1p-23 * 512;
-            if (row / block::rows % 8 == 0 && !(std::abs(double{y[row]} - double{expected[row]}) <= allowed))
-                return false;
-        }
-        return true;
+        std::cerr << e.what() << '\n';
+        return 1;
     }
-
-    template <class L>
-    void add(char const* layout, unsigned bits, std::size_t columns, std::size_t rows, std::size_t cols, unsigned count)
-    {
-        auto run = [=](benchmark::State& state)
-        {
-            auto const a = pack<L>(quantize(bench::matrix(rows, cols).view(), uniform<8>{}, minmax{}, group{columns}));
-            std::vector<packed<L, uniform<8>, half, integer_zero>> set;
-            for (std::size_t all = 0; all < std::size_t{256} << 20; all += bytes_read(set.back()))
-                set.push_back(deep_copy(a.prefix(bits).view()));
-
-            bench::matrix const x(1, cols);
-            std::vector<float> y(rows);
-            exact::prepared ready;
-            exact::prepare(x.view().row(0), ready);
-            multiply(set.back(), ready, y, threads{count});
-            if (!right(set.back(), ready, y))
-                return state.SkipWithError("the product is wrong");
-
-            double const read = read_bandwidth(count), bytes = static_cast<double>(bytes_read(set.back()));
-            std::size_t turn = 0;
-            auto const begin = std::chrono::steady_clock::now();
-            for (auto _ : state)
-            {
-                exact::prepare(x.view().row(0), ready);
-                multiply(set[turn++ % set.size()], ready, y, threads{count});
-                benchmark::ClobberMemory();
-            }
-            std::chrono::duration<double> const seconds = std::chrono::steady_clock::now() - begin;
-            bench::rate(state, "weights_per_second", rows * cols);
-            bench::rate(state, "bytes_per_second", bytes_read(set.back()));
-            state.counters["read_fraction"] = bytes * static_cast<double>(state.iterations()) / seconds.count() / read;
-        };
-        auto const name = text("multiply/", layout, "/", bits, "b/g", columns, "/exact/", rows, "x", cols, "/t", count);
-        bench::all_threads(benchmark::RegisterBenchmark(name.c_str(), run));
-    }
-
-    [[maybe_unused]] int const registered = []
-    {
-        for (unsigned const count : {1u, 2u})
-        {
-            for (unsigned const bits : {8u, 6u, 4u, 3u, 2u, 1u})
-                add<bit_planes>("1x8", bits, 64, 4096, 4096, count);
-            for (unsigned const bits : {8u, 2u})
-                add<bit_planes>("1x8", bits, 64, 4097, 4095, count);
-            add<planes<4, 4>>("4x2", 4, 64, 4096, 4096, count);
-            add<planes<8>>("8", 8, 64, 4096, 4096, count);
-        }
-        auto read = [](benchmark::State& state)
-        {
-            for (auto _ : state)
-                state.counters["bytes_per_second"] = read_bandwidth(static_cast<unsigned>(state.range(0)));
-        };
-        bench::all_threads(benchmark::RegisterBenchmark("READ/512MB/threads", read)->Arg(1)->Arg(2)->Iterations(1));
-        return 0;
-    }();
+    return 0;
 }

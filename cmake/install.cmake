@@ -17,6 +17,10 @@ write_basic_package_version_file(jackplaneConfigVersion.cmake COMPATIBILITY Same
 install(FILES ${PROJECT_BINARY_DIR}/jackplaneConfig.cmake ${PROJECT_BINARY_DIR}/jackplaneConfigVersion.cmake
         DESTINATION ${package_folder} COMPONENT jackplane_jackplane)
 
+if(TARGET jackplane_multiply)
+    install(FILES cmake/kernels.cmake DESTINATION ${package_folder} COMPONENT jackplane_multiply)
+endif()
+
 configure_file(cmake/jackplane.pc.in jackplane.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/jackplane.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig
         COMPONENT jackplane_jackplane)

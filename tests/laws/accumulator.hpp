@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/multiply/accumulate.hpp>
-#include <jackplane/multiply/arch.hpp>
+#include <jackplane/multiply/best.hpp>
 #include "weights.hpp"
 #include <doctest/doctest.h>
 #include <cmath>
@@ -70,9 +70,9 @@ namespace laws
             {
                 for (std::size_t k = 0; k < V::size; ++k)
                     a[k] = x(i + k), b[k] = y(i + k);
-                sum.add(V::load_unaligned(a.data()), V::load_unaligned(b.data()));
+                sum.add(V::load(a.data()), V::load(b.data()));
             }
-            sum.total().store_unaligned(a.data());
+            sum.total().store(a.data());
             return a;
         }
     }
@@ -115,7 +115,7 @@ TEST_CASE_TEMPLATE_DEFINE("accumulator", A, accumulator_law)
     SUBCASE("floats") { laws::check_sums<A, float>(); }
     SUBCASE("batches")
     {
-        using batch = xsimd::batch<float, jackplane::best_arch::batch_arch>;
+        using batch = jackplane::kernel::vectors<jackplane::best_arch>::floats;
         laws::check_sums<A, batch>();
     }
 }

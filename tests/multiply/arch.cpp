@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "laws/arch.hpp"
+#include <jackplane/multiply/batches.hpp>
 
 using namespace jackplane;
 
@@ -53,6 +54,6 @@ TEST_CASE("the tag chooses the kernel: scalar runs the definition, every other a
     laws::times<counting, scalar>(a, x);
     CHECK(counting::totals == 0);
     laws::times<counting, best_arch>(a, x);
-    std::size_t const batches = block::rows / xsimd::batch<float, best_arch::batch_arch>::size;
+    std::size_t const batches = block::rows / kernel::vectors<best_arch>::rows;
     CHECK(counting::totals == static_cast<int>(3 * batches)); // 33 rows lie in 3 panels
 }

@@ -35,15 +35,14 @@ void check_splits()
         }
         CHECK(tasks_run == (s.rows <= 16 ? 0 : ceil_div(s.rows, 16) < 100 ? 5 + ceil_div(s.rows, 16) : 105));
 
-        // an engine's own schedule: panels one by one, and in pairs from the end
+        // an engine's own schedule: pieces of some rows, from the end
         exact::prepared ready;
         exact::prepare(x, ready);
-        std::size_t const panels = ceil_div(s.rows, block::rows);
-        for (std::size_t const step : {1u, 2u})
+        for (std::size_t const step : {1u, 5u, 16u, 40u})
         {
             std::fill(y.begin(), y.end(), 0.0f);
-            for (std::size_t last = panels; last > 0; last -= std::min<std::size_t>(step, last))
-                multiply_panels<compensated, Arch>(m, ready, y, last - std::min<std::size_t>(step, last), last);
+            for (std::size_t last = s.rows; last > 0; last -= std::min<std::size_t>(step, last))
+                multiply_rows<compensated, Arch>(m, ready, y, last - std::min<std::size_t>(step, last), last);
             CHECK(laws::same_bits(y, expected));
         }
     }
@@ -51,15 +50,15 @@ void check_splits()
 TEST_CASE("any split gives the same bits: batches") { check_splits<best_arch>(); }
 TEST_CASE("any split gives the same bits: scalar") { check_splits<scalar>(); }
 
-TEST_CASE("panels that are not there are an error")
+TEST_CASE("rows that are not there are an error")
 {
     auto const a = pack<bit_planes>(subjects::random({33, 8}, uniform<8>{}, absmax{}, group{8}, 3));
     exact::prepared ready;
     exact::prepare(std::vector<float>(8, 1.0f), ready);
     std::vector<float> y(33);
-    CHECK_THROWS_WITH_AS(multiply_panels(a, ready, y, 0, 4), "panels 0 to 4 of 3", shape_error);
-    CHECK_THROWS_WITH_AS(multiply_panels(a, ready, y, 2, 1), "panels 2 to 1 of 3", shape_error);
-    CHECK_NOTHROW(multiply_panels(a, ready, y, 3, 3));
+    CHECK_THROWS_WITH_AS(multiply_rows(a, ready, y, 0, 34), "rows 0 to 34 of 33", shape_error);
+    CHECK_THROWS_WITH_AS(multiply_rows(a, ready, y, 2, 1), "rows 2 to 1 of 33", shape_error);
+    CHECK_NOTHROW(multiply_rows(a, ready, y, 33, 33));
 }
 
 TEST_CASE("one matrix and one prepared x, read by several threads at once")

@@ -30,8 +30,8 @@ namespace jackplane::inline v0
             void add(V x, V y) noexcept
             {
                 alignas(64) std::array<float, V::size> a, b;
-                x.store_aligned(a.data());
-                y.store_aligned(b.data());
+                x.store(a.data());
+                y.store(b.data());
                 for (std::size_t i = 0; i < V::size; ++i)
                     m_sum[i] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
             }
@@ -40,7 +40,7 @@ namespace jackplane::inline v0
                 alignas(64) std::array<float, V::size> a;
                 for (std::size_t i = 0; i < V::size; ++i)
                     a[i] = static_cast<float>(m_sum[i]);
-                return V::load_aligned(a.data());
+                return V::load(a.data());
             }
 
         private:

@@ -2,29 +2,36 @@
 #pragma once
 #include <algorithm>
 #include <limits>
+#include "../core/check.hpp"
 #include "../core/view.hpp"
 #include "../pack/planes.hpp"
 
 namespace jackplane::inline v0
 {
+    // Vectors that are multiplied together, as fp32. Every prepared activation has one.
     struct exact_view
     {
-        float const* x;    // [blocks * 32], padded with +0
-        float const* sums; // [blocks]: of each; NaN where an x is NaN or Inf, so that every y that reads it is NaN
-        std::size_t cols;  // without the padding
+        float const* x; // [vectors, blocks * 32], padded with +0
+        float const*
+            sums; // [vectors, blocks]: of each; NaN where an x is NaN or Inf, so that every y that reads it is NaN
+        std::size_t vectors; // n
+        std::size_t cols;    // without the padding
+        std::size_t blocks;
     };
 
-    // sum of 32 floats, rounded once
-    inline float sum_of_block(float const* x) noexcept
+    // sum of 32 floats, rounded once; NaN when one is NaN or Inf
+    [[gnu::always_inline]] inline float sum_of_block(float const* x) noexcept
     {
-        double sum = 0;
+        double sum[4] = {}; // four chains hide the latency of an addition
         bool finite = true;
-        for (std::size_t i = 0; i < block::cols; ++i)
-        {
-            sum += static_cast<double>(x[i]);
-            finite = finite && is_finite(x[i]);
-        }
-        return finite ? static_cast<float>(sum) : std::numeric_limits<float>::quiet_NaN();
+        for (std::size_t i = 0; i < block::cols; i += 4)
+            for (std::size_t k = 0; k < 4; ++k)
+            {
+                sum[k] += static_cast<double>(x[i + k]);
+                finite &= is_finite(x[i + k]);
+            }
+        double const all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        return finite ? static_cast<float>(all) : std::numeric_limits<float>::quiet_NaN();
     }
 
     // x as fp32.
@@ -33,27 +40,49 @@ namespace jackplane::inline v0
         class prepared // keeps its memory from one x to the next
         {
         public:
-            exact_view view() const noexcept { return {m_x.data(), m_sums.data(), m_cols}; }
+            exact_view view() const noexcept
+            {
+                std::size_t const blocks = ceil_div(m_cols, block::cols);
+                return {m_x.data(), m_sums.data(), m_vectors, m_cols, blocks};
+            }
+            exact_view floats() const noexcept { return view(); }
             std::size_t cols() const noexcept { return m_cols; }
+            std::size_t vectors() const noexcept { return m_vectors; }
 
         private:
             friend struct exact;
             aligned_vector<float> m_x, m_sums;
-            std::size_t m_cols = 0;
+            std::size_t m_cols = 0, m_vectors = 0;
         };
 
-        template <element T>
+        // x [vectors, cols]
+        template <class Arch = void, element T>
+        static void prepare(matrix_view<T const> x, prepared& into)
+        {
+            std::size_t const blocks = ceil_div(x.cols, block::cols), padded = blocks * block::cols;
+            into.m_cols = x.cols;
+            into.m_vectors = x.rows;
+            into.m_x.resize(x.rows * padded);
+            into.m_sums.resize(x.rows * blocks);
+            for (std::size_t n = 0; n < x.rows; ++n)
+            {
+                float* const to = into.m_x.data() + n * padded;
+                std::transform(x.row(n).begin(), x.row(n).end(), to, [](T v) { return to_float(v); });
+                std::fill(to + x.cols, to + padded, 0.0f);
+                for (std::size_t b = 0; b < blocks; ++b)
+                    into.m_sums[n * blocks + b] = sum_of_block(to + b * block::cols);
+            }
+        }
+        template <class Arch = void, element T>
         static void prepare(std::span<T const> x, prepared& into)
         {
-            std::size_t const blocks = ceil_div(x.size(), block::cols);
-            into.m_cols = x.size();
-            into.m_x.assign(blocks * block::cols, 0.0f);
-            into.m_sums.resize(blocks);
-            std::transform(x.begin(), x.end(), into.m_x.begin(), [](T v) { return to_float(v); });
-            for (std::size_t b = 0; b < blocks; ++b)
-                into.m_sums[b] = sum_of_block(into.m_x.data() + b * block::cols);
+            prepare<Arch>(matrix_view<T const>{x.data(), 1, x.size()}, into);
         }
-        static void prepare(std::span<float const> x, prepared& into) { prepare<float>(x, into); }
+        template <class Arch = void>
+        static void prepare(std::span<float const> x, prepared& into)
+        {
+            prepare<Arch, float>(x, into);
+        }
     };
     static_assert(activation<exact>);
 }

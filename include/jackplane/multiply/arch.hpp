@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <xsimd/xsimd.hpp>
 #include "../core/concepts.hpp"
 
 namespace jackplane::inline v0
 {
-    // Kernels of one name are chosen by these tags: one that takes a nearer ancestor wins.
+    // What machine code is made for. A tag is part of the signature of everything that reaches a kernel; where the same
+    // name exists for several tags, the nearest ancestor wins. supported(): by the flags of this unit; what the CPU has
+    // is asked in cpu.hpp.
     struct common
     {
     };
@@ -17,13 +18,98 @@ namespace jackplane::inline v0
     };
 
     template <class X>
-    struct simd : common // batches of xsimd's arch X
+    struct simd : common // batches of xsimd's arch X: any machine
     {
         using batch_arch = X;
         static constexpr char const* name() noexcept { return X::name(); }
         static constexpr bool supported() noexcept { return X::supported(); }
     };
 
-    using best_arch = simd<xsimd::default_arch>; // of the flags of this unit
-    static_assert(arch<scalar> && arch<best_arch>);
+    struct avx2 : common // and FMA, F16C
+    {
+        static constexpr char const* name() noexcept { return "avx2"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+            return true;
+#else
+            return false;
+#endif
+        }
+    };
+    struct avx2_vnni : avx2
+    {
+        static constexpr char const* name() noexcept { return "avx2_vnni"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__AVXVNNI__)
+            return avx2::supported();
+#else
+            return false;
+#endif
+        }
+    };
+
+    struct avx512 : common // F, BW, VL
+    {
+        static constexpr char const* name() noexcept { return "avx512"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+            return true;
+#else
+            return false;
+#endif
+        }
+    };
+    struct avx512_vnni : avx512
+    {
+        static constexpr char const* name() noexcept { return "avx512_vnni"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__AVX512VNNI__)
+            return avx512::supported();
+#else
+            return false;
+#endif
+        }
+    };
+    struct avx512_bf16 : avx512_vnni
+    {
+        static constexpr char const* name() noexcept { return "avx512_bf16"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__AVX512BF16__)
+            return avx512_vnni::supported();
+#else
+            return false;
+#endif
+        }
+    };
+
+    struct neon : common // 64 bits
+    {
+        static constexpr char const* name() noexcept { return "neon"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__ARM_NEON) && defined(__aarch64__)
+            return true;
+#else
+            return false;
+#endif
+        }
+    };
+    struct neon_dot : neon
+    {
+        static constexpr char const* name() noexcept { return "neon_dot"; }
+        static constexpr bool supported() noexcept
+        {
+#if defined(__ARM_FEATURE_DOTPROD)
+            return neon::supported();
+#else
+            return false;
+#endif
+        }
+    };
+    static_assert(arch<scalar> && arch<avx512_bf16> && arch<neon_dot>);
 }

@@ -3,36 +3,65 @@
 #include <algorithm>
 #include <vector>
 #include "../core/parallel.hpp"
-#include "accumulate.hpp"
-#include "generic.hpp"
+#include "best.hpp"
+#include "kernel.hpp"
+#include "limbs.hpp"
 #include "sum.hpp"
 
-// y = A x. x [cols] and y [rows] may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is
-// allocated. The same bits for any thread count and row split within one arch.
+// y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep tokens.
+// x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is allocated. The same bits
+// for any thread count and row split within one arch.
 namespace jackplane::inline v0
 {
-    // Panels of 16 rows for engines that schedule themselves: y[row] += for the rows of panels [first, last).
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M>
-    void multiply_panels(M const& a, exact::prepared const& x, std::span<float> y, std::size_t first, std::size_t last)
+    // Something that an activation has prepared.
+    template <class X>
+    concept prepared = requires(X const& x)
+    {
+        {
+            x.floats()
+            } -> std::same_as<exact_view>;
+        {
+            x.cols()
+            } -> std::same_as<std::size_t>;
+        {
+            x.vectors()
+            } -> std::same_as<std::size_t>;
+        x.view();
+    };
+
+    // The rows [first, last) for engines that schedule themselves: any split; multiples of 16 do no work twice.
+    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X>
+    void multiply_rows(M const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         auto const& v = a.view();
-        JACKPLANE_EXPECTS(x.cols() == v.cols && y.size() == v.rows, shape_error, "a matrix of ", v.rows, " x ", v.cols,
-                          " times x of ", x.cols(), " into y of ", y.size());
-        JACKPLANE_EXPECTS(first <= last && last <= v.panels, shape_error, "panels ", first, " to ", last, " of ",
-                          v.panels);
-        if constexpr (std::same_as<Arch, scalar>)
-            kernel::multiply_add<Acc>(v, x.view(), y.data(), first, last, scalar{});
-        else
-            kernel::multiply_add<Acc, Arch>(v, x.view(), y.data(), first, last, Arch{});
+        JACKPLANE_EXPECTS(y.rows == x.vectors(), shape_error, x.vectors(), " x and ", y.rows, " y");
+        JACKPLANE_EXPECTS(x.cols() == v.cols && y.cols == v.rows, shape_error, "a matrix of ", v.rows, " x ", v.cols,
+                          " times x of ", x.cols(), " into y of ", y.cols);
+        JACKPLANE_EXPECTS(first <= last && last <= v.rows, shape_error, "rows ", first, " to ", last, " of ", v.rows);
+        if (first < last)
+            kernel::multiply_rows<Acc, Arch>(v, x.view(), y.data, y.stride, first, last);
+    }
+    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X>
+    void multiply_rows(M const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)
+    {
+        multiply_rows<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
     }
 
     // y += A x, x prepared
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, class Parallel = serial>
-    void multiply_add(M const& a, exact::prepared const& x, std::span<float> y, Parallel parallel = {})
+    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X,
+              class Parallel = serial>
+    void multiply_add(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
-        multiply_panels<Acc, Arch>(a, x, y, 0, 0); // checks shapes once, before any thread starts
-        parallel(a.view().panels,
-                 [&](std::size_t first, std::size_t last) { multiply_panels<Acc, Arch>(a, x, y, first, last); });
+        multiply_rows<Acc, Arch>(a, x, y, 0, 0); // checks shapes once, before any thread starts
+        std::size_t const rows = a.rows();
+        parallel(ceil_div(rows, block::rows), [&](std::size_t first, std::size_t last)
+                 { multiply_rows<Acc, Arch>(a, x, y, first * block::rows, std::min(rows, last * block::rows)); });
+    }
+    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X,
+              class Parallel = serial>
+    void multiply_add(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
+    {
+        multiply_add<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
     }
 
     // y += A x
@@ -40,7 +69,7 @@ namespace jackplane::inline v0
     void multiply_add(M const& a, std::span<float const> x, std::span<float> y, Parallel parallel = {})
     {
         exact::prepared ready;
-        exact::prepare(x, ready);
+        exact::prepare<Arch>(x, ready);
         multiply_add<Acc, Arch>(a, ready, y, parallel);
     }
 
@@ -54,11 +83,20 @@ namespace jackplane::inline v0
         else if constexpr (requires { std::span(x); })
         {
             exact::prepared ready;
-            exact::prepare(std::span<typename X::value_type const>(x), ready);
+            exact::prepare<Arch>(std::span<typename X::value_type const>(x), ready);
             detail::add_product<Acc, Arch>(a, ready, y, parallel);
         }
         else
             detail::add_product<Acc, Arch>(a, x, y, parallel);
+    }
+
+    // Y = A X, x prepared
+    template <accumulator Acc = compensated, class Arch = best_arch, linear_map M, prepared X, class Parallel = serial>
+    void multiply(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
+    {
+        for (std::size_t n = 0; n < y.rows; ++n)
+            std::fill(y.row(n).begin(), y.row(n).end(), 0.0f);
+        detail::add_product<Acc, Arch>(a, x, y, parallel);
     }
 
     // The same for y of 16 bits: sums in float, rounded once.
@@ -68,7 +106,7 @@ namespace jackplane::inline v0
     void multiply(M const& a, X const& x, std::span<U> y, Parallel parallel = {})
     {
         std::vector<float> wide(y.size());
-        multiply<Acc, Arch>(a, x, wide, parallel);
+        multiply<Acc, Arch>(a, x, std::span<float>(wide), parallel);
         std::transform(wide.begin(), wide.end(), y.begin(), [](float v) { return from_float<U>(v); });
     }
 

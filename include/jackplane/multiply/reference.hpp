@@ -1,31 +1,101 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <cmath>
 #include "../pack/packed.hpp"
-#include "activation.hpp"
-#include "arch.hpp"
+#include "kernel/limbs.hpp"
 
+// The definition of a product: plain loops, sums in double.
 namespace jackplane::inline v0
 {
     namespace kernel
     {
-        // y[r] += sum_c scale (decode(code) - zero) x[c], rows of panels [first, last): the definition, in double.
-        template <accumulator, code_layout L, codebook C, scale_number S, zero_number Z>
-        void multiply_add(packed_view<L, C, S, Z> const& a, exact_view x, float* y, std::size_t first, std::size_t last,
-                          scalar const&)
+        // y[n, r] += sum_c scale (decode(code) - zero) x(n, c) for the rows [first, last)
+        template <class View, class Values>
+        void multiply_values(View const& a, std::size_t vectors, Values&& x, float* y, std::size_t stride,
+                             std::size_t first, std::size_t last) noexcept
         {
-            for (std::size_t row = first * block::rows; row < last * block::rows && row < a.rows; ++row)
-            {
-                double sum = 0;
-                for (std::size_t col = 0; col < a.cols; ++col)
+            for (std::size_t row = first; row < last; ++row)
+                for (std::size_t n = 0; n < vectors; ++n)
                 {
-                    std::size_t const at = detail::scale_index(a, row, col);
-                    double const scale = to_float(a.scales[at]);
-                    double const decoded = detail::decode(a, detail::code_at(a, row, col));
-                    double const term = scale * (decoded - detail::zero(a, at)) * x.x[col];
-                    sum += is_finite(x.x[col]) ? term : std::numeric_limits<double>::quiet_NaN();
+                    double sum = 0;
+                    for (std::size_t col = 0; col < a.cols; ++col)
+                    {
+                        std::size_t const at = detail::scale_index(a, row, col);
+                        double const decoded = detail::decode(a, detail::code_at(a, row, col));
+                        sum += to_float(a.scales[at]) * (decoded - detail::zero(a, at)) * x(n, col);
+                    }
+                    y[n * stride + row] = static_cast<float>(y[n * stride + row] + sum);
                 }
-                y[row] = static_cast<float>(y[row] + sum);
-            }
+        }
+
+        template <accumulator, class Arch, class View>
+        void multiply_rows(View const& a, exact_view const& x, float* y, std::size_t stride, std::size_t first,
+                           std::size_t last, scalar const&) noexcept
+        {
+            auto const value = [&](std::size_t n, std::size_t col)
+            {
+                float const v = x.x[n * x.blocks * block::cols + col];
+                return is_finite(v) ? double{v} : std::numeric_limits<double>::quiet_NaN();
+            };
+            multiply_values(a, x.vectors, value, y, stride, first, last);
+        }
+
+        // x as its integers say: s sum_l 256^l q_l
+        template <accumulator, class Arch, class View, unsigned Limbs>
+        void multiply_rows(View const& a, limbs_view<Limbs> const& x, float* y, std::size_t stride, std::size_t first,
+                           std::size_t last, scalar const&) noexcept
+        {
+            std::size_t const groups = x.groups, cols = x.x.blocks * block::cols;
+            auto const value = [&](std::size_t n, std::size_t col)
+            {
+                std::size_t tile = 0, width = tiles<Limbs>::width(x.x.vectors); // places before the tile
+                std::size_t left = x.x.vectors;
+                for (; n >= width; width = tiles<Limbs>::width(left))
+                {
+                    n -= width;
+                    tile += width;
+                    left -= width;
+                }
+                double sum = 0;
+                for (std::size_t l = Limbs; l-- > 0;)
+                    sum = sum * 256 + x.q[tile * cols * Limbs + ((col / 4 * width + n) * Limbs + l) * 4 + col % 4];
+                return x.scales[tile * groups + col / x.group * width + n] * sum;
+            };
+            multiply_values(a, x.x.vectors, value, y, stride, first, last);
+        }
+
+        template <class Arch, unsigned Limbs>
+        void prepare_limbs(exact_view const& x, std::size_t group, limbs_range range, limbs_memory to,
+                           scalar const&) noexcept
+        {
+            prepare_tiles<Limbs>(
+                x, group, to,
+                [&](float const* from, std::size_t cols, std::size_t stride, limbs_memory at)
+                {
+                    float largest = 0;
+                    for (std::size_t c = 0; c < cols; ++c)
+                        largest = is_finite(from[c]) ? std::max(largest, std::abs(from[c]))
+                                                     : std::numeric_limits<float>::infinity();
+                    if (!is_finite(largest))
+                        return blank_group<Limbs>(std::numeric_limits<float>::quiet_NaN(), cols, stride, at);
+                    float const scale = std::max(largest / range.largest, range.smallest_scale), inverse = 1 / scale;
+                    *at.scales = scale;
+                    std::int64_t sums[Limbs] = {};
+                    for (std::size_t c = 0; c < cols; ++c)
+                    {
+                        auto q = static_cast<std::int32_t>(std::nearbyint(from[c] * inverse));
+                        for (std::size_t l = 0; l < Limbs; ++l)
+                        {
+                            auto const digit =
+                                l + 1 < Limbs ? static_cast<std::int8_t>(q & 0xff) : static_cast<std::int8_t>(q);
+                            q = (q - digit) / 256;
+                            sums[l] += digit;
+                            at.q[((c / 4 * stride) * Limbs + l) * 4 + c % 4] = digit;
+                        }
+                    }
+                    for (std::size_t l = 0; l < Limbs; ++l)
+                        at.sums[l] = static_cast<float>(sums[l]);
+                });
         }
     }
 }

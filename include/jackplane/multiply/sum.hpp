@@ -3,16 +3,17 @@
 #include <utility>
 #include "../core/check.hpp"
 #include "../core/parallel.hpp"
+#include "../core/view.hpp"
 #include "accumulate.hpp"
-#include "arch.hpp"
+#include "best.hpp"
 
 namespace jackplane::inline v0
 {
     namespace detail
     {
         // y += m x with these policies where the map takes them; a map of somebody else may have its own way alone.
-        template <accumulator Acc, class Arch, class M, class X, class Parallel>
-        void add_product(M const& m, X const& x, std::span<float> y, Parallel const& parallel)
+        template <accumulator Acc, class Arch, class M, class X, class Y, class Parallel>
+        void add_product(M const& m, X const& x, Y y, Parallel const& parallel)
         {
             if constexpr (requires { multiply_add<Acc, Arch>(m, x, y, parallel); })
                 multiply_add<Acc, Arch>(m, x, y, parallel);
@@ -45,6 +46,13 @@ namespace jackplane::inline v0
     // y += (A + B) x, x as values or prepared
     template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
+    {
+        detail::add_product<Acc, Arch>(m.first(), x, y, parallel);
+        detail::add_product<Acc, Arch>(m.second(), x, y, parallel);
+    }
+    // Y += (A + B) X, prepared
+    template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
+    void multiply_add(sum<A, B> const& m, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         detail::add_product<Acc, Arch>(m.first(), x, y, parallel);
         detail::add_product<Acc, Arch>(m.second(), x, y, parallel);

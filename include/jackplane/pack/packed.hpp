@@ -14,6 +14,8 @@ namespace jackplane::inline v0
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct packed_view
     {
+        using layout = L;
+        using codebook_type = C;
         std::array<std::byte const*, L::count> plane; // [panels, blocks, L::bytes(i)]; null where not read
         S const* scales;                              // [panels, groups, 16]
         Z const* zeros;                               // [panels, groups, 16]; null for no_zero

@@ -65,6 +65,14 @@ namespace jackplane::inline v0
                     return n;
             return 0;
         }
+        // the plane whose fields start `start` bits from the top; count when none does
+        static constexpr std::size_t plane_at(unsigned start) noexcept
+        {
+            for (std::size_t p = 0; p < count; ++p)
+                if (prefix_bits(p) == start)
+                    return p;
+            return count;
+        }
         // Each field starts, from the top, at a multiple of its width: planes merge pairwise.
         static constexpr bool aligned() noexcept
         {

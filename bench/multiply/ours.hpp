@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// multiply/<layout>/<bits>b/g<group>/<activation>/...
+// One set of nested 8-bit matrices serves all widths, activations and threads of a layout, shape and group: a width
+// reads its planes of each. The set is larger than 512 MB in all.
+#include "../bench.hpp"
+#include "activation.hpp"
+#include "memory.hpp"
+#include "options.hpp"
+#include "product.hpp"
+#include "read.hpp"
+#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/quantize.hpp>
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace bench
+{
+    template <class L>
+    using nested = jackplane::packed<L, jackplane::uniform<8>, jackplane::half, jackplane::integer_zero>;
+
+    // The n-th matrix of a set: a strip of at most 17 panels, quantized once, laid again and again into planes of its
+    // own. The last panel may be ragged.
+    template <class L>
+    nested<L> spread(nested<L> const& strip, std::size_t rows, std::size_t nth)
+    {
+        auto v = strip.view();
+        std::size_t const last = v.panels - 1;
+        v.rows = rows;
+        v.panels = jackplane::ceil_div(rows, jackplane::block::rows);
+        auto const memory = std::make_shared<std::vector<std::shared_ptr<void>>>();
+        auto lay = [&]<class T>(T const* from, std::size_t per_panel)
+        {
+            auto const to = allocate<T>(v.panels * per_panel);
+            for (std::size_t panel = 0; panel < v.panels; ++panel)
+            {
+                std::size_t const any = (panel + nth) % std::max<std::size_t>(1, last);
+                std::size_t const source = panel + 1 == v.panels ? last : any;
+                std::memcpy(to.get() + panel * per_panel, from + source * per_panel, per_panel * sizeof(T));
+            }
+            memory->push_back(to);
+            return to.get();
+        };
+        for (std::size_t p = 0; p < v.planes; ++p)
+            v.plane[p] = lay(v.plane[p], v.blocks * L::bytes(p));
+        v.scales = lay(v.scales, v.groups * jackplane::block::rows);
+        v.zeros = lay(v.zeros, v.groups * jackplane::block::rows);
+        return {v, memory};
+    }
+
+    template <class L>
+    std::shared_ptr<std::vector<nested<L>> const> nested_set(char const* layout, shape s, std::size_t group, bool cold)
+    {
+        std::size_t const panel_bytes = jackplane::round_up(s.cols, 32) * 16 + jackplane::ceil_div(s.cols, group) * 48;
+        std::size_t const bytes = jackplane::ceil_div(s.rows, 16) * panel_bytes, count = set_size(cold, bytes);
+        auto make = [&]
+        {
+            std::size_t const strip_rows = std::min(s.rows, 256 + s.rows % 16);
+            auto const strip = jackplane::pack<L>(
+                jackplane::quantize(matrix(strip_rows, s.cols).view(), jackplane::uniform<8>{}, jackplane::minmax{},
+                                    jackplane::group{group}));
+            auto const set = std::make_shared<std::vector<nested<L>>>();
+            for (std::size_t nth = 0; nth < count; ++nth)
+                set->push_back(spread(strip, s.rows, nth));
+            return set;
+        };
+        auto const name = jackplane::text("nested/", layout, "/g", group, "/", end_of_name(s, 1, 1, cold));
+        return set_of<std::vector<nested<L>>>(name, bytes * count, make);
+    }
+
+    template <class L, class A>
+    class nested_product : public product
+    {
+    public:
+        nested_product(std::shared_ptr<std::vector<nested<L>> const> set, unsigned bits, A how, std::size_t vectors,
+                       unsigned threads)
+            : m_set(std::move(set)), m_how(how), m_team(team_of(threads)), m_x(vectors, m_set->front().cols()),
+              m_y(vectors, m_set->front().rows())
+        {
+            for (nested<L> const& a : *m_set)
+                m_a.push_back(a.prefix(bits));
+        }
+        std::size_t matrices() const override { return m_a.size(); }
+        std::size_t bytes() const override { return bytes_read(m_a.front()); }
+        void multiply(std::size_t which) override
+        {
+            m_how.prepare(std::as_const(m_x).view(), m_ready);
+            jackplane::multiply(m_a[which], m_ready, m_y.view(), m_team);
+        }
+
+        // Against the definition, in the first, a middle and the last panel:
+        //     (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| + sum |w| |x - what the activation made of it|
+        std::string wrong() override
+        {
+            multiply(0);
+            for (std::size_t n = 0; n < m_x.rows; ++n)
+                if (std::string const word = wrong(m_x.view().row(n), m_y.view().row(n)); !word.empty())
+                    return word;
+            return {};
+        }
+
+    private:
+        std::string wrong(std::span<float const> x, std::span<float const> y) const
+        {
+            auto const& v = m_a.front().view();
+            std::vector<double> const off = error_of(m_how, x);
+            for (std::size_t const panel : {std::size_t{0}, v.panels / 2, v.panels - 1})
+                for (std::size_t row = panel * 16; row < std::min(v.rows, panel * 16 + 16); ++row)
+                {
+                    double expected = 0, size = 0, allowed = 0;
+                    for (std::size_t col = 0; col < v.cols; ++col)
+                    {
+                        std::size_t const at = jackplane::detail::scale_index(v, row, col);
+                        double const scale = jackplane::to_float(v.scales[at]);
+                        double const value = jackplane::detail::decode(v, jackplane::detail::code_at(v, row, col));
+                        double const zero = jackplane::detail::zero(v, at);
+                        expected += scale * (value - zero) * x[col];
+                        size += std::abs(scale) * (std::abs(value) + std::abs(zero)) * std::abs(double{x[col]});
+                        allowed += std::abs(scale * (value - zero)) * off[col];
+                    }
+                    allowed += (static_cast<double>(v.groups) + 8) * 0x1p-23 * size;
+                    if (!(std::abs(double{y[row]} - expected) <= allowed))
+                        return jackplane::text("the product is wrong: row ", row, " is ", y[row], ", expected ",
+                                               expected, " +- ", allowed);
+                }
+            return {};
+        }
+
+        std::shared_ptr<std::vector<nested<L>> const> m_set;
+        std::vector<jackplane::prefixed<L, jackplane::uniform<8>, jackplane::half, jackplane::integer_zero>> m_a;
+        A m_how;
+        typename A::prepared m_ready;
+        jackplane::team const& m_team;
+        matrix m_x, m_y; // [vectors, cols], [vectors, rows]
+    };
+
+    template <class L, class A>
+    void add_layout(options const& o, char const* layout, char const* activation, shape s)
+    {
+        if (std::ranges::find(o.layouts, layout) == o.layouts.end())
+            return;
+        for (std::size_t const group : o.groups)
+            for (unsigned const bits : o.bits)
+                for_each_run(o, [&](std::size_t vectors, unsigned threads, bool cold)
+                {
+                    if (L::planes_of(bits) == 0)
+                        return;
+                    auto const name = jackplane::text("multiply/", layout, "/", bits, "b/g", group, "/", activation,
+                                                      "/", end_of_name(s, vectors, threads, cold));
+                    auto make = [=]
+                    {
+                        return std::make_unique<nested_product<L, A>>(nested_set<L>(layout, s, group, cold), bits,
+                                                                      with_group<A>(group), vectors, threads);
+                    };
+                    add({name, s, threads, vectors, make});
+                });
+    }
+
+    // Every layout, for one activation: a unit of its own calls this.
+    template <class A>
+    void add_layouts(options const& o, char const* activation, shape s)
+    {
+        using namespace jackplane;
+        add_layout<bit_planes, A>(o, "1x8", activation, s);
+        add_layout<planes<2, 2, 2, 2>, A>(o, "2x4", activation, s);
+        add_layout<planes<4, 4>, A>(o, "4x2", activation, s);
+        add_layout<planes<2, 2, 4>, A>(o, "2-2-4", activation, s);
+        add_layout<planes<8>, A>(o, "8", activation, s);
+    }
+}

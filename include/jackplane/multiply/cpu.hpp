@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+#include "../core/check.hpp"
+#include "arch.hpp"
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
+
+// What the machine that runs the program has; what a unit is compiled for is asked in arch.hpp.
+namespace jackplane::inline v0
+{
+    struct arch_error : error // an arch that this CPU or this program does not have
+    {
+        using error::error;
+    };
+
+    // What cpuid answers; leaves beyond the CPU's highest are 0.
+    struct x86_registers
+    {
+        std::uint32_t leaf1_ecx = 0, leaf7_ebx = 0, leaf7_ecx = 0, leaf7_1_eax = 0;
+        std::uint64_t xcr0 = 0; // which registers the operating system saves; 0 where it cannot be asked
+    };
+
+    // By house tag: the CPU has every instruction that a unit of that tag may hold, and the operating system saves the
+    // registers. Each feature by its own bit: none is inferred from another.
+    struct cpu_features
+    {
+        bool avx2 = false, avx2_vnni = false, avx512 = false, avx512_vnni = false, avx512_bf16 = false;
+        bool neon = false, neon_dot = false;
+        friend constexpr bool operator==(cpu_features const&, cpu_features const&) = default;
+    };
+
+    // Bits: Intel SDM volume 2A, CPUID; XCR0: volume 1, 13.3.
+    constexpr cpu_features features_of(x86_registers const& r) noexcept
+    {
+        auto const all = [](std::uint64_t from, auto... bits) { return (((from >> bits & 1) != 0) && ...); };
+        bool const saves_ymm = all(r.leaf1_ecx, 27) && all(r.xcr0, 1, 2); // OSXSAVE; SSE, AVX state
+        bool const saves_zmm = saves_ymm && all(r.xcr0, 5, 6, 7);         // opmask, ZMM_Hi256, Hi16_ZMM
+        bool const below_avx = all(r.leaf1_ecx, 0, 9, 19, 20, 23);        // SSE3, SSSE3, SSE4.1, SSE4.2, POPCNT
+        bool const avx_fma_f16c = below_avx && all(r.leaf1_ecx, 28, 12, 29);
+        cpu_features f;
+        f.avx2 = saves_ymm && avx_fma_f16c && all(r.leaf7_ebx, 5);
+        f.avx2_vnni = f.avx2 && all(r.leaf7_1_eax, 4);
+        f.avx512 = f.avx2 && saves_zmm && all(r.leaf7_ebx, 16, 30, 31); // F, BW, VL
+        f.avx512_vnni = f.avx512 && all(r.leaf7_ecx, 11);
+        f.avx512_bf16 = f.avx512_vnni && all(r.leaf7_1_eax, 5);
+        return f;
+    }
+
+    // AT_HWCAP of Linux on aarch64: arch/arm64/include/uapi/asm/hwcap.h.
+    constexpr cpu_features features_of_hwcap(std::uint64_t hwcap) noexcept
+    {
+        cpu_features f;
+        f.neon = (hwcap >> 1 & 1) != 0;                // ASIMD
+        f.neon_dot = f.neon && (hwcap >> 20 & 1) != 0; // ASIMDDP
+        return f;
+    }
+
+#if defined(__x86_64__) || defined(__i386__)
+    inline x86_registers read_registers() noexcept
+    {
+        x86_registers r;
+        std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+        if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0)
+            r.leaf1_ecx = ecx;
+        if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0)
+        {
+            r.leaf7_ebx = ebx;
+            r.leaf7_ecx = ecx;
+            if (eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0) // eax: the last subleaf
+                r.leaf7_1_eax = eax;
+        }
+        if ((r.leaf1_ecx >> 27 & 1) != 0) // or xgetbv is an illegal instruction
+        {
+            __asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+            r.xcr0 = std::uint64_t{edx} << 32 | eax;
+        }
+        return r;
+    }
+#endif
+
+    // Asked once.
+    inline cpu_features const& this_cpu() noexcept
+    {
+#if defined(__x86_64__) || defined(__i386__)
+        static cpu_features const found = features_of(read_registers());
+#elif defined(__aarch64__) && __has_include(<sys/auxv.h>)
+        static cpu_features const found = features_of_hwcap(getauxval(AT_HWCAP));
+#else // nobody to ask: what this unit is compiled for
+        static cpu_features const found{.neon = neon::supported(), .neon_dot = neon_dot::supported()};
+#endif
+        return found;
+    }
+
+    constexpr bool has(cpu_features const&, common const&) noexcept { return true; } // scalar, simd<X>: the baseline
+    constexpr bool has(cpu_features const& f, avx2 const&) noexcept { return f.avx2; }
+    constexpr bool has(cpu_features const& f, avx2_vnni const&) noexcept { return f.avx2_vnni; }
+    constexpr bool has(cpu_features const& f, avx512 const&) noexcept { return f.avx512; }
+    constexpr bool has(cpu_features const& f, avx512_vnni const&) noexcept { return f.avx512_vnni; }
+    constexpr bool has(cpu_features const& f, avx512_bf16 const&) noexcept { return f.avx512_bf16; }
+    constexpr bool has(cpu_features const& f, neon const&) noexcept { return f.neon; }
+    constexpr bool has(cpu_features const& f, neon_dot const&) noexcept { return f.neon_dot; }
+
+    struct arch_candidate // compiled into this program
+    {
+        char const* name;
+        bool runs; // on this CPU
+    };
+
+    // The place of the arch to use among `best_first`: the one wished for, or the first that runs. A wish that cannot
+    // be had is an error, not a silent fallback: whoever sets it measures or hunts a bug. Throws arch_error.
+    inline std::size_t choose_arch(std::span<arch_candidate const> best_first, std::string_view wish)
+    {
+        constexpr std::string_view known[] = {"scalar",      "generic",     "avx2", "avx2_vnni", "avx512",
+                                              "avx512_vnni", "avx512_bf16", "neon", "neon_dot"};
+        std::string can;
+        for (arch_candidate const& one : best_first)
+            if (one.runs)
+                can += text(can.empty() ? "" : ", ", one.name);
+        bool is_known = false;
+        for (std::string_view const name : known)
+            is_known = is_known || name == wish;
+        for (std::size_t i = 0; i < best_first.size(); ++i)
+            if (wish.empty() ? best_first[i].runs : best_first[i].name == wish)
+            {
+                JACKPLANE_EXPECTS(best_first[i].runs, arch_error, "JACKPLANE_ARCH=", wish, ": this CPU or its ",
+                                  "operating system does not have it; this program can run here as ", can);
+                return i;
+            }
+        char const* const why = is_known ? ": this program has no such kernels" : ": no such arch";
+        fail<arch_error>(text("JACKPLANE_ARCH=", wish, why, "; this program can run here as ", can));
+    }
+
+    // The environment variable JACKPLANE_ARCH, which lowers the choice; empty if it is not set.
+    inline std::string_view wished_arch() noexcept
+    {
+        char const* const wish = std::getenv("JACKPLANE_ARCH");
+        return wish == nullptr ? std::string_view() : std::string_view(wish);
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../multiply.hpp"
+#include "unit.hpp"
+
+// Included by the units of jackplane_add_kernels that every machine runs: generic and scalar.
+namespace jackplane::inline v0
+{
+    namespace dispatch
+    {
+        template <>
+        struct kernels_of<generic>
+        {
+            using arch = simd<xsimd::default_arch>;
+        };
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../pack/any_packed.hpp"
+#include "../cpu.hpp"
+#include "../dispatch.hpp"
+
+// Included by the one unit of jackplane_add_kernels that knows all archs of its target.
+namespace jackplane::inline v0
+{
+    namespace dispatch
+    {
+        template <class... Archs> // best first
+        struct archs
+        {
+            template <class Task>
+            static constexpr typename Task::signature* of[] = {&compiled<Archs, Task>::run...};
+
+            static arch_choice choose()
+            {
+                arch_candidate const candidates[] = {{Archs::name(), has(this_cpu(), Archs{})}...};
+                std::size_t const place = choose_arch(candidates, wished_arch());
+                return {place, candidates[place].name};
+            }
+        };
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+#include <utility>
+#include "../../pack/packed.hpp"
+#include "../arch.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace dispatch
+    {
+        // Batches of whatever the target's own flags allow: simd<xsimd::default_arch>, named here without xsimd.
+        struct generic : common
+        {
+            static constexpr char const* name() noexcept { return "generic"; }
+        };
+
+        // A task is what one arch's unit does: a signature of pointers and aggregates, run<Arch>() that does it.
+
+        // y[n, r] += (A x_n)[r], first <= r < last; y [vectors, stride]
+        template <class View, class Prepared>
+        struct multiply_rows
+        {
+            using x_view = decltype(std::declval<Prepared const&>().view());
+            using signature = void(View const&, x_view const&, float* y, std::size_t stride, std::size_t first,
+                                   std::size_t last);
+            template <class Arch>
+            static void run(View const& a, x_view const& x, float* y, std::size_t stride, std::size_t first,
+                            std::size_t last);
+        };
+
+        // Task::run<Arch>, defined and instantiated in the units of Arch alone.
+        template <class Arch, class Task, class Signature = typename Task::signature>
+        struct compiled;
+        template <class Arch, class Task, class... Args>
+        struct compiled<Arch, Task, void(Args...)>
+        {
+            static void run(Args... args);
+        };
+
+        // The same for every arch of the target, best first; defined in the target's one baseline unit.
+        template <class Task>
+        typename Task::signature* const* table();
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../pack/any_packed.hpp"
+#include "../kernel.hpp"
+#include "task.hpp"
+
+// Included by the units of jackplane_add_kernels that are compiled with an arch's flags: no weak symbol of theirs may
+// lack the tag, or the linker could choose it for everybody (tests/checks/symbols.cmake).
+namespace jackplane::inline v0
+{
+    namespace dispatch
+    {
+        template <class Arch>
+        struct kernels_of
+        {
+            using arch = Arch;
+        };
+
+        template <class View, class Prepared>
+        template <class Arch>
+        void multiply_rows<View, Prepared>::run(View const& a, x_view const& x, float* y, std::size_t stride,
+                                                std::size_t first, std::size_t last)
+        {
+            kernel::multiply_rows<compensated, typename kernels_of<Arch>::arch>(a, x, y, stride, first, last);
+        }
+
+        template <class Arch, class Task, class... Args>
+        void compiled<Arch, Task, void(Args...)>::run(Args... args)
+        {
+            Task::template run<Arch>(args...);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <array>
+#include <bit>
+#include <utility>
+#include "../../pack/planes.hpp"
+#include "vectors.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace kernel
+    {
+        template <std::size_t... I, class Body>
+        [[gnu::always_inline]] inline void for_each(std::index_sequence<I...>, Body&& body) noexcept
+        {
+            (body(std::integral_constant<std::size_t, I>{}), ...);
+        }
+        // body(integral_constant<0>) .. body(integral_constant<N - 1>): shifts and array places are constants of the code.
+        // (g++ 12 at -O2 unrolls no loop: 4x slower at avx2.)
+        template <std::size_t N, class Body>
+        [[gnu::always_inline]] inline void for_each(Body&& body) noexcept
+        {
+            for_each(std::make_index_sequence<N>{}, body);
+        }
+
+        // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
+        // every block asks for the one that many bytes further, all streams together (bench/layout.cpp: at 2 bits 0.7 of
+        // the read bandwidth without, 1.0 with; 6 to 16 KB are alike).
+        inline constexpr std::size_t bytes_ahead = 8192;
+
+        // plane[p]: a block of plane p, of the leading Bits bits
+        template <code_layout L, unsigned Bits>
+        [[gnu::always_inline]] inline void fetch_ahead(std::array<std::byte const*, L::count> const& plane) noexcept
+        {
+            constexpr std::size_t blocks_ahead = bytes_ahead / (Bits * block::lanes);
+            for_each<L::planes_of(Bits)>([&](auto p) __attribute__((always_inline)) {
+                for_each<L::widths[p]>([&](auto v) __attribute__((always_inline)) {
+                    // an address, never read: it may lie beyond the plane
+                    auto const line = reinterpret_cast<std::uintptr_t>(plane[p]) + v * block::lanes;
+                    __builtin_prefetch(reinterpret_cast<void const*>(line + blocks_ahead * L::bytes(p)));
+                });
+            });
+        }
+
+        // The leading Bits bits of the codes of a block, as Width vectors of fields of Width bits (field_of tells which
+        // step lies where), merged pairwise from its planes: bits [Start, Start + Width) from the top; bits beyond Bits
+        // are 0. plane[p] points at the rows that are wanted.
+        template <class V, code_layout L, unsigned Bits, unsigned Width, unsigned Start = 0>
+        [[gnu::always_inline]] inline auto fields(std::array<std::byte const*, L::count> const& plane) noexcept
+        {
+            std::array<typename V::bytes, Width> out;
+            constexpr std::size_t p = L::plane_at(Start);
+            static_assert(p < L::count, "this layout is not aligned");
+            if constexpr (L::widths[p] == Width)
+                for_each<Width>([&](auto v) __attribute__((always_inline)) {
+                    out[v] = V::load_bytes(plane[p] + v * block::lanes);
+                });
+            else
+            {
+                constexpr unsigned w = Width / 2, mask = w == 1 ? 0xaa : w == 2 ? 0xcc : 0xf0;
+                // vector v gives 2v and 2v + 1; of bytes, v = 2c + q gives the steps 4c + q and 4c + q + 2
+                constexpr auto first = [](std::size_t v) { return w == 4 ? v / 2 * 4 + v % 2 : 2 * v; };
+                constexpr std::size_t apart = w == 4 ? 2 : 1;
+                auto const high = fields<V, L, Bits, w, Start>(plane);
+                if constexpr (Start + w >= Bits)
+                    for_each<w>([&](auto v) __attribute__((always_inline)) {
+                        out[first(v)] = V::template keep<mask>(high[v]);
+                        out[first(v) + apart] = V::template keep<mask>(V::template left<w>(high[v]));
+                    });
+                else
+                {
+                    auto const low = fields<V, L, Bits, w, Start + w>(plane);
+                    for_each<w>([&](auto v) __attribute__((always_inline)) {
+                        out[first(v)] = V::template select<mask>(high[v], V::template right<w>(low[v]));
+                        out[first(v) + apart] = V::template select<mask>(V::template left<w>(high[v]), low[v]);
+                    });
+                }
+            }
+            return out;
+        }
+
+        // The step whose field lies `shift` bits up in vector v: the inverse of field_of.
+        constexpr std::size_t step_of(unsigned width, std::size_t v, unsigned shift) noexcept
+        {
+            std::size_t s = 0;
+            while (field_of(width, s).vector != v || field_of(width, s).shift != shift)
+                ++s;
+            return s;
+        }
+
+        // body(step, vector of fields, shift of the step's field) for all steps of a block
+        template <unsigned Width, class Fields, class Body>
+        [[gnu::always_inline]] inline void for_each_step(Fields const& f, Body&& body) noexcept
+        {
+            for_each<Width>([&](auto v) __attribute__((always_inline)) {
+                for_each<8 / Width>([&](auto i) __attribute__((always_inline)) {
+                    constexpr unsigned shift = i * Width;
+                    body(std::integral_constant<std::size_t, step_of(Width, v, shift)>{}, f[v],
+                         std::integral_constant<unsigned, shift>{});
+                });
+            });
+        }
+
+        // The planes of Bits bits of block `nth`, counted over the whole matrix.
+        template <unsigned Bits, class View>
+        [[gnu::always_inline]] inline auto planes_at(View const& a, std::size_t nth) noexcept
+        {
+            using L = typename View::layout;
+            std::array<std::byte const*, L::count> plane;
+            for_each<L::planes_of(Bits)>([&](auto p) __attribute__((always_inline)) {
+                plane[p] = a.plane[p] + nth * L::bytes(p);
+            });
+            return plane;
+        }
+        template <code_layout L, unsigned Bits>
+        [[gnu::always_inline]] inline void advance(std::array<std::byte const*, L::count>& plane,
+                                                   std::size_t bytes) noexcept
+        {
+            for_each<L::planes_of(Bits)>([&](auto p) __attribute__((always_inline)) { plane[p] += bytes; });
+        }
+
+        // y[row] += sums[row] for the rows of this panel that lie in [first, last)
+        [[gnu::always_inline]] inline void add_rows(float const* sums, std::size_t panel, std::size_t first,
+                                                    std::size_t last, float* y) noexcept
+        {
+            std::size_t const begin = panel * block::rows, end = begin + block::rows;
+            for (std::size_t row = begin < first ? first : begin; row < (end < last ? end : last); ++row)
+                y[row] += sums[row - begin];
+        }
+    }
+}

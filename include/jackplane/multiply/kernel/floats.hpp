@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../pack/packed.hpp"
+#include "../activation.hpp"
+#include "fields.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace kernel
+    {
+        // Codes of at most 4 bits become floats by a look-up in 16 entries, whatever the codebook; wider ones are counted.
+        template <class V, class View>
+        inline constexpr bool fits_vectors = linear_codebook<typename View::codebook_type> ||
+                                             (V::looks_up && View::layout::bits <= 4);
+
+        template <class View>
+        inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;
+
+        // Codes of Bits bits -> floats: decoded, of linear codebooks without step and base, in steps of 1 / unit.
+        template <class V, unsigned Bits, codebook C>
+        struct decoder
+        {
+            static constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
+            static constexpr bool looks_up = width <= 4 && (linear_codebook<C> ? V::looks_up_fast : V::looks_up);
+            static constexpr float unit = looks_up ? 1 : static_cast<float>(1u << (width - Bits));
+
+            // What the 4 bits i from the bottom of a field mean. Fields of 2 bits have a neighbour above them.
+            [[gnu::always_inline]] static auto table(C const& book) noexcept
+            {
+                if constexpr (looks_up)
+                {
+                    float entry[16];
+                    for (unsigned i = 0; i < 16; ++i)
+                    {
+                        unsigned const q = (i & ((1u << width) - 1)) >> (width - Bits);
+                        if constexpr (linear_codebook<C>)
+                            entry[i] = static_cast<float>(q);
+                        else
+                            entry[i] = book.decode(static_cast<code>(q));
+                    }
+                    return V::make_table(entry);
+                }
+                else
+                    return 0;
+            }
+
+            // body(column, floats [rows]) for the 32 columns of a block
+            template <class Fields, class Table, class Body>
+            [[gnu::always_inline]] static void for_each_column(Fields const& codes, Table const& t,
+                                                               Body&& body) noexcept
+            {
+                for_each_step<width>(
+                    codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
+                        for_each<4>([&](auto k) __attribute__((always_inline)) {
+                            constexpr unsigned at = 8 * k + shift;
+                            std::integral_constant<std::size_t, 4 * s + k> const column;
+                            if constexpr (looks_up)
+                                body(column, V::template look_up<at>(t, field));
+                            else
+                                body(column, V::template column<at, width>(field));
+                        });
+                    });
+            }
+        };
+
+        // y[row] += for the rows [first, last), one vector, any group that is a multiple of 32 columns or one a row.
+        //     y += sum over blocks of  scale (step dot + (base - zero) sum x)
+        // |y - exact| <= (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| with the compensated accumulator: four
+        // chains of 8 terms, added in pairs; at most 13 half-eps on the way of a term.
+        template <accumulator Acc, class V, unsigned Bits, code_layout L, codebook C, scale_number S, zero_number Z>
+        [[gnu::noinline]] void multiply_exact(packed_view<L, C, S, Z> const& a, exact_view const& x, float* y,
+                                              std::size_t first, std::size_t last) noexcept
+        {
+            using floats = typename V::floats;
+            using decode = decoder<V, Bits, C>;
+            constexpr std::size_t batches = block::rows / V::rows;
+            auto const table = decode::table(a.book);
+            floats const step(linear_codebook<C> ? a.step / decode::unit : 1);
+            float const base = linear_codebook<C> ? a.base : 0;
+            std::size_t const ratio = a.groups == 1 ? a.blocks : a.group / block::cols;
+
+            for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
+            {
+                typename Acc::template of<floats> total[batches];
+                std::size_t at = panel * a.groups * block::rows; // of the scales
+                for (std::size_t b = 0, turn = 0; b < a.blocks; ++b)
+                {
+                    float const* const xs = x.x + b * block::cols;
+                    auto plane = planes_at<Bits>(a, panel * a.blocks + b);
+                    fetch_ahead<L, Bits>(plane);
+                    for (std::size_t h = 0; h < batches; ++h, advance<L, Bits>(plane, V::rows * 4))
+                    {
+                        auto const codes = fields<V, L, Bits, decode::width>(plane);
+                        floats chain[4] = {floats(0.0f), floats(0.0f), floats(0.0f), floats(0.0f)};
+                        decode::for_each_column(
+                            codes, table, [&](auto column, floats w) __attribute__((always_inline)) {
+                                chain[column % 4] = V::fma(w, floats(xs[column]), chain[column % 4]);
+                            });
+                        floats offset(base - C::centre);
+                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
+                            offset = floats(base) - V::load(a.zeros + at + h * V::rows);
+                        floats const dot = (chain[0] + chain[1]) + (chain[2] + chain[3]);
+                        total[h].add(V::load(a.scales + at + h * V::rows),
+                                     V::fma(step, dot, offset * floats(x.sums[b])));
+                    }
+                    if (++turn == ratio)
+                    {
+                        turn = 0;
+                        at += block::rows;
+                    }
+                }
+                alignas(64) float out[block::rows];
+                for (std::size_t h = 0; h < batches; ++h)
+                    total[h].total().store(out + h * V::rows);
+                add_rows(out, panel, first, last, y);
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../pack/packed.hpp"
+#include "fields.hpp"
+#include "limbs.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace kernel
+    {
+        // Where a field of Width bits, `shift` bits up in its byte, is multiplied. A machine that multiplies whole bytes takes
+        // it where it lies: a sum for each place, divided in the end. `reach`: fields stay where they lie below that bit;
+        // higher ones are moved down; wider ones are multiplied in pieces.
+        template <class V, unsigned Width, std::size_t Sums, bool LookedUp>
+        struct places
+        {
+            static constexpr unsigned reach = []
+            {
+                unsigned bits = LookedUp ? Width : V::in_place; // an index must lie at the bottom
+                while (bits > Width && bits / Width * Sums > V::registers / 2)
+                    bits /= 2;
+                return bits;
+            }();
+            static constexpr bool in_pieces = Width > reach;
+            static constexpr unsigned kept = in_pieces ? reach : Width; // bits of one piece
+            static constexpr unsigned count = in_pieces ? Width / reach : reach / Width;
+            // Sums of one place alternate between two where there are registers: a dot waits four cycles for the last.
+            static constexpr unsigned chains = count == 1 && Sums <= 4 ? 2 : count;
+
+            static constexpr unsigned down(unsigned shift) noexcept { return shift / reach * reach; }
+            static constexpr unsigned mask(unsigned shift) noexcept
+            {
+                return ((1u << kept) - 1) << (shift - down(shift));
+            }
+            static constexpr unsigned chain(std::size_t step, unsigned shift) noexcept
+            {
+                return count == 1  ? static_cast<unsigned>(step) % chains
+                       : in_pieces ? shift / reach
+                                   : shift % reach / Width;
+            }
+            // the sum of chain j stands for that power of two, after the largest is divided out
+            static constexpr unsigned power(unsigned j) noexcept { return count == 1 ? 0 : j * kept; }
+        };
+
+        // A codebook as bytes: level_i = unit * u_i + base, each off by at most unit / 2. Of a linear one: the code itself.
+        template <class V, codebook C>
+        struct levels
+        {
+            static constexpr bool looked_up = !linear_codebook<C>;
+            [[gnu::always_inline]] static auto bytes(C const& book) noexcept
+            {
+                if constexpr (looked_up)
+                {
+                    std::uint8_t entry[16];
+                    float const low = book.decode(0);
+                    for (unsigned i = 0; i < 16; ++i)
+                        entry[i] =
+                            static_cast<std::uint8_t>((book.decode(static_cast<code>(i)) - low) / unit(book) + 0.5f);
+                    return V::make_bytes(entry);
+                }
+                else
+                    return 0;
+            }
+            [[gnu::always_inline]] static float unit(C const& book) noexcept
+            {
+                return (book.decode(C::size - 1) - book.decode(0)) / 255;
+            }
+        };
+
+        // One limb bears levels of 8 bits; more limbs of x are worth exact weights.
+        template <class V, class View, unsigned Limbs>
+        inline constexpr bool multiplies_as_integers = linear_codebook<typename View::codebook_type> ||
+                                                       (Limbs == 1 && V::looks_up_bytes && View::layout::bits == 4);
+
+        template <class V, std::size_t Sums, unsigned Chains>
+        using dots = std::array<std::array<typename V::ints, Chains>, Sums>;
+
+        // sum += codes of one block times the q of all vectors and limbs
+        template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Fields, class Levels, class Dots>
+        [[gnu::always_inline]] inline void add_block(Fields const& codes, Levels const& levels, std::int8_t const* q,
+                                                     Dots& sum) noexcept
+        {
+            using place = places<V, Width, Sums, LookedUp>;
+            for_each_step<Width>(
+                codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
+                    for_each<place::in_pieces ? place::count : 1>([&](auto piece) __attribute__((always_inline)) {
+                        constexpr unsigned at = shift + piece * place::reach;
+                        auto code = field;
+                        if constexpr (place::down(at) != 0)
+                            code = V::template right<place::down(at)>(code);
+                        if constexpr (place::mask(at) != 0xff)
+                            code = V::template keep<place::mask(at)>(code);
+                        if constexpr (LookedUp)
+                            code = V::look_up_bytes(levels, code);
+                        for_each<Sums>([&](auto k) __attribute__((always_inline)) {
+                            auto& to = sum[k][place::chain(s, at)];
+                            to = V::dot(to, code, V::broadcast_bytes(q + (s * Sums + k) * 4));
+                        });
+                    });
+                });
+        }
+
+        // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j / 2^power_j
+        // of fields that lay 2^power_j up; exact.
+        template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Chains>
+        [[gnu::always_inline]] inline auto together(Chains const& chain) noexcept
+        {
+            using place = places<V, Width, Sums, LookedUp>;
+            auto sum = chain[0];
+            for_each<place::chains - 1>([&](auto j) __attribute__((always_inline)) {
+                if constexpr (place::in_pieces)
+                    sum = V::template plus_left<place::power(j + 1)>(sum, chain[j + 1]);
+                else
+                    sum = V::template plus_shifted<place::power(j + 1)>(sum, chain[j + 1]);
+            });
+            return sum;
+        }
+
+        // y[vector * stride + row] += for the rows [first, last) and a tile of Vectors vectors; only the first `wanted` have
+        // a y. Linear codebook, aligned layout; weight groups that are a multiple of the activation groups, or one a row.
+        //     y += sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
+        // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of zeros
+        // gives exactly 0.
+        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, code_layout L,
+                  codebook C, scale_number S, zero_number Z>
+        [[gnu::noinline]] void multiply_limbs(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x,
+                                              std::size_t wanted, float* y, std::size_t stride, std::size_t first,
+                                              std::size_t last) noexcept
+        {
+            using floats = typename V::floats;
+            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
+            constexpr std::size_t sums = Limbs * Vectors, batches = block::rows / V::rows;
+            using level = levels<V, C>;
+            constexpr unsigned chains = places<V, width, sums, level::looked_up>::chains;
+            auto const entries = level::bytes(a.book);
+            float unit = a.step / static_cast<float>(1u << (width - Bits)), base = a.base;
+            if constexpr (level::looked_up)
+            {
+                unit = level::unit(a.book);
+                base = a.book.decode(0);
+            }
+            floats const step(unit);
+            std::size_t const per_group = x.group / block::cols;
+            std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
+
+            for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
+            {
+                typename Acc::template of<floats> total[batches][Vectors];
+                std::size_t at = panel * a.groups * block::rows; // of the scales
+                for (std::size_t g = 0, turn = 0; g < x.groups; ++g)
+                {
+                    std::size_t const begin = g * per_group, next = begin + per_group;
+                    std::size_t const end = next < a.blocks ? next : a.blocks;
+                    for (std::size_t h = 0; h < batches; ++h)
+                    {
+                        dots<V, sums, chains> sum;
+                        for_each<sums * chains>([&](auto k) __attribute__((always_inline)) {
+                            sum[k / chains][k % chains] = V::zero();
+                        });
+                        for (std::size_t b = begin; b < end; ++b)
+                        {
+                            auto plane = planes_at<Bits>(a, panel * a.blocks + b);
+                            if (h == 0)
+                                fetch_ahead<L, Bits>(plane);
+                            advance<L, Bits>(plane, h * V::rows * 4);
+                            auto const codes = fields<V, L, Bits, width>(plane);
+                            std::int8_t const* const q = x.q + b * block::cols * sums;
+                            if constexpr (V::narrow)
+                            {
+                                dots<V, sums, chains> pairs;
+                                for_each<sums * chains>([&](auto k) __attribute__((always_inline)) {
+                                    pairs[k / chains][k % chains] = V::zero();
+                                });
+                                add_block<V, width, sums, level::looked_up>(codes, entries, q, pairs);
+                                for_each<sums * chains>([&](auto k) __attribute__((always_inline)) {
+                                    auto& to = sum[k / chains][k % chains];
+                                    to = V::widen(to, pairs[k / chains][k % chains]);
+                                });
+                            }
+                            else
+                                add_block<V, width, sums, level::looked_up>(codes, entries, q, sum);
+                        }
+                        floats const scale = V::load(a.scales + at + h * V::rows);
+                        floats offset(base - C::centre);
+                        if constexpr (!std::same_as<Z, no_zero>)
+                            offset = floats(base) - V::load(a.zeros + at + h * V::rows);
+                        for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
+                            floats t;
+                            for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
+                                constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
+                                floats const dot = V::to_float(together<V, width, sums, level::looked_up>(sum[k]));
+                                floats const part = V::fma(offset, floats(x.sums[g * sums + k]), step * dot);
+                                t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
+                            });
+                            total[h][n].add(scale, t * floats(x.scales[g * Vectors + n]));
+                        });
+                    }
+                    if (++turn == ratio)
+                    {
+                        turn = 0;
+                        at += block::rows;
+                    }
+                }
+                for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
+                    alignas(64) float out[block::rows];
+                    for (std::size_t h = 0; h < batches; ++h)
+                        total[h][n].total().store(out + h * V::rows);
+                    if (n < wanted)
+                        add_rows(out, panel, first, last, y + n * stride);
+                });
+            }
+        }
+
+        // The tiles of all vectors, for the rows [first, last).
+        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, class View>
+        [[gnu::always_inline]] inline void multiply_tiles(View const& a, limbs_view<Limbs> x, float* y,
+                                                          std::size_t stride, std::size_t first,
+                                                          std::size_t last) noexcept
+        {
+            using tile = tiles<Limbs>;
+            for (std::size_t left = x.x.vectors; left > 0;)
+            {
+                std::size_t const width = tile::width(left), wanted = width < left ? width : left;
+                if (width == 1)
+                    multiply_limbs<Acc, V, Bits, Limbs, 1>(a, x, wanted, y, stride, first, last);
+                else if (width == 4)
+                    multiply_limbs<Acc, V, Bits, Limbs, 4>(a, x, wanted, y, stride, first, last);
+                else
+                    multiply_limbs<Acc, V, Bits, Limbs, tile::widest>(a, x, wanted, y, stride, first, last);
+                x.q += x.x.blocks * block::cols * width * Limbs;
+                x.scales += x.groups * width;
+                x.sums += x.groups * width * Limbs;
+                y += width * stride;
+                left -= wanted;
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include "../../core/number.hpp"
+#include "../arch.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace kernel
+    {
+        // The words that every kernel is written in, once for all machines. vectors<Arch> has (avx512.hpp is the model,
+        // a nearer tag inherits and replaces; loads are unaligned, all functions static and forced inline):
+        //
+        //   rows, registers         dword lanes of a vector = rows of one step; how many vectors the machine holds
+        //   bytes, ints, floats     4 * rows bytes; rows int32; rows floats with size, load, store, + - *
+        //
+        // bytes, for merging planes
+        //   load_bytes(byte const*)
+        //   keep<M>(a), select<M>(a, b)                a & M; M ? a : b; in every byte
+        //   left<N>(a), right<N>(a)                    shifts of 16- or 32-bit lanes: masks drop what crosses a byte
+        //
+        // integer products
+        //   in_place                                   codes below 2^in_place may be multiplied: 4 or 8
+        //   dot(ints sum, bytes u8, bytes s8)          + 4 products in every lane
+        //   narrow, widen(ints sum, ints pairs)        narrow: dot's sums are int16 pairs with room for one block's step
+        //                                              products of codes below 16; widen adds them to int32 lanes
+        //   zero(), broadcast_bytes(int8 const*)       the 4 bytes in every lane
+        //   plus_shifted<N>(sum, a)                    sum + a / 2^N, shifting arithmetically
+        //   plus_left<N>(sum, a)                       sum + a * 2^N
+        //   to_float(ints)
+        //   looks_up_bytes, make_bytes(uint8 const*), look_up_bytes(entries, bytes index)       one of 16 bytes
+        //
+        // floats
+        //   load(float, half, bfloat16, uint8 const*), fma(a, b, c) = a b + c
+        //   column<At, Width>(bytes) -> floats         the bits [At, At + Width) of every lane, as a number
+        //   looks_up, looks_up_fast                    it can; faster than column()
+        //   make_table(float const*), look_up<At>(table, bytes)        16 floats by the 4 bits from At
+        //
+        // preparing x
+        //   magnitude(floats) -> ints                  the bits without the sign: they compare as |x|, NaN above Inf
+        //   max(ints, ints), largest(ints), total(ints)                          of all lanes: int32
+        //   round(floats) -> ints                      to nearest, ties to even
+        //   minus(ints, ints), low_byte(ints)          low_byte: sign extended
+        //   store_bytes(ints, int8*)                   rows bytes, from lanes that hold int8
+        template <class Arch>
+        struct vectors;
+    }
+}

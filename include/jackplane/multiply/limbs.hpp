@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "activation.hpp"
+#include "best.hpp"
+#include "kernel/limbs.hpp"
+
+namespace jackplane::inline v0
+{
+    // x as integers of Limbs signed bytes, one scale s for every `group` columns:  x = s * sum_l 256^l q_l  with
+    // s = max |x| / (127 * 256^(Limbs - 1)), at least 2^-120. Each x is off by at most s / 2 + 2^-23 |x|. Of Gaussian x the
+    // product is off by 6e-3 (1 limb), 3e-5 (2), 2e-7 (3: as good as fp32) of itself (bench/activations.cpp).
+    template <unsigned Limbs>
+        requires(1 <= Limbs && Limbs <= 3)
+    struct limbs
+    {
+        static constexpr unsigned count = Limbs;
+        static constexpr float largest = Limbs == 1 ? 127.0f : Limbs == 2 ? 127.0f * 256 : 127.0f * 65536;
+        static constexpr float smallest_scale = 0x1p-120f; // below it 1 / s would overflow
+
+        std::size_t group = 64; // 32, 64 or 128 columns; a matrix whose groups it does not divide is read with fp32 x
+
+        class prepared // keeps its memory from one x to the next
+        {
+        public:
+            limbs_view<Limbs> view() const noexcept
+            {
+                return {m_q.data(), m_scales.data(), m_sums.data(), m_group, ceil_div(m_x.cols(), m_group), floats()};
+            }
+            exact_view floats() const noexcept { return m_x.view(); }
+            std::size_t cols() const noexcept { return m_x.cols(); }
+            std::size_t vectors() const noexcept { return m_x.vectors(); }
+
+        private:
+            friend struct limbs;
+            exact::prepared m_x;
+            aligned_vector<std::int8_t> m_q;
+            aligned_vector<float> m_scales, m_sums;
+            std::size_t m_group = 0;
+        };
+
+        // x [vectors, cols]. Throws shape_error for another group.
+        template <class Arch = best_arch, element T>
+        void prepare(matrix_view<T const> x, prepared& into) const
+        {
+            JACKPLANE_EXPECTS(group == 32 || group == 64 || group == 128, shape_error, "activation groups of ", group,
+                              " columns; there are 32, 64 and 128");
+            exact::prepare<Arch>(x, into.m_x);
+            exact_view const floats = into.m_x.view();
+            into.m_group = group;
+            std::size_t const places = kernel::tiles<Limbs>::padded(x.rows), groups = ceil_div(x.cols, group);
+            into.m_q.resize(floats.blocks * block::cols * places * Limbs);
+            into.m_scales.resize(groups * places);
+            into.m_sums.resize(groups * places * Limbs);
+            kernel::limbs_memory const to{into.m_q.data(), into.m_scales.data(), into.m_sums.data()};
+            kernel::prepare_limbs<Arch, Limbs>(floats, group, {largest, smallest_scale}, to, Arch{});
+        }
+        template <class Arch = best_arch, element T>
+        void prepare(std::span<T const> x, prepared& into) const
+        {
+            prepare<Arch>(matrix_view<T const>{x.data(), 1, x.size()}, into);
+        }
+        template <class Arch = best_arch>
+        void prepare(std::span<float const> x, prepared& into) const
+        {
+            prepare<Arch, float>(x, into);
+        }
+    };
+    static_assert(activation<limbs<1>> && activation<limbs<3>>);
+}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The same sources once for every arch tag of the processor, each in a program with that arch's flags.
+include(CheckCXXCompilerFlag)
+include(CheckCXXSourceCompiles)
+
+set(avx -mavx2 -mfma -mf16c)
+set(avx512 ${avx} -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl) # xsimd has no BW without CD and DQ
+set(archs_of_x86_64 baseline avx2 avx2_vnni avx512 avx512_vnni avx512_bf16)
+set(flags_of_baseline)
+set(flags_of_avx2 ${avx})
+set(flags_of_avx2_vnni ${avx} -mavxvnni)
+set(flags_of_avx512 ${avx512})
+set(flags_of_avx512_vnni ${avx512} -mavx512vnni)
+set(flags_of_avx512_bf16 ${avx512} -mavx512vnni -mavx512bf16)
+set(archs_of_aarch64 neon neon_dot)
+set(flags_of_neon -march=armv8-a)
+set(flags_of_neon_dot -march=armv8.2-a+dotprod)
+
+set(tested_archs)
+foreach(processor IN ITEMS x86_64 aarch64)
+    check_cxx_source_compiles("#ifndef __${processor}__\n#error\n#endif\nint main() {}" JACKPLANE_TARGETS_${processor})
+    if(JACKPLANE_TARGETS_${processor})
+        foreach(arch IN LISTS archs_of_${processor})
+            if(processor STREQUAL x86_64)
+                list(PREPEND flags_of_${arch} -march=x86-64) # takes back what JACKPLANE_MACHINE_FLAGS gave
+            endif()
+            list(JOIN flags_of_${arch} " " flags)
+            check_cxx_compiler_flag("${flags}" JACKPLANE_TESTS_${arch})
+            if(JACKPLANE_TESTS_${arch})
+                list(APPEND tested_archs ${arch})
+            else()
+                message(STATUS "jackplane: no tests for ${arch}, whose flags this compiler does not know: ${flags}")
+            endif()
+        endforeach()
+    endif()
+endforeach()
+
+add_executable(on_arch on_arch.cpp)
+target_link_libraries(on_arch PRIVATE jackplane::multiply)
+
+# arch_<name>_<arch> for each; skipped where the CPU lacks it.
+function(arch_test name)
+    foreach(arch IN LISTS tested_archs)
+        set(target arch_${name}_${arch})
+        add_executable(${target} ${ARGN})
+        target_link_libraries(${target} PRIVATE doctest_main)
+        target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+        target_compile_options(${target} PRIVATE ${flags_of_${arch}} $<$<CONFIG:Release>:-O1>)
+        if(arch MATCHES avx512 AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+            # g++ 12 warns inside its own intrinsics, which xsimd calls; `self = self` stands for "undefined" there
+            target_compile_options(${target} PRIVATE -Wno-uninitialized)
+        endif()
+        add_dependencies(unit_tests ${target} on_arch)
+        add_test(NAME ${target} COMMAND on_arch ${arch} $<TARGET_FILE:${target}>)
+        set_tests_properties(${target} PROPERTIES LABELS "unit;law" SKIP_RETURN_CODE 77)
+    endforeach()
+endfunction()

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+#include <doctest/doctest.h>
+#include <jackplane/core/team.hpp>
+using namespace jackplane;
+
+namespace
+{
+    struct one : team
+    {
+        one() : team(1) {}
+    };
+    struct two : team
+    {
+        two() : team(2) {}
+    };
+    struct many : team
+    {
+        many() : team(7) {}
+    };
+    struct nobody : team
+    {
+        nobody() : team(0) {}
+    };
+
+    // How many of [0, count) were not seen once, and how many ranges were empty.
+    template <class P>
+    int mistakes(P const& policy, std::size_t count)
+    {
+        std::vector<std::atomic<int>> seen(count);
+        std::atomic<int> wrong = 0;
+        policy(count, [&](std::size_t begin, std::size_t end)
+        {
+            wrong += begin >= end;
+            for (std::size_t i = begin; i < end; ++i)
+                ++seen[i];
+        });
+        for (auto const& times : seen)
+            wrong += times != 1;
+        return wrong;
+    }
+}
+
+TEST_CASE_TEMPLATE("a team covers [0, count) exactly once, call after call", P, team, one, two, many, nobody)
+{
+    P const policy;
+    for (int trial = 0; trial < 20; ++trial)
+        for (std::size_t const count : {0u, 1u, 2u, 3u, 5u, 6u, 7u, 8u, 100u, 1023u})
+            CHECK(mistakes(policy, count) == 0);
+}
+
+TEST_CASE("a team cuts a range as threads do, and every part has a thread of its own that stays")
+{
+    using range = std::pair<std::size_t, std::size_t>;
+    team const crew(3);
+    CHECK(crew.size() == 3);
+    std::vector<std::thread::id> before(3);
+    for (int trial = 0; trial < 5; ++trial)
+    {
+        std::vector<range> parts(3);
+        std::vector<std::thread::id> ids(3);
+        crew(10, [&](std::size_t begin, std::size_t end)
+        {
+            parts[begin / 3] = {begin, end};
+            ids[begin / 3] = std::this_thread::get_id();
+        });
+        CHECK(parts == std::vector<range>{{0, 3}, {3, 6}, {6, 10}});
+        CHECK(ids[0] == std::this_thread::get_id());
+        CHECK(std::set(ids.begin(), ids.end()).size() == 3);
+        CHECK((trial == 0 || ids == before));
+        before = ids;
+    }
+}
+
+TEST_CASE_TEMPLATE("an exception comes through; the first in the order of ranges; the team works on", P, one, two, many)
+{
+    P const policy;
+    for (int trial = 0; trial < 20; ++trial)
+    {
+        CHECK_THROWS_WITH_AS(policy(100,
+                                    [&](std::size_t begin, std::size_t end)
+                                    {
+                                        for (std::size_t i = begin; i < end; ++i)
+                                            if (i >= 40) // every later range fails too, at its own begin
+                                                throw std::out_of_range(std::to_string(i));
+                                    }),
+                             "40", std::out_of_range);
+        CHECK(mistakes(policy, 100) == 0);
+    }
+}
+
+TEST_CASE("a team that sleeps wakes up")
+{
+    two const crew;
+    for (int trial = 0; trial < 5; ++trial)
+    {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2)); // far beyond the time it spins
+        CHECK(mistakes(crew, 10) == 0);
+    }
+    crew(2, [&](std::size_t begin, std::size_t) // and so does a caller whose part ends long before the others'
+    {
+        if (begin == 1)
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    });
+}
+
+TEST_CASE("a call from inside a body, and calls from several threads at once")
+{
+    team const crew(3);
+    std::atomic<int> wrong = 0;
+    crew(3, [&](std::size_t, std::size_t) { wrong += mistakes(crew, 50); });
+    CHECK(wrong == 0);
+
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 4; ++i)
+        callers.emplace_back([&wrong, copy = crew]
+        {
+            for (int times = 0; times < 200; ++times)
+                wrong += mistakes(copy, 20);
+        });
+    for (std::thread& caller : callers)
+        caller.join();
+    CHECK(wrong == 0);
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// Every word of vectors<Arch> is the plain loop over its lanes; integers and bits are equal, not near.
+#include <cmath>
+#include <limits>
+#include <string>
+#include "vector_preparing.hpp"
+#include <doctest/doctest.h>
+
+namespace laws
+{
+    template <class V, class words = vector_words<V>> // masks, selections and shifts act on every byte
+    unsigned wrong_merges()
+    {
+        words w;
+        unsigned wrong = 0;
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            auto const a = w.random_bytes(), b = w.random_bytes();
+            auto const va = words::bytes(a), vb = words::bytes(b);
+            auto const compare = [&](typename V::bytes const& found, auto byte)
+            {
+                auto const bytes = words::octets_of(found);
+                for (std::size_t i = 0; i < words::size; ++i)
+                    wrong += bytes[i] != (byte(unsigned{a[i]}, unsigned{b[i]}) & 0xff);
+            };
+            for_each(numbers<0x0f, 0xf0, 0x03, 0x0c, 0x30, 0xc0, 0x01, 0x80, 0x55, 0xaa, 0xcc>{}, [&](auto m)
+            { compare(V::template keep<m>(va), [&](unsigned x, unsigned) { return x & m; }); });
+            for_each(numbers<1, 2, 4>{}, [&](auto n) // the butterfly of two planes of n bits
+            {
+                constexpr unsigned m = n == 1 ? 0xaa : n == 2 ? 0xcc : 0xf0;
+                compare(V::template select<m>(va, vb), [&](unsigned x, unsigned y) { return (x & m) | (y & ~m); });
+                compare(V::template select<m>(va, V::template right<n>(vb)),
+                        [&](unsigned x, unsigned y) { return (x & m) | (y >> n & ~m); });
+                compare(V::template select<m>(V::template left<n>(va), vb),
+                        [&](unsigned x, unsigned y) { return (x << n & m) | (y & ~m); });
+            });
+            for_each(numbers<1, 2, 3, 4, 5, 6, 7>{}, [&](auto n)
+            {
+                compare(V::template keep<(0xff << n & 0xff)>(V::template left<n>(va)),
+                        [&](unsigned x, unsigned) { return x << n; });
+                compare(V::template keep<(0xff >> n)>(V::template right<n>(va)),
+                        [&](unsigned x, unsigned) { return x >> n; });
+            });
+        }
+        return wrong;
+    }
+    template <class V, class words = vector_words<V>> // 512 columns, codes as large and x as far as allowed
+    unsigned wrong_dots()
+    {
+        static_assert(V::in_place == 4 || V::in_place == 8);
+        words w;
+        unsigned wrong = 0;
+        constexpr unsigned most = (1u << V::in_place) - 1;
+        for (unsigned const mask : {0x0fu, 0x03u, 0x0cu, 0x01u, 0x08u, 0xf0u, 0x30u, 0xc0u, 0xffu})
+            if (mask <= most)
+                for (int turn = 0; turn < 5; ++turn)
+                    wrong += !w.dots_are_equal([&] { return w.random_bytes(mask); }, [&] { return w.random_bytes(); });
+        for (int const x : {-128, -127, 127, 0})
+            for (std::size_t const blocks : {1u, 16u})
+                wrong += !w.dots_are_equal([] { return words::alike(most); }, [&] { return words::alike(x); }, blocks);
+        auto sign = [k = 0]() mutable { return words::alike(++k % 2 == 0 ? -128 : 127); };
+        return wrong + !w.dots_are_equal([] { return words::alike(most); }, sign);
+    }
+    template <class V, class words = vector_words<V>> // the same four bytes for every row
+    unsigned wrong_broadcasts()
+    {
+        words w;
+        unsigned wrong = 0;
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            alignas(4) std::array<std::int8_t, 8> x;
+            std::generate(x.begin(), x.end(), [&] { return static_cast<std::int8_t>(w.next()); });
+            auto const spread = words::octets_of(V::broadcast_bytes(x.data() + 4));
+            for (std::size_t i = 0; i < words::size; ++i)
+                wrong += spread[i] != static_cast<std::uint8_t>(x[4 + i % 4]);
+        }
+        return wrong + (words::lanes_of(V::zero()) != typename words::lanes{});
+    }
+    template <class V, class words = vector_words<V>> // shifted arithmetically, then rounded once to float
+    unsigned wrong_sums()
+    {
+        words w;
+        unsigned wrong = 0;
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            auto const sum = w.random_ints(2), a = w.random_ints(2), small = w.random_ints(9);
+            for_each(numbers<0, 1, 2, 3, 4, 5, 6, 7>{}, [&](auto n)
+            {
+                auto right = sum, left = sum;
+                for (std::size_t i = 0; i < V::rows; ++i)
+                {
+                    right[i] += a[i] >> n;
+                    left[i] += small[i] * (1 << n);
+                }
+                auto const vsum = words::ints(sum), va = words::ints(a);
+                wrong += words::lanes_of(V::template plus_shifted<n>(vsum, va)) != right;
+                wrong += words::lanes_of(V::template plus_left<n>(vsum, words::ints(small))) != left;
+            });
+            for (unsigned const sign_bits : {0u, 8u, 20u})
+            {
+                auto const whole = w.random_ints(sign_bits);
+                typename words::reals expected;
+                for (std::size_t i = 0; i < V::rows; ++i)
+                    expected[i] = static_cast<float>(whole[i]);
+                wrong += words::bits_of(V::to_float(words::ints(whole))) != words::bits_of(expected);
+            }
+        }
+        return wrong;
+    }
+    template <class V> // every pattern of half and bfloat16, subnormals, Inf and NaN too, every byte
+    unsigned wrong_loads()
+    {
+        auto const word = [](unsigned i) { return static_cast<std::uint16_t>(i); };
+        return wrong_loads<V>(0x10000, [&](unsigned i) { return jackplane::half{word(i)}; }) +
+               wrong_loads<V>(0x10000, [&](unsigned i) { return jackplane::bfloat16{word(i)}; }) +
+               wrong_loads<V>(0x10000, [](unsigned i) { return std::bit_cast<float>(i * 0x10001); }) +
+               wrong_loads<V>(0x100, [](unsigned i) { return static_cast<std::uint8_t>(i); });
+    }
+    template <class V, class words = vector_words<V>> // + - * round once; fma may round twice in xsimd
+    unsigned wrong_floats(bool may_round_twice)
+    {
+        words w;
+        unsigned wrong = 0;
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            auto const a = w.random_reals(), b = w.random_reals();
+            auto c = w.random_reals();
+            if (turn % 2 == 0) // only the rounding of a b remains
+                for (std::size_t i = 0; i < V::rows; ++i)
+                    c[i] = -(a[i] * b[i]);
+            auto const va = words::floats(a), vb = words::floats(b), vc = words::floats(c);
+            auto const sum = words::bits_of(va + vb), difference = words::bits_of(va - vb);
+            auto const product = words::bits_of(va * vb), fused = words::bits_of(V::fma(va, vb, vc));
+            for (std::size_t i = 0; i < V::rows; ++i)
+            {
+                wrong += sum[i] != std::bit_cast<std::uint32_t>(a[i] + b[i]);
+                wrong += difference[i] != std::bit_cast<std::uint32_t>(a[i] - b[i]);
+                float volatile const rounded = a[i] * b[i]; // or the compiler may fuse
+                wrong += product[i] != std::bit_cast<std::uint32_t>(float{rounded});
+                bool const once = fused[i] == std::bit_cast<std::uint32_t>(std::fma(a[i], b[i], c[i]));
+                bool const twice = fused[i] == std::bit_cast<std::uint32_t>(rounded + c[i]);
+                wrong += !once && !(may_round_twice && twice);
+            }
+            auto const everywhere = words::bits_of(typename V::floats(a[0]));
+            wrong += std::count(everywhere.begin(), everywhere.end(), std::bit_cast<std::uint32_t>(a[0])) != V::rows;
+        }
+        return wrong;
+    }
+    template <class V, class words = vector_words<V>> // a field of a lane as a number
+    unsigned wrong_columns()
+    {
+        words w;
+        unsigned wrong = 0;
+        auto const check = [&]<unsigned Width, unsigned... At>(numbers<Width>, numbers<At...> all)
+        {
+            for_each(all, [&](auto at)
+            {
+                auto const a = w.random_bytes();
+                typename words::reals expected;
+                for (std::size_t i = 0; i < V::rows; ++i)
+                    expected[i] = static_cast<float>(words::dword(a, i) >> at & ((1u << Width) - 1));
+                wrong += words::bits_of(V::template column<at, Width>(words::bytes(a))) != words::bits_of(expected);
+            });
+        };
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            check(numbers<1>{}, numbers<0, 7, 14, 24, 31>{});
+            check(numbers<2>{}, numbers<0, 6, 10, 20, 30>{});
+            check(numbers<3>{}, numbers<0, 5, 13, 29>{});
+            check(numbers<4>{}, numbers<0, 4, 8, 12, 16, 20, 24, 28>{});
+            check(numbers<8>{}, numbers<0, 8, 16, 24>{});
+        }
+        return wrong;
+    }
+    template <class V, class words = vector_words<V>> // four bits choose among 16, the others do not matter
+    unsigned wrong_look_ups()
+    {
+        words w;
+        unsigned wrong = 0;
+        std::array<float, 17> values;
+        for (float& value : values)
+            value = w.next.bell();
+        values[3] = -0.0f;
+        values[12] = std::numeric_limits<float>::infinity();
+        float const* const table = values.data() + 1;
+        for (int turn = 0; turn < turns; ++turn)
+            for_each(numbers<0, 4, 8, 12, 16, 20, 24, 28, 2, 27, 30>{}, [&](auto at)
+            {
+                auto const a = w.random_bytes();
+                typename words::reals expected;
+                for (std::size_t i = 0; i < V::rows; ++i)
+                    expected[i] = table[words::dword(a, i) >> at & 15];
+                auto const found = V::template look_up<at>(V::make_table(table), words::bytes(a));
+                wrong += words::bits_of(found) != words::bits_of(expected);
+            });
+        return wrong;
+    }
+    template <class V, class words = vector_words<V>> // of 16 bytes
+    unsigned wrong_byte_look_ups()
+    {
+        words w;
+        unsigned wrong = 0;
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            auto const entries = w.random_bytes(), at = w.random_bytes(0x0f);
+            auto const found = words::octets_of(V::look_up_bytes(V::make_bytes(entries.data()), words::bytes(at)));
+            for (std::size_t i = 0; i < words::size; ++i)
+                wrong += found[i] != entries[at[i]];
+        }
+        return wrong;
+    }
+}
+
+TEST_CASE_TEMPLATE_DEFINE("vectors", Arch, vectors_law)
+{
+    if constexpr (!Arch::supported())
+        MESSAGE(std::string(Arch::name()), " is not among the flags of this unit");
+    else
+    {
+        using V = jackplane::kernel::vectors<Arch>;
+        CHECK(laws::wrong_merges<V>() == 0);
+        CHECK(laws::wrong_dots<V>() == 0);
+        CHECK(laws::wrong_broadcasts<V>() == 0);
+        CHECK(laws::wrong_sums<V>() == 0);
+        CHECK(laws::wrong_loads<V>() == 0);
+        CHECK(laws::wrong_floats<V>(requires { typename Arch::batch_arch; }) == 0);
+        CHECK(laws::wrong_columns<V>() == 0);
+        if constexpr (V::looks_up)
+            CHECK(laws::wrong_look_ups<V>() == 0);
+        if constexpr (V::looks_up_bytes)
+            CHECK(laws::wrong_byte_look_ups<V>() == 0);
+        CHECK(laws::wrong_magnitudes<V>() == 0);
+        CHECK(laws::wrong_integers<V>() == 0);
+        CHECK(laws::wrong_roundings<V>() == 0);
+    }
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // sparse/<density>/<rows>x<cols>/t<threads>/cold: y += A x for A in compressed rows of half and 16-bit indices.
-// sum/4b/<density>/<rows>x<cols>/t<threads>/cold: the same beside 4 bits of dense planes, group 64, one limb; `added` is
-// what it adds to the time of the dense product alone, the two timed in turn, medians. Preparing x is inside.
+// sum/4b/<density>/<rows>x<cols>/t<threads>/cold: beside 4 bits of dense planes, group 64, one limb; `added` is what it
+// adds to the time of the dense product alone, the two timed in turn, medians. Preparing x is inside that time.
 // Cold: sets of 512 MB take turns. Rows differ from matrix to matrix, or the branch predictor learns them by heart.
 #include "bench.hpp"
 #include <jackplane/core/team.hpp>

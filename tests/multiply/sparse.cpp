@@ -3,6 +3,10 @@
 #include "sparse_subjects.hpp"
 
 using namespace jackplane;
+using subjects::scattered;
+using subjects::sparse;
+using subjects::subject_of;
+
 namespace
 {
     // The definition, the kernel of this unit, and those of lower archs that its flags allow.
@@ -221,4 +225,5 @@ TEST_CASE("rows that are not there are an error with the numbers")
     CHECK_NOTHROW(multiply_rows(a, x, all, 33, 33));
     CHECK_THROWS_AS(multiply_rows(a, x, all.first(32), 0, 1), shape_error);
     CHECK_THROWS_AS(multiply_add(a, std::vector<float>(9), all), shape_error);
+    CHECK_THROWS_WITH_AS(multiply_add(a, x, matrix_view<float>{y.data(), 2, 33}), "1 x and 2 y", shape_error);
 }

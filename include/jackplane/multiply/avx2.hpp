@@ -42,6 +42,10 @@ namespace jackplane::inline v0
             {
                 return {_mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))};
             }
+            [[gnu::always_inline]] static void store(bytes a, std::byte* to) noexcept
+            {
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a.v);
+            }
             template <unsigned M>
             [[gnu::always_inline]] static bytes keep(bytes a) noexcept
             {

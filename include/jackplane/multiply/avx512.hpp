@@ -44,6 +44,7 @@ namespace jackplane::inline v0
             {
                 return {_mm512_loadu_si512(from)};
             }
+            [[gnu::always_inline]] static void store(bytes a, std::byte* to) noexcept { _mm512_storeu_si512(to, a.v); }
             template <unsigned M>
             [[gnu::always_inline]] static bytes keep(bytes a) noexcept
             {
@@ -216,6 +217,25 @@ namespace jackplane::inline v0
         template <>
         struct vectors<avx512_bf16> : vectors<avx512_vnni>
         {
+            // bits [At, At + Kept) of every 16-bit word, as the bfloat16 2^Kept + value
+            template <unsigned At, unsigned Kept>
+            [[gnu::always_inline]] static bytes pair(bytes a) noexcept
+            {
+                constexpr unsigned to = 7 - Kept; // the fraction has 7 bits
+                constexpr int mask = ((1 << Kept) - 1) << to, power = (127 + Kept) << 7, and_then_or = 0xea;
+                bytes place = a;
+                if constexpr (At > to)
+                    place = right<At - to>(a);
+                else if constexpr (At < to)
+                    place = left<to - At>(a);
+                return {_mm512_ternarylogic_epi32(place.v, _mm512_set1_epi16(mask), _mm512_set1_epi16(power),
+                                                  and_then_or)};
+            }
+            [[gnu::always_inline]] static floats dot_pairs(floats sum, bytes pairs, std::uint32_t const* x) noexcept
+            {
+                __m512i const both = _mm512_set1_epi32(static_cast<std::int32_t>(*x));
+                return _mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(pairs.v), reinterpret_cast<__m512bh>(both));
+            }
         };
 #endif
     }

@@ -46,6 +46,10 @@ namespace jackplane::inline v0
             {
                 return {dwords::load_unaligned(reinterpret_cast<std::int32_t const*>(from))};
             }
+            [[gnu::always_inline]] static void store(bytes a, std::byte* to) noexcept
+            {
+                a.v.store_unaligned(reinterpret_cast<std::int32_t*>(to));
+            }
             template <unsigned M>
             [[gnu::always_inline]] static bytes keep(bytes a) noexcept
             {

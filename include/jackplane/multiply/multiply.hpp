@@ -4,6 +4,7 @@
 #include <vector>
 #include "../core/parallel.hpp"
 #include "best.hpp"
+#include "brain.hpp"
 #include "kernel.hpp"
 #include "limbs.hpp"
 #include "sum.hpp"

@@ -42,6 +42,10 @@ namespace jackplane::inline v0
             {
                 return {vld1q_u8(reinterpret_cast<std::uint8_t const*>(from))};
             }
+            [[gnu::always_inline]] static void store(bytes a, std::byte* to) noexcept
+            {
+                vst1q_u8(reinterpret_cast<std::uint8_t*>(to), a.v);
+            }
             template <unsigned M>
             [[gnu::always_inline]] static bytes keep(bytes a) noexcept
             {

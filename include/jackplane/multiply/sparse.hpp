@@ -46,7 +46,7 @@ namespace jackplane::inline v0
         // definition, and any machine's kernel. Products are exact, error <= (u + n 2^-53) sum |a x| with u = 2^-24.
         template <class Arch, scale_number T, column_number I>
         void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
-                      common const&)
+                      common const&) noexcept
         {
             for (std::size_t row = first; row < last; ++row)
             {
@@ -60,13 +60,13 @@ namespace jackplane::inline v0
 #if defined(__AVX2__) && defined(__F16C__)
         template <class Arch, scale_number T, column_number I>
         void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
-                      avx2 const&)
+                      avx2 const&) noexcept
         {
             add_rows_in_strips<Arch>(a, x, y, first, last);
         }
         template <class Arch, scale_number T, column_number I> // 16 lanes with masks: no faster
         void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
-                      avx512 const&)
+                      avx512 const&) noexcept
         {
             add_rows_in_strips<Arch>(a, x, y, first, last);
         }
@@ -91,9 +91,9 @@ namespace jackplane::inline v0
         template <scale_number T, column_number I>
         void expect_shapes(csr<T, I> const& a, exact_view const& x, matrix_view<float> y)
         {
-            JACKPLANE_EXPECTS(x.cols == a.cols() && y.cols == a.rows() && y.rows == x.vectors, shape_error,
-                              "a matrix of ", a.rows(), " x ", a.cols(), " times ", x.vectors, " x of ", x.cols,
-                              " into ", y.rows, " y of ", y.cols);
+            JACKPLANE_EXPECTS(y.rows == x.vectors, shape_error, x.vectors, " x and ", y.rows, " y");
+            JACKPLANE_EXPECTS(x.cols == a.cols() && y.cols == a.rows(), shape_error, "a matrix of ", a.rows(), " x ",
+                              a.cols(), " times x of ", x.cols, " into y of ", y.cols);
         }
 
         // One vector after the other: after the first, a sparse part comes from the cache.

@@ -23,6 +23,18 @@ namespace jackplane::inline v0
             for_each(std::make_index_sequence<N>{}, body);
         }
 
+        // body(integral_constant<unsigned, bits>) for the width that a matrix is read at
+        template <code_layout L, codebook C, class Body>
+        [[gnu::always_inline]] inline void at_width(unsigned bits, Body&& body) noexcept
+        {
+            for_each<L::count>([&](auto p) __attribute__((always_inline)) {
+                constexpr unsigned width = L::prefix_bits(p + 1);
+                if constexpr (width == L::bits || nested_codebook<C>)
+                    if (bits == width)
+                        body(std::integral_constant<unsigned, width>{});
+            });
+        }
+
         // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
         // every block asks for the one that many bytes further, all streams together (bench/layout.cpp: at 2 bits 0.7 of
         // the read bandwidth without, 1.0 with; 6 to 16 KB are alike).

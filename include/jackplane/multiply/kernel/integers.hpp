@@ -2,6 +2,7 @@
 #pragma once
 #include "../../pack/packed.hpp"
 #include "fields.hpp"
+#include "floats.hpp"
 #include "limbs.hpp"
 
 namespace jackplane::inline v0
@@ -182,7 +183,7 @@ namespace jackplane::inline v0
                         }
                         floats const scale = V::load(a.scales + at + h * V::rows);
                         floats offset(base - C::centre);
-                        if constexpr (!std::same_as<Z, no_zero>)
+                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
                             offset = floats(base) - V::load(a.zeros + at + h * V::rows);
                         for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                             floats t;
@@ -208,30 +209,6 @@ namespace jackplane::inline v0
                     if (n < wanted)
                         add_rows(out, panel, first, last, y + n * stride);
                 });
-            }
-        }
-
-        // The tiles of all vectors, for the rows [first, last).
-        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, class View>
-        [[gnu::always_inline]] inline void multiply_tiles(View const& a, limbs_view<Limbs> x, float* y,
-                                                          std::size_t stride, std::size_t first,
-                                                          std::size_t last) noexcept
-        {
-            using tile = tiles<Limbs>;
-            for (std::size_t left = x.x.vectors; left > 0;)
-            {
-                std::size_t const width = tile::width(left), wanted = width < left ? width : left;
-                if (width == 1)
-                    multiply_limbs<Acc, V, Bits, Limbs, 1>(a, x, wanted, y, stride, first, last);
-                else if (width == 4)
-                    multiply_limbs<Acc, V, Bits, Limbs, 4>(a, x, wanted, y, stride, first, last);
-                else
-                    multiply_limbs<Acc, V, Bits, Limbs, tile::widest>(a, x, wanted, y, stride, first, last);
-                x.q += x.x.blocks * block::cols * width * Limbs;
-                x.scales += x.groups * width;
-                x.sums += x.groups * width * Limbs;
-                y += width * stride;
-                left -= wanted;
             }
         }
     }

@@ -13,8 +13,8 @@ namespace jackplane::inline v0
         // Rows of 0.5 % non-zeros are about 20 long and no two alike: a loop over each is mispredicted at its end, and
         // that takes longer than the products (Zen 5, 4096 x 4096, cold: 63 us). So products are made in strips that
         // know nothing of rows; a row then adds 32 lanes of its strip, those beyond its end masked, and only longer
-        // rows branch (25 us). x is read by scalar loads into lanes: 0.65 cycles for each number, hardware gathers take 1.03
-        // at best. Prefetching the next strip: no gain. Strips of 512: the same; of 2048: slower, cold.
+        // rows branch (24 us). x is read by scalar loads into lanes: 0.65 cycles for each number, hardware gathers take
+        // 1.03 at best. Prefetching the next strip: no gain. Strips of 512: the same; of 2048: slower, cold.
         // Roundings: 1 of a product, 2 in its 32, 1 of the lane, 3 across lanes: (7 u + n 2^-53) sum |a x|.
         template <class Arch>
         struct sparse_strip
@@ -141,7 +141,8 @@ namespace jackplane::inline v0
         };
 
         template <class Arch, scale_number T, column_number I>
-        void add_rows_in_strips(csr_view<T, I> const& a, float const* x, float* y, std::size_t row, std::size_t last)
+        void add_rows_in_strips(csr_view<T, I> const& a, float const* x, float* y, std::size_t row,
+                                std::size_t last) noexcept
         {
             using strip_type = sparse_strip<Arch>;
             constexpr std::size_t size = strip_type::size;

@@ -16,7 +16,7 @@ namespace jackplane::inline v0
         //   bytes, ints, floats     4 * rows bytes; rows int32; rows floats with size, load, store, + - *
         //
         // bytes, for merging planes
-        //   load_bytes(byte const*)
+        //   load_bytes(byte const*), store(bytes, byte*)
         //   keep<M>(a), select<M>(a, b)                a & M; M ? a : b; in every byte
         //   left<N>(a), right<N>(a)                    shifts of 16- or 32-bit lanes: masks drop what crosses a byte
         //
@@ -37,6 +37,10 @@ namespace jackplane::inline v0
         //   looks_up, looks_up_fast                    it can; faster than column()
         //   make_table(float const*), look_up<At>(table, bytes)        16 floats by the 4 bits from At
         //
+        // pairs of bfloat16, where multiplies_pairs<V>
+        //   pair<At, Kept>(bytes)                      bits [At, At + Kept) of every 16-bit word as 2^Kept + value
+        //   dot_pairs(floats sum, pairs, uint32 const*)                        + 2 products in every lane
+        //
         // preparing x
         //   magnitude(floats) -> ints                  the bits without the sign: they compare as |x|, NaN above Inf
         //   max(ints, ints), largest(ints), total(ints)                          of all lanes: int32
@@ -45,5 +49,8 @@ namespace jackplane::inline v0
         //   store_bytes(ints, int8*)                   rows bytes, from lanes that hold int8
         template <class Arch>
         struct vectors;
+
+        template <class V>
+        inline constexpr bool multiplies_pairs = requires { V::dot_pairs; };
     }
 }

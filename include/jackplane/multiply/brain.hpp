@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "activation.hpp"
+#include "kernel/pairs.hpp"
+
+namespace jackplane::inline v0
+{
+    // x as bfloat16 ("brain floating point"), for machines that multiply pairs of them (avx512_bf16); all others take the
+    // fp32 x. Each |x| <= 3.38e38 is off by at most 2^-9 |x| + 2^-126 (below the smallest normal number it is flushed).
+    struct brain
+    {
+        class prepared // keeps its memory from one x to the next
+        {
+        public:
+            brain_view view() const noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
+            exact_view floats() const noexcept { return m_x.view(); }
+            std::size_t cols() const noexcept { return m_x.cols(); }
+            std::size_t vectors() const noexcept { return m_x.vectors(); }
+
+        private:
+            friend struct brain;
+            exact::prepared m_x;
+            aligned_vector<std::uint32_t> m_pairs;
+            aligned_vector<float> m_sums;
+        };
+
+        // x [vectors, cols]
+        template <class Arch = void, element T>
+        static void prepare(matrix_view<T const> x, prepared& into)
+        {
+            exact::prepare<Arch>(x, into.m_x);
+            exact_view const v = into.m_x.view();
+            std::size_t const blocks = v.vectors * v.blocks;
+            into.m_pairs.resize(blocks * block::cols / 2);
+            into.m_sums.resize(blocks);
+            for (std::size_t b = 0; b < blocks; ++b)
+            {
+                float rounded[block::cols];
+                for (std::size_t c = 0; c < block::cols; ++c)
+                    rounded[c] = to_float(from_float<bfloat16>(v.x[b * block::cols + c]));
+                into.m_sums[b] = sum_of_block(rounded);
+                for (std::size_t c = 0; c < block::cols; c += 4)
+                    for (std::size_t odd = 0; odd < 2; ++odd)
+                        into.m_pairs[(b * block::cols + c) / 2 + odd] =
+                            std::bit_cast<std::uint32_t>(rounded[c + odd]) >> 16 |
+                            (std::bit_cast<std::uint32_t>(rounded[c + odd + 2]) & 0xffff0000u);
+            }
+        }
+        template <class Arch = void, element T>
+        static void prepare(std::span<T const> x, prepared& into)
+        {
+            prepare<Arch>(matrix_view<T const>{x.data(), 1, x.size()}, into);
+        }
+        template <class Arch = void>
+        static void prepare(std::span<float const> x, prepared& into)
+        {
+            prepare<Arch, float>(x, into);
+        }
+    };
+    static_assert(activation<brain>);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "blocks.hpp"
+#include "integers.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace kernel
+    {
+        // The codes of `count` blocks as bytes, laid out as planes<8>: of a table its levels.
+        template <class V, unsigned Bits, class View>
+        [[gnu::noinline]] void decode_bytes(View const& a, std::size_t nth, std::size_t count, std::byte* to) noexcept
+        {
+            using L = typename View::layout;
+            using level = levels<V, typename View::codebook_type>;
+            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits), extra = width - Bits;
+            auto const entries = level::bytes(a.book);
+            for (std::size_t b = 0; b < count; ++b, to += block::codes)
+            {
+                auto plane = planes_at<Bits>(a, nth + b);
+                fetch_ahead<L, Bits>(plane);
+                for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, Bits>(plane, V::rows * 4))
+                {
+                    auto const codes = fields<V, L, Bits, width>(plane);
+                    for_each_step<width>(
+                        codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
+                            auto code = field;
+                            if constexpr (shift + extra != 0)
+                                code = V::template right<shift + extra>(code);
+                            if constexpr (Bits < 8)
+                                code = V::template keep<(1u << Bits) - 1>(code);
+                            if constexpr (level::looked_up)
+                                code = V::look_up_bytes(entries, code);
+                            V::store(code, to + s * block::lanes + h * 4);
+                        });
+                }
+            }
+        }
+
+        // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded to bytes, a stretch of a
+        // panel at a time, and multiplied by all vectors from there: as a matrix of planes<8>.
+        template <accumulator Acc, class V, unsigned Limbs, code_layout L, codebook C, scale_number S, zero_number Z>
+        [[gnu::noinline]] void multiply_tiles(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x, float* y,
+                                              std::size_t stride, std::size_t first, std::size_t last) noexcept
+        {
+            using tile = tiles<Limbs>;
+            using level = levels<V, C>;
+            constexpr std::size_t most_cols = 1024; // 16 KB of bytes: in L1
+            alignas(64) std::byte bytes[most_cols * block::rows];
+            float sums[most_vectors][block::rows];
+
+            packed_view<planes<8>, uniform<8>, S, Z> part{};
+            part.cols = a.cols;
+            part.planes = 1;
+            part.bits = 8;
+            part.step = level::looked_up ? level::unit(a.book) : a.step;
+            part.base = (level::looked_up ? a.book.decode(0) : a.base) - C::centre + uniform<8>::centre;
+            if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
+                part.base = level::looked_up ? a.book.decode(0) : a.base;
+            part.panels = 1;
+            part.rows = block::rows;
+            part.plane[0] = bytes;
+
+            std::size_t const cols = a.blocks * block::cols, group = a.groups == 1 ? cols : a.group;
+            std::size_t const stretch = group < most_cols ? most_cols / group * group : most_cols;
+            for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
+                for (std::size_t n = 0; n < x.x.vectors; n += most_vectors)
+                {
+                    std::size_t const left = x.x.vectors - n, vectors = left < most_vectors ? left : most_vectors;
+                    __builtin_memset(sums, 0, sizeof sums);
+                    for (std::size_t begin = 0, end; begin < cols; begin = end)
+                    {
+                        std::size_t const limit = group < most_cols ? cols : (begin / group + 1) * group;
+                        end = begin + stretch < limit ? begin + stretch : limit;
+                        end = end < cols ? end : cols;
+                        part.blocks = (end - begin) / block::cols;
+                        at_width<L, C>(
+                            a.bits, [&](auto bits) __attribute__((always_inline)) {
+                                decode_bytes<V, bits>(a, panel * a.blocks + begin / block::cols, part.blocks, bytes);
+                            });
+                        std::size_t const g = begin / group, at = (panel * a.groups + g) * block::rows;
+                        part.group = group;
+                        part.groups = ceil_div(end, group) - g;
+                        part.scales = a.scales + at;
+                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
+                            part.zeros = a.zeros + at;
+
+                        limbs_view<Limbs> tile_x = x;
+                        tile_x.groups = ceil_div(end - begin, x.group);
+                        std::size_t before = n; // most_vectors is a multiple of every tile
+                        for (std::size_t k = 0, width; k < vectors; k += width, before += width)
+                        {
+                            width = tile::width(x.x.vectors - before);
+                            std::size_t const wanted = width < vectors - k ? width : vectors - k;
+                            tile_x.q = x.q + (before * cols + begin * width) * Limbs;
+                            tile_x.scales = x.scales + before * x.groups + begin / x.group * width;
+                            tile_x.sums = x.sums + (before * x.groups + begin / x.group * width) * Limbs;
+                            float* const to = sums[k];
+                            if (width == 1)
+                                multiply_limbs<Acc, V, 8, Limbs, 1>(part, tile_x, wanted, to, block::rows, 0,
+                                                                    block::rows);
+                            else if (width == 4)
+                                multiply_limbs<Acc, V, 8, Limbs, 4>(part, tile_x, wanted, to, block::rows, 0,
+                                                                    block::rows);
+                            else
+                                multiply_limbs<Acc, V, 8, Limbs, tile::widest>(part, tile_x, wanted, to, block::rows, 0,
+                                                                               block::rows);
+                        }
+                    }
+                    for (std::size_t k = 0; k < vectors; ++k)
+                        add_rows(sums[k], panel, first, last, y + (n + k) * stride);
+                }
+        }
+    }
+}

@@ -176,12 +176,18 @@ int main(int argc, char** argv)
     CLI::App app{"Layouts of planes in memory: bytes/s over READ at every width, cold"};
     unsigned threads = 1;
     int turns = 5;
+    std::size_t rows = 0, cols = 0;
     app.add_option("--threads", threads)->capture_default_str();
     app.add_option("--turns", turns, "the median of so many")->capture_default_str();
+    app.add_option("--rows", rows, "of one shape instead of all");
+    app.add_option("--cols", cols);
     CLI11_PARSE(app, argc, argv);
     std::printf("arch %s, %u threads, median of %d turns; bits: fraction of READ\n", best_arch::name(), threads, turns);
     fractions all;
-    for (shape const s : shapes)
+    std::vector<shape> wanted(std::begin(shapes), std::end(shapes));
+    if (rows != 0)
+        wanted = {{rows, cols}};
+    for (shape const s : wanted)
     {
         measure<bit_planes>("1x8", s, threads, turns, all);
         measure<planes<2, 2, 2, 2>>("2x4", s, threads, turns, all);

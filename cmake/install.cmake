@@ -18,7 +18,7 @@ install(FILES ${PROJECT_BINARY_DIR}/jackplaneConfig.cmake ${PROJECT_BINARY_DIR}/
         DESTINATION ${package_folder} COMPONENT jackplane_jackplane)
 
 if(TARGET jackplane_multiply)
-    install(FILES cmake/kernels.cmake DESTINATION ${package_folder} COMPONENT jackplane_multiply)
+    install(FILES cmake/archs.cmake cmake/kernels.cmake DESTINATION ${package_folder} COMPONENT jackplane_multiply)
 endif()
 
 configure_file(cmake/jackplane.pc.in jackplane.pc @ONLY)

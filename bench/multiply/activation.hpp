@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // What the bench knows of an activation: its group, and how far x may be from what a kernel reads.
+#include <jackplane/multiply/brain.hpp>
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <span>
 #include <vector>
 
@@ -18,11 +20,13 @@ namespace bench
         return how;
     }
 
-    // For each column. limbs: half a step of the group (limbs.hpp), and the roundings of its scale and x.
+    // For each column. brain: a bfloat16 has 8 bits. limbs: half a step of the group (limbs.hpp), and the roundings of its scale and x.
     template <class A>
-    std::vector<double> error_of(A const& how, std::span<float const> x)
+    std::vector<double> error_of([[maybe_unused]] A const& how, std::span<float const> x)
     {
         std::vector<double> off(x.size(), 0.0);
+        if constexpr (std::same_as<A, jackplane::brain>)
+            std::ranges::transform(x, off.begin(), [](double v) { return 0x1p-9 * std::abs(v) + 0x1p-126; });
         if constexpr (requires { how.group; })
             for (std::size_t col = 0; col < x.size(); ++col)
             {

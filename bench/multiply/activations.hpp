@@ -6,6 +6,7 @@
 
 namespace bench
 {
+    void add_brain(options const& o, shape s);
     void add_exact(options const& o, shape s);
     void add_limbs1(options const& o, shape s);
     void add_limbs2(options const& o, shape s);
@@ -17,6 +18,7 @@ namespace bench
         void (*add)(options const& o, shape s);
     };
     inline constexpr named_activation activations[] = {
+        {"brain", add_brain},
         {"exact", add_exact},
         {"limbs1", add_limbs1},
         {"limbs2", add_limbs2},

@@ -33,6 +33,15 @@ namespace bench
             ggml::backend* cpu;
             std::map<unsigned, ggml::threadpool*> pools;
 
+            explicit engine(library const& g) : functions(g), cpu(g.cpu_init()) {}
+            engine(engine const&) = delete;
+            ~engine()
+            {
+                functions.backend_free(cpu);
+                for (auto const& [threads, pool] : pools)
+                    functions.threadpool_free(pool);
+            }
+
             ggml::threadpool* pool(unsigned threads)
             {
                 ggml::threadpool*& p = pools[threads];
@@ -62,8 +71,7 @@ namespace bench
             {
                 library g(o.ggml, o.ggml_cpu);
                 benchmark::AddCustomContext("ggml", jackplane::text(g.version(), ", CPU variant ", g.variant()));
-                auto* const cpu = g.cpu_init();
-                return {std::make_unique<engine>(engine{g, cpu, {}}), {}};
+                return {std::make_unique<engine>(g), {}};
             }
             catch (std::exception const& e)
             {

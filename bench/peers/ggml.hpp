@@ -73,6 +73,7 @@ namespace bench::ggml
         // the CPU
         registry* (*cpu_registry)();
         backend* (*cpu_init)();
+        void (*backend_free)(backend*);
         void (*set_threads)(backend*, int);
         void (*set_threadpool)(backend*, threadpool*);
         int (*compute)(backend*, graph*); // 0: well
@@ -80,6 +81,7 @@ namespace bench::ggml
         void* (*registry_function)(registry*, char const* name);
         void (*threadpool_params_init)(threadpool_params*, int threads);
         threadpool* (*threadpool_new)(threadpool_params*);
+        void (*threadpool_free)(threadpool*);
         void (*threadpool_pause)(threadpool*);
         void (*threadpool_resume)(threadpool*);
 

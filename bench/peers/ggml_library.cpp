@@ -86,6 +86,7 @@ namespace bench::ggml
         find(m_base, "ggml_backend_cpu_buffer_type", cpu_buffer_type);
         find(m_base, "ggml_backend_alloc_ctx_tensors_from_buft", alloc_tensors);
         find(m_base, "ggml_backend_buft_name", buffer_type_name);
+        find(m_base, "ggml_backend_free", backend_free);
         find(m_base, "ggml_backend_buffer_free", buffer_free);
         find(m_base, "ggml_backend_buffer_get_base", buffer_base);
         find(m_base, "ggml_backend_buffer_get_size", buffer_size);
@@ -100,6 +101,7 @@ namespace bench::ggml
         find(cpu, "ggml_backend_cpu_set_n_threads", set_threads);
         find(cpu, "ggml_backend_cpu_set_threadpool", set_threadpool);
         find(cpu, "ggml_threadpool_new", threadpool_new);
+        find(cpu, "ggml_threadpool_free", threadpool_free);
         find(cpu, "ggml_threadpool_pause", threadpool_pause);
         find(cpu, "ggml_threadpool_resume", threadpool_resume);
         log_set([](int level, char const* text, void*)

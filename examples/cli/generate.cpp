@@ -3,6 +3,7 @@
 #include "../llama/nested_model.hpp"
 #include "../llama/tokenizer.hpp"
 #include "commands.hpp"
+#include "decoding.hpp"
 #include <nlohmann/json.hpp>
 #include <algorithm>
 #include <chrono>
@@ -20,6 +21,7 @@ namespace cli
             unsigned bits = 0; // 0: the widest
             std::size_t count = 120;
             llama::sampling sampling;
+            decoding how;
             bool json = false;
 
             void run() const
@@ -37,7 +39,8 @@ namespace cli
                 llama::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
                 std::size_t const room = std::min(m.sizes.context, start.size() + count);
-                llama::decoder decode(m, width, room);
+                llama::decoder decode(m, width, room, llama::activation_of(how.activation),
+                                      jackplane::team(how.threads));
                 std::string text;
                 auto const begin = std::chrono::steady_clock::now();
                 std::size_t const told = llama::generate(
@@ -57,6 +60,8 @@ namespace cli
                 if (json)
                     std::printf("%s\n", nlohmann::ordered_json{{"model", model},
                                                                {"bits", asked},
+                                                               {"activation", how.activation},
+                                                               {"threads", how.threads},
                                                                {"prompt", prompt},
                                                                {"text", text},
                                                                {"tokens", told},
@@ -86,6 +91,7 @@ namespace cli
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
         sub->add_option("--seed", c->sampling.seed, "same seed, same text")->capture_default_str();
+        c->how.add_to(*sub);
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });
     }

@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-// jackplane: quantize a model once, look at it, cut it, score it, let it write.
+// jackplane: quantize a model once, look at it, cut it, score it, let it write; measure a machine.
 // Exit codes: 0 done; 1 bad data, with one line that says where; 2 bad usage.
 int main(int argc, char** argv)
 {
@@ -25,6 +25,7 @@ int main(int argc, char** argv)
     cli::add_cut(app);
     cli::add_eval(app);
     cli::add_generate(app);
+    cli::add_bench_decode(app);
     try
     {
         app.parse(argc, argv);

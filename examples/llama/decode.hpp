@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/multiply/activation.hpp>
+#include <jackplane/core/team.hpp>
+#include "activation.hpp"
 #include "forward.hpp"
 #include "packed_model.hpp"
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace llama
 {
+    // The kernels that this machine runs.
+    char const* kernels_name();
+
     // Token-by-token decoding on packed weights at one width, with a key-value cache. Allocates nothing after the first
-    // token. The model must outlive it.
+    // token. The model must outlive it. The team shares the linear layers; the logits do not depend on its size.
     class decoder
     {
     public:
         // Throws width_error when some matrix has no such width. room: the most tokens of one text.
-        decoder(packed_model const& m, unsigned bits, std::size_t room)
+        decoder(packed_model const& m, unsigned bits, std::size_t room, activation const& how = {},
+                jackplane::team team = jackplane::team(1))
             : _model(&m),
               _bits(bits),
+              _how(fitted(how, m)),
+              _team(std::move(team)),
               _room(room),
               _rotary(room, m.sizes.head_dim, m.sizes.rope_theta),
               _keys(m.sizes.layers * room * m.sizes.kv_width()),
@@ -58,7 +66,7 @@ namespace llama
                 std::size_t const first = layer * per_layer;
                 layer_norms const norms = norms_of(layer);
                 rms_norm(_stream.data(), norms.attention, _normed.data(), &inverse, 1, c.hidden, c.rms_norm_eps);
-                jackplane::exact::prepare(std::span<float const>(_normed), _prepared);
+                prepare(_normed);
                 std::span<float> const qkv(_qkv);
                 product(first, qkv.first(c.query_width()));
                 product(first + 1, qkv.subspan(c.query_width(), c.kv_width()));
@@ -68,7 +76,7 @@ namespace llama
                 add_to_stream();
 
                 rms_norm(_stream.data(), norms.mlp, _normed.data(), &inverse, 1, c.hidden, c.rms_norm_eps);
-                jackplane::exact::prepare(std::span<float const>(_normed), _prepared);
+                prepare(_normed);
                 std::span<float> const gate_up(_gate_up);
                 product(first + 4, gate_up.first(c.intermediate));
                 product(first + 5, gate_up.last(c.intermediate));
@@ -101,10 +109,12 @@ namespace llama
             return {norm, norm + c.hidden};
         }
 
+        static activation fitted(activation how, packed_model const& m); // its group shrunk until it divides those of the matrices
+        void prepare(std::span<float const> x);
         void product(std::size_t i, std::span<float> y); // y = matrix i times the prepared x
         void product_of(std::vector<float> const& x, std::size_t i, std::span<float> y)
         {
-            jackplane::exact::prepare(std::span<float const>(x), _prepared);
+            prepare(x);
             product(i, y);
         }
         void add_to_stream()
@@ -140,10 +150,12 @@ namespace llama
 
         packed_model const* _model;
         unsigned _bits;
+        activation _how;
+        prepared_x _prepared;
+        jackplane::team _team;
         std::size_t _room, _position = 0;
         rotary_table<float> _rotary;
         std::vector<float> _keys, _values; // [layers, room, kv_width]
         std::vector<float> _stream, _normed, _qkv, _attended, _branch, _gate_up, _active, _scores, _logits;
-        jackplane::exact::prepared _prepared;
     };
 }

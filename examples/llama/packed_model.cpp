@@ -108,7 +108,7 @@ namespace llama
         }
         if (!sizes.tied)
             dense -= (sizes.vocabulary - 1) * sizes.hidden;
-        return {8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(weights, 1)),
+        return {8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(weights, 1)), bytes,
                 bytes + dense * sizeof(jackplane::half)};
     }
 }

@@ -59,7 +59,8 @@ namespace llama
 
         struct cost
         {
-            double effective_bits;       // 8 * bytes read of packed matrices / their weights
+            double effective_bits;       // 8 * packed_bytes / weights of the packed matrices
+            std::size_t packed_bytes;    // what decoding one token reads of them
             std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding
         };
         cost cost_at(unsigned bits) const;

@@ -20,7 +20,7 @@ namespace
     }
 
     // A Zen 5: every feature that is looked at.
-    constexpr x86_registers everything{bits({0, 9, 12, 19, 20, 23, 27, 28, 29}), bits({5, 16, 30, 31}), bits({11}),
+    constexpr x86_registers everything{bits({0, 9, 12, 19, 20, 23, 27, 28, 29}), bits({5, 16, 17, 28, 30, 31}), bits({11}),
                                        bits({4, 5}), 0xe7};
     constexpr x86_registers without(std::uint32_t x86_registers::*where, unsigned bit)
     {
@@ -73,7 +73,7 @@ TEST_CASE("each x86 feature counts by its own bit")
     for (unsigned const bit : {0u, 9u, 12u, 19u, 20u, 23u, 28u, 29u}) // SSE3 .. POPCNT, FMA, AVX, F16C
         CHECK(features_of(without(&x86_registers::leaf1_ecx, bit)) == nothing);
     CHECK(features_of(without(&x86_registers::leaf7_ebx, 5)) == nothing);
-    for (unsigned const bit : {16u, 30u, 31u}) // F, BW, VL
+    for (unsigned const bit : {16u, 17u, 28u, 30u, 31u}) // F, DQ, CD, BW, VL
         CHECK(features_of(without(&x86_registers::leaf7_ebx, bit)) == expected({"avx2", "avx2_vnni"}));
     // a bf16 unit holds VNNI instructions too: BF16 alone (Cooper Lake masked by a hypervisor) does not run it
     CHECK(features_of(without(&x86_registers::leaf7_ecx, 11)) == expected({"avx2", "avx2_vnni", "avx512"}));
@@ -159,7 +159,8 @@ TEST_CASE("this machine: what /proc/cpuinfo says")
     };
     cpu_features const& f = this_cpu();
     CHECK(f.avx2 == listed({"avx", "avx2", "fma", "f16c"}));
-    CHECK(f.avx512 == listed({"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl"}));
+    CHECK(f.avx512 == listed({"avx2", "fma", "f16c", "avx512f", "avx512cd", "avx512dq", "avx512bw",
+                                    "avx512vl"}));
     CHECK(f.avx512_vnni == (f.avx512 && listed({"avx512_vnni"})));
     // Linux knows these two words since 5.3 and 5.12: an older one does not list what the CPU has
     CHECK(f.avx512_bf16 >= (f.avx512_vnni && listed({"avx512_bf16"})));

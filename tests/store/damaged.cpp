@@ -221,7 +221,7 @@ TEST_CASE("a header made wrong on purpose, its digest made right")
     };
 
     has(edited("\"jackplane.nested\"", "\"pt\""), "expected jackplane.nested, found 'pt'");
-    has(edited("\"format_version\":\"0\"", "\"format_version\":\"1\""), "expected 0, found '1'");
+    has(edited("\"format_version\":\"1\"", "\"format_version\":\"2\""), "expected 1, found '2'");
     has(edited("\"header_digest\":", "\"header_Digest\":"), "expected 16 digits, found none");
     has(edited("\"nested\":", "\"Nested\":"), "expected JSON");
     has(setting(R"({"slice":)", R"([{"slice":)"), "expected JSON");

@@ -50,12 +50,12 @@ namespace jackplane::inline v0
         }
     };
 
-    struct avx512 : common // F, BW, VL
+    struct avx512 : common // F, CD, DQ, BW, VL: what every CPU with BW has
     {
         static constexpr char const* name() noexcept { return "avx512"; }
         static constexpr bool supported() noexcept
         {
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) // they imply F
             return true;
 #else
             return false;

@@ -48,7 +48,7 @@ namespace jackplane::inline v0
         cpu_features f;
         f.avx2 = saves_ymm && avx_fma_f16c && all(r.leaf7_ebx, 5);
         f.avx2_vnni = f.avx2 && all(r.leaf7_1_eax, 4);
-        f.avx512 = f.avx2 && saves_zmm && all(r.leaf7_ebx, 16, 30, 31); // F, BW, VL
+        f.avx512 = f.avx2 && saves_zmm && all(r.leaf7_ebx, 16, 17, 28, 30, 31); // F, DQ, CD, BW, VL
         f.avx512_vnni = f.avx512 && all(r.leaf7_ecx, 11);
         f.avx512_bf16 = f.avx512_vnni && all(r.leaf7_1_eax, 5);
         return f;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "arch.hpp"
 #include "dispatch/task.hpp"
+#include "multiply.hpp"
 
 namespace jackplane::inline v0
 {
@@ -17,6 +17,7 @@ namespace jackplane::inline v0
 
     // The tag of a program that is built for no machine in particular and runs the best kernels of the one it meets:
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
+    //     how.prepare<dispatched>(x, ready);
     //     multiply<compensated, dispatched>(a.prefix(4), ready, y);
     // A link error about dispatch::table<...> names a format or an activation that the target was not asked to build.
     struct dispatched : common
@@ -24,10 +25,10 @@ namespace jackplane::inline v0
         static char const* name() { return chosen_arch().name; }
         static constexpr bool supported() noexcept { return true; }
 
-        template <class Task, class... Args>
-        static void run(Args&&... args)
+        template <class Task>
+        static typename Task::signature* function()
         {
-            dispatch::table<Task>()[chosen_arch().place](static_cast<Args&&>(args)...);
+            return dispatch::table<Task>()[chosen_arch().place];
         }
     };
 }

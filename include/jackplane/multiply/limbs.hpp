@@ -2,6 +2,7 @@
 #pragma once
 #include "activation.hpp"
 #include "best.hpp"
+#include "dispatch/task.hpp"
 #include "kernel/limbs.hpp"
 
 namespace jackplane::inline v0
@@ -52,7 +53,11 @@ namespace jackplane::inline v0
             into.m_scales.resize(groups * places);
             into.m_sums.resize(groups * places * Limbs);
             kernel::limbs_memory const to{into.m_q.data(), into.m_scales.data(), into.m_sums.data()};
-            kernel::prepare_limbs<Arch, Limbs>(floats, group, {largest, smallest_scale}, to, Arch{});
+            kernel::limbs_range const range{largest, smallest_scale};
+            if constexpr (dispatch::decides_at_run_time<Arch, dispatch::prepare_limbs<Limbs>>)
+                Arch::template function<dispatch::prepare_limbs<Limbs>>()(floats, group, range, to);
+            else
+                kernel::prepare_limbs<Arch, Limbs>(floats, group, range, to, Arch{});
         }
         template <class Arch = best_arch, element T>
         void prepare(std::span<T const> x, prepared& into) const

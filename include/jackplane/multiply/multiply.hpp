@@ -5,6 +5,7 @@
 #include "../core/parallel.hpp"
 #include "best.hpp"
 #include "brain.hpp"
+#include "dispatch/task.hpp"
 #include "kernel.hpp"
 #include "limbs.hpp"
 #include "sum.hpp"
@@ -39,7 +40,15 @@ namespace jackplane::inline v0
         JACKPLANE_EXPECTS(x.cols() == v.cols && y.cols == v.rows, shape_error, "a matrix of ", v.rows, " x ", v.cols,
                           " times x of ", x.cols(), " into y of ", y.cols);
         JACKPLANE_EXPECTS(first <= last && last <= v.rows, shape_error, "rows ", first, " to ", last, " of ", v.rows);
-        if (first < last)
+        using task = dispatch::multiply_rows<std::remove_cvref_t<decltype(v)>, X>;
+        if constexpr (dispatch::decides_at_run_time<Arch, task>)
+        {
+            static_assert(std::same_as<Acc, compensated>, "kernels that are chosen at run time know compensated alone");
+            auto const run = Arch::template function<task>(); // throws arch_error
+            if (first < last)
+                run(v, x.view(), y.data, y.stride, first, last);
+        }
+        else if (first < last)
             kernel::multiply_rows<Acc, Arch>(v, x.view(), y.data, y.stride, first, last);
     }
     template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X>

@@ -77,8 +77,12 @@ namespace jackplane::inline v0
         packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
                                        Parallel& parallel, Fill&& fill)
         {
+            std::array<std::byte*, L::count> plane{};
             for (std::size_t p = 0; p < v.planes; ++p)
-                storage->plane[p].resize(v.panels * v.blocks * L::bytes(p));
+            {
+                storage->plane[p].resize(p * plane_stagger + v.panels * v.blocks * L::bytes(p));
+                v.plane[p] = plane[p] = storage->plane[p].data() + p * plane_stagger;
+            }
             parallel(v.panels, [&](std::size_t first, std::size_t last)
             {
                 std::array<code, block::codes> codes;
@@ -89,11 +93,9 @@ namespace jackplane::inline v0
                         for (code& q : codes) // L::pack takes codes of all its bits
                             q = static_cast<code>(q << (L::bits - v.bits));
                         for (std::size_t p = 0; p < v.planes; ++p)
-                            L::pack(p, codes.data(), storage->plane[p].data() + (panel * v.blocks + nth) * L::bytes(p));
+                            L::pack(p, codes.data(), plane[p] + (panel * v.blocks + nth) * L::bytes(p));
                     }
             });
-            for (std::size_t p = 0; p < v.planes; ++p)
-                v.plane[p] = storage->plane[p].data();
             v.scales = storage->scales.data();
             v.zeros = std::same_as<Z, no_zero> ? nullptr : storage->zeros.data();
             return {v, storage};

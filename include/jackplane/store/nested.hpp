@@ -19,7 +19,8 @@
 // <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 // <layer>.scale      F16, BF16 or F32 [panels, groups, 16]
 // <layer>.zero       U8 or F16, the same shape; none for symmetric codes
-// __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole
+// __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole; the first
+//                    tensor of the n-th level n * plane_stagger further, so that a layer's planes are apart as in memory
 //
 // A file whose length is a level's end is a nested file of that many bits, although its header lists more: a download
 // may stop there (`truncate -s END`). Readers of plain safetensors need the header that cut() writes.
@@ -35,7 +36,7 @@ namespace jackplane::inline v0::nested
     using safetensors::metadata_map;
 
     inline constexpr std::string_view format_name = "jackplane.nested";
-    inline constexpr std::string_view format_version = "0"; // may change until the layout is frozen
+    inline constexpr std::string_view format_version = "1"; // tests/pack/planes.cpp holds its bytes
     inline constexpr std::size_t page = 4096;               // where data and levels start
     inline constexpr std::size_t alignment = 64;            // where tensors start
     inline constexpr std::string_view pad_prefix = "__pad__.";

@@ -125,7 +125,7 @@ namespace jackplane::inline v0::nested
             settings s;
             std::uint64_t size = 0;
 
-            void add(safetensors::item item, std::size_t multiple = alignment);
+            void add(safetensors::item item, std::size_t multiple = alignment, std::size_t beyond = 0);
             void end_level(unsigned bits);
         };
         plan arrange() const;
@@ -134,10 +134,11 @@ namespace jackplane::inline v0::nested
         std::vector<detail::nested_layer> _layers;
     };
 
-    inline void writer::plan::add(safetensors::item item, std::size_t multiple)
+    // The item starts `beyond` bytes after a multiple of `multiple`.
+    inline void writer::plan::add(safetensors::item item, std::size_t multiple, std::size_t beyond)
     {
         static constexpr std::array<std::byte, page> zeros{};
-        if (std::uint64_t const pad = (multiple - size % multiple) % multiple; pad != 0)
+        if (std::uint64_t const pad = (multiple - size % multiple + beyond) % multiple; pad != 0)
         {
             std::string name = std::string(pad_prefix) + std::to_string(items.size());
             auto const bytes = std::span(zeros).first(static_cast<std::size_t>(pad));
@@ -180,27 +181,29 @@ namespace jackplane::inline v0::nested
         }
         JACKPLANE_EXPECTS(!levels.empty(), format_error, "a nested file without a packed matrix");
         p.end_level(0);
+        std::size_t stagger = 0;
         for (unsigned const bits : levels)
         {
             std::size_t multiple = page; // for the first of the level
+            std::size_t const beyond = std::exchange(stagger, stagger + plane_stagger) % page;
+            auto const add_next = [&](safetensors::item item)
+            {
+                std::size_t const first = multiple == page ? beyond : 0;
+                p.add(std::move(item), std::exchange(multiple, alignment), first);
+            };
             for (detail::nested_layer const& l : _layers)
                 for (std::size_t i = 0; i < l.own.size(); ++i)
                     if (l.is.own[i] == bits)
                     {
-                        p.add({scale_name(l.name, bits), l.is.scale, l.is.scale_shape(), l.own[i].first, {}},
-                              std::exchange(multiple, alignment));
+                        add_next({scale_name(l.name, bits), l.is.scale, l.is.scale_shape(), l.own[i].first, {}});
                         if (l.is.zero != "none")
-                            p.add({zero_name(l.name, bits),
-                                   *find_dtype(l.is.zero),
-                                   l.is.scale_shape(),
-                                   l.own[i].second,
-                                   {}});
+                            add_next({zero_name(l.name, bits), *find_dtype(l.is.zero), l.is.scale_shape(),
+                                      l.own[i].second, {}});
                     }
             for (detail::nested_layer const& l : _layers)
                 for (std::size_t i = 0; i < l.planes.size(); ++i)
                     if (l.is.bits_through(i) == bits)
-                        p.add({plane_name(l.name, i), dtype::U8, l.is.plane_shape(i), l.planes[i], {}},
-                              std::exchange(multiple, alignment));
+                        add_next({plane_name(l.name, i), dtype::U8, l.is.plane_shape(i), l.planes[i], {}});
             p.end_level(bits);
         }
         return p;

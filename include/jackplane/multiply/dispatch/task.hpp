@@ -4,6 +4,7 @@
 #include <utility>
 #include "../../pack/packed.hpp"
 #include "../arch.hpp"
+#include "../kernel/limbs.hpp"
 
 namespace jackplane::inline v0
 {
@@ -28,6 +29,20 @@ namespace jackplane::inline v0
             static void run(View const& a, x_view const& x, float* y, std::size_t stride, std::size_t first,
                             std::size_t last);
         };
+
+        // x -> its integers
+        template <unsigned Limbs>
+        struct prepare_limbs
+        {
+            using signature = void(exact_view const& x, std::size_t group, kernel::limbs_range range,
+                                   kernel::limbs_memory to);
+            template <class Arch>
+            static void run(exact_view const& x, std::size_t group, kernel::limbs_range range, kernel::limbs_memory to);
+        };
+
+        // Arch::function<Task>() is the task as the machine can do it.
+        template <class Arch, class Task>
+        concept decides_at_run_time = requires { Arch::template function<Task>(); };
 
         // Task::run<Arch>, defined and instantiated in the units of Arch alone.
         template <class Arch, class Task, class Signature = typename Task::signature>

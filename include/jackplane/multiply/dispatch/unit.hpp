@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../pack/any_packed.hpp"
+#include "../brain.hpp"
 #include "../kernel.hpp"
+#include "../limbs.hpp"
 #include "task.hpp"
 
 // Included by the units of jackplane_add_kernels that are compiled with an arch's flags: no weak symbol of theirs may
@@ -22,6 +24,15 @@ namespace jackplane::inline v0
                                                 std::size_t first, std::size_t last)
         {
             kernel::multiply_rows<compensated, typename kernels_of<Arch>::arch>(a, x, y, stride, first, last);
+        }
+
+        template <unsigned Limbs>
+        template <class Arch>
+        void prepare_limbs<Limbs>::run(exact_view const& x, std::size_t group, kernel::limbs_range range,
+                                       kernel::limbs_memory to)
+        {
+            using arch = typename kernels_of<Arch>::arch;
+            kernel::prepare_limbs<arch, Limbs>(x, group, range, to, arch{});
         }
 
         template <class Arch, class Task, class... Args>

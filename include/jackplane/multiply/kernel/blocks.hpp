@@ -6,25 +6,45 @@ namespace jackplane::inline v0
 {
     namespace kernel
     {
-        // The decoded weights of a block, without step and base, as floats [32 columns, 16 rows]: any layout and codebook.
+        // The decoded weights of a block, without step and base, as floats [32 columns, 16 rows]: any layout and
+        // codebook. (Not by L::unpack: its code, in this arch's instructions, would have a name without the arch.)
         template <class Arch, class View>
         [[gnu::noinline]] void decode_block(View const& a, std::size_t nth, float* w) noexcept
         {
             using L = typename View::layout;
-            std::byte const* from[L::count];
-            for (std::size_t p = 0; p < a.planes; ++p)
-                from[p] = a.plane[p] + nth * L::bytes(p);
-            code q[block::codes];
-            L::unpack(a.planes, from, q);
-            for (std::size_t row = 0; row < block::rows; ++row)
-                for (std::size_t col = 0; col < block::cols; ++col)
-                {
-                    code const c = q[row * block::cols + col];
-                    if constexpr (linear_codebook<typename View::codebook_type>)
-                        w[col * block::rows + row] = static_cast<float>(c);
-                    else
-                        w[col * block::rows + row] = a.book.decode(c);
-                }
+            using C = typename View::codebook_type;
+            code q[block::codes] = {}; // [steps, lanes]
+            for_each<L::count>([&](auto p) __attribute__((always_inline)) {
+                constexpr unsigned width = L::widths[p], mask = (1u << width) - 1;
+                if (p < a.planes)
+                    for_each<block::steps>([&](auto s) __attribute__((always_inline)) {
+                        constexpr field f = field_of(width, s);
+                        std::byte const* const from = a.plane[p] + nth * L::bytes(p) + f.vector * block::lanes;
+                        code* const to = q + s * block::lanes;
+                        for (std::size_t lane = 0; lane < block::lanes; ++lane)
+                        {
+                            unsigned const bits = std::to_integer<unsigned>(from[lane]) >> f.shift & mask;
+                            to[lane] = static_cast<code>(unsigned{to[lane]} << width | bits);
+                        }
+                    });
+            });
+            constexpr bool small = !linear_codebook<C> && C::size <= 16;
+            [[maybe_unused]] float entry[small ? C::size : 1];
+            if constexpr (small)
+                for_each<C::size>([&](auto i) __attribute__((always_inline)) {
+                    entry[i] = a.book.decode(static_cast<code>(i));
+                });
+            for (std::size_t i = 0; i < block::codes; ++i)
+            {
+                std::size_t const step = i / block::lanes, lane = i % block::lanes;
+                float& to = w[(4 * step + lane % 4) * block::rows + lane / 4];
+                if constexpr (linear_codebook<C>)
+                    to = static_cast<float>(q[i]);
+                else if constexpr (small)
+                    to = entry[q[i]];
+                else
+                    to = a.book.decode(q[i]);
+            }
         }
 
         // The same by vectors, for an aligned layout and a codebook that fits them. One text for all widths: planes that
@@ -39,8 +59,9 @@ namespace jackplane::inline v0
             floats const unit(1 / (decode::unit * static_cast<float>(1u << (L::bits - a.bits))));
             std::byte const nothing[block::lanes * 8] = {};
             std::array<std::byte const*, L::count> plane;
-            for (std::size_t p = 0; p < L::count; ++p)
+            for_each<L::count>([&](auto p) __attribute__((always_inline)) {
                 plane[p] = p < a.planes ? a.plane[p] + nth * L::bytes(p) : nothing;
+            });
             for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, L::bits>(plane, V::rows * 4))
             {
                 auto const codes = fields<V, L, L::bits, decode::width>(plane);

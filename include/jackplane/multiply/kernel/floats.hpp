@@ -30,14 +30,13 @@ namespace jackplane::inline v0
                 if constexpr (looks_up)
                 {
                     float entry[16];
-                    for (unsigned i = 0; i < 16; ++i)
-                    {
-                        unsigned const q = (i & ((1u << width) - 1)) >> (width - Bits);
+                    for_each<16>([&](auto i) __attribute__((always_inline)) {
+                        constexpr unsigned q = (i & ((1u << width) - 1)) >> (width - Bits);
                         if constexpr (linear_codebook<C>)
                             entry[i] = static_cast<float>(q);
                         else
                             entry[i] = book.decode(static_cast<code>(q));
-                    }
+                    });
                     return V::make_table(entry);
                 }
                 else

@@ -54,9 +54,10 @@ namespace jackplane::inline v0
                 {
                     std::uint8_t entry[16];
                     float const low = book.decode(0);
-                    for (unsigned i = 0; i < 16; ++i)
+                    for_each<16>([&](auto i) __attribute__((always_inline)) {
                         entry[i] =
                             static_cast<std::uint8_t>((book.decode(static_cast<code>(i)) - low) / unit(book) + 0.5f);
+                    });
                     return V::make_bytes(entry);
                 }
                 else

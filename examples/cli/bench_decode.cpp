@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/decode.hpp"
+#include "../llama/random_model.hpp"
+#include "commands.hpp"
+#include "decoding.hpp"
+#include <jackplane/core/team.hpp>
+#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cli
+{
+    namespace
+    {
+        using clock = std::chrono::steady_clock;
+
+        double seconds_since(clock::time_point begin)
+        {
+            return std::chrono::duration<double>(clock::now() - begin).count();
+        }
+
+        double median(std::vector<double> values)
+        {
+            std::sort(values.begin(), values.end());
+            std::size_t const n = values.size();
+            return (values[(n - 1) / 2] + values[n / 2]) / 2;
+        }
+
+        // READ, what the memory gives: a plain sum over 512 MB by as many threads.
+        class reader
+        {
+        public:
+            static constexpr std::size_t bytes = std::size_t{512} << 20;
+
+            double operator()(jackplane::team const& team) // seconds
+            {
+                auto const begin = clock::now();
+                team(_memory.size() / unit, [&](std::size_t first, std::size_t last)
+                {
+                    std::array<std::uint64_t, unit> sum{};
+                    for (std::uint64_t const *at = _memory.data() + first * unit, *end = _memory.data() + last * unit;
+                         at != end; at += unit)
+                        for (std::size_t i = 0; i < unit; ++i)
+                            sum[i] += at[i];
+                    for (std::uint64_t const part : sum)
+                        _total += part;
+                });
+                return seconds_since(begin);
+            }
+
+        private:
+            static constexpr std::size_t unit = 32;
+            jackplane::aligned_vector<std::uint64_t> _memory =
+                jackplane::aligned_vector<std::uint64_t>(bytes / sizeof(std::uint64_t), 1);
+            std::atomic<std::uint64_t> _total = 0; // or nobody would sum
+        };
+
+        // One width: greedy decoding, every token timed.
+        class runner
+        {
+        public:
+            runner(llama::packed_model const& m, unsigned width, std::size_t tokens, llama::activation const& how,
+                   jackplane::team const& team)
+                : bits(width), weight_bytes(m.cost_at(width).packed_bytes), _decode(m, width, tokens, how, team)
+            {
+            }
+
+            unsigned bits;
+            std::size_t weight_bytes; // of one token
+            llama::token last = 1;
+            std::vector<double> seconds;
+
+            double step()
+            {
+                auto const begin = clock::now();
+                auto const logits = _decode(last);
+                double const took = seconds_since(begin);
+                last = static_cast<llama::token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+                return took;
+            }
+
+        private:
+            llama::decoder _decode;
+        };
+
+        struct bench_decode_command
+        {
+            std::string shape = "1b";
+            decoding how;
+            std::vector<unsigned> bits{8, 7, 6, 5, 4, 3, 2, 1};
+            std::size_t tokens = 16;
+            bool json = false;
+
+            void run() const
+            {
+                auto const m = llama::random_planes(llama::shape_of(shape), 1);
+                jackplane::team const team(how.threads);
+                reader read;
+                std::vector<runner> runners;
+                for (unsigned const width : bits)
+                    runners.emplace_back(m, width, tokens + 1, llama::activation_of(how.activation), team);
+                std::vector<double> reads;
+                read(team);
+                for (runner& r : runners)
+                    r.step(); // touches all memory, starts the team
+                for (std::size_t i = 0; i < tokens; ++i) // in turns: what disturbs the machine disturbs all
+                {
+                    reads.push_back(read(team));
+                    for (runner& r : runners)
+                        r.seconds.push_back(r.step());
+                }
+                print(m, static_cast<double>(reader::bytes) / median(reads), runners);
+            }
+
+        private:
+            void print(llama::packed_model const& m, double read_rate, std::vector<runner> const& runners) const
+            {
+                nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+                if (!json)
+                    std::printf("%s: %.0f M packed weights, groups of 64, the output matrix among them; x as %s, %u "
+                                "threads, kernels %s\nREAD %.1f GB/s\n\n bits | tokens/s | ms/token |  best ms | "
+                                "MB/token | GB/s of weights | of READ\n"
+                                "------|----------|----------|----------|----------|-----------------|--------\n",
+                                shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.activation.c_str(),
+                                how.threads, llama::kernels_name(), read_rate / 1e9);
+                for (runner const& r : runners)
+                {
+                    double const middle = median(r.seconds), bytes = static_cast<double>(r.weight_bytes);
+                    double const best = *std::min_element(r.seconds.begin(), r.seconds.end());
+                    if (json)
+                        rows.push_back({{"bits", r.bits},
+                                        {"tokens_per_second", 1 / middle},
+                                        {"ms_per_token", 1e3 * middle},
+                                        {"best_ms_per_token", 1e3 * best},
+                                        {"weight_bytes_per_token", r.weight_bytes},
+                                        {"bytes_per_second", bytes / middle},
+                                        {"read_fraction", bytes / middle / read_rate},
+                                        {"last_token", r.last}});
+                    else
+                        std::printf("%5u | %8.2f | %8.2f | %8.2f | %8.1f | %15.2f | %6.1f%%\n", r.bits, 1 / middle,
+                                    1e3 * middle, 1e3 * best, bytes / 1e6, bytes / middle / 1e9,
+                                    100 * bytes / middle / read_rate);
+                }
+                if (json)
+                    std::printf("%s\n", nlohmann::ordered_json{{"shape", shape},
+                                                               {"packed_weights", m.table.tuned_size()},
+                                                               {"activation", how.activation},
+                                                               {"threads", how.threads},
+                                                               {"tokens", tokens},
+                                                               {"kernels", llama::kernels_name()},
+                                                               {"read_bytes_per_second", read_rate},
+                                                               {"rows", rows}}
+                                            .dump(2)
+                                            .c_str());
+            }
+        };
+    }
+
+    void add_bench_decode(CLI::App& app)
+    {
+        auto const c = std::make_shared<bench_decode_command>();
+        CLI::App* const sub =
+            app.add_subcommand("bench-decode", "Tokens per second of random weights at each width, bound by memory");
+        sub->add_option("--shape", c->shape, "sizes of the model")
+            ->check(CLI::IsMember(llama::shape_names()))
+            ->capture_default_str();
+        sub->add_option("--bits", c->bits, "widths, as 8,4,2; default: all")->delimiter(',')->check(CLI::Range(1u, 8u));
+        c->how.add_to(*sub);
+        sub->add_option("--tokens", c->tokens, "how many to time; the medians are told")
+            ->check(CLI::Range(1, 1024))
+            ->capture_default_str();
+        sub->add_flag("--json", c->json, "report as JSON");
+        sub->callback([c] { c->run(); });
+    }
+}

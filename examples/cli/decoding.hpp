@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <thread>
+
+namespace cli
+{
+    // What every command that decodes may be told.
+    struct decoding
+    {
+        std::string activation = "limbs3";
+        unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+
+        void add_to(CLI::App& command)
+        {
+            command.add_option("--activation", activation, "x of linear layers: fp32, or bytes, three as good as fp32")
+                ->check(CLI::IsMember({"exact", "limbs1", "limbs2", "limbs3"}))
+                ->capture_default_str();
+            command.add_option("--threads", threads, "for linear layers; default: all cores")
+                ->check(CLI::Range(1u, 1024u));
+        }
+    };
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// A kernel behind virtual functions, so that its law is compiled once and not for every format and activation; matrices
+// of random codes, and how far y may be from the exact product.
+#include <functional>
+#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/pack/pack.hpp>
+#include "linear_map.hpp"
+
+namespace laws
+{
+    struct code_matrix // scales and zeros are rounded to what is stored when it is packed
+    {
+        std::size_t rows, cols;
+        jackplane::group_grid grid;
+        std::vector<jackplane::code> codes; // [rows, cols]
+        std::vector<float> scales, zeros;   // [rows, groups] or [1]
+    };
+
+    struct kernel_subject
+    {
+        std::vector<unsigned> widths; // that it can be read at
+        unsigned bits;                // of a whole code
+        bool linear;
+        std::vector<float> book;      // what the codes of a table stand for
+        float (*random_zero)(sequence&); // among those that can be stored
+        unsigned limbs;                  // of x; 0: read as it is
+        float largest;                   // x / scale of x
+
+        virtual ~kernel_subject() = default;
+        virtual void pack(code_matrix& q) = 0;
+        // x_group: columns that share a scale of x
+        virtual void prepare(jackplane::matrix_view<float const> x, std::size_t x_group) = 0;
+        virtual void multiply(unsigned width, jackplane::matrix_view<float> y, unsigned threads) const = 0;
+        virtual void multiply_rows(unsigned width, jackplane::matrix_view<float> y, std::size_t first,
+                                   std::size_t last) const = 0;
+        virtual void define(unsigned width, jackplane::matrix_view<float> y) const = 0; // by scalar
+
+        void prepare(std::vector<float> const& x, std::size_t vectors, std::size_t x_group)
+        {
+            prepare({x.data(), vectors, x.size() / vectors}, x_group);
+        }
+        std::vector<float> times(unsigned width, std::size_t rows, std::size_t vectors) const // y [vectors, rows]
+        {
+            std::vector<float> y(vectors * rows, 7.0f);
+            multiply(width, {y.data(), vectors, rows}, 1);
+            return y;
+        }
+        exact_number value(unsigned code, unsigned width) const // in steps of a whole code
+        {
+            unsigned const cell = 1u << (bits - width);
+            return linear ? static_cast<exact_number>(code / cell * cell) + static_cast<exact_number>(cell - 1) / 2
+                          : exact_number{book[code]};
+        }
+    };
+
+    template <jackplane::code_layout L, jackplane::scale_number S = jackplane::half,
+              jackplane::zero_number Z = std::uint8_t, jackplane::codebook C = jackplane::uniform<L::bits>>
+    struct format
+    {
+        using layout = L;
+        using codes = jackplane::quantized<C, S, Z>;
+        using matrix = jackplane::packed<L, C, S, Z>;
+    };
+    template <class F, class How> // a format and an activation
+    struct seat
+    {
+        using format = F;
+        using how = How;
+    };
+
+    inline void run_on_threads(std::size_t tasks, std::function<void(std::size_t)> const& task)
+    {
+        jackplane::threads{static_cast<unsigned>(tasks)}(tasks, [&](std::size_t first, std::size_t last)
+        {
+            for (std::size_t i = first; i < last; ++i)
+                task(i);
+        });
+    }
+
+    template <class Seat>
+    class kernel_of final : public kernel_subject
+    {
+        using F = typename Seat::format;
+        using How = typename Seat::how;
+        using codes = typename F::codes;
+        using C = typename codes::codebook_type;
+        using S = typename decltype(codes::scales)::value_type;
+        using Z = typename decltype(codes::zeros)::value_type;
+
+    public:
+        kernel_of()
+        {
+            bits = C::bits;
+            linear = jackplane::linear_codebook<C>;
+            for (unsigned q = 0; q < 1u << bits; ++q)
+                book.push_back(C::decode(static_cast<jackplane::code>(q)));
+            for (unsigned width = 1; width <= bits; ++width)
+                if (typename F::matrix{}.readable(width) || width == bits)
+                    widths.push_back(width);
+            random_zero = [](sequence& next)
+            {
+                float const least = C::decode(0), most = C::decode(C::size - 1);
+                return std::same_as<Z, jackplane::no_zero> ? C::centre : least + next.unit() * (most - least);
+            };
+            limbs = 0;
+            largest = 127;
+            if constexpr (requires { How::largest; })
+            {
+                limbs = How::count;
+                largest = How::largest;
+            }
+        }
+        void pack(code_matrix& q) override
+        {
+            codes c;
+            c.rows = q.rows;
+            c.cols = q.cols;
+            c.grid = q.grid;
+            c.codes.assign(q.codes.begin(), q.codes.end());
+            for (float& scale : q.scales)
+            {
+                c.scales.push_back(jackplane::from_float<S>(scale));
+                scale = jackplane::to_float(c.scales.back());
+            }
+            for ([[maybe_unused]] float& zero : q.zeros)
+                if constexpr (std::same_as<Z, std::uint8_t>)
+                    c.zeros.push_back(static_cast<std::uint8_t>(zero = std::nearbyint(zero)));
+                else if constexpr (std::same_as<Z, jackplane::half>)
+                {
+                    c.zeros.push_back(jackplane::from_float<Z>(zero));
+                    zero = jackplane::to_float(c.zeros.back());
+                }
+            m_matrix = jackplane::pack<typename F::layout>(c);
+        }
+        using kernel_subject::prepare;
+        void prepare(jackplane::matrix_view<float const> x, std::size_t x_group) override
+        {
+            How how;
+            if constexpr (requires { how.group; })
+                how.group = x_group;
+            how.prepare(x, m_ready);
+        }
+        void multiply(unsigned width, jackplane::matrix_view<float> y, unsigned threads) const override
+        {
+            jackplane::multiply(m_matrix.prefix(width), m_ready, y, jackplane::pool{run_on_threads, threads});
+        }
+        void multiply_rows(unsigned width, jackplane::matrix_view<float> y, std::size_t first,
+                           std::size_t last) const override
+        {
+            jackplane::multiply_rows(m_matrix.prefix(width), m_ready, y, first, last);
+        }
+        void define(unsigned width, jackplane::matrix_view<float> y) const override
+        {
+            jackplane::multiply<jackplane::compensated, jackplane::scalar>(m_matrix.prefix(width), m_ready, y);
+        }
+
+    private:
+        typename F::matrix m_matrix;
+        typename How::prepared m_ready;
+    };
+
+    // Every code; scales of both signs, zeros between the least and the largest code.
+    inline code_matrix random_codes(kernel_subject const& k, shape s, jackplane::group g, std::uint64_t seed)
+    {
+        code_matrix q{s.rows, s.cols, jackplane::group_grid::of(g, s.cols), {}, {}, {}};
+        q.codes.resize(s.rows * s.cols);
+        q.scales.resize(q.grid.scales(s.rows));
+        q.zeros.resize(q.scales.size());
+        sequence next{seed};
+        for (jackplane::code& c : q.codes)
+            c = static_cast<jackplane::code>(next() >> (32 - k.bits));
+        for (float& scale : q.scales)
+            scale = (next() % 2 == 0 ? 0.01f : -0.01f) * (0.5f + next.unit());
+        for (float& zero : q.zeros)
+            zero = k.random_zero(next);
+        return q;
+    }
+
+    // Vectors of all kinds, one after the other.
+    inline std::vector<float> vectors(std::size_t n, std::size_t cols, std::uint64_t seed)
+    {
+        std::vector<float> all;
+        for (std::size_t k = 0; k < n; ++k)
+        {
+            auto const x = vector(cols, all_inputs[(k + seed) % all_inputs.size()], seed + k);
+            all.insert(all.end(), x.begin(), x.end());
+        }
+        return all;
+    }
+}

@@ -20,7 +20,8 @@ namespace bench
         return how;
     }
 
-    // For each column. brain: a bfloat16 has 8 bits. limbs: half a step of the group (limbs.hpp), and the roundings of its scale and x.
+    // For each column. brain: a bfloat16 has 8 bits (brain.hpp). limbs: half a step of the group (limbs.hpp), and the
+    // roundings of its scale and x.
     template <class A>
     std::vector<double> error_of([[maybe_unused]] A const& how, std::span<float const> x)
     {

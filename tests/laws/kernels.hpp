@@ -96,7 +96,7 @@ namespace laws
             for (unsigned q = 0; q < 1u << bits; ++q)
                 book.push_back(C::decode(static_cast<jackplane::code>(q)));
             for (unsigned width = 1; width <= bits; ++width)
-                if (typename F::matrix{}.readable(width) || width == bits)
+                if (width == bits || (jackplane::nested_codebook<C> && F::layout::planes_of(width) != 0))
                     widths.push_back(width);
             random_zero = [](sequence& next)
             {

@@ -76,7 +76,7 @@ int main(int argc, char** argv)
     std::vector<std::string> names;
     for (named_activation const& a : activations)
         names.push_back(a.name);
-    std::size_t mebibytes = 2048;
+    std::size_t mebibytes = 4096;
     bool huge = false;
     std::string out;
 

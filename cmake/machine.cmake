@@ -12,6 +12,22 @@ if(EXISTS /proc/cpuinfo AND NOT CMAKE_CROSSCOMPILING)
     endif()
 endif()
 
+# The best house tag of this machine (arch.hpp), for benchmarks; empty where there is none.
+set(machine_arch)
+if(DEFINED cpu_flags AND machine_level STREQUAL x86-64-v3)
+    set(machine_arch avx2)
+    foreach(step IN ITEMS "avx2_vnni:avx_vnni" "avx512:avx512f,avx512bw,avx512vl,avx512dq,avx512cd"
+                          "avx512_vnni:avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512_vnni"
+                          "avx512_bf16:avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512_vnni,avx512_bf16")
+        string(REGEX MATCH "^([^:]+):(.+)$" match ${step})
+        string(REPLACE "," ";" missing ${CMAKE_MATCH_2})
+        list(REMOVE_ITEM missing ${cpu_flags})
+        if(NOT missing)
+            set(machine_arch ${CMAKE_MATCH_1})
+        endif()
+    endforeach()
+endif()
+
 if(JACKPLANE_MACHINE_FLAGS AND NOT machine_level STREQUAL baseline)
     add_compile_options(-march=${machine_level})
     message(STATUS "jackplane: compiling for ${machine_level}, which this machine has")

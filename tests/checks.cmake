@@ -34,6 +34,37 @@ check(warnings_clang_19 warnings LABELS heavy WITH COMPILER=clang++-19)
 check(upstream upstream LABELS heavy WITH PREFIX=${JACKPLANE_UPSTREAM_PREFIX})
 check(same_bytes same_bytes LABELS heavy WITH LEVEL=${machine_level})
 
+# --- kernels that are chosen when the program runs ---
+jackplane_archs(archs missing)
+jackplane_arch_flags(baseline baseline) # takes back what JACKPLANE_MACHINE_FLAGS gave
+set(dispatched)
+foreach(arch IN ITEMS avx2 avx512_vnni avx512_bf16 neon neon_dot)
+    if(arch IN_LIST archs)
+        list(APPEND dispatched ${arch})
+    endif()
+endforeach()
+jackplane_add_kernels(test_kernels ARCHS ${dispatched} ACTIVATIONS exact "limbs<1>" "limbs<3>" brain
+                      FORMATS "packed<planes<2, 2, 4>, uniform<8>, half, integer_zero>" "packed<planes<4>, nf4>"
+                              "packed<planes<1, 2>, uniform<3>, float, real_zero>")
+target_compile_options(test_kernels PRIVATE ${baseline} -O2)
+add_executable(dispatch multiply/dispatch.cpp)
+target_link_libraries(dispatch PRIVATE test_kernels)
+target_compile_options(dispatch PRIVATE ${baseline})
+set(direct)
+foreach(arch IN ITEMS avx2 avx512_vnni avx512_bf16 neon)
+    if(arch IN_LIST archs)
+        add_executable(direct_${arch} multiply/direct.cpp)
+        target_link_libraries(direct_${arch} PRIVATE jackplane::multiply)
+        jackplane_arch_flags(${arch} flags)
+        target_compile_options(direct_${arch} PRIVATE ${flags} -O2)
+        list(APPEND direct DIRECT_${arch}=$<TARGET_FILE:direct_${arch}>)
+    endif()
+endforeach()
+list(JOIN dispatched | dispatched)
+check(dispatch dispatch LABELS consumer WITH ARCHS=${dispatched} DISPATCH=$<TARGET_FILE:dispatch>
+      ON_ARCH=$<TARGET_FILE:on_arch> ${direct})
+check(symbols symbols WITH "OBJECTS=$<JOIN:$<TARGET_OBJECTS:test_kernels>,|>")
+
 # --- hostile input ---
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cpp)
 list(FILTER fuzzers EXCLUDE REGEX "/seeds.cpp$")
@@ -52,6 +83,15 @@ foreach(output IN LISTS outputs)
         check(example_${name} output WITH PROGRAM=$<TARGET_FILE:example_${name}> EXPECTED=${output})
     endif()
 endforeach()
+
+# --- scripts ---
+find_program(PYTHON3 python3)
+if(PYTHON3)
+    add_test(NAME bench_results COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/bench/results_test.py)
+else()
+    add_test(NAME bench_results COMMAND ${CMAKE_COMMAND} -E echo "SKIPPED: no python3 on this machine")
+    set_tests_properties(bench_results PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED:")
+endif()
 
 # --- projects outside, and the tool ---
 include(consumer/tests.cmake)

@@ -2,7 +2,7 @@
 #pragma once
 // multiply/<layout>/<bits>b/g<group>/<activation>/...
 // One set of nested 8-bit matrices serves all widths, activations and threads of a layout, shape and group: a width
-// reads its planes of each. The set is larger than 512 MB in all.
+// reads its planes of each: at 2 bits more than 512 MB in all.
 #include "../bench.hpp"
 #include "activation.hpp"
 #include "memory.hpp"
@@ -31,9 +31,10 @@ namespace bench
         v.rows = rows;
         v.panels = jackplane::ceil_div(rows, jackplane::block::rows);
         auto const memory = std::make_shared<std::vector<std::shared_ptr<void>>>();
-        auto lay = [&]<class T>(T const* from, std::size_t per_panel)
+        auto lay = [&]<class T>(T const* from, std::size_t per_panel, std::size_t beyond = 0)
         {
-            auto const to = allocate<T>(v.panels * per_panel);
+            auto const all = allocate<T>(beyond + v.panels * per_panel);
+            std::shared_ptr<T> const to(all, all.get() + beyond);
             for (std::size_t panel = 0; panel < v.panels; ++panel)
             {
                 std::size_t const any = (panel + nth) % std::max<std::size_t>(1, last);
@@ -44,7 +45,7 @@ namespace bench
             return to.get();
         };
         for (std::size_t p = 0; p < v.planes; ++p)
-            v.plane[p] = lay(v.plane[p], v.blocks * L::bytes(p));
+            v.plane[p] = lay(v.plane[p], v.blocks * L::bytes(p), p * jackplane::plane_stagger); // as pack does
         v.scales = lay(v.scales, v.groups * jackplane::block::rows);
         v.zeros = lay(v.zeros, v.groups * jackplane::block::rows);
         return {v, memory};
@@ -54,7 +55,8 @@ namespace bench
     std::shared_ptr<std::vector<nested<L>> const> nested_set(char const* layout, shape s, std::size_t group, bool cold)
     {
         std::size_t const panel_bytes = jackplane::round_up(s.cols, 32) * 16 + jackplane::ceil_div(s.cols, group) * 48;
-        std::size_t const bytes = jackplane::ceil_div(s.rows, 16) * panel_bytes, count = set_size(cold, bytes);
+        std::size_t const bytes = jackplane::ceil_div(s.rows, 16) * panel_bytes;
+        std::size_t const count = set_size(cold, bytes / 4); // 2 bits read a fourth of it
         auto make = [&]
         {
             std::size_t const strip_rows = std::min(s.rows, 256 + s.rows % 16);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "decode.hpp"
-#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/multiply/dispatch.hpp>
 #include <concepts>
 #include <variant>
 
@@ -8,7 +8,7 @@ namespace llama
 {
     namespace
     {
-        using kernels = jackplane::best_arch;
+        using kernels = jackplane::dispatched;
 
         // What this engine's own files hold.
         template <class M>

@@ -59,19 +59,19 @@ namespace llama
             matrix_type::view_type v{{}, nullptr, nullptr, rows, cols, panels, blocks, group, groups, 8, 8, 1, 0, {}};
             for (std::size_t p = 0; p < 8; ++p)
             {
-                auto& plane = s->plane[p];
-                plane.resize(panels * blocks * block::lanes);
-                std::size_t const words = plane.size() / sizeof(std::uint64_t);
+                std::size_t const bytes = panels * blocks * block::lanes, words = bytes / sizeof(std::uint64_t);
+                s->plane[p].resize(p * jackplane::plane_stagger + bytes);
+                std::byte* const plane = s->plane[p].data() + p * jackplane::plane_stagger;
                 jackplane::threads{}(words, [&](std::size_t first, std::size_t last)
                 {
                     for (std::size_t i = first; i < last; ++i)
                     {
                         std::uint64_t const word = draw(stream, next + i);
-                        std::memcpy(plane.data() + i * sizeof word, &word, sizeof word);
+                        std::memcpy(plane + i * sizeof word, &word, sizeof word);
                     }
                 });
                 next += words;
-                v.plane[p] = plane.data();
+                v.plane[p] = plane;
             }
             s->scales.resize(panels * groups * block::rows);
             s->zeros.resize(s->scales.size());

@@ -6,11 +6,16 @@
 #include "core/concepts.hpp"     // every word of the library, on one page
 #include "core/view.hpp"         // matrix_view: what functions take; aligned_vector: what owners hold
 #include "core/parallel.hpp"     // how work is split over threads
+#include "core/team.hpp"         // threads that stay from one product to the next
 #include "core/progress.hpp"     // how long jobs tell where they are
 #include "quantize/quantize.hpp" // weights -> codes: codebook, scale, group, rounding
 #include "quantize/slice.hpp"    // what a code means at a narrower width
 #include "pack/pack.hpp"         // codes -> bit planes, and their prefixes
 #include "pack/any_packed.hpp"   // a packed matrix whose format only a file knows
 #include "recipes.hpp"           // names that people know
-#include "multiply/multiply.hpp" // planes times vector
+#include "detach/csr.hpp"        // the few weights that matter, beside the planes
+#include "multiply/limbs.hpp"    // x as integers: 1, 2 or 3 bytes of each
+#include "multiply/brain.hpp"    // x as bfloat16
+#include "multiply/multiply.hpp" // planes times vectors
+#include "multiply/sparse.hpp"   // csr times vectors
 #include "multiply/any.hpp"      // the same for any_packed

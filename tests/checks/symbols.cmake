@@ -13,12 +13,12 @@ endif()
 # Weak (W, V) and unique (u) definitions that do not name the arch. Another arch in the name is none: what is written
 # for avx512 and compiled for avx512_vnni would run on the former's machines.
 function(untagged_symbols object arch result)
-    execute_process(COMMAND ${NM} -C --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-    string(REGEX REPLACE "[][;]" "_" symbols "${symbols}") # which CMake's lists would stumble over
+    execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
     string(REPLACE "\n" ";" symbols "${symbols}")
     list(FILTER symbols INCLUDE REGEX "^[0-9a-f]* [WVu] ")
     list(LENGTH symbols weak)
-    list(FILTER symbols EXCLUDE REGEX "jackplane::v0::${arch}[^A-Za-z0-9_]")
+    string(LENGTH ${arch} length)
+    list(FILTER symbols EXCLUDE REGEX "[^0-9]${length}${arch}") # mangled: not every nm can undo what clang 19 does
     list(FILTER symbols EXCLUDE REGEX " V DW\\.ref\\.") # the address of a function of the C++ library
     set(${result} ${symbols} PARENT_SCOPE)
     set(weak ${weak} PARENT_SCOPE)
@@ -46,7 +46,7 @@ function(expect_symbols functions data expected)
 endfunction()
 expect_symbols("jackplane::tagged<jackplane::avx512_vnni>" "nullptr" "")
 expect_symbols("jackplane::untagged" "nullptr" "[^;]*untagged[^;]*")
-expect_symbols("jackplane::tagged<jackplane::avx512>" "nullptr" "[^;]*tagged<jackplane::v0::avx512>[^;]*")
+expect_symbols("jackplane::tagged<jackplane::avx512>" "nullptr" "[^;]*tagged[^;]*")
 expect_symbols("nullptr" "&jackplane::shared" "[^;]*shared[^;]*")
 
 string(REPLACE "|" ";" objects "${OBJECTS}")

@@ -71,3 +71,152 @@ TEST_CASE_TEMPLATE_DEFINE("activation", A, activation_law)
         }
     }
 }
+
+namespace laws
+{
+    // [n, cols]: ordinary, and all that may be special about a group of numbers
+    inline std::vector<float> special_vectors(std::size_t cols)
+    {
+        using limits = std::numeric_limits<float>;
+        std::vector<float> all;
+        for (int kind = 0; kind < 12; ++kind)
+        {
+            auto x = vector(cols, kind < 5 ? all_inputs[static_cast<std::size_t>(kind)] : input::bell, cols);
+            for (std::size_t i = 0; i < cols; ++i)
+                switch (kind)
+                {
+                case 5: x[i] *= 0x1p-140f; break; // subnormal
+                case 6: x[i] *= 1.6e38f; break;
+                case 7: x[i] = i / 32 == 1 ? x[i] : i % 2 == 0 ? 0.0f : -0.0f; break;
+                case 8: x[i] = i == cols / 2 ? limits::quiet_NaN() : x[i]; break;
+                case 9: x[i] = i + 1 == cols ? -limits::infinity() : x[i]; break;
+                case 10: x[i] = i % 32 == 0 ? 127.0f : std::nearbyint(60 * x[i]) + 0.5f; break; // ties
+                case 11: x[i] *= 0x1p-114f; break; // some groups have the smallest scale
+                default: break;
+                }
+            all.insert(all.end(), x.begin(), x.end());
+        }
+        return all;
+    }
+
+    // Limb l of a column of a vector, and the place of a group's scale.
+    template <unsigned Limbs>
+    struct limbs_reader
+    {
+        jackplane::limbs_view<Limbs> v;
+        std::size_t before = 0, width = 0, nth = 0; // places before its tile, of its tile, before it in the tile
+
+        limbs_reader(jackplane::limbs_view<Limbs> const& view, std::size_t n) : v(view), nth(n)
+        {
+            using tiles = jackplane::kernel::tiles<Limbs>;
+            for (width = tiles::width(v.x.vectors); nth >= width; width = tiles::width(v.x.vectors - before))
+            {
+                before += width;
+                nth -= width;
+            }
+        }
+        int limb(std::size_t col, std::size_t l) const
+        {
+            std::size_t const cols = v.x.blocks * jackplane::block::cols;
+            return v.q[before * cols * Limbs + ((col / 4 * width + nth) * Limbs + l) * 4 + col % 4];
+        }
+        float scale(std::size_t group) const { return v.scales[before * v.groups + group * width + nth]; }
+        float sum(std::size_t group, std::size_t l) const
+        {
+            return v.sums[(before * v.groups + group * width + nth) * Limbs + l];
+        }
+    };
+
+    // Numbers of a group that break what limbs.hpp says of it; x [cols] is vector n of the view.
+    template <unsigned Limbs>
+    unsigned wrong_limbs(jackplane::limbs_view<Limbs> const& v, std::size_t n, std::span<float const> x)
+    {
+        limbs_reader<Limbs> const read(v, n);
+        unsigned wrong = 0;
+        for (std::size_t g = 0; g < v.groups; ++g)
+        {
+            std::size_t const begin = g * v.group, end = std::min(begin + v.group, v.x.blocks * jackplane::block::cols);
+            float largest = 0;
+            for (std::size_t i = begin; i < std::min(end, x.size()); ++i)
+                largest = std::isfinite(x[i]) ? std::max(largest, std::abs(x[i])) : std::numeric_limits<float>::infinity();
+            bool const finite = std::isfinite(largest);
+            float const s = std::max(largest / jackplane::limbs<Limbs>::largest, 0x1p-120f);
+            wrong += finite ? read.scale(g) != s : !std::isnan(read.scale(g));
+            std::array<int, Limbs> sums{};
+            for (std::size_t i = begin; i < end; ++i)
+            {
+                exact_number q = 0;
+                for (std::size_t l = Limbs; l-- > 0;)
+                {
+                    q = 256 * q + read.limb(i, l);
+                    sums[l] += read.limb(i, l);
+                }
+                exact_number const value = finite && i < x.size() ? x[i] : 0.0f;
+                exact_number const most = exact_number{s} / 2 + (0x1p-23L + 0x1p-48L) * std::abs(value);
+                wrong += value == 0 ? q != 0 : !(std::abs(value - s * q) <= most);
+            }
+            for (std::size_t l = 0; l < Limbs; ++l)
+                wrong += read.sum(g, l) != static_cast<float>(sums[l]);
+        }
+        return wrong;
+    }
+    template <unsigned Limbs>
+    bool same_limbs(jackplane::limbs_view<Limbs> const& a, jackplane::limbs_view<Limbs> const& b)
+    {
+        std::size_t const places = jackplane::kernel::tiles<Limbs>::padded(a.x.vectors), scales = a.groups * places;
+        return a.x.vectors == b.x.vectors && a.x.blocks == b.x.blocks && a.group == b.group && a.groups == b.groups &&
+               std::equal(a.q, a.q + places * a.x.blocks * jackplane::block::cols * Limbs, b.q) &&
+               same_bits({a.scales, scales}, {b.scales, scales}) &&
+               same_bits({a.sums, scales * Limbs}, {b.sums, scales * Limbs});
+    }
+}
+
+// Integers of bytes, one scale for every group of columns.
+TEST_CASE_TEMPLATE_DEFINE("limbs", A, limbs_law)
+{
+    using namespace laws;
+    constexpr unsigned limbs = A::count;
+    static_assert(jackplane::activation<A>);
+    typename A::prepared ready, defined;
+
+    SUBCASE("within the stated error, exact sums, NaN where a number is not finite; the same bytes by the definition")
+    {
+        for (std::size_t const group : {32u, 64u, 128u})
+            for (std::size_t const cols : {1u, 31u, 33u, 96u, 129u, 300u})
+                for (std::size_t const n : {1u, 3u, 4u, 5u, 9u, 12u})
+                {
+                    auto const x = special_vectors(cols);
+                    for (std::size_t first = 0; first * cols < x.size(); first += n)
+                    {
+                        std::size_t const count = std::min(n, x.size() / cols - first);
+                        jackplane::matrix_view<float const> const some{x.data() + first * cols, count, cols};
+                        A{group}.prepare(some, ready);
+                        A{group}.template prepare<jackplane::scalar>(some, defined);
+                        unsigned wrong = !same_limbs<limbs>(ready.view(), defined.view());
+                        for (std::size_t k = 0; k < count; ++k)
+                            wrong += wrong_limbs<limbs>(ready.view(), k, some.row(k));
+                        CHECK(wrong == 0);
+                    }
+                }
+    }
+    SUBCASE("nothing of a longer x is left behind")
+    {
+        for (std::size_t const n : {5u, 1u, 9u})
+            for (std::size_t const cols : {300u, 33u, 64u, 0u, 5u})
+            {
+                auto const x = vector(n * cols, input::positive, n);
+                jackplane::matrix_view<float const> const all{x.data(), n, cols};
+                typename A::prepared fresh;
+                A{32}.prepare(all, ready);
+                A{32}.prepare(all, fresh);
+                CHECK(same_limbs<limbs>(ready.view(), fresh.view()));
+                CHECK(ready.cols() == cols);
+                CHECK(ready.vectors() == n);
+            }
+    }
+    SUBCASE("a group of another size is an error")
+    {
+        CHECK_THROWS_WITH_AS(A{48}.prepare(std::vector<float>(96), ready),
+                             "activation groups of 48 columns; there are 32, 64 and 128", jackplane::shape_error);
+    }
+}

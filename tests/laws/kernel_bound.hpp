@@ -37,8 +37,8 @@ namespace laws
         auto const off = distance(k, x, x_group);
         std::size_t const x_groups = k.limbs == 0 ? 0 : jackplane::ceil_div(x.size(), x_group);
         exact_number const groups = static_cast<exact_number>(std::max(q.grid.per_row, x_groups));
-        exact_number const least = k.linear ? 0.0f : std::abs(k.book.front()); // levels are counted from there
-        exact_number const level = k.linear || k.limbs != 1 ? 0.0f : (k.book.back() - k.book.front()) / 255 / 2;
+        exact_number const least = k.linear ? 0.0f : std::abs(k.least); // levels are counted from there
+        exact_number const level = k.linear || k.limbs != 1 ? 0.0f : (k.most - k.least) / 255 / 2;
         for (std::size_t row = 0; row < q.rows; ++row)
             for (std::size_t col = 0; col < q.cols; ++col)
             {

@@ -22,10 +22,11 @@ namespace laws
         std::vector<unsigned> widths; // that it can be read at
         unsigned bits;                // of a whole code
         bool linear;
-        std::vector<float> book;      // what the codes of a table stand for
-        float (*random_zero)(sequence&); // among those that can be stored
-        unsigned limbs;                  // of x; 0: read as it is
-        float largest;                   // x / scale of x
+        float least, most; // that a code stands for
+        std::function<exact_number(unsigned code, unsigned width)> value; // of a whole code read at that width
+        float (*random_zero)(sequence&);                                  // among those that can be stored
+        unsigned limbs;                                                   // of x; 0: read as it is
+        float largest;                                                    // x / scale of x
 
         virtual ~kernel_subject() = default;
         virtual void pack(code_matrix& q) = 0;
@@ -45,12 +46,6 @@ namespace laws
             std::vector<float> y(vectors * rows, 7.0f);
             multiply(width, {y.data(), vectors, rows}, 1);
             return y;
-        }
-        exact_number value(unsigned code, unsigned width) const // in steps of a whole code
-        {
-            unsigned const cell = 1u << (bits - width);
-            return linear ? static_cast<exact_number>(code / cell * cell) + static_cast<exact_number>(cell - 1) / 2
-                          : exact_number{book[code]};
         }
     };
 
@@ -93,15 +88,16 @@ namespace laws
         {
             bits = C::bits;
             linear = jackplane::linear_codebook<C>;
-            for (unsigned q = 0; q < 1u << bits; ++q)
-                book.push_back(C::decode(static_cast<jackplane::code>(q)));
+            least = C::decode(0);
+            most = C::decode(C::size - 1);
+            value = [](unsigned code, unsigned width) { return decoded(C{}, code, width); };
             for (unsigned width = 1; width <= bits; ++width)
                 if (width == bits || (jackplane::nested_codebook<C> && F::layout::planes_of(width) != 0))
                     widths.push_back(width);
             random_zero = [](sequence& next)
             {
-                float const least = C::decode(0), most = C::decode(C::size - 1);
-                return std::same_as<Z, jackplane::no_zero> ? C::centre : least + next.unit() * (most - least);
+                float const lowest = C::decode(0), range = C::decode(C::size - 1) - lowest;
+                return std::same_as<Z, jackplane::no_zero> ? C::centre : lowest + next.unit() * range;
             };
             limbs = 0;
             largest = 127;
@@ -111,28 +107,17 @@ namespace laws
                 largest = How::largest;
             }
         }
-        void pack(code_matrix& q) override
+        void pack(code_matrix& q) override { m_matrix = jackplane::pack<typename F::layout>(stored(q)); }
+        // at this width; other widths go on with theirs
+        void use_scales(unsigned width, code_matrix& q)
         {
-            codes c;
-            c.rows = q.rows;
-            c.cols = q.cols;
-            c.grid = q.grid;
-            c.codes.assign(q.codes.begin(), q.codes.end());
-            for (float& scale : q.scales)
-            {
-                c.scales.push_back(jackplane::from_float<S>(scale));
-                scale = jackplane::to_float(c.scales.back());
-            }
-            for ([[maybe_unused]] float& zero : q.zeros)
-                if constexpr (std::same_as<Z, std::uint8_t>)
-                    c.zeros.push_back(static_cast<std::uint8_t>(zero = std::nearbyint(zero)));
-                else if constexpr (std::same_as<Z, jackplane::half>)
-                {
-                    c.zeros.push_back(jackplane::from_float<Z>(zero));
-                    zero = jackplane::to_float(c.zeros.back());
-                }
-            m_matrix = jackplane::pack<typename F::layout>(c);
+            m_own = jackplane::pack<typename F::layout>(stored(q));
+            typename F::matrix::width_scales own{};
+            own[width] = {m_own.view().scales, m_own.view().zeros};
+            m_matrix = {m_matrix.view(), m_matrix.owner(), own};
         }
+        typename F::matrix const& matrix() const { return m_matrix; }
+        typename How::prepared const& ready() const { return m_ready; }
         using kernel_subject::prepare;
         void prepare(jackplane::matrix_view<float const> x, std::size_t x_group) override
         {
@@ -156,7 +141,30 @@ namespace laws
         }
 
     private:
-        typename F::matrix m_matrix;
+        static codes stored(code_matrix& q)
+        {
+            codes c;
+            c.rows = q.rows;
+            c.cols = q.cols;
+            c.grid = q.grid;
+            c.codes.assign(q.codes.begin(), q.codes.end());
+            for (float& scale : q.scales)
+            {
+                c.scales.push_back(jackplane::from_float<S>(scale));
+                scale = jackplane::to_float(c.scales.back());
+            }
+            for ([[maybe_unused]] float& zero : q.zeros)
+                if constexpr (std::same_as<Z, std::uint8_t>)
+                    c.zeros.push_back(static_cast<std::uint8_t>(zero = std::nearbyint(zero)));
+                else if constexpr (std::same_as<Z, jackplane::half>)
+                {
+                    c.zeros.push_back(jackplane::from_float<Z>(zero));
+                    zero = jackplane::to_float(c.zeros.back());
+                }
+            return c;
+        }
+
+        typename F::matrix m_matrix, m_own;
         typename How::prepared m_ready;
     };
 

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The kernels of best_arch: arch.cmake compiles this once for every arch. Formats are few, and narrow where they can be:
 // each width of each is machine code of its own.
+#include "laws/activation.hpp"
 #include "laws/kernel.hpp"
 
 using namespace jackplane;
 using laws::format;
 using laws::seat;
 
-// One-bit planes have every width; the others, every way to merge planes, and with more limbs every width of fields.
+TEST_CASE_TEMPLATE_INVOKE(limbs_law, limbs<1>, limbs<2>, limbs<3>);
+
+// One-bit planes have every width (xsimd's batches compile so slowly that they get half of them); the others, every way
+// to merge planes, and with more limbs every width of fields.
 template <class How, unsigned... W>
 using codes = seat<format<planes<W...>>, How>; // scales in half, zeros in bytes
-TEST_CASE_TEMPLATE_INVOKE(kernel_law, codes<limbs<1>, 1, 1, 1, 1, 1, 1, 1, 1>, codes<exact, 1, 1, 1, 1, 1, 1, 1, 1>,
-                          codes<limbs<2>, 2, 2, 2, 2>, codes<limbs<3>, 4, 4>, codes<limbs<1>, 2, 2, 4>,
-                          codes<limbs<2>, 8>, codes<limbs<3>, 2>);
+template <class Arch>
+constexpr bool is_xsimd = requires { typename Arch::batch_arch; };
+template <class How>
+using most_widths =
+    std::conditional_t<is_xsimd<best_arch>, codes<How, 1, 1, 2, 4>, codes<How, 1, 1, 1, 1, 1, 1, 1, 1>>;
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, most_widths<exact>, codes<limbs<2>, 2, 2, 2, 2>,
+                          codes<limbs<3>, 4, 4>, codes<limbs<1>, 2, 2, 4>, codes<limbs<2>, 8>, codes<limbs<3>, 2>);
 
 // Zeros in half or none; scales in float and bfloat16; planes that do not merge; tables.
 using real_zeros = format<planes<4>, float, half>;
@@ -23,3 +31,110 @@ using small_float = format<planes<2, 2>, half, half, fp4>;
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<real_zeros, limbs<3>>, seat<no_zeros, limbs<2>>,
                           seat<no_zeros, exact>, seat<unaligned, limbs<1>>, seat<normal_float, limbs<1>>,
                           seat<normal_float, exact>, seat<small_float, limbs<1>>, seat<small_float, limbs<3>>);
+
+namespace
+{
+    // What a kernel asked of its accumulators.
+    struct witness
+    {
+        static inline std::size_t adds = 0, totals = 0;
+        static inline bool own_vectors = true;
+
+        template <class V>
+        struct of : fp32::of<V>
+        {
+            void add(V x, V y) noexcept
+            {
+                ++adds;
+                fp32::of<V>::add(x, y);
+            }
+            V total() const noexcept
+            {
+                ++totals;
+                own_vectors &= std::is_same_v<V, kernel::vectors<best_arch>::floats>;
+                return fp32::of<V>::total();
+            }
+        };
+    };
+    // For every batch of rows of a panel: how often was something added?
+    template <class Arch, class How, code_layout L, class C>
+    std::size_t additions(How how, std::size_t cols, std::size_t group, std::size_t vectors)
+    {
+        quantized<C, float, no_zero> q{C{}, 32, cols, group_grid::of({group}, cols), {}, {}, {}};
+        q.codes.assign(32 * cols, 0);
+        q.scales.assign(q.grid.scales(32), 1.0f);
+        auto const a = pack<L>(q);
+        std::vector<float> const x(vectors * cols, 1.0f);
+        std::vector<float> y(vectors * 32);
+        typename How::prepared ready;
+        how.template prepare<Arch>(matrix_view<float const>{x.data(), vectors, cols}, ready);
+        witness::adds = witness::totals = 0;
+        multiply<witness, Arch>(a, ready, matrix_view<float>{y.data(), vectors, 32});
+        if constexpr (std::same_as<Arch, scalar>)
+            return witness::adds + witness::totals;
+        else
+        {
+            std::size_t const batches = block::rows / kernel::vectors<Arch>::rows;
+            CHECK(witness::adds % (2 * batches) == 0);
+            return witness::adds / (2 * batches);
+        }
+    }
+}
+TEST_CASE("which kernel ran: scalar the definition; else integers once a group of x, floats once a block of 32 columns")
+{
+    constexpr std::size_t cols = 512;
+    using linear = uniform<2>;
+    CHECK(additions<scalar, exact, planes<2>, linear>({}, cols, 128, 1) == 0);
+    CHECK(additions<scalar, limbs<1>, planes<2>, linear>({128}, cols, 128, 1) == 0);
+    witness::own_vectors = true;
+    CHECK(additions<best_arch, exact, planes<2>, linear>({}, cols, 128, 1) == cols / 32);
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, 128, 1) == cols / 128);
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({64}, cols, 128, 1) == cols / 64);
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, cols, 8) == 8 * cols / 128);
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, 64, 1) == cols / 32); // does not divide it
+    // tables: bytes are looked up where a shuffle can, for one limb
+    bool const shuffles = kernel::vectors<best_arch>::looks_up_bytes;
+    CHECK(additions<best_arch, limbs<1>, planes<4>, nf4>({128}, cols, 128, 1) == (shuffles ? cols / 128 : cols / 32));
+    CHECK(additions<best_arch, limbs<2>, planes<4>, nf4>({128}, cols, 128, 1) == cols / 32);
+    CHECK(witness::own_vectors);
+}
+TEST_CASE("a dot product of whole bytes, or of nibbles in 16-bit sums, is what the arch's instructions are")
+{
+    using V = kernel::vectors<best_arch>;
+    bool const four_way = std::derived_from<best_arch, avx2_vnni> || std::derived_from<best_arch, avx512_vnni>;
+    bool const two_way = !four_way && (std::derived_from<best_arch, avx2> || std::derived_from<best_arch, avx512>);
+    CHECK(V::narrow == two_way);
+    CHECK(V::in_place == (two_way ? 4 : 8));
+    MESSAGE("best arch: ", std::string(best_arch::name()));
+}
+
+TEST_CASE("a width's own scales and zeros")
+{
+    laws::kernel_of<most_widths<limbs<1>>> k;
+    auto q = laws::random_codes(k, {19, 160}, group{64}, 1);
+    k.pack(q);
+    auto const x = laws::vectors(1, q.cols, 2);
+    k.prepare(x, 1, 64);
+    auto own = laws::random_codes(k, {19, 160}, group{64}, 3);
+    own.codes = q.codes;
+    k.use_scales(4, own);
+    CHECK(laws::wrong_products(k, q, 8, x, k.times(8, q.rows, 1), 64) == 0);
+    CHECK(laws::wrong_products(k, q, 2, x, k.times(2, q.rows, 1), 64) == 0);
+    CHECK(laws::wrong_products(k, own, 4, x, k.times(4, q.rows, 1), 64) == 0);
+    CHECK(laws::wrong_products(k, q, 4, x, k.times(4, q.rows, 1), 64) != 0);
+}
+TEST_CASE("codes sliced by another rule than truncation, through integers")
+{
+    laws::kernel_of<most_widths<limbs<1>>> k;
+    auto q = laws::whole_codes(k, {19, 160}, group{64}, 64, -1, 1);
+    k.pack(q);
+    auto const x = laws::whole_numbers(laws::whole::cancelling, q.cols, 64, k.largest, 2);
+    k.prepare(x, 1, 64);
+    k.value = [](unsigned code, unsigned) { return round_clamp{}.value(round_clamp{}(code, 8, 4), 8, 4); };
+    using layout = typename std::remove_cvref_t<decltype(k.matrix().view())>::layout;
+    std::vector<float> y(q.rows);
+    multiply(repack<layout>(k.matrix(), 4, round_clamp{}), k.ready(), y);
+    auto const expected = laws::integer_product(k, q, 4, 64, x);
+    CHECK(expected.fit);
+    CHECK(laws::unequal(expected.y, y) == 0);
+}

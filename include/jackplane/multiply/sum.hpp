@@ -4,6 +4,7 @@
 #include "../core/check.hpp"
 #include "../core/parallel.hpp"
 #include "../core/view.hpp"
+#include "../pack/planes.hpp"
 #include "accumulate.hpp"
 #include "best.hpp"
 
@@ -43,18 +44,50 @@ namespace jackplane::inline v0
         B m_b;
     };
 
+    // The rows [first, last), for engines that schedule themselves.
+    template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Y>
+        requires requires(A const& a, B const& b, X const& x, Y y) {
+            multiply_rows<Acc, Arch>(a, x, y, 0, 0);
+            multiply_rows<Acc, Arch>(b, x, y, 0, 0);
+        }
+    void multiply_rows(sum<A, B> const& m, X const& x, Y y, std::size_t first, std::size_t last)
+    {
+        multiply_rows<Acc, Arch>(m.first(), x, y, first, last);
+        multiply_rows<Acc, Arch>(m.second(), x, y, first, last);
+    }
+
+    namespace detail
+    {
+        // Both parts in one parallel region where they can be multiplied by rows: threads meet once.
+        template <accumulator Acc, class Arch, class A, class B, class X, class Y, class Parallel>
+        void add_sum(sum<A, B> const& m, X const& x, Y y, Parallel const& parallel)
+        {
+            if constexpr (requires { multiply_rows<Acc, Arch>(m, x, y, 0, 0); })
+            {
+                multiply_rows<Acc, Arch>(m, x, y, 0, 0); // checks shapes once, before any thread starts
+                parallel(ceil_div(m.rows(), block::rows), [&](std::size_t first, std::size_t last) {
+                    std::size_t const end = last * block::rows;
+                    multiply_rows<Acc, Arch>(m, x, y, first * block::rows, end < m.rows() ? end : m.rows());
+                });
+            }
+            else
+            {
+                add_product<Acc, Arch>(m.first(), x, y, parallel);
+                add_product<Acc, Arch>(m.second(), x, y, parallel);
+            }
+        }
+    }
+
     // y += (A + B) x, x as values or prepared
     template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        detail::add_product<Acc, Arch>(m.first(), x, y, parallel);
-        detail::add_product<Acc, Arch>(m.second(), x, y, parallel);
+        detail::add_sum<Acc, Arch>(m, x, y, parallel);
     }
     // Y += (A + B) X, prepared
     template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
-        detail::add_product<Acc, Arch>(m.first(), x, y, parallel);
-        detail::add_product<Acc, Arch>(m.second(), x, y, parallel);
+        detail::add_sum<Acc, Arch>(m, x, y, parallel);
     }
 }

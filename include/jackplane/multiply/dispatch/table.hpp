@@ -9,18 +9,15 @@ namespace jackplane::inline v0
 {
     namespace dispatch
     {
-        template <class... Archs> // best first
-        struct archs
-        {
-            template <class Task>
-            static constexpr typename Task::signature* of[] = {&compiled<Archs, Task>::run...};
+        template <class Task, class... Archs> // best first
+        inline constexpr typename Task::signature* compiled_for[] = {&compiled<Archs, Task>::run...};
 
-            static arch_choice choose()
-            {
-                arch_candidate const candidates[] = {{Archs::name(), has(this_cpu(), Archs{})}...};
-                std::size_t const place = choose_arch(candidates, wished_arch());
-                return {place, candidates[place].name};
-            }
-        };
+        template <class... Archs>
+        arch_choice choose()
+        {
+            arch_candidate const candidates[] = {{Archs::name(), has(this_cpu(), Archs{})}...};
+            std::size_t const place = choose_arch(candidates, wished_arch());
+            return {place, candidates[place].name};
+        }
     }
 }

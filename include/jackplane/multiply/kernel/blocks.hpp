@@ -28,10 +28,11 @@ namespace jackplane::inline v0
                         }
                     });
             });
-            constexpr bool small = !linear_codebook<C> && C::size <= 16;
-            [[maybe_unused]] float entry[small ? C::size : 1];
+            constexpr bool small = !linear_codebook<C> && L::bits <= 4;
+            constexpr std::size_t entries = small ? 1u << L::bits : 1; // a file may hold codes beyond C::size
+            [[maybe_unused]] float entry[entries];
             if constexpr (small)
-                for_each<C::size>([&](auto i) __attribute__((always_inline)) {
+                for_each<entries>([&](auto i) __attribute__((always_inline)) {
                     entry[i] = a.book.decode(static_cast<code>(i));
                 });
             for (std::size_t i = 0; i < block::codes; ++i)

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// The same products by any arch, one line each: dispatch.cpp and direct.cpp print them, checks/dispatch.cmake compares.
+#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/quantize.hpp>
+#include <cstdio>
+#include <cstring>
+
+namespace products
+{
+    using namespace jackplane;
+
+    // Whole numbers and a division: the same on every machine.
+    inline std::vector<float> numbers(std::size_t n, std::uint32_t seed)
+    {
+        std::vector<float> all(n);
+        for (float& v : all)
+        {
+            seed = seed * 1664525u + 1013904223u;
+            v = static_cast<float>(static_cast<std::int32_t>(seed >> 8) - (1 << 23)) / 0x1p22f;
+        }
+        return all;
+    }
+
+    template <class Arch, class Activation, class M>
+    void print(char const* name, M const& a, std::size_t vectors)
+    {
+        std::vector<float> const x = numbers(vectors * a.cols(), 7);
+        std::vector<float> y(vectors * a.rows()), again(y.size());
+        typename Activation::prepared ready;
+        Activation{}.template prepare<Arch>(matrix_view<float const>{x.data(), vectors, a.cols()}, ready);
+        matrix_view<float> const to{y.data(), vectors, a.rows()};
+        multiply<compensated, Arch>(a, ready, to, threads{2});
+        multiply<compensated, Arch>(a, ready, matrix_view<float>{again.data(), vectors, a.rows()});
+
+        std::uint64_t bits = 14695981039346656037u; // FNV-1a
+        for (float const v : y)
+            bits = (bits ^ std::bit_cast<std::uint32_t>(v)) * 1099511628211u;
+        bool const same = std::memcmp(y.data(), again.data(), y.size() * sizeof(float)) == 0;
+        std::printf("%s of %zu at %u bits: %016llx, y = %g ..%s\n", name, vectors, a.bits(),
+                    static_cast<unsigned long long>(bits), static_cast<double>(y[0]),
+                    same ? "" : " other bits with one thread");
+    }
+    template <class Arch, class M>
+    void print_activations(char const* format, M const& a)
+    {
+        std::puts(format);
+        for (unsigned bits = 1; bits <= 8; ++bits)
+            if (a.readable(bits))
+                for (std::size_t const vectors : {1u, 6u})
+                {
+                    print<Arch, exact>("exact", a.prefix(bits), vectors);
+                    print<Arch, limbs<1>>("limbs<1>", a.prefix(bits), vectors);
+                    print<Arch, limbs<3>>("limbs<3>", a.prefix(bits), vectors);
+                    print<Arch, brain>("brain", a.prefix(bits), vectors);
+                }
+    }
+
+    // The formats that tests/checks.cmake asks jackplane_add_kernels for.
+    template <class Arch>
+    void print_all()
+    {
+        constexpr std::size_t rows = 37, cols = 333;
+        std::vector<float> const values = numbers(rows * cols, 1);
+        matrix_view<float const> const w{values.data(), rows, cols};
+        print_activations<Arch>("mixed planes", pack<planes<2, 2, 4>>(quantize(w, uniform<8>{},
+                                                                              minmax<integer_zero>{}, group{64})));
+        print_activations<Arch>("a table", pack<planes<4>>(quantize(w, nf4{}, absmax{}, group{64})));
+        print_activations<Arch>("planes that do not merge",
+                                pack<planes<1, 2>>(quantize<float>(w, uniform<3>{}, minmax<real_zero>{}, group{48})));
+    }
+}

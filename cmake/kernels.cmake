@@ -9,8 +9,8 @@ include(${CMAKE_CURRENT_LIST_DIR}/archs.cmake)
 # when the program runs. Without ARCHS: all of the processor that the compiler knows; HEADERS declare types of your own.
 # Programs link <target> and say
 #     multiply<compensated, dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
-# One such target in a program. A unit takes 2 to 5 s of one core; name what you need, for all is a lot: any_packed times
-# all activations and archs are 180 units.
+# One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
+# activations and archs are 230 units.
 function(jackplane_add_kernels target)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ARCHS;FORMATS;ACTIVATIONS;HEADERS")
     if(arg_UNPARSED_ARGUMENTS)
@@ -73,7 +73,7 @@ function(jackplane_add_kernels target)
         endif()
     endforeach()
 
-    # An arch that adds nothing to an activation has the kernels of the tag it inherits from: nearest_<activation>_<arch>.
+    # nearest_<activation>_<arch>: an arch that adds nothing to an activation has the kernels of the tag it inherits from.
     set(parent_of_avx2_vnni avx2)
     set(parent_of_avx512_vnni avx512)
     set(parent_of_avx512_bf16 avx512_vnni)

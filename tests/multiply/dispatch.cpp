@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Compiled for the baseline, linked with test_kernels: runs the best kernels of the machine, or what JACKPLANE_ARCH says.
+// Compiled for the baseline, linked with test_kernels: runs the best kernels of the machine, or what JACKPLANE_ARCH
+// says.
 #include "products.hpp"
 #include <jackplane/multiply/dispatch.hpp>
 #include <exception>

@@ -99,14 +99,15 @@ namespace jackplane::inline v0
     // ---- multiply
 
     // Where machine code is made for. Part of the signature of everything that reaches a kernel, so that units compiled
-    // with other flags are other functions.                                              scalar, simd<X>
+    // with other flags are other functions.
+    //       scalar, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot, simd<X>, dispatched
     template <class A>
     concept arch = requires {
         { A::name() } -> std::convertible_to<char const*>;
         { A::supported() } -> std::same_as<bool>; // by the flags of this unit
     };
 
-    // How x goes into a kernel: prepared once, read by every matrix that shares it.      exact
+    // How x goes into a kernel: prepared once, read by every matrix that shares it.      exact, limbs<1..3>, brain
     template <class A>
     concept activation = requires(A const& a, std::span<float const> x, typename A::prepared& into) {
         a.prepare(x, into);
@@ -121,7 +122,7 @@ namespace jackplane::inline v0
     };
 
     // y += m x
-    //                                                                   packed, prefixed, sum<A, B>
+    //                                                                   packed, prefixed, csr, sum<A, B>
     template <class M>
     concept linear_map = requires(M const& m, std::span<float const> x, std::span<float> y) {
         { m.rows() } -> std::convertible_to<std::size_t>;
@@ -129,7 +130,7 @@ namespace jackplane::inline v0
         multiply_add(m, x, y);
     };
 
-    // Its single weights can be read.                                                    packed, prefixed
+    // Its single weights can be read.                                                    packed, prefixed, csr
     template <class M>
     concept dense_map = requires(M const& m, std::size_t i) {
         { m.rows() } -> std::convertible_to<std::size_t>;

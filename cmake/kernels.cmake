@@ -73,7 +73,7 @@ function(jackplane_add_kernels target)
         endif()
     endforeach()
 
-    # nearest_<activation>_<arch>: an arch that adds nothing to an activation has the kernels of the tag it inherits from.
+    # nearest_<activation>_<arch>: an arch that adds nothing to an activation has the kernels of its parent tag.
     set(parent_of_avx2_vnni avx2)
     set(parent_of_avx512_vnni avx512)
     set(parent_of_avx512_bf16 avx512_vnni)

@@ -124,7 +124,7 @@ namespace cli
             {
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
-                    std::printf("%s: %.0f M packed weights, groups of 64, the output matrix among them; x as %s, %u "
+                    std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; x as %s, %u "
                                 "threads, kernels %s\nREAD %.1f GB/s\n\n bits | tokens/s | ms/token |  best ms | "
                                 "MB/token | GB/s of weights | of READ\n"
                                 "------|----------|----------|----------|----------|-----------------|--------\n",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The main job: a trained language model, quantized once to 8 bits, served at 8, 7, 6, 5, 4, 3, 2 and 1 bits from the
 // same file: perplexity and size of each, a passage written at some, and proof that the file's beginning is enough.
-#include <jackplane/multiply/arch.hpp>
 #include "../llama/generate.hpp"
 #include "../llama/perplexity.hpp"
 #include "../llama/quantize_model.hpp"
@@ -134,7 +133,7 @@ int main(int argc, char** argv)
     openblas_set_num_threads(1); // windows run side by side
     try
     {
-        std::printf("Kernels: %s\n", jackplane::best_arch::name());
+        std::printf("Kernels: %s\n", llama::kernels_name());
         llama::tokenizer const words(folder / "tokenizer.model");
         quantize_once(folder, file);
         score_every_width(folder, file, words, text);

@@ -109,7 +109,7 @@ namespace llama
             return {norm, norm + c.hidden};
         }
 
-        static activation fitted(activation how, packed_model const& m); // its group shrunk until it divides those of the matrices
+        static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
         void prepare(std::span<float const> x);
         void product(std::size_t i, std::span<float> y); // y = matrix i times the prepared x
         void product_of(std::vector<float> const& x, std::size_t i, std::span<float> y)

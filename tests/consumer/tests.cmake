@@ -17,7 +17,7 @@ function(consumer name)
     set_tests_properties(consumer_${name} PROPERTIES LABELS consumer FIXTURES_REQUIRED installed)
 endfunction()
 
-foreach(program IN ITEMS jackplane xtensor multiply store everything)
+foreach(program IN ITEMS jackplane xtensor multiply dispatch store everything)
     consumer(${program} -DPROGRAM=${program} -DCMAKE_PREFIX_PATH=${prefix})
 endforeach()
 consumer(core_alone -DCMAKE_PREFIX_PATH=${core_prefix})

@@ -138,7 +138,7 @@ namespace laws
             std::size_t const begin = g * v.group, end = std::min(begin + v.group, v.x.blocks * jackplane::block::cols);
             float largest = 0;
             for (std::size_t i = begin; i < std::min(end, x.size()); ++i)
-                largest = std::isfinite(x[i]) ? std::max(largest, std::abs(x[i])) : std::numeric_limits<float>::infinity();
+                largest = jackplane::is_finite(x[i]) ? std::max(largest, std::abs(x[i])) : HUGE_VALF;
             bool const finite = std::isfinite(largest);
             float const s = std::max(largest / jackplane::limbs<Limbs>::largest, 0x1p-120f);
             wrong += finite ? read.scale(g) != s : !std::isnan(read.scale(g));

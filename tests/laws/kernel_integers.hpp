@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// Integers through a kernel are equal, not near: x with a scale of 1, weights with a scale of 1 or -1, sums that a float
-// holds.
+// Integers through a kernel are equal, not near: x with a scale of 1, weights with a scale of 1 or -1, sums that a
+// float holds.
 #include "kernels.hpp"
 
 namespace laws

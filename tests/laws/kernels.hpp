@@ -23,10 +23,11 @@ namespace laws
         unsigned bits;                // of a whole code
         bool linear;
         float least, most; // that a code stands for
-        std::function<exact_number(unsigned code, unsigned width)> value; // of a whole code read at that width
-        float (*random_zero)(sequence&);                                  // among those that can be stored
-        unsigned limbs;                                                   // of x; 0: read as it is
-        float largest;                                                    // x / scale of x
+        std::function<double(unsigned code, unsigned width)> value; // of a whole code read at that width
+        float (*random_zero)(sequence&);                            // among those that can be stored
+        bool brain;                                                 // x is read as bfloat16
+        unsigned limbs;                                             // of x; 0: none
+        float largest;                                              // x / scale of x
 
         virtual ~kernel_subject() = default;
         virtual void pack(code_matrix& q) = 0;
@@ -90,7 +91,7 @@ namespace laws
             linear = jackplane::linear_codebook<C>;
             least = C::decode(0);
             most = C::decode(C::size - 1);
-            value = [](unsigned code, unsigned width) { return decoded(C{}, code, width); };
+            value = [](unsigned code, unsigned width) { return static_cast<double>(decoded(C{}, code, width)); };
             for (unsigned width = 1; width <= bits; ++width)
                 if (width == bits || (jackplane::nested_codebook<C> && F::layout::planes_of(width) != 0))
                     widths.push_back(width);
@@ -99,6 +100,7 @@ namespace laws
                 float const lowest = C::decode(0), range = C::decode(C::size - 1) - lowest;
                 return std::same_as<Z, jackplane::no_zero> ? C::centre : lowest + next.unit() * range;
             };
+            brain = std::same_as<How, jackplane::brain>;
             limbs = 0;
             largest = 127;
             if constexpr (requires { How::largest; })
@@ -124,6 +126,7 @@ namespace laws
             How how;
             if constexpr (requires { how.group; })
                 how.group = x_group;
+            m_ready = {}; // memory of just that size: an address sanitizer sees what reads beyond
             how.prepare(x, m_ready);
         }
         void multiply(unsigned width, jackplane::matrix_view<float> y, unsigned threads) const override

@@ -5,6 +5,7 @@
 #include <llama/generate.hpp>
 #include <llama/nested_model.hpp>
 #include <llama/quantize_model.hpp>
+#include <llama/random_model.hpp>
 #include <jackplane/store/nested_read.hpp>
 #include "tiny.hpp"
 #include <doctest/doctest.h>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace llama
@@ -38,6 +40,20 @@ namespace llama
             std::vector<T> logits(tokens.size() * c.vocabulary);
             linear(work.hidden.data(), view.ends().output, logits.data(), tokens.size(), c.hidden, c.vocabulary);
             return logits;
+        }
+
+        // The same, token by token on packed weights.
+        std::vector<float> all_logits(packed_model const& m, unsigned bits, std::span<token const> tokens,
+                                      activation const& how, unsigned threads)
+        {
+            decoder decode(m, bits, tokens.size(), how, jackplane::team(threads));
+            std::vector<float> all;
+            for (token const t : tokens)
+            {
+                auto const logits = decode(t);
+                all.insert(all.end(), logits.begin(), logits.end());
+            }
+            return all;
         }
 
         double worst(std::span<float const> found, std::span<double const> exact)
@@ -78,18 +94,70 @@ namespace llama
                 auto const exact = batch_logits<double>(dense, tokens);
                 auto const batch = batch_logits<float>(dense, tokens);
                 auto const [m, width] = whole.sliced(bits);
-                decoder decode(m, width, tokens.size());
-                std::vector<float> one_by_one;
-                for (token const t : tokens)
-                {
-                    auto const logits = decode(t);
-                    one_by_one.insert(one_by_one.end(), logits.begin(), logits.end());
-                }
+                auto const one_by_one = all_logits(m, width, tokens, {}, 1);
                 double const allowed = 4 * worst(batch, exact);
                 CHECK(allowed > 0);
                 CHECK(allowed < 0.01); // the logits reach beyond 10
                 CHECK(worst(one_by_one, exact) <= allowed);
             }
+        }
+    }
+
+    TEST_CASE("x as bytes: three are as good as fp32, each one less is coarser; any number of threads, the same bits")
+    {
+        auto const folder = folder_with(random_model(tiny_config(false)));
+        for (std::size_t const group : {32u, 64u, 128u})
+            for (scheme const range : {scheme::asymmetric, scheme::symmetric})
+            {
+                packed_model const m =
+                    quantize_model(folder, {method::rtn, range, jackplane::group{group}, {}, 8, true});
+                auto const tokens = random_tokens(19, m.sizes.vocabulary);
+                for (unsigned const bits : {8u, 5u, 2u})
+                {
+                    CAPTURE(bits);
+                    CAPTURE(group);
+                    model const dense = m.decode(bits);
+                    auto const exact = batch_logits<double>(dense, tokens);
+                    auto const error_of = [&](char const* name)
+                    {
+                        auto const one = all_logits(m, bits, tokens, activation_of(name), 1);
+                        CHECK(one == all_logits(m, bits, tokens, activation_of(name), 3));
+                        return worst(one, exact);
+                    };
+                    double const fp32 = worst(batch_logits<float>(dense, tokens), exact), three = error_of("limbs3");
+                    double const two = error_of("limbs2"), one = error_of("limbs1");
+                    CHECK(error_of("exact") <= 4 * fp32);
+                    CHECK(three <= 4 * fp32);
+                    if (std::string_view(kernels_name()) != "generic") // which reads floats, however x was prepared
+                    {
+                        CHECK(two > 4 * fp32);
+                        CHECK(two * 32 < one); // 256, but for how errors add up
+                    }
+                    CHECK(two < 0.02);
+                    CHECK(one < 2); // the logits reach beyond 10
+                }
+            }
+        CHECK_THROWS_AS(static_cast<void>(activation_of("limbs4")), jackplane::value_error);
+    }
+
+    TEST_CASE("random planes make a model that decodes as its dense twin does")
+    {
+        CHECK_THROWS_AS(static_cast<void>(shape_of("70b")), jackplane::value_error);
+        packed_model const m = random_planes(shape_of("tiny"), 7);
+        CHECK(m.widths() == std::vector<unsigned>{1, 2, 3, 4, 5, 6, 7, 8});
+        CHECK(m.cost_at(8).packed_bytes - m.cost_at(3).packed_bytes == 5 * m.table.tuned_size() / 8);
+        auto const tokens = random_tokens(19, m.sizes.vocabulary);
+        for (unsigned const bits : {8u, 3u})
+        {
+            model const dense = m.decode(bits);
+            auto const exact = batch_logits<double>(dense, tokens);
+            double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
+            CHECK(worst(all_logits(m, bits, tokens, {}, 2), exact) <= allowed);
+            double most = 0;
+            for (double const x : exact)
+                most = std::max(most, std::abs(x));
+            CHECK(most > 1);
+            CHECK(most < 100);
         }
     }
 

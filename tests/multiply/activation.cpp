@@ -15,8 +15,12 @@ TEST_CASE("16-bit x is prepared as the floats it stands for")
             x.push_back(from_float<T>(v));
             same.push_back(to_float(x.back()));
         }
+        limbs<2>::prepared narrow, wide;
+        limbs<2>{}.prepare(std::span<T const>(x), narrow);
+        limbs<2>{}.prepare(same, wide);
+        CHECK(laws::same_limbs<2>(narrow.view(), wide.view()));
         exact::prepared a, b;
-        exact::prepare<T>(x, a);
+        exact::prepare(std::span<T const>(x), a);
         exact::prepare(same, b);
         CHECK(laws::same_bits({a.view().x, 160}, {b.view().x, 160}));
         CHECK(laws::same_bits({a.view().sums, 5}, {b.view().sums, 5}));

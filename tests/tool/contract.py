@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""contract.py JACKPLANE FOLDER: exit codes 0, 1, 2; errors of one line that name the tensor and the numbers; 400
-damaged files, each refused with such a line; nothing left behind.
+"""contract.py JACKPLANE FOLDER: exit codes 0, 1, 2; errors of one line that name the tensor and the numbers; what
+bench-decode reports; 400 damaged files, each refused with such a line; nothing left behind.
 """
 import json
 import pathlib
@@ -65,7 +65,8 @@ store_model(model, config, weights)
 np.save(tokens, np.arange(35, dtype="<u2"))
 
 # usage
-for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"]):
+for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"],
+                ["bench-decode"]):
     if "Usage" not in expect(0, run(*command, "--help")).stdout:
         fail(f"{command} --help shows no usage")
 expect(2, run())
@@ -74,6 +75,45 @@ expect(2, run("quantize", model))
 expect(2, run("quantize", model, "-o", file, "--method", "magic"))
 expect(2, run("quantize", model, "-o", file, "--group-size", "-2"))
 expect(2, run("cut", folder / "none.jack", "--bits", "4", "-o", file))
+
+expect(2, run("generate", "--model", model / "config.json", "--activation", "limbs4"))
+expect(2, run("generate", "--model", model / "config.json", "--threads", "0"))
+for options in (["--shape", "9b"], ["--bits", "9"], ["--bits", "4,x"], ["--threads", "0"], ["--tokens", "0"],
+                ["--activation", "int8"]):
+    expect(2, run("bench-decode", "--shape", "tiny", *options))
+
+# random weights at every width: what was counted, and the same tokens for any number of threads
+chosen = {}
+for threads in (1, 2):
+    report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 3, "--threads", threads,
+                                      "--json")).stdout)
+    if {key: report[key] for key in ("shape", "activation", "threads", "tokens")} != {
+            "shape": "tiny", "activation": "limbs3", "threads": threads, "tokens": 3} or not report["kernels"]:
+        fail(f"bench-decode: {report}")
+    rows = {row["bits"]: row for row in report["rows"]}
+    if list(rows) != list(range(8, 0, -1)):
+        fail(f"bench-decode: widths {list(rows)}")
+    plane = rows[8]["weight_bytes_per_token"] - rows[7]["weight_bytes_per_token"]
+    if plane * 8 != report["packed_weights"]:
+        fail(f"bench-decode: a plane of {plane} bytes for {report['packed_weights']} weights")
+    for bits, row in rows.items():
+        rate = row["weight_bytes_per_token"] * row["tokens_per_second"]
+        if (rows[8]["weight_bytes_per_token"] - row["weight_bytes_per_token"] != (8 - bits) * plane
+                or not np.isclose(row["ms_per_token"] * row["tokens_per_second"], 1000)
+                or not 0 < row["best_ms_per_token"] <= row["ms_per_token"]
+                or not np.isclose(row["bytes_per_second"], rate)
+                or not np.isclose(row["read_fraction"], rate / report["read_bytes_per_second"])):
+            fail(f"bench-decode: {row} does not add up")
+    chosen[threads] = [row["last_token"] for row in report["rows"]]
+if chosen[1] != chosen[2]:
+    fail(f"bench-decode: other tokens with two threads: {chosen}")
+for activation in ("exact", "limbs1", "limbs2"):
+    report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", "4,2", "--activation",
+                                      activation, "--json")).stdout)
+    if [row["bits"] for row in report["rows"]] != [4, 2] or report["activation"] != activation:
+        fail(f"bench-decode: {report}")
+if "of READ" not in expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", "3")).stdout:
+    fail("bench-decode prints no table")
 
 # every scheme, method, group and slice; each report is JSON
 for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", "-1"],

@@ -19,7 +19,8 @@ namespace jackplane::inline v0
         std::size_t blocks;
     };
 
-    // Sum of 32 floats, rounded once; NaN when one is NaN or Inf. Eight sums side by side, in the same order everywhere.
+    // Sum of 32 floats, rounded once; NaN when one is NaN or Inf. Eight sums side by side, in the same order
+    // everywhere.
     [[gnu::always_inline]] inline float sum_of_block(float const* x) noexcept
     {
         typedef float floats __attribute__((vector_size(16)));
@@ -38,7 +39,7 @@ namespace jackplane::inline v0
             __builtin_memcpy(&b, &w, sizeof b);
             even += __builtin_convertvector(v, doubles);
             odd += __builtin_convertvector(w, doubles);
-            infinite |= ((a & exponent) == exponent) | ((b & exponent) == exponent); // all ones in the lanes of NaN and Inf
+            infinite |= ((a & exponent) == exponent) | ((b & exponent) == exponent); // ones for NaN and Inf
         }
         doubles const sum = even + odd;
         bool const any = (infinite[0] | infinite[1] | infinite[2] | infinite[3]) != 0;

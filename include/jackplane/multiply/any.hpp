@@ -6,9 +6,9 @@
 namespace jackplane::inline v0
 {
     // y = A x at `bits`, for a matrix whose format a file decided. Throws width_error, shape_error.
-    template <class X, class Parallel = serial>
+    template <accumulator Acc = compensated, class Arch = best_arch, class X, class Parallel = serial>
     void multiply(any_packed const& m, unsigned bits, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        std::visit([&](auto const& a) { multiply(a.prefix(bits), x, y, parallel); }, m);
+        std::visit([&](auto const& a) { multiply<Acc, Arch>(a.prefix(bits), x, y, parallel); }, m);
     }
 }

@@ -5,8 +5,9 @@
 
 namespace jackplane::inline v0
 {
-    // x as bfloat16 ("brain floating point"), for machines that multiply pairs of them (avx512_bf16); all others take the
-    // fp32 x. Each |x| <= 3.38e38 is off by at most 2^-9 |x| + 2^-126 (below the smallest normal number it is flushed).
+    // x as bfloat16 ("brain floating point"), for machines that multiply pairs of them (avx512_bf16); all others take
+    // the fp32 x. Each |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it is
+    // flushed).
     struct brain
     {
         class prepared // keeps its memory from one x to the next

@@ -89,6 +89,13 @@ namespace jackplane::inline v0
             multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
         }
 
+        template <accumulator Acc, class Arch, class View>
+        void multiply_rows(View const& a, brain_view const& x, float* y, std::size_t stride, std::size_t first,
+                           std::size_t last, scalar const& tag) noexcept
+        {
+            multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, tag);
+        }
+
         template <accumulator Acc, class Arch, class View, class X>
         void multiply_rows(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last) noexcept

@@ -10,9 +10,9 @@
 #include "limbs.hpp"
 #include "sum.hpp"
 
-// y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep tokens.
-// x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is allocated. The same bits
-// for any thread count and row split within one arch.
+// y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep
+// tokens. x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is allocated. The
+// same bits for any thread count and row split within one arch.
 namespace jackplane::inline v0
 {
     // Something that an activation has prepared.

@@ -32,9 +32,9 @@ namespace jackplane::inline v0
         void multiply_rows(View const& a, exact_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, scalar const&) noexcept
         {
-            auto const value = [&](std::size_t n, std::size_t col)
+            auto const value = [&](std::size_t vector, std::size_t col)
             {
-                float const v = x.x[n * x.blocks * block::cols + col];
+                float const v = x.x[vector * x.blocks * block::cols + col];
                 return is_finite(v) ? double{v} : std::numeric_limits<double>::quiet_NaN();
             };
             multiply_values(a, x.vectors, value, y, stride, first, last);
@@ -46,20 +46,20 @@ namespace jackplane::inline v0
                            std::size_t last, scalar const&) noexcept
         {
             std::size_t const groups = x.groups, cols = x.x.blocks * block::cols;
-            auto const value = [&](std::size_t n, std::size_t col)
+            auto const value = [&](std::size_t vector, std::size_t col)
             {
                 std::size_t tile = 0, width = tiles<Limbs>::width(x.x.vectors); // places before the tile
                 std::size_t left = x.x.vectors;
-                for (; n >= width; width = tiles<Limbs>::width(left))
+                for (; vector >= width; width = tiles<Limbs>::width(left))
                 {
-                    n -= width;
+                    vector -= width;
                     tile += width;
                     left -= width;
                 }
                 double sum = 0;
                 for (std::size_t l = Limbs; l-- > 0;)
-                    sum = sum * 256 + x.q[tile * cols * Limbs + ((col / 4 * width + n) * Limbs + l) * 4 + col % 4];
-                return x.scales[tile * groups + col / x.group * width + n] * sum;
+                    sum = sum * 256 + x.q[tile * cols * Limbs + ((col / 4 * width + vector) * Limbs + l) * 4 + col % 4];
+                return x.scales[tile * groups + col / x.group * width + vector] * sum;
             };
             multiply_values(a, x.x.vectors, value, y, stride, first, last);
         }

@@ -19,8 +19,8 @@
 // <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 // <layer>.scale      F16, BF16 or F32 [panels, groups, 16]
 // <layer>.zero       U8 or F16, the same shape; none for symmetric codes
-// __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole; the first
-//                    tensor of the n-th level n * plane_stagger further, so that a layer's planes are apart as in memory
+// __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole; the
+//                    first tensor of level n lies n * plane_stagger further: a layer's planes are apart as in memory
 //
 // A file whose length is a level's end is a nested file of that many bits, although its header lists more: a download
 // may stop there (`truncate -s END`). Readers of plain safetensors need the header that cut() writes.

@@ -48,8 +48,8 @@ namespace jackplane::inline v0
             }
         }
 
-        // The same by vectors, for an aligned layout and a codebook that fits them. One text for all widths: planes that
-        // are not read are 0.
+        // The same by vectors, for an aligned layout and a codebook that fits them. One text for all widths: planes
+        // that are not read are 0.
         template <class V, class View>
         [[gnu::noinline]] void decode_block_by_vectors(View const& a, std::size_t nth, float* w) noexcept
         {

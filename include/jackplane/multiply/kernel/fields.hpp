@@ -15,8 +15,8 @@ namespace jackplane::inline v0
         {
             (body(std::integral_constant<std::size_t, I>{}), ...);
         }
-        // body(integral_constant<0>) .. body(integral_constant<N - 1>): shifts and array places are constants of the code.
-        // (g++ 12 at -O2 unrolls no loop: 4x slower at avx2.)
+        // body(integral_constant<0>) .. body(integral_constant<N - 1>): shifts and array places are constants of the
+        // code. (g++ 12 at -O2 unrolls no loop: 4x slower at avx2.)
         template <std::size_t N, class Body>
         [[gnu::always_inline]] inline void for_each(Body&& body) noexcept
         {
@@ -36,8 +36,8 @@ namespace jackplane::inline v0
         }
 
         // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
-        // every block asks for the one that many bytes further, all streams together (bench/layout.cpp: at 2 bits 0.7 of
-        // the read bandwidth without, 1.0 with; 6 to 16 KB are alike).
+        // every block asks for the one that many bytes further, all streams together (bench/layout.cpp: at 2 bits 0.7
+        // of the read bandwidth without, 1.0 with; 6 to 16 KB are alike).
         inline constexpr std::size_t bytes_ahead = 8192;
 
         // plane[p]: a block of plane p, of the leading Bits bits

@@ -8,7 +8,8 @@ namespace jackplane::inline v0
 {
     namespace kernel
     {
-        // Codes of at most 4 bits become floats by a look-up in 16 entries, whatever the codebook; wider ones are counted.
+        // Codes of at most 4 bits become floats by a look-up in 16 entries, whatever the codebook; wider ones are
+        // counted.
         template <class V, class View>
         inline constexpr bool fits_vectors = linear_codebook<typename View::codebook_type> ||
                                              (V::looks_up && View::layout::bits <= 4);
@@ -64,8 +65,8 @@ namespace jackplane::inline v0
 
         // y[row] += for the rows [first, last), one vector, any group that is a multiple of 32 columns or one a row.
         //     y += sum over blocks of  scale (step dot + (base - zero) sum x)
-        // |y - exact| <= (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| with the compensated accumulator: four
-        // chains of 8 terms, added in pairs; at most 13 half-eps on the way of a term.
+        // |y - exact| <= (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| with the compensated accumulator:
+        // four chains of 8 terms, added in pairs; at most 13 half-eps on the way of a term.
         template <accumulator Acc, class V, unsigned Bits, code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::noinline]] void multiply_exact(packed_view<L, C, S, Z> const& a, exact_view const& x, float* y,
                                               std::size_t first, std::size_t last) noexcept

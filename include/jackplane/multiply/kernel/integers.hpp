@@ -9,9 +9,9 @@ namespace jackplane::inline v0
 {
     namespace kernel
     {
-        // Where a field of Width bits, `shift` bits up in its byte, is multiplied. A machine that multiplies whole bytes takes
-        // it where it lies: a sum for each place, divided in the end. `reach`: fields stay where they lie below that bit;
-        // higher ones are moved down; wider ones are multiplied in pieces.
+        // Where a field of Width bits, `shift` bits up in its byte, is multiplied. A machine that multiplies whole
+        // bytes takes it where it lies: a sum for each place, divided in the end. `reach`: fields stay where they lie
+        // below that bit; higher ones are moved down; wider ones are multiplied in pieces.
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp>
         struct places
         {
@@ -43,7 +43,8 @@ namespace jackplane::inline v0
             static constexpr unsigned power(unsigned j) noexcept { return count == 1 ? 0 : j * kept; }
         };
 
-        // A codebook as bytes: level_i = unit * u_i + base, each off by at most unit / 2. Of a linear one: the code itself.
+        // A codebook as bytes: level_i = unit * u_i + base, each off by at most unit / 2. Of a linear one: the code
+        // itself.
         template <class V, codebook C>
         struct levels
         {
@@ -102,8 +103,8 @@ namespace jackplane::inline v0
                 });
         }
 
-        // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j / 2^power_j
-        // of fields that lay 2^power_j up; exact.
+        // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j /
+        // 2^power_j of fields that lay 2^power_j up; exact.
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Chains>
         [[gnu::always_inline]] inline auto together(Chains const& chain) noexcept
         {
@@ -118,11 +119,12 @@ namespace jackplane::inline v0
             return sum;
         }
 
-        // y[vector * stride + row] += for the rows [first, last) and a tile of Vectors vectors; only the first `wanted` have
-        // a y. Linear codebook, aligned layout; weight groups that are a multiple of the activation groups, or one a row.
+        // y[vector * stride + row] += for the rows [first, last) and a tile of Vectors vectors; only the first
+        // `wanted` have a y. Linear codebook, aligned layout; weight groups that are a multiple of the activation
+        // groups, or one a row.
         //     y += sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
-        // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of zeros
-        // gives exactly 0.
+        // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
+        // zeros gives exactly 0.
         template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, code_layout L,
                   codebook C, scale_number S, zero_number Z>
         [[gnu::noinline]] void multiply_limbs(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x,

@@ -18,7 +18,8 @@ namespace jackplane::inline v0
 
     namespace kernel
     {
-        // Vectors are multiplied in tiles of `widest`, the last ones in a tile of 4 or 1; places without a vector are 0.
+        // Vectors are multiplied in tiles of `widest`, the last ones in a tile of 4 or 1; places without a vector are
+        // 0.
         template <unsigned Limbs>
         struct tiles
         {

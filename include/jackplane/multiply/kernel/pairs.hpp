@@ -18,9 +18,9 @@ namespace jackplane::inline v0
 
     namespace kernel
     {
-        // y[row] += for the rows [first, last) of one vector, on machines that multiply pairs of bfloat16. A code c of k bits
-        // becomes the bfloat16 2^k + c by setting bits around it (7 fraction bits hold any k < 8), and 2^k sum x is taken
-        // away afterwards; codes of more than 4 bits are multiplied as two nibbles.
+        // y[row] += for the rows [first, last) of one vector, on machines that multiply pairs of bfloat16. A code c of
+        // k bits becomes the bfloat16 2^k + c by setting bits around it (7 fraction bits hold any k < 8), and 2^k sum
+        // x is taken away afterwards; codes of more than 4 bits are multiplied as two nibbles.
         template <accumulator Acc, class V, unsigned Bits, code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::noinline]] void multiply_pairs(packed_view<L, C, S, Z> const& a, std::uint32_t const* x,
                                               float const* sums, float* y, std::size_t first, std::size_t last) noexcept

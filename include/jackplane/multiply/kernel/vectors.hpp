@@ -9,8 +9,8 @@ namespace jackplane::inline v0
 {
     namespace kernel
     {
-        // The words that every kernel is written in, once for all machines. vectors<Arch> has (avx512.hpp is the model,
-        // a nearer tag inherits and replaces; loads are unaligned, all functions static and forced inline):
+        // The words that every kernel is written in, once for all machines. vectors<Arch> has (avx512.hpp is the
+        // model, a nearer tag inherits and replaces; loads are unaligned, all functions static and forced inline):
         //
         //   rows, registers         dword lanes of a vector = rows of one step; how many vectors the machine holds
         //   bytes, ints, floats     4 * rows bytes; rows int32; rows floats with size, load, store, + - *
@@ -23,7 +23,7 @@ namespace jackplane::inline v0
         // integer products
         //   in_place                                   codes below 2^in_place may be multiplied: 4 or 8
         //   dot(ints sum, bytes u8, bytes s8)          + 4 products in every lane
-        //   narrow, widen(ints sum, ints pairs)        narrow: dot's sums are int16 pairs with room for one block's step
+        //   narrow, widen(ints sum, ints pairs)        narrow: dot's sums are int16 pairs, with room for a block's step
         //                                              products of codes below 16; widen adds them to int32 lanes
         //   zero(), broadcast_bytes(int8 const*)       the 4 bytes in every lane
         //   plus_shifted<N>(sum, a)                    sum + a / 2^N, shifting arithmetically

@@ -9,7 +9,7 @@ namespace jackplane::inline v0
 {
     // x as integers of Limbs signed bytes, one scale s for every `group` columns:  x = s * sum_l 256^l q_l  with s =
     // max |x| / (127 * 256^(Limbs - 1)), at least 2^-120. Each x is off by at most s / 2 + 2^-23 |x|. Of Gaussian x
-    // the product is off by 6e-3 (1 limb), 3e-5 (2), 2e-7 (3: as good as fp32) of itself (bench/activations.cpp).
+    // the product is off by 6e-3 (1 limb), 2e-5 (2), 1e-7 (3: as good as fp32) of itself (bench/activations.cpp).
     template <unsigned Limbs>
         requires(1 <= Limbs && Limbs <= 3)
     struct limbs

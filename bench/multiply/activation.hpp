@@ -27,7 +27,7 @@ namespace bench
     {
         std::vector<double> off(x.size(), 0.0);
         if constexpr (std::same_as<A, jackplane::brain>)
-            std::ranges::transform(x, off.begin(), [](double v) { return 0x1p-9 * std::abs(v) + 0x1p-126; });
+            std::ranges::transform(x, off.begin(), [](double v) { return 0x1p-8 * std::abs(v) + 0x1p-126; });
         if constexpr (requires { how.group; })
             for (std::size_t col = 0; col < x.size(); ++col)
             {

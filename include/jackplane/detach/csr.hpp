@@ -32,7 +32,7 @@ namespace jackplane::inline v0
 
     // Owner (shared and immutable: a copy costs nothing) of a sparse matrix. Few matrices of language models have more
     // than 65536 columns: an index of 2 bytes beside a value of 2. Row pointers have 32 bits: 4 bytes a row, and 2^32
-    // weights in one sparse part would be 17 GB. A weight of 0 may be stored; it is counted and multiplied as any other.
+    // weights in one sparse part would be 17 GB. A stored weight of 0 is counted and multiplied as any other.
     template <scale_number T = half, column_number I = std::uint16_t>
     class csr
     {

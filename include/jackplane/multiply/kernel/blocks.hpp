@@ -135,9 +135,7 @@ namespace jackplane::inline v0
                                         });
                                     });
                                 floats const scale = V::load(a.scales + at + h * V::rows);
-                                floats offset(base - C::centre);
-                                if constexpr (zero_is_stored<View>)
-                                    offset = floats(base) - V::load(a.zeros + at + h * V::rows);
+                                floats const offset = offset_at<V>(a, base, at + h * V::rows);
                                 for_each<side>([&](auto k) __attribute__((always_inline)) {
                                     floats const dot = (chain[k][0] + chain[k][1]) + (chain[k][2] + chain[k][3]);
                                     if (n + k < x.vectors)

@@ -17,6 +17,17 @@ namespace jackplane::inline v0
         template <class View>
         inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;
 
+        // base - zero of the rows from `at` on in the scales
+        template <class V, class View>
+        [[gnu::always_inline]] inline typename V::floats offset_at([[maybe_unused]] View const& a, float base,
+                                                                   [[maybe_unused]] std::size_t at) noexcept
+        {
+            if constexpr (zero_is_stored<View>)
+                return typename V::floats(base) - V::load(a.zeros + at);
+            else
+                return typename V::floats(base - View::codebook_type::centre);
+        }
+
         // Codes of Bits bits -> floats: decoded, of linear codebooks without step and base, in steps of 1 / unit.
         template <class V, unsigned Bits, codebook C>
         struct decoder
@@ -96,9 +107,7 @@ namespace jackplane::inline v0
                             codes, table, [&](auto column, floats w) __attribute__((always_inline)) {
                                 chain[column % 4] = V::fma(w, floats(xs[column]), chain[column % 4]);
                             });
-                        floats offset(base - C::centre);
-                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
-                            offset = floats(base) - V::load(a.zeros + at + h * V::rows);
+                        floats const offset = offset_at<V>(a, base, at + h * V::rows);
                         floats const dot = (chain[0] + chain[1]) + (chain[2] + chain[3]);
                         total[h].add(V::load(a.scales + at + h * V::rows),
                                      V::fma(step, dot, offset * floats(x.sums[b])));

@@ -185,9 +185,7 @@ namespace jackplane::inline v0
                                 add_block<V, width, sums, level::looked_up>(codes, entries, q, sum);
                         }
                         floats const scale = V::load(a.scales + at + h * V::rows);
-                        floats offset(base - C::centre);
-                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
-                            offset = floats(base) - V::load(a.zeros + at + h * V::rows);
+                        floats const offset = offset_at<V>(a, base, at + h * V::rows);
                         for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                             floats t;
                             for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {

@@ -59,9 +59,7 @@ namespace jackplane::inline v0
                         floats dot = chain[0][0] + chain[0][1];
                         if constexpr (pieces == 2)
                             dot = V::fma(chain[1][0] + chain[1][1], floats(high), dot);
-                        floats offset(a.base - C::centre);
-                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
-                            offset = floats(a.base) - V::load(a.zeros + at + h * V::rows);
+                        floats const offset = offset_at<V>(a, a.base, at + h * V::rows);
                         floats const sum(sums[b]);
                         dot = V::fma(floats(-raised), sum, dot);
                         total[h].add(V::load(a.scales + at + h * V::rows), V::fma(step, dot, offset * sum));

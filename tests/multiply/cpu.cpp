@@ -20,8 +20,8 @@ namespace
     }
 
     // A Zen 5: every feature that is looked at.
-    constexpr x86_registers everything{bits({0, 9, 12, 19, 20, 23, 27, 28, 29}), bits({5, 16, 17, 28, 30, 31}), bits({11}),
-                                       bits({4, 5}), 0xe7};
+    constexpr x86_registers everything{bits({0, 9, 12, 19, 20, 23, 27, 28, 29}), bits({5, 16, 17, 28, 30, 31}),
+                                       bits({11}), bits({4, 5}), 0xe7};
     constexpr x86_registers without(std::uint32_t x86_registers::*where, unsigned bit)
     {
         x86_registers r = everything;

@@ -42,7 +42,8 @@ namespace jackplane::inline v0
 
     // Threads that stay from one call to the next: for a token's time. A copy is the same team. No thread is pinned; a
     // call allocates nothing. A call while the team is at work (from another thread, or from inside a body) runs on
-    // the calling thread alone.
+    // the calling thread alone. Every thread has a range of its own, cut into pieces, and helps the others with theirs
+    // when it is done: cores are rarely all as fast as the first.
     class team
     {
     public:
@@ -50,24 +51,24 @@ namespace jackplane::inline v0
         explicit team(unsigned count = std::max(1u, std::thread::hardware_concurrency()))
             : m_all(std::make_shared<shared>(std::max(1u, count)))
         {
-            for (std::size_t part = 1; part < m_all->failed.size(); ++part)
+            for (std::size_t part = 1; part < m_all->workers.size(); ++part)
                 m_all->others.emplace_back([all = m_all.get(), part] { all->serve(part); });
         }
 
-        std::size_t size() const noexcept { return m_all->failed.size(); }
+        std::size_t size() const noexcept { return m_all->workers.size(); }
 
         template <class Body>
         void operator()(std::size_t n, Body&& body) const
         {
             shared& all = *m_all;
-            std::size_t const parts = std::min(all.failed.size(), n);
+            std::size_t const parts = std::min(all.workers.size(), n);
             if (parts <= 1 || all.busy.test_and_set(std::memory_order_acquire))
                 return serial{}(n, body);
-            auto part_of = [&](std::size_t part) { body(n * part / parts, n * (part + 1) / parts); };
-            all.run = [](void* work, std::size_t part) { (*static_cast<decltype(part_of)*>(work))(part); };
-            all.work = &part_of;
-            all.parts = parts;
-            all.call();
+            std::size_t const pieces = std::min(n, parts * pieces_each);
+            auto do_piece = [&](std::size_t piece) { body(n * piece / pieces, n * (piece + 1) / pieces); };
+            all.run = [](void* work, std::size_t piece) { (*static_cast<decltype(do_piece)*>(work))(piece); };
+            all.work = &do_piece;
+            all.call(parts, pieces);
             [[maybe_unused]] std::exception_ptr const first = all.first_failure();
             all.busy.clear(std::memory_order_release);
 #if defined(__cpp_exceptions)
@@ -77,9 +78,18 @@ namespace jackplane::inline v0
         }
 
     private:
+        static constexpr std::size_t pieces_each = 8;
+
+        struct alignas(64) worker
+        {
+            std::atomic<std::size_t> next = 0; // piece of its range
+            std::exception_ptr failure;        // of the first piece that failed among those that it did, its own or not
+            std::size_t failed_piece = 0;
+        };
+
         struct shared
         {
-            explicit shared(std::size_t count) : failed(count) {}
+            explicit shared(std::size_t count) : workers(count) {}
             shared(shared const&) = delete;
             ~shared()
             {
@@ -95,8 +105,14 @@ namespace jackplane::inline v0
                 calls.notify_all();
             }
 
-            void call() noexcept
+            std::size_t first_piece(std::size_t part) const noexcept { return pieces * part / parts; }
+
+            void call(std::size_t parts_now, std::size_t pieces_now) noexcept
             {
+                parts = parts_now;
+                pieces = pieces_now;
+                for (std::size_t part = 0; part < parts; ++part)
+                    workers[part].next.store(first_piece(part), std::memory_order_relaxed);
                 working.store(static_cast<unsigned>(others.size()), std::memory_order_relaxed);
                 start();
                 do_part(0);
@@ -120,36 +136,50 @@ namespace jackplane::inline v0
 
             void do_part(std::size_t part) noexcept
             {
+                for (std::size_t turn = 0; turn < parts; ++turn)
+                {
+                    std::size_t const whose = (part + turn) % parts, end = first_piece(whose + 1);
+                    std::atomic<std::size_t>& next = workers[whose].next;
+                    for (std::size_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < end;)
+                        do_piece(piece, workers[part]);
+                }
+            }
+
+            void do_piece(std::size_t piece, [[maybe_unused]] worker& by) noexcept
+            {
 #if defined(__cpp_exceptions)
                 try
                 {
-                    run(work, part);
+                    run(work, piece);
                 }
                 catch (...)
                 {
-                    failed[part] = std::current_exception();
+                    if (by.failure && by.failed_piece < piece)
+                        return;
+                    by.failure = std::current_exception();
+                    by.failed_piece = piece;
                 }
 #else
-                run(work, part);
+                run(work, piece);
 #endif
             }
 
             std::exception_ptr first_failure() noexcept // in the order of ranges: the same every time
             {
-                std::exception_ptr first;
-                for (std::exception_ptr& failure : failed)
-                {
-                    if (!first)
-                        first = failure;
-                    failure = nullptr;
-                }
-                return first;
+                worker const* first = nullptr;
+                for (worker const& w : workers)
+                    if (w.failure && (first == nullptr || w.failed_piece < first->failed_piece))
+                        first = &w;
+                std::exception_ptr const failure = first != nullptr ? first->failure : nullptr;
+                for (worker& w : workers)
+                    w.failure = nullptr;
+                return failure;
             }
 
-            void (*run)(void* work, std::size_t part) = nullptr;
+            void (*run)(void* work, std::size_t piece) = nullptr;
             void* work = nullptr;
-            std::size_t parts = 0;
-            std::vector<std::exception_ptr> failed; // one for each thread
+            std::size_t parts = 0, pieces = 0; // of this call
+            std::vector<worker> workers;       // the calling thread first
             std::atomic_flag busy;
             alignas(64) std::atomic<unsigned> calls = 0;   // so far
             alignas(64) std::atomic<unsigned> working = 0; // others that have not ended their part

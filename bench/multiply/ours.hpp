@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // multiply/<layout>/<bits>b/g<group>/<activation>/...
-// One set of nested 8-bit matrices serves all widths, activations and threads of a layout, shape and group: a width
-// reads its planes of each: at 2 bits more than 512 MB in all.
+// One set of matrices serves all widths, activations and threads of a layout, shape and group. Nested ones have 8 bits,
+// a width reads its planes of each: at 2 bits more than 512 MB in all.
 #include "../bench.hpp"
 #include "activation.hpp"
 #include "memory.hpp"
@@ -18,13 +18,16 @@
 
 namespace bench
 {
-    template <class L>
-    using nested = jackplane::packed<L, jackplane::uniform<8>, jackplane::half, jackplane::integer_zero>;
+    // Linear codes have zeros, tables have none.
+    template <class C>
+    using scale_of = std::conditional_t<jackplane::linear_codebook<C>, jackplane::minmax<>, jackplane::absmax>;
+    template <class L, class C>
+    using packed = jackplane::packed<L, C, jackplane::half, typename scale_of<C>::zero_type>;
 
     // The n-th matrix of a set: a strip of at most 17 panels, quantized once, laid again and again into planes of its
     // own. The last panel may be ragged.
-    template <class L>
-    nested<L> spread(nested<L> const& strip, std::size_t rows, std::size_t nth)
+    template <class L, class C>
+    packed<L, C> spread(packed<L, C> const& strip, std::size_t rows, std::size_t nth)
     {
         auto v = strip.view();
         std::size_t const last = v.panels - 1;
@@ -47,53 +50,55 @@ namespace bench
         for (std::size_t p = 0; p < v.planes; ++p)
             v.plane[p] = lay(v.plane[p], v.blocks * L::bytes(p), p * jackplane::plane_stagger); // as pack does
         v.scales = lay(v.scales, v.groups * jackplane::block::rows);
-        v.zeros = lay(v.zeros, v.groups * jackplane::block::rows);
+        if (v.zeros != nullptr)
+            v.zeros = lay(v.zeros, v.groups * jackplane::block::rows);
         return {v, memory};
     }
 
-    template <class L>
-    std::shared_ptr<std::vector<nested<L>> const> nested_set(char const* layout, shape s, std::size_t group, bool cold)
+    template <class L, class C>
+    std::shared_ptr<std::vector<packed<L, C>> const> packed_set(char const* layout, shape s, std::size_t group, bool cold)
     {
-        std::size_t const panel_bytes = jackplane::round_up(s.cols, 32) * 16 + jackplane::ceil_div(s.cols, group) * 48;
-        std::size_t const bytes = jackplane::ceil_div(s.rows, 16) * panel_bytes;
-        std::size_t const count = set_size(cold, bytes / 4); // 2 bits read a fourth of it
+        std::size_t const codes = jackplane::round_up(s.cols, 32) * 16 * L::bits / 8;
+        std::size_t const bytes =
+            jackplane::ceil_div(s.rows, 16) * (codes + jackplane::ceil_div(s.cols, group) * 48);
+        std::size_t const count = set_size(cold, bytes * 2 / L::bits); // of what 2 bits read
         auto make = [&]
         {
             std::size_t const strip_rows = std::min(s.rows, 256 + s.rows % 16);
             auto const strip = jackplane::pack<L>(
-                jackplane::quantize(matrix(strip_rows, s.cols).view(), jackplane::uniform<8>{}, jackplane::minmax{},
-                                    jackplane::group{group}));
-            auto const set = std::make_shared<std::vector<nested<L>>>();
+                jackplane::quantize(matrix(strip_rows, s.cols).view(), C{}, scale_of<C>{}, jackplane::group{group}));
+            auto const set = std::make_shared<std::vector<packed<L, C>>>();
             for (std::size_t nth = 0; nth < count; ++nth)
-                set->push_back(spread(strip, s.rows, nth));
+                set->push_back(spread<L, C>(strip, s.rows, nth));
             return set;
         };
-        auto const name = jackplane::text("nested/", layout, "/g", group, "/", end_of_name(s, 1, 1, cold));
-        return set_of<std::vector<nested<L>>>(name, bytes * count, make);
+        auto const name = jackplane::text("packed/", layout, "/g", group, "/", end_of_name(s, 1, 1, cold));
+        return set_of<std::vector<packed<L, C>>>(name, bytes * count, make);
     }
 
-    template <class L, class A>
-    class nested_product : public product
+    template <class L, class C, class A, class Arch>
+    class packed_product : public product
     {
     public:
-        nested_product(std::shared_ptr<std::vector<nested<L>> const> set, unsigned bits, A how, std::size_t vectors,
+        packed_product(std::shared_ptr<std::vector<packed<L, C>> const> set, unsigned bits, A how, std::size_t vectors,
                        unsigned threads)
             : m_set(std::move(set)), m_how(how), m_team(team_of(threads)), m_x(vectors, m_set->front().cols()),
               m_y(vectors, m_set->front().rows())
         {
-            for (nested<L> const& a : *m_set)
+            for (packed<L, C> const& a : *m_set)
                 m_a.push_back(a.prefix(bits));
         }
         std::size_t matrices() const override { return m_a.size(); }
         std::size_t bytes() const override { return bytes_read(m_a.front()); }
         void multiply(std::size_t which) override
         {
-            m_how.prepare(std::as_const(m_x).view(), m_ready);
-            jackplane::multiply(m_a[which], m_ready, m_y.view(), m_team);
+            m_how.template prepare<Arch>(std::as_const(m_x).view(), m_ready);
+            jackplane::multiply<jackplane::compensated, Arch>(m_a[which], m_ready, m_y.view(), m_team);
         }
 
         // Against the definition, in the first, a middle and the last panel:
         //     (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| + sum |w| |x - what the activation made of it|
+        // and where one limb meets a table, whose levels are kept in bytes, half of 1 / 255 of its range.
         std::string wrong() override
         {
             multiply(0);
@@ -108,6 +113,9 @@ namespace bench
         {
             auto const& v = m_a.front().view();
             std::vector<double> const off = error_of(m_how, x);
+            double const level = jackplane::linear_codebook<C> || !std::same_as<A, jackplane::limbs<1>>
+                                     ? 0
+                                     : double{C::decode(C::size - 1) - C::decode(0)} / 255 / 2;
             for (std::size_t const panel : {std::size_t{0}, v.panels / 2, v.panels - 1})
                 for (std::size_t row = panel * 16; row < std::min(v.rows, panel * 16 + 16); ++row)
                 {
@@ -121,6 +129,7 @@ namespace bench
                         expected += scale * (value - zero) * x[col];
                         size += std::abs(scale) * (std::abs(value) + std::abs(zero)) * std::abs(double{x[col]});
                         allowed += std::abs(scale * (value - zero)) * off[col];
+                        allowed += std::abs(scale) * level * (std::abs(double{x[col]}) + off[col]);
                     }
                     allowed += (static_cast<double>(v.groups) + 8) * 0x1p-23 * size;
                     if (!(std::abs(double{y[row]} - expected) <= allowed))
@@ -130,15 +139,15 @@ namespace bench
             return {};
         }
 
-        std::shared_ptr<std::vector<nested<L>> const> m_set;
-        std::vector<jackplane::prefixed<L, jackplane::uniform<8>, jackplane::half, jackplane::integer_zero>> m_a;
+        std::shared_ptr<std::vector<packed<L, C>> const> m_set;
+        std::vector<decltype(std::declval<packed<L, C> const&>().prefix(1))> m_a;
         A m_how;
         typename A::prepared m_ready;
         jackplane::team const& m_team;
         matrix m_x, m_y; // [vectors, cols], [vectors, rows]
     };
 
-    template <class L, class A>
+    template <class L, class C, class A, class Arch = jackplane::best_arch>
     void add_layout(options const& o, char const* layout, char const* activation, shape s)
     {
         if (std::ranges::find(o.layouts, layout) == o.layouts.end())
@@ -147,14 +156,14 @@ namespace bench
             for (unsigned const bits : o.bits)
                 for_each_run(o, [&](std::size_t vectors, unsigned threads, bool cold)
                 {
-                    if (L::planes_of(bits) == 0)
+                    if (L::planes_of(bits) == 0 || (bits != L::bits && !jackplane::nested_codebook<C>))
                         return;
                     auto const name = jackplane::text("multiply/", layout, "/", bits, "b/g", group, "/", activation,
                                                       "/", end_of_name(s, vectors, threads, cold));
                     auto make = [=]
                     {
-                        return std::make_unique<nested_product<L, A>>(nested_set<L>(layout, s, group, cold), bits,
-                                                                      with_group<A>(group), vectors, threads);
+                        return std::make_unique<packed_product<L, C, A, Arch>>(
+                            packed_set<L, C>(layout, s, group, cold), bits, with_group<A>(group), vectors, threads);
                     };
                     add({name, s, threads, vectors, make});
                 });
@@ -165,10 +174,11 @@ namespace bench
     void add_layouts(options const& o, char const* activation, shape s)
     {
         using namespace jackplane;
-        add_layout<bit_planes, A>(o, "1x8", activation, s);
-        add_layout<planes<2, 2, 2, 2>, A>(o, "2x4", activation, s);
-        add_layout<planes<4, 4>, A>(o, "4x2", activation, s);
-        add_layout<planes<2, 2, 4>, A>(o, "2-2-4", activation, s);
-        add_layout<planes<8>, A>(o, "8", activation, s);
+        add_layout<bit_planes, uniform<8>, A>(o, "1x8", activation, s);
+        add_layout<planes<2, 2, 2, 2>, uniform<8>, A>(o, "2x4", activation, s);
+        add_layout<planes<4, 4>, uniform<8>, A>(o, "4x2", activation, s);
+        add_layout<planes<2, 2, 4>, uniform<8>, A>(o, "2-2-4", activation, s);
+        add_layout<planes<8>, uniform<8>, A>(o, "8", activation, s);
+        add_layout<planes<1, 1, 1, 1>, nf4, A>(o, "1x4-nf4", activation, s);
     }
 }

@@ -59,16 +59,18 @@ namespace jackplane::inline v0
             using L = typename View::layout;
             using C = typename View::codebook_type;
             if constexpr (L::aligned() && multiplies_as_integers<V, View, Limbs>)
-                if (a.groups == 1 || a.group % x.group == 0)
-                {
-                    if (x.x.vectors > 1)
-                        return multiply_tiles<Acc, V>(a, x, y, stride, first, last);
-                    return at_width<L, C>(
-                        a.bits, [&](auto bits) __attribute__((always_inline)) {
-                            multiply_limbs<Acc, V, bits, Limbs, 1>(a, x, 1, y, stride, first, last);
-                        });
-                }
-            multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+            {
+                if (a.groups != 1 && a.group % x.group != 0)
+                    return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+                if (x.x.vectors > 1)
+                    return multiply_tiles<Acc, V>(a, x, y, stride, first, last);
+                at_width<L, C>(
+                    a.bits, [&](auto bits) __attribute__((always_inline)) {
+                        multiply_limbs<Acc, V, bits, Limbs, 1>(a, x, 1, y, stride, first, last);
+                    });
+            }
+            else
+                multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, common{});
         }
 
         template <accumulator Acc, class Arch, class View>
@@ -79,14 +81,18 @@ namespace jackplane::inline v0
             using L = typename View::layout;
             using C = typename View::codebook_type;
             if constexpr (L::aligned() && linear_codebook<C> && multiplies_pairs<V>)
-                if (a.groups == 1 || a.group % block::cols == 0)
-                    return at_width<L, C>(
-                        a.bits, [&](auto bits) __attribute__((always_inline)) {
-                            for (std::size_t n = 0; n < x.x.vectors; ++n)
-                                multiply_pairs<Acc, V, bits>(a, x.pairs + n * x.x.blocks * block::cols / 2,
-                                                             x.sums + n * x.x.blocks, y + n * stride, first, last);
-                        });
-            multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+            {
+                if (a.groups != 1 && a.group % block::cols != 0)
+                    return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+                at_width<L, C>(
+                    a.bits, [&](auto bits) __attribute__((always_inline)) {
+                        for (std::size_t n = 0; n < x.x.vectors; ++n)
+                            multiply_pairs<Acc, V, bits>(a, x.pairs + n * x.x.blocks * block::cols / 2,
+                                                         x.sums + n * x.x.blocks, y + n * stride, first, last);
+                    });
+            }
+            else
+                multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, common{});
         }
 
         template <accumulator Acc, class Arch, class View>

@@ -2,20 +2,22 @@
 include_guard(GLOBAL)
 include(${CMAKE_CURRENT_LIST_DIR}/archs.cmake)
 
-# jackplane_add_kernels(<target> [ARCHS <tag>...] [FORMATS <type>...] [ACTIVATIONS <type>...] [HEADERS <file>...])
+# jackplane_add_kernels(<target> [ARCHS <tag>...] [FORMATS <type>...] [ACTIVATIONS <type>...] [SPARSE <type>...]
+#                       [HEADERS <file>...])
 #
 # Makes the static library <target>, or adds to it: the kernels of every FORMAT (any_packed: all of its types) times
-# every ACTIVATION, once for each of ARCHS in small units with that arch's flags, and the table that chooses among them
-# when the program runs. Without ARCHS: all of the processor that the compiler knows; HEADERS declare types of your own.
+# every ACTIVATION, and of every SPARSE type (csr<>), once for each of ARCHS in small units with that arch's flags, and
+# the table that chooses among them when the program runs. Without ARCHS: all of the processor that the compiler knows;
+# HEADERS declare types of your own.
 # Programs link <target> and say
 #     multiply<compensated, dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
 # One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
 # activations and archs are 230 units.
 function(jackplane_add_kernels target)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ARCHS;FORMATS;ACTIVATIONS;HEADERS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ARCHS;FORMATS;ACTIVATIONS;SPARSE;HEADERS")
     if(arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "jackplane_add_kernels: ${arg_UNPARSED_ARGUMENTS}? It takes ARCHS, FORMATS, ACTIVATIONS, "
-                            "HEADERS")
+                            "SPARSE, HEADERS")
     endif()
     if(NOT TARGET jackplane::multiply)
         message(FATAL_ERROR "jackplane_add_kernels needs jackplane's component multiply")
@@ -42,6 +44,10 @@ function(jackplane_add_kernels target)
     endif()
     if(NOT arg_ACTIVATIONS)
         set(arg_ACTIVATIONS exact "limbs<1>" "limbs<2>" "limbs<3>" brain)
+    endif()
+
+    if(NOT DEFINED arg_SPARSE)
+        set(arg_SPARSE "csr<>")
     endif()
 
     # format_planes[n]: of formats[n], as many as it has widths. Those of any_packed's types are checked in the table.
@@ -81,10 +87,11 @@ function(jackplane_add_kernels target)
     set(adding_exact "avx2|avx512|neon")
     set(adding_limbs "avx2|avx2_vnni|avx512|avx512_vnni|neon|neon_dot")
     set(adding_brain "avx2|avx512|avx512_bf16|neon")
+    set(adding_sparse "avx2|avx512|neon")
 
     # A unit compiles for about 1 s and 0.4 s more for each width: at most 8.
     set(units 0)
-    foreach(activation IN LISTS arg_ACTIVATIONS)
+    foreach(activation IN LISTS arg_ACTIVATIONS ITEMS sparse)
         string(REGEX REPLACE "<.*" "" kind "${activation}")
         set(tags)
         foreach(arch IN LISTS arg_ARCHS)
@@ -100,7 +107,13 @@ function(jackplane_add_kernels target)
         if(activation MATCHES "^limbs<(.)>$")
             set(tasks "dispatch::prepare_limbs<${CMAKE_MATCH_1}>")
         endif()
-        foreach(format count IN ZIP_LISTS formats format_planes)
+        set(wanted ${formats})
+        set(widths ${format_planes})
+        if(kind STREQUAL "sparse")
+            set(wanted ${arg_SPARSE})
+            list(TRANSFORM arg_SPARSE REPLACE ".+" 1 OUTPUT_VARIABLE widths)
+        endif()
+        foreach(format count IN ZIP_LISTS wanted widths)
             if(room LESS count)
                 math(EXPR units "${units} + 1")
                 set(tasks_of_${units} ${tasks})
@@ -110,7 +123,11 @@ function(jackplane_add_kernels target)
                 set(room 8)
             endif()
             math(EXPR room "${room} - ${count}")
-            list(APPEND tasks_of_${units} "dispatch::multiply_rows<${format}::view_type, ${activation}::prepared>")
+            if(kind STREQUAL "sparse")
+                list(APPEND tasks_of_${units} "dispatch::add_sparse_rows<${format}::view_type>")
+            else()
+                list(APPEND tasks_of_${units} "dispatch::multiply_rows<${format}::view_type, ${activation}::prepared>")
+            endif()
         endforeach()
     endforeach()
 

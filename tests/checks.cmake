@@ -32,7 +32,7 @@ set_tests_properties(no_exceptions PROPERTIES LABELS unit)
 check(warnings_clang_14 warnings LABELS heavy WITH COMPILER=clang++-14)
 check(warnings_clang_19 warnings LABELS heavy WITH COMPILER=clang++-19)
 check(upstream upstream LABELS heavy WITH PREFIX=${JACKPLANE_UPSTREAM_PREFIX})
-check(qemu qemu LABELS heavy WITH SOURCES=multiply/vectors.cpp)
+check(qemu qemu LABELS heavy WITH "SOURCES=multiply/vectors.cpp|multiply/kernels.cpp")
 check(same_bytes same_bytes LABELS heavy WITH LEVEL=${machine_level})
 
 # --- kernels that are chosen when the program runs ---

@@ -2,6 +2,7 @@
 #pragma once
 // The same products by any arch, one line each: dispatch.cpp and direct.cpp print them, checks/dispatch.cmake compares.
 #include <jackplane/multiply/multiply.hpp>
+#include <jackplane/multiply/sparse.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
 #include <cstdio>
@@ -24,7 +25,7 @@ namespace products
     }
 
     template <class Arch, class Activation, class M>
-    void print(char const* name, M const& a, std::size_t vectors)
+    void print(char const* name, M const& a, unsigned bits, std::size_t vectors)
     {
         std::vector<float> const x = numbers(vectors * a.cols(), 7);
         std::vector<float> y(vectors * a.rows()), again(y.size());
@@ -34,12 +35,12 @@ namespace products
         multiply<compensated, Arch>(a, ready, to, threads{2});
         multiply<compensated, Arch>(a, ready, matrix_view<float>{again.data(), vectors, a.rows()});
 
-        std::uint64_t bits = 14695981039346656037u; // FNV-1a
+        std::uint64_t hash = 14695981039346656037u; // FNV-1a
         for (float const v : y)
-            bits = (bits ^ std::bit_cast<std::uint32_t>(v)) * 1099511628211u;
+            hash = (hash ^ std::bit_cast<std::uint32_t>(v)) * 1099511628211u;
         bool const same = std::memcmp(y.data(), again.data(), y.size() * sizeof(float)) == 0;
-        std::printf("%s of %zu at %u bits: %016llx, y = %g ..%s\n", name, vectors, a.bits(),
-                    static_cast<unsigned long long>(bits), static_cast<double>(y[0]),
+        std::printf("%s of %zu at %u bits: %016llx, y = %g ..%s\n", name, vectors, bits,
+                    static_cast<unsigned long long>(hash), static_cast<double>(y[0]),
                     same ? "" : " other bits with one thread");
     }
     template <class Arch, class M>
@@ -50,10 +51,10 @@ namespace products
             if (a.readable(bits))
                 for (std::size_t const vectors : {1u, 6u})
                 {
-                    print<Arch, exact>("exact", a.prefix(bits), vectors);
-                    print<Arch, limbs<1>>("limbs<1>", a.prefix(bits), vectors);
-                    print<Arch, limbs<3>>("limbs<3>", a.prefix(bits), vectors);
-                    print<Arch, brain>("brain", a.prefix(bits), vectors);
+                    print<Arch, exact>("exact", a.prefix(bits), bits, vectors);
+                    print<Arch, limbs<1>>("limbs<1>", a.prefix(bits), bits, vectors);
+                    print<Arch, limbs<3>>("limbs<3>", a.prefix(bits), bits, vectors);
+                    print<Arch, brain>("brain", a.prefix(bits), bits, vectors);
                 }
     }
 
@@ -69,5 +70,10 @@ namespace products
         print_activations<Arch>("a table", pack<planes<4>>(quantize(w, nf4{}, absmax{}, group{64})));
         print_activations<Arch>("planes that do not merge",
                                 pack<planes<1, 2>>(quantize<float>(w, uniform<3>{}, minmax<real_zero>{}, group{48})));
+
+        std::vector<triplet> some;
+        for (std::size_t i = 0; i < values.size(); i += 7)
+            some.push_back({i / cols, i % cols, values[i]});
+        print<Arch, exact>("a sparse matrix", csr<>(rows, cols, some), 16, 1);
     }
 }

@@ -8,6 +8,19 @@
 
 namespace jackplane::inline v0
 {
+    // What is prepared: several vectors as a matrix_view [vectors, cols], or one as anything that makes a std::span.
+    template <class X>
+    constexpr auto vectors_of(X const& x) noexcept
+    {
+        if constexpr (requires { x.stride; })
+            return matrix_view<std::remove_reference_t<decltype(*x.data)> const>(x);
+        else
+        {
+            std::span const all(x);
+            return matrix_view<typename decltype(all)::value_type const>{all.data(), 1, all.size()};
+        }
+    }
+
     // Vectors that are multiplied together, as fp32. Every prepared activation has one.
     struct exact_view
     {
@@ -68,10 +81,10 @@ namespace jackplane::inline v0
             std::size_t m_cols = 0, m_vectors = 0;
         };
 
-        // x [vectors, cols]
-        template <class Arch = void, element T>
-        static void prepare(matrix_view<T const> x, prepared& into)
+        template <class Arch = void, class X>
+        static void prepare(X const& vectors, prepared& into)
         {
+            auto const x = vectors_of(vectors);
             std::size_t const blocks = ceil_div(x.cols, block::cols), padded = blocks * block::cols;
             into.m_cols = x.cols;
             into.m_vectors = x.rows;
@@ -80,24 +93,15 @@ namespace jackplane::inline v0
             for (std::size_t n = 0; n < x.rows; ++n)
             {
                 float* const to = into.m_x.data() + n * padded;
-                if constexpr (std::same_as<T, float>)
+                if (blocks != 0)
+                    std::fill_n(to + padded - block::cols, block::cols, 0.0f);
+                if constexpr (requires(exact_view v) { v.x = x.data; })
                     std::copy_n(x.row(n).data(), x.cols, to);
                 else
-                    std::transform(x.row(n).begin(), x.row(n).end(), to, [](T v) { return to_float(v); });
-                std::fill(to + x.cols, to + padded, 0.0f);
+                    std::ranges::transform(x.row(n), to, [](element auto v) { return to_float(v); });
                 for (std::size_t b = 0; b < blocks; ++b)
                     into.m_sums[n * blocks + b] = sum_of_block(to + b * block::cols);
             }
-        }
-        template <class Arch = void, element T>
-        static void prepare(std::span<T const> x, prepared& into)
-        {
-            prepare<Arch>(matrix_view<T const>{x.data(), 1, x.size()}, into);
-        }
-        template <class Arch = void>
-        static void prepare(std::span<float const> x, prepared& into)
-        {
-            prepare<Arch, float>(x, into);
         }
     };
     static_assert(activation<exact>);

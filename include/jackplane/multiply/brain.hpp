@@ -25,11 +25,10 @@ namespace jackplane::inline v0
             aligned_vector<float> m_sums;
         };
 
-        // x [vectors, cols]
-        template <class Arch = void, element T>
-        static void prepare(matrix_view<T const> x, prepared& into)
+        template <class Arch = void, class X>
+        static void prepare(X const& vectors, prepared& into)
         {
-            exact::prepare<Arch>(x, into.m_x);
+            exact::prepare<Arch>(vectors, into.m_x);
             exact_view const v = into.m_x.view();
             std::size_t const blocks = v.vectors * v.blocks;
             into.m_pairs.resize(blocks * block::cols / 2);
@@ -46,16 +45,6 @@ namespace jackplane::inline v0
                             std::bit_cast<std::uint32_t>(rounded[c + odd]) >> 16 |
                             (std::bit_cast<std::uint32_t>(rounded[c + odd + 2]) & 0xffff0000u);
             }
-        }
-        template <class Arch = void, element T>
-        static void prepare(std::span<T const> x, prepared& into)
-        {
-            prepare<Arch>(matrix_view<T const>{x.data(), 1, x.size()}, into);
-        }
-        template <class Arch = void>
-        static void prepare(std::span<float const> x, prepared& into)
-        {
-            prepare<Arch, float>(x, into);
         }
     };
     static_assert(activation<brain>);

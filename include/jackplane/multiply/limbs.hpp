@@ -39,16 +39,17 @@ namespace jackplane::inline v0
             std::size_t m_group = 0;
         };
 
-        // x [vectors, cols]. Throws shape_error for another group.
-        template <class Arch = best_arch, element T>
-        void prepare(matrix_view<T const> x, prepared& into) const
+        // Throws shape_error for another group.
+        template <class Arch = best_arch, class X>
+        void prepare(X const& vectors, prepared& into) const
         {
             JACKPLANE_EXPECTS(group == 32 || group == 64 || group == 128, shape_error, "activation groups of ", group,
                               " columns; there are 32, 64 and 128");
-            exact::prepare<Arch>(x, into.m_x);
+            exact::prepare<Arch>(vectors, into.m_x);
             exact_view const floats = into.m_x.view();
             into.m_group = group;
-            std::size_t const places = kernel::tiles<Limbs>::padded(x.rows), groups = ceil_div(x.cols, group);
+            std::size_t const places = kernel::tiles<Limbs>::padded(floats.vectors);
+            std::size_t const groups = ceil_div(floats.cols, group);
             into.m_q.resize(floats.blocks * block::cols * places * Limbs);
             into.m_scales.resize(groups * places);
             into.m_sums.resize(groups * places * Limbs);
@@ -58,16 +59,6 @@ namespace jackplane::inline v0
                 Arch::template function<dispatch::prepare_limbs<Limbs>>()(floats, group, range, to);
             else
                 kernel::prepare_limbs<Arch, Limbs>(floats, group, range, to, Arch{});
-        }
-        template <class Arch = best_arch, element T>
-        void prepare(std::span<T const> x, prepared& into) const
-        {
-            prepare<Arch>(matrix_view<T const>{x.data(), 1, x.size()}, into);
-        }
-        template <class Arch = best_arch>
-        void prepare(std::span<float const> x, prepared& into) const
-        {
-            prepare<Arch, float>(x, into);
         }
     };
     static_assert(activation<limbs<1>> && activation<limbs<3>>);

@@ -93,7 +93,7 @@ namespace jackplane::inline v0
         else if constexpr (requires { std::span(x); })
         {
             exact::prepared ready;
-            exact::prepare<Arch>(std::span<typename X::value_type const>(x), ready);
+            exact::prepare<Arch>(x, ready);
             detail::add_product<Acc, Arch>(a, ready, y, parallel);
         }
         else

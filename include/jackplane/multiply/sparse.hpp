@@ -1,78 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <cstring>
 #include "../core/parallel.hpp"
 #include "../detach/csr.hpp"
 #include "accumulate.hpp"
 #include "activation.hpp"
 #include "best.hpp"
-#if defined(__AVX2__) && defined(__F16C__)
-#include "kernel/strips.hpp"
-#endif
+#include "dispatch/task.hpp"
+#include "kernel/sparse.hpp"
 
 // y += A x for a sparse A: multiply_add, multiply_rows, at the end of this file. A row's sum is within 4 eps sum |a x|
 // of the exact one for every Arch and any number of non-zeros, so that every accumulator's promise is kept without it.
 namespace jackplane::inline v0
 {
-    namespace kernel
-    {
-        // Finite numbers as they are stored -> floats, in functions that carry the arch.
-        template <class Arch>
-        struct sparse_number
-        {
-            [[gnu::always_inline]] static float wide(float v) noexcept { return v; }
-            [[gnu::always_inline]] static float wide(bfloat16 v) noexcept
-            {
-                return of_bits(std::uint32_t{v.bits} << 16);
-            }
-            [[gnu::always_inline]] static float wide(half v) noexcept
-            {
-                std::uint32_t const sign = (v.bits & 0x8000u) << 16, magnitude = v.bits & 0x7fffu;
-                float const normal = of_bits(sign | ((magnitude << 13) + (112u << 23)));
-                float const tiny = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;
-                return magnitude >= 0x400u ? normal : sign != 0 ? -tiny : tiny;
-            }
-
-        private:
-            [[gnu::always_inline]] static float of_bits(std::uint32_t bits) noexcept
-            {
-                float v;
-                std::memcpy(&v, &bits, sizeof v);
-                return v;
-            }
-        };
-
-        // y[r] += sum of values[i] x[columns[i]] over [row_pointers[r], row_pointers[r + 1]), rows [first, last): the
-        // definition, and any machine's kernel. Products are exact, error <= (u + n 2^-53) sum |a x| with u = 2^-24.
-        template <class Arch, scale_number T, column_number I>
-        void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
-                      common const&) noexcept
-        {
-            for (std::size_t row = first; row < last; ++row)
-            {
-                double sum = 0;
-                for (std::size_t i = a.row_pointers[row]; i < a.row_pointers[row + 1]; ++i)
-                    sum += static_cast<double>(sparse_number<Arch>::wide(a.values[i])) * x[a.columns[i]];
-                y[row] += static_cast<float>(sum + (sum - sum)); // Inf - Inf is NaN
-            }
-        }
-
-#if defined(__AVX2__) && defined(__F16C__)
-        template <class Arch, scale_number T, column_number I>
-        void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
-                      avx2 const&) noexcept
-        {
-            add_rows_in_strips<Arch>(a, x, y, first, last);
-        }
-        template <class Arch, scale_number T, column_number I> // 16 lanes with masks: no faster
-        void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
-                      avx512 const&) noexcept
-        {
-            add_rows_in_strips<Arch>(a, x, y, first, last);
-        }
-#endif
-    }
-
     namespace detail
     {
         // x as values, or prepared: every prepared activation keeps the floats themselves.
@@ -101,8 +40,16 @@ namespace jackplane::inline v0
         void add_rows(csr_view<T, I> const& a, exact_view const& x, matrix_view<float> y, std::size_t first,
                       std::size_t last)
         {
+            using task = dispatch::add_sparse_rows<csr_view<T, I>>;
             for (std::size_t n = 0; n < x.vectors; ++n)
-                kernel::add_rows<Arch>(a, x.x + n * x.blocks * block::cols, y.data + n * y.stride, first, last, Arch{});
+            {
+                float const* const from = x.x + n * x.blocks * block::cols;
+                float* const to = y.data + n * y.stride;
+                if constexpr (dispatch::decides_at_run_time<Arch, task>)
+                    Arch::template function<task>()(a, from, to, first, last); // may throw arch_error
+                else
+                    kernel::add_rows<Arch>(a, from, to, first, last, Arch{});
+            }
         }
 
         // The first row of a part, where the parts have equally many non-zeros. A row counts as one more: an empty one

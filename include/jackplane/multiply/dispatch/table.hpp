@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../../detach/csr.hpp"
 #include "../../pack/any_packed.hpp"
 #include "../cpu.hpp"
 #include "../dispatch.hpp"

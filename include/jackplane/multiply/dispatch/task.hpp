@@ -30,6 +30,15 @@ namespace jackplane::inline v0
                             std::size_t last);
         };
 
+        // y[r] += (A x)[r] of a sparse A, first <= r < last
+        template <class View>
+        struct add_sparse_rows
+        {
+            using signature = void(View const&, float const* x, float* y, std::size_t first, std::size_t last);
+            template <class Arch>
+            static void run(View const& a, float const* x, float* y, std::size_t first, std::size_t last);
+        };
+
         // x -> its integers
         template <unsigned Limbs>
         struct prepare_limbs

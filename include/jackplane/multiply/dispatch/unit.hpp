@@ -3,6 +3,7 @@
 #include "../../pack/any_packed.hpp"
 #include "../brain.hpp"
 #include "../kernel.hpp"
+#include "../kernel/sparse.hpp"
 #include "../limbs.hpp"
 #include "task.hpp"
 
@@ -29,6 +30,14 @@ namespace jackplane::inline v0
                 kernel::multiply_rows<compensated, typename kernels::arch>(a, x.x, y, stride, first, last);
             else
                 kernel::multiply_rows<compensated, typename kernels::arch>(a, x, y, stride, first, last);
+        }
+
+        template <class View>
+        template <class Arch>
+        void add_sparse_rows<View>::run(View const& a, float const* x, float* y, std::size_t first, std::size_t last)
+        {
+            using arch = typename kernels_of<Arch>::arch;
+            kernel::add_rows<arch>(a, x, y, first, last, arch{});
         }
 
         template <unsigned Limbs>

@@ -131,6 +131,14 @@ namespace jackplane::inline v0
             for_each<L::planes_of(Bits)>([&](auto p) __attribute__((always_inline)) { plane[p] += bytes; });
         }
 
+        template <code_layout L, unsigned Bits>
+        [[gnu::always_inline]] inline void skip(std::array<std::byte const*, L::count>& plane,
+                                                std::size_t blocks) noexcept
+        {
+            for_each<L::planes_of(Bits)>(
+                [&](auto p) __attribute__((always_inline)) { plane[p] += blocks * L::bytes(p); });
+        }
+
         // y[row] += sums[row] for the rows of this panel that lie in [first, last)
         [[gnu::always_inline]] inline void add_rows(float const* sums, std::size_t panel, std::size_t first,
                                                     std::size_t last, float* y) noexcept

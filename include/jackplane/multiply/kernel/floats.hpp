@@ -74,43 +74,31 @@ namespace jackplane::inline v0
             }
         };
 
-        // y[row] += for the rows [first, last), one vector, any group that is a multiple of 32 columns or one a row.
-        //     y += sum over blocks of  scale (step dot + (base - zero) sum x)
-        // |y - exact| <= (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| with the compensated accumulator:
-        // four chains of 8 terms, added in pairs; at most 13 half-eps on the way of a term.
-        template <accumulator Acc, class V, unsigned Bits, code_layout L, codebook C, scale_number S, zero_number Z>
-        [[gnu::noinline]] void multiply_exact(packed_view<L, C, S, Z> const& a, exact_view const& x, float* y,
-                                              std::size_t first, std::size_t last) noexcept
+        // y[row] += sum over blocks of  scale (step dot + (base - zero) sum x)  for the rows [first, last), any group
+        // that is a multiple of 32 columns or one a row. dot(plane, block): of the V::rows rows that plane points at,
+        // with the x of that block; sums [blocks]: of x.
+        template <accumulator Acc, class V, unsigned Bits, code_layout L, codebook C, scale_number S, zero_number Z,
+                  class Dot>
+        [[gnu::always_inline]] inline void add_blocks(packed_view<L, C, S, Z> const& a, float step, float base,
+                                                      float const* sums, float* y, std::size_t first, std::size_t last,
+                                                      Dot&& dot) noexcept
         {
             using floats = typename V::floats;
-            using decode = decoder<V, Bits, C>;
             constexpr std::size_t batches = block::rows / V::rows;
-            auto const table = decode::table(a.book);
-            floats const step(linear_codebook<C> ? a.step / decode::unit : 1);
-            float const base = linear_codebook<C> ? a.base : 0;
             std::size_t const ratio = a.groups == 1 ? a.blocks : a.group / block::cols;
-
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
                 typename Acc::template of<floats> total[batches];
                 std::size_t at = panel * a.groups * block::rows; // of the scales
                 for (std::size_t b = 0, turn = 0; b < a.blocks; ++b)
                 {
-                    float const* const xs = x.x + b * block::cols;
                     auto plane = planes_at<Bits>(a, panel * a.blocks + b);
                     fetch_ahead<L, Bits>(plane);
                     for (std::size_t h = 0; h < batches; ++h, advance<L, Bits>(plane, V::rows * 4))
                     {
-                        auto const codes = fields<V, L, Bits, decode::width>(plane);
-                        floats chain[4] = {floats(0.0f), floats(0.0f), floats(0.0f), floats(0.0f)};
-                        decode::for_each_column(
-                            codes, table, [&](auto column, floats w) __attribute__((always_inline)) {
-                                chain[column % 4] = V::fma(w, floats(xs[column]), chain[column % 4]);
-                            });
                         floats const offset = offset_at<V>(a, base, at + h * V::rows);
-                        floats const dot = (chain[0] + chain[1]) + (chain[2] + chain[3]);
                         total[h].add(V::load(a.scales + at + h * V::rows),
-                                     V::fma(step, dot, offset * floats(x.sums[b])));
+                                     V::fma(floats(step), dot(plane, b), offset * floats(sums[b])));
                     }
                     if (++turn == ratio)
                     {
@@ -123,6 +111,30 @@ namespace jackplane::inline v0
                     total[h].total().store(out + h * V::rows);
                 add_rows(out, panel, first, last, y);
             }
+        }
+
+        // y[row] += for the rows [first, last), one vector.
+        // |y - exact| <= (groups + 8) eps sum |scale| (|decode(code)| + |zero|) |x| with the compensated accumulator:
+        // four chains of 8 terms, added in pairs; at most 13 half-eps on the way of a term.
+        template <accumulator Acc, class V, unsigned Bits, code_layout L, codebook C, scale_number S, zero_number Z>
+        [[gnu::noinline]] void multiply_exact(packed_view<L, C, S, Z> const& a, exact_view const& x, float* y,
+                                              std::size_t first, std::size_t last) noexcept
+        {
+            using floats = typename V::floats;
+            using decode = decoder<V, Bits, C>;
+            auto const table = decode::table(a.book);
+            float const step = linear_codebook<C> ? a.step / decode::unit : 1, base = linear_codebook<C> ? a.base : 0;
+            auto const dot = [&](auto const& plane, std::size_t b) __attribute__((always_inline)) {
+                float const* const xs = x.x + b * block::cols;
+                auto const codes = fields<V, L, Bits, decode::width>(plane);
+                floats chain[4] = {floats(0.0f), floats(0.0f), floats(0.0f), floats(0.0f)};
+                decode::for_each_column(
+                    codes, table, [&](auto column, floats w) __attribute__((always_inline)) {
+                        chain[column % 4] = V::fma(w, floats(xs[column]), chain[column % 4]);
+                    });
+                return (chain[0] + chain[1]) + (chain[2] + chain[3]);
+            };
+            add_blocks<Acc, V, Bits>(a, step, base, x.sums, y, first, last, dot);
         }
     }
 }

@@ -103,6 +103,47 @@ namespace jackplane::inline v0
                 });
         }
 
+        // The dots of `blocks` blocks from plane on, of the V::rows rows it points at, and q from q on.
+        template <class V, code_layout L, unsigned Bits, unsigned Width, std::size_t Sums, bool LookedUp, class Levels>
+        [[gnu::always_inline]] inline auto dot_group(std::array<std::byte const*, L::count> plane, std::int8_t const* q,
+                                                     std::size_t blocks, bool fetch, Levels const& levels) noexcept
+        {
+            constexpr unsigned chains = places<V, Width, Sums, LookedUp>::chains;
+            constexpr auto set_zero = [](auto& sum) __attribute__((always_inline)) {
+                for_each<Sums * chains>(
+                    [&](auto k) __attribute__((always_inline)) { sum[k / chains][k % chains] = V::zero(); });
+            };
+            dots<V, Sums, chains> sum;
+            set_zero(sum);
+            auto const add_next = [&]() __attribute__((always_inline)) {
+                if (fetch)
+                    fetch_ahead<L, Bits>(plane);
+                auto const codes = fields<V, L, Bits, Width>(plane);
+                if constexpr (V::narrow)
+                {
+                    dots<V, Sums, chains> pairs;
+                    set_zero(pairs);
+                    add_block<V, Width, Sums, LookedUp>(codes, levels, q, pairs);
+                    for_each<Sums * chains>([&](auto k) __attribute__((always_inline)) {
+                        auto& to = sum[k / chains][k % chains];
+                        to = V::widen(to, pairs[k / chains][k % chains]);
+                    });
+                }
+                else
+                    add_block<V, Width, Sums, LookedUp>(codes, levels, q, sum);
+                skip<L, Bits>(plane, 1);
+                q += block::cols * Sums;
+            };
+            // Groups of 64 without a loop, where registers hold all pointers.
+            constexpr bool unrolled = V::registers >= 32 && L::planes_of(Bits) < 8;
+            if (unrolled && blocks == 2)
+                for_each<2>([&](auto) __attribute__((always_inline)) { add_next(); });
+            else
+                for (std::size_t b = 0; b < blocks; ++b)
+                    add_next();
+            return sum;
+        }
+
         // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j /
         // 2^power_j of fields that lay 2^power_j up; exact.
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Chains>
@@ -135,7 +176,6 @@ namespace jackplane::inline v0
             constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
             constexpr std::size_t sums = Limbs * Vectors, batches = block::rows / V::rows;
             using level = levels<V, C>;
-            constexpr unsigned chains = places<V, width, sums, level::looked_up>::chains;
             auto const entries = level::bytes(a.book);
             float unit = a.step / static_cast<float>(1u << (width - Bits)), base = a.base;
             if constexpr (level::looked_up)
@@ -147,62 +187,39 @@ namespace jackplane::inline v0
             std::size_t const per_group = x.group / block::cols;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
 
+            auto plane = planes_at<Bits>(a, first / block::rows * a.blocks); // of the next group
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
                 typename Acc::template of<floats> total[batches][Vectors];
                 std::size_t at = panel * a.groups * block::rows; // of the scales
-                for (std::size_t g = 0, turn = 0; g < x.groups; ++g)
-                {
-                    std::size_t const begin = g * per_group, next = begin + per_group;
-                    std::size_t const end = next < a.blocks ? next : a.blocks;
-                    for (std::size_t h = 0; h < batches; ++h)
+                std::int8_t const* q = x.q;
+                for (std::size_t g = 0, left = a.blocks; g < x.groups; at += block::rows)
+                    for (std::size_t const end = g + ratio < x.groups ? g + ratio : x.groups; g < end; ++g)
                     {
-                        dots<V, sums, chains> sum;
-                        for_each<sums * chains>([&](auto k) __attribute__((always_inline)) {
-                            sum[k / chains][k % chains] = V::zero();
-                        });
-                        for (std::size_t b = begin; b < end; ++b)
+                        std::size_t const blocks = left < per_group ? left : per_group;
+                        for (std::size_t h = 0; h < batches; ++h)
                         {
-                            auto plane = planes_at<Bits>(a, panel * a.blocks + b);
-                            if (h == 0)
-                                fetch_ahead<L, Bits>(plane);
-                            advance<L, Bits>(plane, h * V::rows * 4);
-                            auto const codes = fields<V, L, Bits, width>(plane);
-                            std::int8_t const* const q = x.q + b * block::cols * sums;
-                            if constexpr (V::narrow)
-                            {
-                                dots<V, sums, chains> pairs;
-                                for_each<sums * chains>([&](auto k) __attribute__((always_inline)) {
-                                    pairs[k / chains][k % chains] = V::zero();
+                            auto rows = plane;
+                            advance<L, Bits>(rows, h * V::rows * 4);
+                            auto const sum = dot_group<V, L, Bits, width, sums, level::looked_up>(rows, q, blocks,
+                                                                                                  h == 0, entries);
+                            floats const scale = V::load(a.scales + at + h * V::rows);
+                            floats const offset = offset_at<V>(a, base, at + h * V::rows);
+                            for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
+                                floats t;
+                                for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
+                                    constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
+                                    floats const dot = V::to_float(together<V, width, sums, level::looked_up>(sum[k]));
+                                    floats const part = V::fma(offset, floats(x.sums[g * sums + k]), step * dot);
+                                    t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
                                 });
-                                add_block<V, width, sums, level::looked_up>(codes, entries, q, pairs);
-                                for_each<sums * chains>([&](auto k) __attribute__((always_inline)) {
-                                    auto& to = sum[k / chains][k % chains];
-                                    to = V::widen(to, pairs[k / chains][k % chains]);
-                                });
-                            }
-                            else
-                                add_block<V, width, sums, level::looked_up>(codes, entries, q, sum);
-                        }
-                        floats const scale = V::load(a.scales + at + h * V::rows);
-                        floats const offset = offset_at<V>(a, base, at + h * V::rows);
-                        for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
-                            floats t;
-                            for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
-                                constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
-                                floats const dot = V::to_float(together<V, width, sums, level::looked_up>(sum[k]));
-                                floats const part = V::fma(offset, floats(x.sums[g * sums + k]), step * dot);
-                                t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
+                                total[h][n].add(scale, t * floats(x.scales[g * Vectors + n]));
                             });
-                            total[h][n].add(scale, t * floats(x.scales[g * Vectors + n]));
-                        });
+                        }
+                        left -= blocks;
+                        skip<L, Bits>(plane, blocks);
+                        q += blocks * block::cols * sums;
                     }
-                    if (++turn == ratio)
-                    {
-                        turn = 0;
-                        at += block::rows;
-                    }
-                }
                 for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                     alignas(64) float out[block::rows];
                     for (std::size_t h = 0; h < batches; ++h)

@@ -7,6 +7,12 @@ namespace jackplane::inline v0
 {
     namespace kernel
     {
+        // What decoded bytes mean without a zero: step * byte + base.
+        struct byte_levels : uniform<8>
+        {
+            static constexpr float centre = 0;
+        };
+
         // The codes of `count` blocks as bytes, laid out as planes<8>: of a table its levels.
         template <class V, unsigned Bits, class View>
         [[gnu::noinline]] void decode_bytes(View const& a, std::size_t nth, std::size_t count, std::byte* to) noexcept
@@ -49,14 +55,14 @@ namespace jackplane::inline v0
             alignas(64) std::byte bytes[most_cols * block::rows];
             float sums[most_vectors][block::rows];
 
-            packed_view<planes<8>, uniform<8>, S, Z> part{};
+            packed_view<planes<8>, byte_levels, S, Z> part{};
             part.cols = a.cols;
             part.planes = 1;
             part.bits = 8;
             part.step = level::looked_up ? level::unit(a.book) : a.step;
-            part.base = (level::looked_up ? a.book.decode(0) : a.base) - C::centre + uniform<8>::centre;
-            if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
-                part.base = level::looked_up ? a.book.decode(0) : a.base;
+            part.base = level::looked_up ? a.book.decode(0) : a.base;
+            if constexpr (!zero_is_stored<packed_view<L, C, S, Z>>)
+                part.base -= C::centre;
             part.panels = 1;
             part.rows = block::rows;
             part.plane[0] = bytes;

@@ -28,8 +28,11 @@ namespace
         bool huge;           // 2 MiB pages
     };
     constexpr place places[] = {
-        {"separate", 0, false, false},       {"staggered", 4352, false, false}, {"huge", 0, false, true},
-        {"staggered+huge", 4352, false, true}, {"interleaved", 0, true, false},
+        {"separate", 0, false, false},
+        {"staggered", plane_stagger, false, false},
+        {"huge", 0, false, true},
+        {"staggered+huge", plane_stagger, false, true},
+        {"interleaved", 0, true, false},
     };
     struct shape
     {

@@ -16,8 +16,8 @@ namespace jackplane::inline v0
     };
 
     // Planes of one matrix are read side by side. Plane p starts p times that many bytes after a page does: starts that
-    // are all alike modulo 4096 share the sets of a first-level cache (bench/layout.cpp: 8 planes 0.83 of the read
-    // bandwidth, apart 0.92; which odd number of cache lines makes no difference).
+    // are all alike modulo 4096 share the sets of a first-level cache (bench/results/layout.txt: `separate` against
+    // `staggered`).
     inline constexpr std::size_t plane_stagger = 9 * block::lanes;
 
     // Where the field of step s lies in a plane of `width` bits: in which 64-byte vector, and from which bit of its

@@ -36,8 +36,8 @@ namespace jackplane::inline v0
         }
 
         // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
-        // every block asks for the one that many bytes further, all streams together. (Tried by hand on Zen 5: at 2
-        // bits 0.7 of the read bandwidth without, 1.0 with; 4 KB is too near, 16 KB no better.)
+        // every block asks for the one that many bytes further, all streams together. (Chosen by trial on Zen 5: 4 KB is
+        // too near, 16 KB no better; nor are several lines of one plane at a time.)
         inline constexpr std::size_t bytes_ahead = 8192;
 
         // plane[p]: a block of plane p, of the leading Bits bits

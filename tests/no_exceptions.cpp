@@ -24,7 +24,7 @@ template <class Layout, class Codebook, class Scale>
 void run(char const* name, std::vector<float> const& weights, float bound)
 {
     matrix_view<float const> const w{weights.data(), m, n};
-    auto const a = pack<Layout>(quantize(w, Codebook{}, Scale{}, group{32}, nearest{}, {}, threads{2}));
+    auto const a = pack<Layout>(quantize(w, Codebook{}, Scale{}, group{32}, nearest{}, independent{}, {}, threads{2}));
     std::vector<float> x(n, 1), y(m), definition(m);
     multiply(a, x, y, threads{2});
     multiply_add<fp64, scalar>(a, x, definition);

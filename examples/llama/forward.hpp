@@ -141,6 +141,40 @@ namespace llama
             stream[j] = base[j] + branch[j];
     }
 
+    // One layer on windows of `length` tokens, n in all: from s.input to next [n, hidden]. What its linear layers read
+    // stays in s: attention_normed, attended, mlp_normed, active. i: its number, for dropout.
+    template <class T>
+    void forward_layer(config const& c, layer_view<T const> const& w, layer_state<T>& s, std::size_t n,
+                       std::size_t length, workspace<T>& work, T* next, dropout const& drop = {}, std::size_t i = 0)
+    {
+        rms_norm(s.input.data(), w.attention_norm, s.attention_normed.data(), s.attention_inverse.data(), n, c.hidden,
+                 c.rms_norm_eps);
+        linear(s.attention_normed.data(), w.qkv, s.qkv.data(), n, c.hidden, c.qkv_width());
+        for (std::size_t t = 0; t < n; ++t) // queries and keys turn, values do not
+            work.rotary.rotate(s.qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length);
+        attention(c, s, n / length, length);
+        linear(s.attended.data(), w.output, work.branch.data(), n, c.query_width(), c.hidden);
+        add_branch(s.input.data(), work.branch.data(), s.middle.data(), n * c.hidden, drop, 2 * i + 1);
+
+        rms_norm(s.middle.data(), w.mlp_norm, s.mlp_normed.data(), s.mlp_inverse.data(), n, c.hidden, c.rms_norm_eps);
+        linear(s.mlp_normed.data(), w.gate_up, s.gate_up.data(), n, c.hidden, 2 * c.intermediate);
+        swiglu(s.gate_up.data(), s.active.data(), n, c.intermediate);
+        linear(s.active.data(), w.down, work.branch.data(), n, c.intermediate, c.hidden);
+        add_branch(s.middle.data(), work.branch.data(), next, n * c.hidden, drop, 2 * i + 2);
+    }
+
+    // The rows of the embedding that tokens name -> out [tokens, hidden].
+    template <class T>
+    void embed(config const& c, ends_view<T const> const& ends, std::span<token const> tokens, T* out)
+    {
+        for (std::size_t t = 0; t < tokens.size(); ++t)
+        {
+            JACKPLANE_EXPECTS(tokens[t] < c.vocabulary, jackplane::value_error, "token ", t, " is ", tokens[t],
+                              ", the vocabulary has ", c.vocabulary);
+            std::copy_n(ends.embedding + tokens[t] * c.hidden, c.hidden, out + t * c.hidden);
+        }
+    }
+
     // The batch forward: `tokens` holds whole windows of `length` tokens; layers(i) gives the weights of layer i as a
     // layer_view<T const>, asked for once and in order (so that a caller can decode them then).
     // Leaves the normed output of the layers in work.hidden [tokens, hidden]; logits are `hidden` times ends.output^T.
@@ -153,36 +187,14 @@ namespace llama
                           n, " tokens in windows of ", length, ", the workspace has room for ", work.capacity,
                           " in windows of at most ", work.length);
         T* const first = work.state(0).input.data();
-        for (std::size_t t = 0; t < n; ++t)
-        {
-            JACKPLANE_EXPECTS(tokens[t] < c.vocabulary, jackplane::value_error, "token ", t, " is ", tokens[t],
-                              ", the vocabulary has ", c.vocabulary);
-            std::copy_n(ends.embedding + tokens[t] * c.hidden, c.hidden, first + t * c.hidden);
-        }
+        embed(c, ends, tokens, first);
         if (drop.rate > 0.0f)
             drop.apply<T>(nullptr, first, first, size, 0);
         for (std::size_t i = 0; i < c.layers; ++i)
         {
             layer_view<T const> const w = layers(i);
-            layer_state<T>& s = work.state(i);
-            rms_norm(s.input.data(), w.attention_norm, s.attention_normed.data(), s.attention_inverse.data(), n,
-                     c.hidden, c.rms_norm_eps);
-            linear(s.attention_normed.data(), w.qkv, s.qkv.data(), n, c.hidden, c.qkv_width());
-            for (std::size_t t = 0; t < n; ++t) // queries and keys turn, values do not
-            {
-                work.rotary.rotate(s.qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length);
-            }
-            attention(c, s, windows, length);
-            linear(s.attended.data(), w.output, work.branch.data(), n, c.query_width(), c.hidden);
-            add_branch(s.input.data(), work.branch.data(), s.middle.data(), size, drop, 2 * i + 1);
-
-            rms_norm(s.middle.data(), w.mlp_norm, s.mlp_normed.data(), s.mlp_inverse.data(), n, c.hidden,
-                     c.rms_norm_eps);
-            linear(s.mlp_normed.data(), w.gate_up, s.gate_up.data(), n, c.hidden, 2 * c.intermediate);
-            swiglu(s.gate_up.data(), s.active.data(), n, c.intermediate);
-            linear(s.active.data(), w.down, work.branch.data(), n, c.intermediate, c.hidden);
             T* const next = i + 1 < c.layers ? work.state(i + 1).input.data() : work.last.data();
-            add_branch(s.middle.data(), work.branch.data(), next, size, drop, 2 * i + 2);
+            forward_layer(c, w, work.state(i), n, length, work, next, drop, i);
         }
         rms_norm(work.last.data(), ends.norm, work.hidden.data(), work.last_inverse.data(), n, c.hidden,
                  c.rms_norm_eps);

@@ -56,7 +56,8 @@ namespace
             for (bool const weighted : {false, true})
             {
                 auto const importance = weighted ? t.importance.view() : matrix_view<float const>{};
-                auto const q = quantize<S>(t.weights.view(), C{}, P{}, g, rounded, {.importance = importance});
+                auto const q = quantize<S>(t.weights.view(), C{}, P{}, g, rounded, independent{},
+                                           {.importance = importance});
                 digest.array(q.codes);
                 digest.array(q.scales);
                 if constexpr (!std::is_same_v<typename P::zero_type, no_zero>)
@@ -87,6 +88,40 @@ namespace
                 std::printf("%s<%u> %s %s, %s, %s: %016llx\n", C::name(), C::bits, storage, policy, name,
                             random ? "stochastic" : "nearest",
                             static_cast<unsigned long long>(digest<S, C, P>(tensors, g, {random})));
+    }
+
+    // sum of x x^T: exact products of floats, one order
+    laws::sample gram_of(std::size_t cols)
+    {
+        laws::sample const x = laws::weights(2 * cols, cols, 77);
+        laws::sample gram{cols, cols, aligned_vector<float>(cols * cols)};
+        for (std::size_t a = 0; a < cols; ++a)
+            for (std::size_t b = 0; b < cols; ++b)
+            {
+                double sum = 0;
+                for (std::size_t t = 0; t < x.rows; ++t)
+                    sum += double{x.data[t * cols + a]} * double{x.data[t * cols + (a + b) % cols]};
+                gram.data[a * cols + (a + b) % cols] = static_cast<float>(sum);
+            }
+        return gram;
+    }
+
+    template <class C, class P>
+    void print_feedback(std::vector<tensor> const& tensors, char const* policy)
+    {
+        for (bool const by_activation : {false, true})
+        {
+            fnv1a digest;
+            for (tensor const& t : tensors)
+            {
+                feedback const order(gram_of(t.weights.cols).view(), {.by_activation = by_activation});
+                auto const q = quantize(t.weights.view(), C{}, P{}, group{32}, nearest{}, order);
+                digest.array(q.codes);
+                digest.array(q.scales);
+            }
+            std::printf("%s<%u> %s, feedback%s: %016llx\n", C::name(), C::bits, policy,
+                        by_activation ? " by activation" : "", static_cast<unsigned long long>(digest.hash));
+        }
     }
 
     template <class C>
@@ -149,6 +184,9 @@ int main()
     print<uniform<1>>(tensors);
     print<nf4>(tensors);
     print<fp4>(tensors);
+    print_feedback<uniform<4>, minmax<>>(tensors, "minmax, integer zero");
+    print_feedback<uniform<2>, full_range>(tensors, "full_range");
+    print_feedback<nf4, absmax>(tensors, "absmax");
 
     fnv1a draws; // the conversions and the draws alone, in numbers that no weight above reaches
     laws::sequence next{1};

@@ -81,7 +81,7 @@ namespace laws
             auto quantized_in = []<class S>(S)
             {
                 return [](sample const& w, group g, std::string_view name)
-                { return read(quantize<S>(w.view(), C{}, typename T::policy{}, g, nearest{}, {.name = name})); };
+                { return read(quantize<S>(w.view(), C{}, typename T::policy{}, g, nearest{}, independent{}, {.name = name})); };
             };
             any_scale m{[](floats w, floats importance) { return typename T::policy{}(w, C{}, importance); },
                         quantized_in(half{}), quantized_in(bfloat16{}), {}, C::centre,

@@ -133,7 +133,7 @@ TEST_CASE_TEMPLATE("NaN and Inf in weights are errors that name tensor, row and 
             w[2 * 9 + 7] = x;
         else
             w[2 * 9 + 7] = from_float<W>(static_cast<float>(x));
-        quantize(matrix_view<W const>{w.data(), 4, 9}, uniform<4>{}, absmax{}, group{4}, nearest{},
+        quantize(matrix_view<W const>{w.data(), 4, 9}, uniform<4>{}, absmax{}, group{4}, nearest{}, independent{},
                  {.name = "lm_head"});
     };
     double const infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
@@ -151,7 +151,8 @@ TEST_CASE("the first bad weight is named, whatever the number of threads")
     for (std::size_t const row : {11u, 12u, 30u, 39u})
         w.data[row * 10 + 3] = std::numeric_limits<float>::infinity();
     for (unsigned const n : {1u, 2u, 3u, 7u})
-        CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, {}, threads{n}),
+        CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, independent{}, {},
+                                      threads{n}),
                              doctest::Contains("row 11, column 3"), value_error);
 }
 
@@ -160,7 +161,7 @@ TEST_CASE("importance of another shape is an error that names both shapes")
     laws::sample const w = laws::weights(4, 9, 1), m = laws::importance(8, 10, 2);
     auto with_importance = [&](std::size_t rows, std::size_t cols)
     {
-        return quantize(w.view(), uniform<4>{}, mse_search<absmax>{}, group{4}, nearest{},
+        return quantize(w.view(), uniform<4>{}, mse_search<absmax>{}, group{4}, nearest{}, independent{},
                         {.importance = {m.data.data(), rows, cols}, .name = "up"});
     };
     CHECK_NOTHROW(with_importance(1, 9));
@@ -178,7 +179,7 @@ TEST_CASE("importance that is no weight is an error that names the place")
     {
         std::vector<float> m(4 * 9, 1.0f);
         m[2 * 9 + 5] = bad;
-        CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{},
+        CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, independent{},
                                       {.importance = {m.data(), 4, 9}, .name = "up"}),
                              doctest::Contains("up: importance at row 2, column 5"), value_error);
     }
@@ -190,7 +191,7 @@ TEST_CASE("matrices of no rows or no columns")
         for (group const g : {group{4}, group::per_row(), group::per_tensor()})
         {
             auto const q = quantize(matrix_view<float const>{nullptr, rows, cols}, uniform<8>{}, minmax<>{}, g,
-                                    nearest{}, {}, threads{3});
+                                    nearest{}, independent{}, {}, threads{3});
             CHECK(q.rows == rows);
             CHECK(q.cols == cols);
             CHECK(q.codes.empty());
@@ -213,8 +214,8 @@ TEST_CASE("a strided view is quantized like its contiguous copy")
     }
     mse_search<minmax<>> const policy;
     CHECK(same_bytes(
-        quantize(part, uniform<3>{}, policy, group{8}, nearest{}, {.importance = part_matters}),
-        quantize(copy.view(), uniform<3>{}, policy, group{8}, nearest{}, {.importance = copy_matters.view()})));
+        quantize(part, uniform<3>{}, policy, group{8}, nearest{}, independent{}, {.importance = part_matters}),
+        quantize(copy.view(), uniform<3>{}, policy, group{8}, nearest{}, independent{}, {.importance = copy_matters.view()})));
 }
 
 TEST_CASE("any number of threads gives the same bytes")

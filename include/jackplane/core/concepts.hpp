@@ -61,6 +61,18 @@ namespace jackplane::inline v0
         { r(coordinate, at) } -> std::same_as<float>;
     };
 
+    // The order of the columns of a row, and what a weight becomes to make up for the errors made before it.
+    //                                                                                   independent, feedback
+    template <class S>
+    concept sweep = requires(S const& s, typename S::row& row, std::size_t col, float w, std::span<float> group) {
+        { s.start() } -> std::same_as<typename S::row>;
+        { s.scales_first() } -> std::same_as<bool>; // else: when the sweep reaches the first column of a group
+        { row.column(col) } -> std::same_as<std::size_t>;
+        row.reach(col, group); // before its scale is chosen: weights -> what they will be
+        { row.target(w, col) } -> std::same_as<float>;
+        row.made(col, w); // an error
+    };
+
     struct scale_and_zero
     {
         float scale; // signed; 0 for a group of zeros

@@ -31,15 +31,15 @@ namespace jackplane::inline v0
     };
     inline constexpr std::size_t group_of_row = group::per_row().columns;
 
-    template <class Config, class T, rounding R = nearest, class Parallel = serial>
+    template <class Config, class T, rounding R = nearest, sweep W = independent, class Parallel = serial>
         requires element<std::remove_const_t<T>>
-    typename Config::packed_type quantize(matrix_view<T> w, R rounded = {}, quantize_options options = {},
-                                          Parallel parallel = {})
+    typename Config::packed_type quantize(matrix_view<T> w, R rounded = {}, W const& order = {},
+                                          quantize_options options = {}, Parallel parallel = {})
     {
         using packed_type = typename Config::packed_type;
         return pack<typename Config::layout_type>(quantize<typename packed_type::scale_type>(
-            w, typename Config::codebook_type{}, typename Config::scale_policy{}, Config::columns, rounded, options,
-            parallel));
+            w, typename Config::codebook_type{}, typename Config::scale_policy{}, Config::columns, rounded, order,
+            options, parallel));
     }
 
     // "uniform, 8 bits in planes of 1 1 1 1 1 1 1 1, 8.375 bits per weight, readable at 1, 2, 3, 4, 5, 6, 7, 8"

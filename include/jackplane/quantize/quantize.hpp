@@ -6,6 +6,7 @@
 #include "quantized.hpp"
 #include "rounding.hpp"
 #include "scale.hpp"
+#include "sweep.hpp"
 
 namespace jackplane::inline v0
 {
@@ -19,10 +20,13 @@ namespace jackplane::inline v0
     // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where a
     // scale overflows S (row, group); shape_error when importance has another shape.
     //     quantize(w, uniform<8>{}, minmax{}, group{64})
-    template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, class Parallel = serial>
+    //     quantize(w, uniform<4>{}, minmax{}, group{64}, nearest{}, feedback(gram))       // GPTQ
+    template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, sweep W = independent,
+              class Parallel = serial>
         requires element<std::remove_const_t<T>>
     quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded = {},
-                                                    quantize_options options = {}, Parallel parallel = {});
+                                                    W const& order = {}, quantize_options options = {},
+                                                    Parallel parallel = {});
 
     namespace detail
     {
@@ -61,6 +65,14 @@ namespace jackplane::inline v0
             return {to_float(stored), exact.zero};
         }
 
+        // w - w^, rounded once: the product of floats is exact
+        template <codebook C>
+        float error_of(C const& book, code c, float w, scale_and_zero s) noexcept
+        {
+            float const value = book.decode(c) - s.zero;
+            return static_cast<float>(static_cast<double>(w) - static_cast<double>(s.scale) * static_cast<double>(value));
+        }
+
         template <codebook C, rounding R>
         code encode(C const& book, R const& rounded, float w, scale_and_zero s, position at) noexcept
         {
@@ -70,16 +82,17 @@ namespace jackplane::inline v0
         }
     }
 
-    template <scale_number S, class T, codebook C, scale<C> P, rounding R, class Parallel>
+    template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, class Parallel>
         requires element<std::remove_const_t<T>>
     quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded,
-                                                    quantize_options options, Parallel parallel)
+                                                    W const& order, quantize_options options, Parallel parallel)
     {
         auto const& importance = options.importance;
         JACKPLANE_EXPECTS(importance.data == nullptr || (importance.cols == w.cols &&
                                                          (importance.rows == 1 || importance.rows == w.rows)),
                           shape_error, options.name, ": importance is ", importance.rows, " x ", importance.cols,
                           ", the weights are ", w.rows, " x ", w.cols);
+        order.expect_columns(w.cols, options.name);
         group_grid const grid = group_grid::of(g, w.cols);
         quantized<C, S, typename P::zero_type> q{book, w.rows, w.cols, grid,
                                                  aligned_vector<code>(w.rows * w.cols),
@@ -89,30 +102,52 @@ namespace jackplane::inline v0
 
         // rows of w that share scales: one, or all of them
         std::size_t const band = q.grid.whole_tensor ? w.rows : 1, bands = w.rows == 0 ? 0 : w.rows / band;
+        bool const scales_first = q.grid.whole_tensor || order.scales_first();
         parallel(bands, [&](std::size_t first, std::size_t last)
         {
             aligned_vector<float> weights, matters;
-            for (std::size_t begin = first * band; begin < last * band; begin += band)
-                for (std::size_t left = 0; left < w.cols; left += q.grid.columns)
-                {
-                    std::size_t const right = std::min(left + q.grid.columns, w.cols);
-                    weights.clear();
-                    matters.clear();
-                    for (std::size_t row = begin; row < begin + band; ++row)
-                        for (std::size_t col = left; col < right; ++col)
-                        {
-                            weights.push_back(detail::finite_weight(w, row, col, options.name));
-                            if (importance.data != nullptr)
-                                matters.push_back(detail::importance_of(importance, row, col, options.name));
-                        }
-                    scale_and_zero const s = detail::store_scale(q, q.grid.at(begin, left),
-                                                                 policy(weights, book, matters), options.name);
-                    for (std::size_t i = 0; i < weights.size(); ++i)
+            // Of the rows [begin, end) and the columns of a group.
+            auto const choose_scale =
+                [&](std::size_t begin, std::size_t end, std::size_t left, std::size_t right, auto&& line)
+            {
+                weights.clear();
+                matters.clear();
+                for (std::size_t row = begin; row < end; ++row)
+                    for (std::size_t col = left; col < right; ++col)
                     {
-                        position const at{begin + i / (right - left), left + i % (right - left)};
-                        q.codes[at.row * w.cols + at.col] = detail::encode(book, rounded, weights[i], s, at);
+                        weights.push_back(detail::finite_weight(w, row, col, options.name));
+                        if (importance.data != nullptr)
+                            matters.push_back(detail::importance_of(importance, row, col, options.name));
+                    }
+                line.reach(left, weights);
+                detail::store_scale(q, q.grid.at(begin, left), policy(weights, book, matters), options.name);
+            };
+            for (std::size_t begin = first * band; begin < last * band; begin += band)
+            {
+                for (std::size_t left = 0; scales_first && left < w.cols; left += q.grid.columns)
+                    choose_scale(begin, begin + band, left, std::min(left + q.grid.columns, w.cols), independent::row{});
+                for (std::size_t row = begin; row < begin + band; ++row)
+                {
+                    auto line = order.start();
+                    scale_and_zero s{};
+                    for (std::size_t nth = 0, left = 0, right = 0; nth < w.cols; ++nth)
+                    {
+                        std::size_t const col = line.column(nth);
+                        if (col < left || col >= right) // another group
+                        {
+                            left = col - col % q.grid.columns;
+                            right = std::min(left + q.grid.columns, w.cols);
+                            if (!scales_first)
+                                choose_scale(row, row + 1, left, right, line);
+                            s = {q.scale_at(row, col), q.zero_at(row, col)};
+                        }
+                        float const weight = to_float(w(row, col));
+                        code const c = detail::encode(book, rounded, line.target(weight, col), s, {row, col});
+                        q.codes[row * w.cols + col] = c;
+                        line.made(col, detail::error_of(book, c, weight, s));
                     }
                 }
+            }
         });
         return q;
     }

@@ -118,7 +118,7 @@ namespace jackplane::inline v0
         [[gnu::always_inline]] inline auto planes_at(View const& a, std::size_t nth) noexcept
         {
             using L = typename View::layout;
-            std::array<std::byte const*, L::count> plane;
+            std::array<std::byte const*, L::count> plane{};
             for_each<L::planes_of(Bits)>([&](auto p) __attribute__((always_inline)) {
                 plane[p] = a.plane[p] + nth * L::bytes(p);
             });

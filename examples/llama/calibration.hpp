@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "forward.hpp"
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    // Windows of a text for methods that look at what a model does with it: all of `length` tokens, drawn without
+    // replacement by the seed, in the order of the text.
+    struct calibration_text
+    {
+        std::vector<token> tokens; // [windows * length]
+        std::size_t length = 0;
+
+        // Throws shape_error when the text is shorter than one window. With fewer windows than `samples`: all.
+        static calibration_text of(std::span<token const> text, std::size_t samples, std::size_t length,
+                                   std::uint64_t seed);
+    };
+
+    // What a linear layer reads, in the order of the forward pass.
+    enum class layer_input
+    {
+        attention, // by q, k, v [hidden]
+        attended,  // by o [query_width]
+        mlp,       // by gate, up [hidden]
+        active     // by down [intermediate]
+    };
+
+    // The calibration windows on their way through a model, layer by layer: the input of the next one is all that is
+    // kept, however many layers there are.
+    class calibration_stream
+    {
+    public:
+        calibration_stream(config const& c, ends_view<float const> const& ends, calibration_text text);
+
+        std::size_t size_of(layer_input which) const noexcept;
+        // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]
+        std::vector<float> gram(layer_view<float const> const& w, layer_input which);
+        // On to the next layer.
+        void advance(layer_view<float const> const& w);
+
+    private:
+        template <class Body>
+        void for_each_window(layer_view<float const> const& w, Body&& body);
+
+        config _config;
+        calibration_text _text;
+        std::vector<float> _stream; // [tokens, hidden]
+        workspace<float> _work;
+    };
+}

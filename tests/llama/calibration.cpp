@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a model does with a calibration text, and GPTQ, which looks at it.
+#include <llama/calibration.hpp>
+#include <llama/quantize_model.hpp>
+#include "tiny.hpp"
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    namespace
+    {
+        constexpr std::size_t length = 16;
+
+        calibration_text text_of(std::size_t windows, std::size_t vocabulary)
+        {
+            return {random_tokens(windows * length, vocabulary), length};
+        }
+
+        // Mean squared difference of the last hidden states of two models on a text.
+        double difference(model const& a, model const& b, calibration_text const& text)
+        {
+            workspace<float> first(a.sizes, 1, length, false), second(a.sizes, 1, length, false);
+            double sum = 0;
+            for (std::size_t at = 0; at < text.tokens.size(); at += length)
+            {
+                auto const window = std::span(text.tokens).subspan(at, length);
+                forward(a.sizes, [&](std::size_t i) { return a.view().layer(i); }, a.view().ends(), window, length, first);
+                forward(b.sizes, [&](std::size_t i) { return b.view().layer(i); }, b.view().ends(), window, length, second);
+                for (std::size_t i = 0; i < length * a.sizes.hidden; ++i)
+                {
+                    double const off = static_cast<double>(first.hidden[i]) - static_cast<double>(second.hidden[i]);
+                    sum += off * off;
+                }
+            }
+            return sum / static_cast<double>(text.tokens.size() * a.sizes.hidden);
+        }
+    }
+
+    TEST_CASE("calibration windows: as many as asked or all there are, each once, in the order of the text")
+    {
+        std::vector<token> text(103);
+        for (std::size_t i = 0; i < text.size(); ++i)
+            text[i] = static_cast<token>(i);
+        std::set<std::vector<token>> draws;
+        for (std::uint64_t seed = 0; seed < 20; ++seed)
+            for (std::size_t const samples : {1u, 3u, 10u, 11u})
+            {
+                auto const t = calibration_text::of(text, samples, 10, seed);
+                CHECK(t.length == 10);
+                REQUIRE(t.tokens.size() == 10 * std::min<std::size_t>(samples, 10));
+                for (std::size_t i = 0; i < t.tokens.size(); ++i)
+                {
+                    CHECK(t.tokens[i] % 10 == i % 10); // whole windows
+                    CHECK((i < 10 || t.tokens[i] > t.tokens[i - 10]));
+                }
+                CHECK(t.tokens == calibration_text::of(text, samples, 10, seed).tokens);
+                if (samples == 3)
+                    draws.insert(t.tokens);
+            }
+        CHECK(draws.size() > 10); // of 120
+        CHECK_THROWS_WITH_AS(calibration_text::of(text, 4, 104, 0),
+                             "a calibration text of 103 tokens is shorter than one sample of 104",
+                             jackplane::shape_error);
+        CHECK_THROWS_AS(calibration_text::of(text, 0, 10, 0), jackplane::shape_error);
+    }
+
+    TEST_CASE("the Gram matrices of a stream are those of what the layers read in a forward pass")
+    {
+        model const m = random_model(tiny_config(true, 10));
+        config const& c = m.sizes;
+        calibration_text const text = text_of(3, c.vocabulary);
+        calibration_stream stream(c, m.view().ends(), text);
+        std::vector<workspace<float>> passes(3, workspace<float>(c, 1, length, true)); // a state for every layer
+        for (std::size_t window = 0; window < 3; ++window)
+            forward(c, [&](std::size_t i) { return m.view().layer(i); }, m.view().ends(),
+                    std::span(text.tokens).subspan(window * length, length), length, passes[window]);
+        for (std::size_t layer = 0; layer < c.layers; ++layer)
+        {
+            using state = layer_state<float>;
+            for (auto const& [which, x] : {std::pair{layer_input::attention, &state::attention_normed},
+                                           std::pair{layer_input::attended, &state::attended},
+                                           std::pair{layer_input::mlp, &state::mlp_normed},
+                                           std::pair{layer_input::active, &state::active}})
+            {
+                std::size_t const size = stream.size_of(which);
+                auto const gram = stream.gram(m.view().layer(layer), which);
+                REQUIRE(gram.size() == size * size);
+                REQUIRE((passes[0].state(layer).*x).size() == length * size);
+                std::size_t wrong = 0;
+                for (std::size_t a = 0; a < size; ++a)
+                    for (std::size_t b = 0; b < size; ++b)
+                    {
+                        double expected = 0, magnitude = 0;
+                        for (auto& pass : passes)
+                            for (std::size_t t = 0; t < length; ++t)
+                            {
+                                float const* const row = (pass.state(layer).*x).data() + t * size;
+                                double const term = static_cast<double>(row[a]) * static_cast<double>(row[b]);
+                                expected += term;
+                                magnitude += std::abs(term);
+                            }
+                        // a window is added in fp32, one rounding for each token, and the sum is rounded
+                        double const allowed = static_cast<double>(length + 1) * 0x1p-24 * magnitude;
+                        wrong += !(std::abs(gram[a * size + b] - expected) <= allowed);
+                    }
+                CHECK(wrong == 0);
+            }
+            stream.advance(m.view().layer(layer));
+        }
+    }
+
+    TEST_CASE("GPTQ: the same sizes and the same bytes every time, nearer to the model on the text it looked at")
+    {
+        model const m = random_model(tiny_config(false));
+        std::filesystem::path const folder = "calibrated_model";
+        save_model<float>(m, folder, "float32");
+        quantize_settings s;
+        s.group = jackplane::group{32};
+        s.include_lm_head = true;
+        s.calibration = text_of(40, m.sizes.vocabulary);
+        for (unsigned const bits : {4u, 2u})
+            for (scheme const range : {scheme::asymmetric, scheme::symmetric, scheme::full_range})
+            {
+                s.bits = bits;
+                s.range = range;
+                s.how = method::rtn;
+                double const nearest = difference(m, quantize_model(folder, s).decode(bits), s.calibration);
+                s.how = method::gptq;
+                for (bool const other : {false, true})
+                {
+                    s.by_activation = s.search_scale = other;
+                    model const once = quantize_model(folder, s).decode(bits);
+                    CHECK(once.w == quantize_model(folder, s).decode(bits).w);
+                    CHECK(difference(m, once, s.calibration) < nearest);
+                }
+            }
+        s.calibration = {};
+        CHECK_THROWS_WITH_AS(quantize_model(folder, s), "gptq needs a calibration text", jackplane::value_error);
+    }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../laws/weights.hpp"
+#include <doctest/doctest.h>
+#include <jackplane/quantize/quantize.hpp>
+#include <cmath>
+using namespace jackplane;
+
+namespace
+{
+    // sum of x x^T over tokens whose numbers depend on each other: each a mix of a few common causes and noise of its
+    // own. [cols, cols]
+    laws::sample correlated(std::size_t cols, unsigned seed, std::size_t tokens = 400, std::size_t causes = 6)
+    {
+        laws::sample const mix = laws::weights(causes, cols, seed), drive = laws::weights(tokens, causes, seed + 1),
+                           noise = laws::weights(tokens, cols, seed + 2);
+        laws::sample gram{cols, cols, jackplane::aligned_vector<float>(cols * cols)};
+        std::vector<double> x(cols);
+        std::vector<double> sum(cols * cols);
+        for (std::size_t t = 0; t < tokens; ++t)
+        {
+            for (std::size_t c = 0; c < cols; ++c)
+            {
+                x[c] = 0.5 * noise.data[t * cols + c];
+                for (std::size_t k = 0; k < causes; ++k)
+                    x[c] += double{mix.data[k * cols + c]} * drive.data[t * causes + k];
+            }
+            for (std::size_t a = 0; a < cols; ++a)
+                for (std::size_t b = 0; b < cols; ++b)
+                    sum[a * cols + b] += x[a] * x[b];
+        }
+        for (std::size_t i = 0; i < sum.size(); ++i)
+            gram.data[i] = static_cast<float>(sum[i]);
+        return gram;
+    }
+
+    // tr((W - W^) H (W - W^)^T): the squared error of the product over the tokens of the Gram matrix
+    template <class Q>
+    double output_error(laws::sample const& w, Q const& q, laws::sample const& gram)
+    {
+        double sum = 0;
+        for (std::size_t r = 0; r < w.rows; ++r)
+            for (std::size_t a = 0; a < w.cols; ++a)
+                for (std::size_t b = 0; b < w.cols; ++b)
+                    sum += (double{w.data[r * w.cols + a]} - q.at(r, a)) * gram.data[a * w.cols + b] *
+                           (double{w.data[r * w.cols + b]} - q.at(r, b));
+        return sum;
+    }
+
+    // GPTQ as its paper has it: the inverse of the damped matrix, its upper Cholesky factor, and every weight to the
+    // right updated after each column. One row, its scales given; in long double.
+    std::vector<code> gptq(std::vector<long double> w, laws::sample const& gram, std::vector<std::size_t> const& order,
+                           auto const& scale_at, unsigned most, long double damping)
+    {
+        std::size_t const n = w.size();
+        std::vector<long double> h(n * n), inverse(n * n), upper(n * n);
+        long double trace = 0;
+        for (std::size_t i = 0; i < n; ++i)
+            trace += gram.data[i * n + i];
+        for (std::size_t a = 0; a < n; ++a)
+            for (std::size_t b = 0; b < n; ++b)
+                h[a * n + b] = gram.data[order[a] * n + order[b]] + (a == b ? damping * trace / n : 0);
+        for (std::size_t i = 0; i < n; ++i) // Gauss and Jordan
+            inverse[i * n + i] = 1;
+        for (std::size_t p = 0; p < n; ++p)
+        {
+            long double const pivot = h[p * n + p];
+            for (std::size_t c = 0; c < n; ++c)
+                h[p * n + c] /= pivot, inverse[p * n + c] /= pivot;
+            for (std::size_t r = 0; r < n; ++r)
+                if (long double const f = h[r * n + p]; r != p)
+                    for (std::size_t c = 0; c < n; ++c)
+                        h[r * n + c] -= f * h[p * n + c], inverse[r * n + c] -= f * inverse[p * n + c];
+        }
+        for (std::size_t r = 0; r < n; ++r) // inverse == upper^T upper
+            for (std::size_t c = r; c < n; ++c)
+            {
+                long double left = inverse[r * n + c];
+                for (std::size_t k = 0; k < r; ++k)
+                    left -= upper[k * n + r] * upper[k * n + c];
+                upper[r * n + c] = r == c ? std::sqrt(left) : left / upper[r * n + r];
+            }
+        std::vector<code> codes(n);
+        std::vector<long double> moved(n);
+        for (std::size_t k = 0; k < n; ++k)
+            moved[k] = w[order[k]];
+        for (std::size_t k = 0; k < n; ++k)
+        {
+            scale_and_zero const s = scale_at(order[k], moved);
+            long double const q = std::clamp(std::nearbyint(moved[k] / s.scale + s.zero), 0.0L, (long double)most);
+            codes[order[k]] = static_cast<code>(q);
+            long double const error = (moved[k] - s.scale * (q - s.zero)) / upper[k * n + k];
+            for (std::size_t c = k; c < n; ++c)
+                moved[c] -= error * upper[k * n + c];
+        }
+        return codes;
+    }
+}
+
+TEST_CASE("the feedback sweep gives the codes of GPTQ, scales first or on the way, in either order")
+{
+    constexpr std::size_t rows = 12, cols = 100;
+    laws::sample const w = laws::weights(rows, cols, 5), gram = correlated(cols, 9);
+    for (bool const by_activation : {false, true})
+        for (bool const scales_first : {false, true})
+        {
+            feedback const order(gram.view(), {.by_activation = by_activation, .scales_first = scales_first});
+            auto const q = quantize<float>(w.view(), uniform<3>{}, minmax<>{}, group{32}, nearest{}, order);
+            std::vector<std::size_t> columns(cols);
+            for (std::size_t i = 0; i < cols; ++i)
+                columns[i] = i;
+            if (by_activation)
+                std::stable_sort(columns.begin(), columns.end(), [&](std::size_t a, std::size_t b)
+                                 { return gram.data[a * cols + a] > gram.data[b * cols + b]; });
+            std::size_t wrong = 0;
+            for (std::size_t r = 0; r < rows; ++r)
+            {
+                std::vector<long double> const row(w.data.begin() + r * cols, w.data.begin() + (r + 1) * cols);
+                bool const on_the_way = !by_activation && !scales_first;
+                auto const scale_at = [&](std::size_t col, std::vector<long double> const& moved)
+                {
+                    static scale_and_zero s;
+                    if (!on_the_way || col % 32 == 0)
+                    {
+                        std::size_t const left = col / 32 * 32, right = std::min(left + 32, cols);
+                        std::vector<float> now;
+                        for (std::size_t c = left; c < right; ++c)
+                            now.push_back(static_cast<float>(on_the_way ? moved[c] : row[c]));
+                        s = minmax<>{}(now, uniform<3>{});
+                    }
+                    return s;
+                };
+                auto const expected = gptq(row, gram, columns, scale_at, 7, 0.01L);
+                for (std::size_t c = 0; c < cols; ++c)
+                    wrong += expected[c] != q.codes[r * cols + c];
+            }
+            CAPTURE(by_activation);
+            CAPTURE(scales_first);
+            CHECK(wrong == 0);
+        }
+}
+
+TEST_CASE("with a diagonal Gram matrix, or none of its inputs alive, feedback is independent")
+{
+    for (std::size_t const cols : {1u, 2u, 31u, 65u, 129u})
+    {
+        laws::sample const w = laws::weights(7, cols, 3);
+        auto const alone = quantize(w.view(), uniform<4>{}, minmax<>{}, group{32});
+        for (bool const dead : {false, true})
+        {
+            laws::sample gram{cols, cols, jackplane::aligned_vector<float>(cols * cols)};
+            for (std::size_t c = 0; c < cols && !dead; ++c)
+                gram.data[c * cols + c] = static_cast<float>(c % 5); // an input that is never there, too
+            for (bool const by_activation : {false, true})
+            {
+                feedback const order(gram.view(), {.by_activation = by_activation});
+                auto const q = quantize(w.view(), uniform<4>{}, minmax<>{}, group{32}, nearest{}, order);
+                CHECK(q.codes == alone.codes);
+                CHECK(q.scales == alone.scales);
+                CHECK(q.zeros == alone.zeros);
+            }
+        }
+    }
+}
+
+TEST_CASE("feedback makes the product better, though each weight is worse")
+{
+    laws::sample const w = laws::weights(16, 128, 1), gram = correlated(128, 2);
+    auto const check = [&](auto book, auto policy, group g)
+    {
+        feedback const order(gram.view()), first(gram.view(), {.by_activation = true});
+        double const alone = output_error(w, quantize(w.view(), book, policy, g), gram);
+        CHECK(output_error(w, quantize(w.view(), book, policy, g, nearest{}, order), gram) < 0.5 * alone);
+        CHECK(output_error(w, quantize(w.view(), book, policy, g, nearest{}, first), gram) < 0.5 * alone);
+    };
+    check(uniform<2>{}, minmax<>{}, group{64});
+    check(uniform<4>{}, minmax<real_zero>{}, group{32});
+    check(nf4{}, absmax{}, group{64});
+    check(uniform<3>{}, full_range{}, group::per_row());
+    check(uniform<4>{}, mse_search{absmax{}}, group::per_tensor());
+}
+
+TEST_CASE("feedback gives the same bytes for any number of threads and any multiple of the Gram matrix that is a power of 2")
+{
+    laws::sample const w = laws::weights(33, 95, 1), gram = correlated(95, 2);
+    laws::sample quarter = gram;
+    for (float& h : quarter.data)
+        h *= 0.25f;
+    feedback const order(gram.view()), same(quarter.view());
+    auto const one = quantize(w.view(), uniform<3>{}, minmax<>{}, group{32}, nearest{}, order);
+    CHECK(one.codes == quantize(w.view(), uniform<3>{}, minmax<>{}, group{32}, nearest{}, order, {}, threads{3}).codes);
+    CHECK(one.codes == quantize(w.view(), uniform<3>{}, minmax<>{}, group{32}, nearest{}, same).codes);
+}
+
+TEST_CASE("a Gram matrix that is none is an error that names it")
+{
+    std::vector<float> h{4, 0, 0, /**/ 1, 4, 0, /**/ 1, 1, 4};
+    auto const make = [&](std::size_t rows, std::size_t cols) {
+        feedback(matrix_view<float const>{h.data(), rows, cols}, {.damping = 0, .name = "layers.3.up: Gram matrix"});
+    };
+    CHECK_NOTHROW(make(3, 3));
+    CHECK_THROWS_WITH_AS(make(3, 2), "layers.3.up: Gram matrix: 3 x 2, not square", shape_error);
+    h[7] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(make(3, 3), doctest::Contains("layers.3.up: Gram matrix: row 2, column 1 is"), value_error);
+    h[7] = 5;
+    CHECK_THROWS_WITH_AS(make(3, 3), doctest::Contains("layers.3.up: Gram matrix: not positive definite at column"),
+                         value_error);
+    h[7] = 1;
+    feedback const order(matrix_view<float const>{h.data(), 3, 3});
+    laws::sample const w = laws::weights(2, 4, 1);
+    CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, order, {.name = "up"}),
+                         "up: 4 columns, but a Gram matrix of 3", shape_error);
+}

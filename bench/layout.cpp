@@ -28,10 +28,8 @@ namespace
         bool huge;           // 2 MiB pages
     };
     constexpr place places[] = {
-        {"separate", 0, false, false},
-        {"staggered", plane_stagger, false, false},
-        {"huge", 0, false, true},
-        {"staggered+huge", plane_stagger, false, true},
+        {"separate", 0, false, false},   {"staggered", plane_stagger, false, false},
+        {"huge", 0, false, true},        {"staggered+huge", plane_stagger, false, true},
         {"interleaved", 0, true, false},
     };
     struct shape

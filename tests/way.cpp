@@ -56,7 +56,8 @@ namespace
         for (float& v : x)
             v = next.bell();
 
-        auto const q = quantize(w.view(), uniform<8>{}, policy, group{columns}, nearest{}, independent{}, {}, threads{2});
+        auto const q =
+            quantize(w.view(), uniform<8>{}, policy, group{columns}, nearest{}, independent{}, {}, threads{2});
         auto const a = pack<bit_planes>(q);
         std::vector<double> errors(9);
         double signal = 0;

@@ -19,11 +19,7 @@ namespace bench
         void (*add)(options const& o, shape s);
     };
     inline constexpr named_activation activations[] = {
-        {"brain", add_brain},
-        {"exact", add_exact},
-        {"exact_generic", add_exact_generic},
-        {"limbs1", add_limbs1},
-        {"limbs2", add_limbs2},
-        {"limbs3", add_limbs3},
+        {"brain", add_brain},   {"exact", add_exact},   {"exact_generic", add_exact_generic},
+        {"limbs1", add_limbs1}, {"limbs2", add_limbs2}, {"limbs3", add_limbs3},
     };
 }

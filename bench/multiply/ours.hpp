@@ -56,11 +56,11 @@ namespace bench
     }
 
     template <class L, class C>
-    std::shared_ptr<std::vector<packed<L, C>> const> packed_set(char const* layout, shape s, std::size_t group, bool cold)
+    std::shared_ptr<std::vector<packed<L, C>> const> packed_set(char const* layout, shape s, std::size_t group,
+                                                                bool cold)
     {
         std::size_t const codes = jackplane::round_up(s.cols, 32) * 16 * L::bits / 8;
-        std::size_t const bytes =
-            jackplane::ceil_div(s.rows, 16) * (codes + jackplane::ceil_div(s.cols, group) * 48);
+        std::size_t const bytes = jackplane::ceil_div(s.rows, 16) * (codes + jackplane::ceil_div(s.cols, group) * 48);
         std::size_t const count = set_size(cold, bytes * 2 / L::bits); // of what 2 bits read
         auto make = [&]
         {
@@ -82,7 +82,10 @@ namespace bench
     public:
         packed_product(std::shared_ptr<std::vector<packed<L, C>> const> set, unsigned bits, A how, std::size_t vectors,
                        unsigned threads)
-            : m_set(std::move(set)), m_how(how), m_team(team_of(threads)), m_x(vectors, m_set->front().cols()),
+            : m_set(std::move(set)),
+              m_how(how),
+              m_team(team_of(threads)),
+              m_x(vectors, m_set->front().cols()),
               m_y(vectors, m_set->front().rows())
         {
             for (packed<L, C> const& a : *m_set)
@@ -154,19 +157,21 @@ namespace bench
             return;
         for (std::size_t const group : o.groups)
             for (unsigned const bits : o.bits)
-                for_each_run(o, [&](std::size_t vectors, unsigned threads, bool cold)
-                {
-                    if (L::planes_of(bits) == 0 || (bits != L::bits && !jackplane::nested_codebook<C>))
-                        return;
-                    auto const name = jackplane::text("multiply/", layout, "/", bits, "b/g", group, "/", activation,
-                                                      "/", end_of_name(s, vectors, threads, cold));
-                    auto make = [=]
+                for_each_run(
+                    o,
+                    [&](std::size_t vectors, unsigned threads, bool cold)
                     {
-                        return std::make_unique<packed_product<L, C, A, Arch>>(
-                            packed_set<L, C>(layout, s, group, cold), bits, with_group<A>(group), vectors, threads);
-                    };
-                    add({name, s, threads, vectors, make});
-                });
+                        if (L::planes_of(bits) == 0 || (bits != L::bits && !jackplane::nested_codebook<C>))
+                            return;
+                        auto const name = jackplane::text("multiply/", layout, "/", bits, "b/g", group, "/", activation,
+                                                          "/", end_of_name(s, vectors, threads, cold));
+                        auto make = [=]
+                        {
+                            return std::make_unique<packed_product<L, C, A, Arch>>(
+                                packed_set<L, C>(layout, s, group, cold), bits, with_group<A>(group), vectors, threads);
+                        };
+                        add({name, s, threads, vectors, make});
+                    });
     }
 
     // Every layout, for one activation: a unit of its own calls this.

@@ -72,8 +72,8 @@ namespace cli
                     std::printf("%-48s %6zu x %-6zu relative error %.5f\n", t.name.c_str(), t.rows, t.cols,
                                 t.relative_error);
                 std::printf("%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s: %s\n",
-                            tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits, megabytes(static_cast<double>(bytes)).c_str(), seconds,
-                            output.c_str());
+                            tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
+                            megabytes(static_cast<double>(bytes)).c_str(), seconds, output.c_str());
             }
         };
     }
@@ -85,9 +85,10 @@ namespace cli
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
         CLI::Option* const how =
-            sub->add_option("--method", c->settings.how,
-                            "rtn: round to nearest; mse: search the scale of least error; gptq: each weight makes up for "
-                            "the errors before it")
+            sub->add_option(
+                   "--method", c->settings.how,
+                   "rtn: round to nearest; mse: search the scale of least error; gptq: each weight makes up for "
+                   "the errors before it")
                 ->transform(CLI::CheckedTransformer(std::map<std::string, llama::method>{
                     {"rtn", llama::method::rtn}, {"mse", llama::method::mse}, {"gptq", llama::method::gptq}}));
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 2: that width alone")
@@ -118,11 +119,12 @@ namespace cli
         sub->add_option("--include", c->include, "quantize an untied lm_head too")->check(CLI::IsMember({"lm_head"}));
         sub->add_flag("--json", c->json, "report as JSON");
         sub->add_flag("--quiet", c->quiet, "no progress");
-        sub->callback([c]
-        {
-            if (c->settings.how == llama::method::gptq && c->calibration.empty())
-                throw CLI::RequiredError("--calibration for --method gptq");
-            c->run();
-        });
+        sub->callback(
+            [c]
+            {
+                if (c->settings.how == llama::method::gptq && c->calibration.empty())
+                    throw CLI::RequiredError("--calibration for --method gptq");
+                c->run();
+            });
     }
 }

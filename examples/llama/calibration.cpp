@@ -38,9 +38,12 @@ namespace llama
     {
         switch (which)
         {
-        case layer_input::attended: return _config.query_width();
-        case layer_input::active: return _config.intermediate;
-        default: return _config.hidden;
+        case layer_input::attended:
+            return _config.query_width();
+        case layer_input::active:
+            return _config.intermediate;
+        default:
+            return _config.hidden;
         }
     }
 
@@ -63,17 +66,18 @@ namespace llama
         std::size_t const size = size_of(which), n = _text.length;
         std::vector<float> part(size * size), out(size * size);
         std::vector<double> sum(size * size);
-        for_each_window(w, [&](layer_state<float> const& s, std::size_t)
-        {
-            auto const& x = which == layer_input::attention  ? s.attention_normed
-                            : which == layer_input::attended ? s.attended
-                            : which == layer_input::mlp      ? s.mlp_normed
-                                                             : s.active;
-            gemm(size, size, n, 1.0f, transpose(operand<float>{x.data(), size}), operand<float>{x.data(), size}, 0.0f,
-                 part.data(), size);
-            std::transform(part.begin(), part.end(), sum.begin(), sum.begin(),
-                           [](float a, double b) { return static_cast<double>(a) + b; });
-        });
+        for_each_window(w,
+                        [&](layer_state<float> const& s, std::size_t)
+                        {
+                            auto const& x = which == layer_input::attention  ? s.attention_normed
+                                            : which == layer_input::attended ? s.attended
+                                            : which == layer_input::mlp      ? s.mlp_normed
+                                                                             : s.active;
+                            gemm(size, size, n, 1.0f, transpose(operand<float>{x.data(), size}),
+                                 operand<float>{x.data(), size}, 0.0f, part.data(), size);
+                            std::transform(part.begin(), part.end(), sum.begin(), sum.begin(),
+                                           [](float a, double b) { return static_cast<double>(a) + b; });
+                        });
         std::transform(sum.begin(), sum.end(), out.begin(), [](double x) { return static_cast<float>(x); });
         return out;
     }

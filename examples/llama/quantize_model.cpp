@@ -61,9 +61,12 @@ namespace llama
         {
             switch (s.bits)
             {
-            case 8: return quantize_in<jackplane::bit_planes>(w, s, order, name);
-            case 4: return quantize_in<jackplane::planes<4>>(w, s, order, name);
-            case 2: return quantize_in<jackplane::planes<2>>(w, s, order, name);
+            case 8:
+                return quantize_in<jackplane::bit_planes>(w, s, order, name);
+            case 4:
+                return quantize_in<jackplane::planes<4>>(w, s, order, name);
+            case 2:
+                return quantize_in<jackplane::planes<2>>(w, s, order, name);
             default:
                 jackplane::fail<jackplane::width_error>(text("no parent of ", s.bits, " bits; there are 8, 4 and 2"));
             }

@@ -63,11 +63,12 @@ TEST_CASE("the threads of a team stay")
     std::mutex mutex;
     std::set<std::thread::id> ids;
     for (int trial = 0; trial < 50; ++trial)
-        crew(30, [&](std::size_t, std::size_t)
-        {
-            std::lock_guard const lock(mutex);
-            ids.insert(std::this_thread::get_id());
-        });
+        crew(30,
+             [&](std::size_t, std::size_t)
+             {
+                 std::lock_guard const lock(mutex);
+                 ids.insert(std::this_thread::get_id());
+             });
     CHECK(ids.size() <= 3);
 }
 
@@ -76,16 +77,17 @@ TEST_CASE("whoever is done helps the others with their ranges")
     two const crew;
     std::atomic<int> done = 0;
     bool helped = false;
-    crew(100, [&](std::size_t begin, std::size_t end)
-    {
-        if (begin == 0) // keeps its thread busy until all else is done, which the other thread must do
-            for (int i = 0; i < 10000 && !helped; ++i)
-            {
-                helped = done + static_cast<int>(end - begin) == 100;
-                std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            }
-        done += static_cast<int>(end - begin);
-    });
+    crew(100,
+         [&](std::size_t begin, std::size_t end)
+         {
+             if (begin == 0) // keeps its thread busy until all else is done, which the other thread must do
+                 for (int i = 0; i < 10000 && !helped; ++i)
+                 {
+                     helped = done + static_cast<int>(end - begin) == 100;
+                     std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                 }
+             done += static_cast<int>(end - begin);
+         });
     CHECK(helped);
     CHECK(done == 100);
 }

@@ -56,8 +56,8 @@ namespace
             for (bool const weighted : {false, true})
             {
                 auto const importance = weighted ? t.importance.view() : matrix_view<float const>{};
-                auto const q = quantize<S>(t.weights.view(), C{}, P{}, g, rounded, independent{},
-                                           {.importance = importance});
+                auto const q =
+                    quantize<S>(t.weights.view(), C{}, P{}, g, rounded, independent{}, {.importance = importance});
                 digest.array(q.codes);
                 digest.array(q.scales);
                 if constexpr (!std::is_same_v<typename P::zero_type, no_zero>)

@@ -80,8 +80,10 @@ namespace laws
             using C = typename T::book;
             auto quantized_in = []<class S>(S)
             {
-                return [](sample const& w, group g, std::string_view name)
-                { return read(quantize<S>(w.view(), C{}, typename T::policy{}, g, nearest{}, independent{}, {.name = name})); };
+                return [](sample const& w, group g, std::string_view name) {
+                    return read(
+                        quantize<S>(w.view(), C{}, typename T::policy{}, g, nearest{}, independent{}, {.name = name}));
+                };
             };
             any_scale m{[](floats w, floats importance) { return typename T::policy{}(w, C{}, importance); },
                         quantized_in(half{}), quantized_in(bfloat16{}), {}, C::centre,

@@ -30,8 +30,10 @@ namespace llama
             for (std::size_t at = 0; at < text.tokens.size(); at += length)
             {
                 auto const window = std::span(text.tokens).subspan(at, length);
-                forward(a.sizes, [&](std::size_t i) { return a.view().layer(i); }, a.view().ends(), window, length, first);
-                forward(b.sizes, [&](std::size_t i) { return b.view().layer(i); }, b.view().ends(), window, length, second);
+                forward(
+                    a.sizes, [&](std::size_t i) { return a.view().layer(i); }, a.view().ends(), window, length, first);
+                forward(
+                    b.sizes, [&](std::size_t i) { return b.view().layer(i); }, b.view().ends(), window, length, second);
                 for (std::size_t i = 0; i < length * a.sizes.hidden; ++i)
                 {
                     double const off = static_cast<double>(first.hidden[i]) - static_cast<double>(second.hidden[i]);
@@ -78,15 +80,16 @@ namespace llama
         calibration_stream stream(c, m.view().ends(), text);
         std::vector<workspace<float>> passes(3, workspace<float>(c, 1, length, true)); // a state for every layer
         for (std::size_t window = 0; window < 3; ++window)
-            forward(c, [&](std::size_t i) { return m.view().layer(i); }, m.view().ends(),
-                    std::span(text.tokens).subspan(window * length, length), length, passes[window]);
+            forward(
+                c, [&](std::size_t i) { return m.view().layer(i); }, m.view().ends(),
+                std::span(text.tokens).subspan(window * length, length), length, passes[window]);
         for (std::size_t layer = 0; layer < c.layers; ++layer)
         {
             using state = layer_state<float>;
-            for (auto const& [which, x] : {std::pair{layer_input::attention, &state::attention_normed},
-                                           std::pair{layer_input::attended, &state::attended},
-                                           std::pair{layer_input::mlp, &state::mlp_normed},
-                                           std::pair{layer_input::active, &state::active}})
+            for (auto const& [which, x] :
+                 {std::pair{layer_input::attention, &state::attention_normed},
+                  std::pair{layer_input::attended, &state::attended}, std::pair{layer_input::mlp, &state::mlp_normed},
+                  std::pair{layer_input::active, &state::active}})
             {
                 std::size_t const size = stream.size_of(which);
                 auto const gram = stream.gram(m.view().layer(layer), which);

@@ -180,8 +180,8 @@ TEST_CASE("the same bytes, however many threads quantized")
     laws::sample const w = laws::weights(37, 100, 5);
     auto packed_by = [&](unsigned n)
     {
-        auto const a =
-            pack<planes<4, 4>>(quantize(w.view(), uniform<8>{}, minmax<>{}, group{32}, nearest{}, independent{}, {}, threads{n}));
+        auto const a = pack<planes<4, 4>>(
+            quantize(w.view(), uniform<8>{}, minmax<>{}, group{32}, nearest{}, independent{}, {}, threads{n}));
         auto const& v = a.view();
         std::vector<std::byte> bytes;
         for (std::size_t p = 0; p < 2; ++p)

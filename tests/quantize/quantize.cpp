@@ -151,9 +151,9 @@ TEST_CASE("the first bad weight is named, whatever the number of threads")
     for (std::size_t const row : {11u, 12u, 30u, 39u})
         w.data[row * 10 + 3] = std::numeric_limits<float>::infinity();
     for (unsigned const n : {1u, 2u, 3u, 7u})
-        CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, independent{}, {},
-                                      threads{n}),
-                             doctest::Contains("row 11, column 3"), value_error);
+        CHECK_THROWS_WITH_AS(
+            quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, independent{}, {}, threads{n}),
+            doctest::Contains("row 11, column 3"), value_error);
 }
 
 TEST_CASE("importance of another shape is an error that names both shapes")
@@ -215,7 +215,8 @@ TEST_CASE("a strided view is quantized like its contiguous copy")
     mse_search<minmax<>> const policy;
     CHECK(same_bytes(
         quantize(part, uniform<3>{}, policy, group{8}, nearest{}, independent{}, {.importance = part_matters}),
-        quantize(copy.view(), uniform<3>{}, policy, group{8}, nearest{}, independent{}, {.importance = copy_matters.view()})));
+        quantize(copy.view(), uniform<3>{}, policy, group{8}, nearest{}, independent{},
+                 {.importance = copy_matters.view()})));
 }
 
 TEST_CASE("any number of threads gives the same bytes")
@@ -226,7 +227,10 @@ TEST_CASE("any number of threads gives the same bytes")
         {
             laws::sample const w = laws::weights(rows, cols, 19);
             auto by = [&](auto parallel)
-            { return quantize(w.view(), uniform<4>{}, mse_search{full_range{}, 20}, g, stochastic{4}, {}, parallel); };
+            {
+                return quantize(w.view(), uniform<4>{}, mse_search{full_range{}, 20}, g, stochastic{4}, independent{},
+                                {}, parallel);
+            };
             auto const alone = by(serial{});
             for (unsigned n = 1; n <= 7; ++n)
                 CHECK(same_bytes(alone, by(threads{n})));

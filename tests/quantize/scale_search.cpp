@@ -115,8 +115,8 @@ TEST_CASE("importance reaches the policy row by row, or one row for all")
                        per_column = laws::importance(1, 50, 4);
     for (auto const* matters : {&per_element, &per_column})
     {
-        auto const q = quantize<float>(w.view(), uniform<3>{}, mse_search<full_range>{}, group{16}, nearest{}, independent{},
-                                       {.importance = matters->view()});
+        auto const q = quantize<float>(w.view(), uniform<3>{}, mse_search<full_range>{}, group{16}, nearest{},
+                                       independent{}, {.importance = matters->view()});
         for (std::size_t row = 0; row < 6; ++row)
             for (std::size_t first = 0; first < 50; first += 16)
             {

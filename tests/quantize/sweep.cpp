@@ -109,7 +109,8 @@ TEST_CASE("the feedback sweep gives the codes of GPTQ, scales first or on the wa
             for (std::size_t i = 0; i < cols; ++i)
                 columns[i] = i;
             if (by_activation)
-                std::stable_sort(columns.begin(), columns.end(), [&](std::size_t a, std::size_t b)
+                std::stable_sort(columns.begin(), columns.end(),
+                                 [&](std::size_t a, std::size_t b)
                                  { return gram.data[a * cols + a] > gram.data[b * cols + b]; });
             std::size_t wrong = 0;
             for (std::size_t r = 0; r < rows; ++r)
@@ -179,7 +180,8 @@ TEST_CASE("feedback makes the product better, though each weight is worse")
     check(uniform<4>{}, mse_search{absmax{}}, group::per_tensor());
 }
 
-TEST_CASE("feedback gives the same bytes for any number of threads and any multiple of the Gram matrix that is a power of 2")
+TEST_CASE(
+    "feedback gives the same bytes for any number of threads and any multiple of the Gram matrix that is a power of 2")
 {
     laws::sample const w = laws::weights(33, 95, 1), gram = correlated(95, 2);
     laws::sample quarter = gram;

@@ -70,7 +70,8 @@ namespace jackplane::inline v0
         float error_of(C const& book, code c, float w, scale_and_zero s) noexcept
         {
             float const value = book.decode(c) - s.zero;
-            return static_cast<float>(static_cast<double>(w) - static_cast<double>(s.scale) * static_cast<double>(value));
+            return static_cast<float>(static_cast<double>(w) -
+                                      static_cast<double>(s.scale) * static_cast<double>(value));
         }
 
         template <codebook C, rounding R>
@@ -124,8 +125,11 @@ namespace jackplane::inline v0
             };
             for (std::size_t begin = first * band; begin < last * band; begin += band)
             {
-                for (std::size_t left = 0; scales_first && left < w.cols; left += q.grid.columns)
-                    choose_scale(begin, begin + band, left, std::min(left + q.grid.columns, w.cols), independent::row{});
+                for (std::size_t left = 0, right; scales_first && left < w.cols; left = right)
+                {
+                    right = std::min(left + q.grid.columns, w.cols);
+                    choose_scale(begin, begin + band, left, right, independent::row{});
+                }
                 for (std::size_t row = begin; row < begin + band; ++row)
                 {
                     auto line = order.start();

@@ -108,7 +108,7 @@ namespace jackplane::inline v0
 
     namespace detail
     {
-        // Sum of products, exact but for the additions in double, in the same order everywhere: eight sums side by side.
+        // Sum of products, exact but for the additions in double, in the same order everywhere: eight side by side.
         inline double exact_dot(float const* a, float const* b, std::size_t n) noexcept
         {
             double sum[8] = {};

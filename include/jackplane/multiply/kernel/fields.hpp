@@ -36,7 +36,7 @@ namespace jackplane::inline v0
         }
 
         // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
-        // every block asks for the one that many bytes further, all streams together. (Chosen by trial on Zen 5: 4 KB is
+        // every block asks for the one that many bytes further, all streams together. (By trial on Zen 5: 4 KB is
         // too near, 16 KB no better; nor are several lines of one plane at a time.)
         inline constexpr std::size_t bytes_ahead = 8192;
 
@@ -135,8 +135,8 @@ namespace jackplane::inline v0
         [[gnu::always_inline]] inline void skip(std::array<std::byte const*, L::count>& plane,
                                                 std::size_t blocks) noexcept
         {
-            for_each<L::planes_of(Bits)>(
-                [&](auto p) __attribute__((always_inline)) { plane[p] += blocks * L::bytes(p); });
+            for_each<L::planes_of(Bits)>([&](auto p)
+                                             __attribute__((always_inline)) { plane[p] += blocks * L::bytes(p); });
         }
 
         // y[row] += sums[row] for the rows of this panel that lie in [first, last)

@@ -124,7 +124,8 @@ namespace jackplane::inline v0
             using decode = decoder<V, Bits, C>;
             auto const table = decode::table(a.book);
             float const step = linear_codebook<C> ? a.step / decode::unit : 1, base = linear_codebook<C> ? a.base : 0;
-            auto const dot = [&](auto const& plane, std::size_t b) __attribute__((always_inline)) {
+            auto const dot = [&](auto const& plane, std::size_t b) __attribute__((always_inline))
+            {
                 float const* const xs = x.x + b * block::cols;
                 auto const codes = fields<V, L, Bits, decode::width>(plane);
                 floats chain[4] = {floats(0.0f), floats(0.0f), floats(0.0f), floats(0.0f)};

@@ -109,13 +109,16 @@ namespace jackplane::inline v0
                                                      std::size_t blocks, bool fetch, Levels const& levels) noexcept
         {
             constexpr unsigned chains = places<V, Width, Sums, LookedUp>::chains;
-            constexpr auto set_zero = [](auto& sum) __attribute__((always_inline)) {
-                for_each<Sums * chains>(
-                    [&](auto k) __attribute__((always_inline)) { sum[k / chains][k % chains] = V::zero(); });
+            constexpr auto set_zero = [](auto& sum) __attribute__((always_inline))
+            {
+                for_each<Sums * chains>([&](auto k) __attribute__((always_inline)) {
+                    sum[k / chains][k % chains] = V::zero();
+                });
             };
             dots<V, Sums, chains> sum;
             set_zero(sum);
-            auto const add_next = [&]() __attribute__((always_inline)) {
+            auto const add_next = [&]() __attribute__((always_inline))
+            {
                 if (fetch)
                     fetch_ahead<L, Bits>(plane);
                 auto const codes = fields<V, L, Bits, Width>(plane);
@@ -201,8 +204,8 @@ namespace jackplane::inline v0
                         {
                             auto rows = plane;
                             advance<L, Bits>(rows, h * V::rows * 4);
-                            auto const sum = dot_group<V, L, Bits, width, sums, level::looked_up>(rows, q, blocks,
-                                                                                                  h == 0, entries);
+                            auto const sum =
+                                dot_group<V, L, Bits, width, sums, level::looked_up>(rows, q, blocks, h == 0, entries);
                             floats const scale = V::load(a.scales + at + h * V::rows);
                             floats const offset = offset_at<V>(a, base, at + h * V::rows);
                             for_each<Vectors>([&](auto n) __attribute__((always_inline)) {

@@ -31,7 +31,8 @@ namespace jackplane::inline v0
             constexpr std::size_t pieces = width / kept;
             constexpr float unit = static_cast<float>(1u << (width - Bits)), high = 1u << kept;
             constexpr float raised = pieces == 2 ? high * high + high : high; // what was added to a whole code
-            auto const dot = [&](auto const& plane, std::size_t b) __attribute__((always_inline)) {
+            auto const dot = [&](auto const& plane, std::size_t b) __attribute__((always_inline))
+            {
                 auto const codes = fields<V, L, Bits, width>(plane);
                 floats chain[2][2]; // [piece, even and odd columns]
                 for_each<4>([&](auto i) __attribute__((always_inline)) { chain[i / 2][i % 2] = floats(0.0f); });

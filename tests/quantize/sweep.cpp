@@ -109,13 +109,15 @@ TEST_CASE("the feedback sweep gives the codes of GPTQ, scales first or on the wa
             for (std::size_t i = 0; i < cols; ++i)
                 columns[i] = i;
             if (by_activation)
-                std::stable_sort(columns.begin(), columns.end(),
-                                 [&](std::size_t a, std::size_t b)
-                                 { return gram.data[a * cols + a] > gram.data[b * cols + b]; });
+                std::sort(columns.begin(), columns.end(), [&](std::size_t a, std::size_t b)
+                          {
+                              float const x = gram.data[a * cols + a], y = gram.data[b * cols + b];
+                              return x != y ? x > y : a < b;
+                          });
             std::size_t wrong = 0;
             for (std::size_t r = 0; r < rows; ++r)
             {
-                std::vector<long double> const row(w.data.begin() + r * cols, w.data.begin() + (r + 1) * cols);
+                std::vector<long double> const row(w.data.data() + r * cols, w.data.data() + (r + 1) * cols);
                 bool const on_the_way = !by_activation && !scales_first;
                 auto const scale_at = [&](std::size_t col, std::vector<long double> const& moved)
                 {

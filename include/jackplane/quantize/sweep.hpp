@@ -148,8 +148,8 @@ namespace jackplane::inline v0
 
         std::iota(m_column.begin(), m_column.end(), std::size_t{0});
         if (options.by_activation)
-            std::stable_sort(m_column.begin(), m_column.end(),
-                             [&](std::size_t a, std::size_t b) { return gram(a, a) > gram(b, b); });
+            std::sort(m_column.begin(), m_column.end(), [&](std::size_t a, std::size_t b)
+                      { return gram(a, a) != gram(b, b) ? gram(a, a) > gram(b, b) : a < b; });
         for (std::size_t k = 0; k < n; ++k)
             m_place[m_column[k]] = k;
 

@@ -28,10 +28,10 @@ namespace llama
         return t;
     }
 
-    calibration_stream::calibration_stream(config const& c, ends_view<float const> const& ends, calibration_text text)
+    calibration_stream::calibration_stream(config const& c, float const* embedding, calibration_text text)
         : _config(c), _text(std::move(text)), _stream(_text.tokens.size() * c.hidden), _work(c, 1, _text.length, false)
     {
-        embed(c, ends, std::span<token const>(_text.tokens), _stream.data());
+        embed(c, embedding, std::span<token const>(_text.tokens), _stream.data());
     }
 
     std::size_t calibration_stream::size_of(layer_input which) const noexcept

@@ -34,7 +34,7 @@ namespace llama
     class calibration_stream
     {
     public:
-        calibration_stream(config const& c, ends_view<float const> const& ends, calibration_text text);
+        calibration_stream(config const& c, float const* embedding, calibration_text text);
 
         std::size_t size_of(layer_input which) const noexcept;
         // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]

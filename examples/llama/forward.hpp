@@ -163,15 +163,15 @@ namespace llama
         add_branch(s.middle.data(), work.branch.data(), next, n * c.hidden, drop, 2 * i + 2);
     }
 
-    // The rows of the embedding that tokens name -> out [tokens, hidden].
+    // The rows of the embedding [vocabulary, hidden] that tokens name -> out [tokens, hidden].
     template <class T>
-    void embed(config const& c, ends_view<T const> const& ends, std::span<token const> tokens, T* out)
+    void embed(config const& c, T const* embedding, std::span<token const> tokens, T* out)
     {
         for (std::size_t t = 0; t < tokens.size(); ++t)
         {
             JACKPLANE_EXPECTS(tokens[t] < c.vocabulary, jackplane::value_error, "token ", t, " is ", tokens[t],
                               ", the vocabulary has ", c.vocabulary);
-            std::copy_n(ends.embedding + tokens[t] * c.hidden, c.hidden, out + t * c.hidden);
+            std::copy_n(embedding + tokens[t] * c.hidden, c.hidden, out + t * c.hidden);
         }
     }
 
@@ -187,7 +187,7 @@ namespace llama
                           n, " tokens in windows of ", length, ", the workspace has room for ", work.capacity,
                           " in windows of at most ", work.length);
         T* const first = work.state(0).input.data();
-        embed(c, ends, tokens, first);
+        embed(c, ends.embedding, tokens, first);
         if (drop.rate > 0.0f)
             drop.apply<T>(nullptr, first, first, size, 0);
         for (std::size_t i = 0; i < c.layers; ++i)

@@ -103,21 +103,28 @@ namespace llama
             p.offset -= m.table.tuned_size();
             read_parameter(files, p, m.rest);
         }
-        // Parameter i, whose weights become what is left of them.
+        // Parameter i; its weights become what is left of them where somebody reads them again.
         auto const quantize_one = [&](std::size_t i, float* weights, jackplane::feedback const* order)
         {
             jackplane::matrix_view<float> const w{weights, all[i].rows, all[i].cols};
             m.matrices[i] = {quantize_matrix(w, s, order, all[i].name), true, {}};
-            double const error = decode_in_place(m.matrices[i].packed, w);
-            if (report)
-                report->push_back({all[i].name, w.rows, w.cols, error});
+            if (report || order)
+            {
+                double const error = decode_in_place(m.matrices[i].packed, w);
+                if (report)
+                    report->push_back({all[i].name, w.rows, w.cols, error});
+            }
+        };
+        auto const told = [&](std::size_t i)
+        {
             if (tell)
                 tell(all[i].name, i + 1, m.matrices.size());
         };
 
+        parameter_view<float const> const rest(c, nullptr, m.rest.data());
         std::optional<calibration_stream> stream;
         if (s.how == method::gptq)
-            stream.emplace(c, parameter_view<float const>(c, nullptr, m.rest.data()).ends(), s.calibration);
+            stream.emplace(c, m.rest.data(), s.calibration); // the embedding stands first
         jackplane::aligned_vector<float> w;
         for (std::size_t layer = 0; layer < c.layers; ++layer)
         {
@@ -130,9 +137,7 @@ namespace llama
                 p.offset -= begin;
                 read_parameter(files, p, w);
             }
-            auto view = parameter_view<float const>(c, w.data(), m.rest.data()).layer(0);
-            view.attention_norm = m.rest.data() + (c.vocabulary + 1 + 2 * layer) * c.hidden;
-            view.mlp_norm = view.attention_norm + c.hidden;
+            auto const view = rest.layer(layer, w.data());
             for (stage const& part : stages)
             {
                 std::optional<jackplane::feedback> order;
@@ -145,7 +150,10 @@ namespace llama
                                                               .name = all[first + part.first].name});
                 }
                 for (std::size_t i = first + part.first; i < first + part.last; ++i)
+                {
                     quantize_one(i, w.data() + (all[i].offset - begin), order ? &*order : nullptr);
+                    told(i);
+                }
             }
             if (stream)
                 stream->advance(view);
@@ -160,6 +168,7 @@ namespace llama
                 quantize_one(i, w.data(), nullptr);
             else
                 m.matrices[i].dense = w;
+            told(i);
         }
         if (auto const tokenizer = folder / "tokenizer.model"; std::filesystem::exists(tokenizer))
             m.tokenizer = settings_file::contents(tokenizer);

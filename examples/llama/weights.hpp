@@ -94,10 +94,12 @@ namespace llama
     public:
         parameter_view(config const& c, T* tuned, T* rest) : _config(c), _tuned(tuned), _rest(rest) {}
 
-        layer_view<T> layer(std::size_t i) const
+        layer_view<T> layer(std::size_t i) const { return layer(i, _tuned + i * layer_size()); }
+
+        // Layer i with its matrices somewhere else: [layer_size].
+        layer_view<T> layer(std::size_t i, T* w) const
         {
             auto const& c = _config;
-            T* w = _tuned + i * layer_size();
             layer_view<T> v{};
             v.qkv = std::exchange(w, w + c.qkv_width() * c.hidden);
             v.output = std::exchange(w, w + c.hidden * c.query_width());

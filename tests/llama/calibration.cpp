@@ -77,7 +77,7 @@ namespace llama
         model const m = random_model(tiny_config(true, 10));
         config const& c = m.sizes;
         calibration_text const text = text_of(3, c.vocabulary);
-        calibration_stream stream(c, m.view().ends(), text);
+        calibration_stream stream(c, m.view().ends().embedding, text);
         std::vector<workspace<float>> passes(3, workspace<float>(c, 1, length, true)); // a state for every layer
         for (std::size_t window = 0; window < 3; ++window)
             forward(

@@ -65,12 +65,13 @@ namespace jackplane::inline v0
     //                                                                                   independent, feedback
     template <class S>
     concept sweep = requires(S const& s, typename S::row& row, std::size_t col, float w, std::span<float> group) {
+        s.expect_columns(col, "weights"); // throws shape_error where it is made for another number
         { s.start() } -> std::same_as<typename S::row>;
         { s.scales_first() } -> std::same_as<bool>; // else: when the sweep reaches the first column of a group
         { row.column(col) } -> std::same_as<std::size_t>;
         row.reach(col, group); // before its scale is chosen: weights -> what they will be
         { row.target(w, col) } -> std::same_as<float>;
-        row.made(col, w); // an error
+        row.made(w); // the error w - w^ of the column just quantized
     };
 
     struct scale_and_zero

@@ -19,7 +19,8 @@ namespace jackplane::inline v0
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);
     //     multiply<compensated, dispatched>(a.prefix(4), ready, y);
-    // A link error about dispatch::table<...> names a format or an activation that the target was not asked to build.
+    // A link error about dispatch::table<...> names a format, an activation or a sparse type that the target was
+    // not asked to build.
     struct dispatched : common
     {
         static char const* name() { return chosen_arch().name; }

@@ -148,7 +148,7 @@ namespace jackplane::inline v0
                         float const weight = to_float(w(row, col));
                         code const c = detail::encode(book, rounded, line.target(weight, col), s, {row, col});
                         q.codes[row * w.cols + col] = c;
-                        line.made(col, detail::error_of(book, c, weight, s));
+                        line.made(detail::error_of(book, c, weight, s));
                     }
                 }
             }

@@ -19,7 +19,7 @@ namespace jackplane::inline v0
             static constexpr std::size_t column(std::size_t nth) noexcept { return nth; }
             static constexpr void reach(std::size_t, std::span<float>) noexcept {}
             static constexpr float target(float w, std::size_t) noexcept { return w; }
-            static constexpr void made(std::size_t, float) noexcept {}
+            static constexpr void made(float) noexcept {}
         };
         static constexpr bool scales_first() noexcept { return false; }
         static constexpr void expect_columns(std::size_t, std::string_view) noexcept {}
@@ -72,8 +72,7 @@ namespace jackplane::inline v0
             {
                 return static_cast<float>(static_cast<double>(w) + (m_owed[col] + dot(col, m_reached)));
             }
-            // error: w - w^ of a column, in the order of column(nth)
-            void made(std::size_t, float error) { m_error.push_back(error); }
+            void made(float error) { m_error.push_back(error); }
 
         private:
             friend class feedback;
@@ -84,12 +83,11 @@ namespace jackplane::inline v0
             double dot(std::size_t col, std::size_t from) const noexcept;
 
             feedback const* m_of;
-            std::vector<float> m_error;
+            std::vector<float> m_error; // w - w^, in the order of column(nth)
             std::vector<double> m_owed; // [cols]
             std::size_t m_reached = 0;  // so many errors are in m_owed
         };
 
-        std::size_t cols() const noexcept { return m_column.size(); }
         bool scales_first() const noexcept { return m_scales_first; }
         void expect_columns(std::size_t cols, std::string_view name) const
         {
@@ -99,6 +97,7 @@ namespace jackplane::inline v0
         row start() const { return row(*this); }
 
     private:
+        // 0 + 1 + ... + (k - 1): where row k starts in a triangle without its diagonal, row k - 1 in one with it
         static std::size_t triangle(std::size_t k) noexcept { return (k * k - k) / 2; }
 
         std::vector<std::size_t> m_column, m_place; // the nth that is quantized; its inverse
@@ -153,19 +152,19 @@ namespace jackplane::inline v0
         for (std::size_t k = 0; k < n; ++k)
             m_place[m_column[k]] = k;
 
-        // The Cholesky factor of the matrix in the opposite order, rounded to float: rows [triangle(a + 1) ..]
-        // hold L_ab, b <= a, with place n - 1 - a. Then U_ik = L_ab / L_bb for a = n - 1 - i, b = n - 1 - k.
-        auto const start_of = [](std::size_t a) { return a * (a + 1) / 2; };
-        std::vector<float> lower(start_of(n));
+        // The Cholesky factor of the matrix in the opposite order, rounded to float: L_ab, b <= a, of the places
+        // n - 1 - a and n - 1 - b. Then U_ik = L_ab / L_bb for a = n - 1 - i, b = n - 1 - k.
+        std::vector<float> lower(triangle(n + 1));
+        auto const row_of = [&](std::size_t a) { return lower.data() + triangle(a + 1); };
         for (std::size_t a = 0; a < n; ++a)
             for (std::size_t b = 0; b <= a; ++b)
             {
                 std::size_t const r = m_column[n - 1 - a], c = m_column[n - 1 - b];
                 double const entry = static_cast<double>(gram(std::max(r, c), std::min(r, c))) + (a == b ? damping : 0);
-                double const left = entry - detail::exact_dot(&lower[start_of(a)], &lower[start_of(b)], b);
-                float& at = lower[start_of(a) + b];
+                double const left = entry - detail::exact_dot(row_of(a), row_of(b), b);
+                float& at = row_of(a)[b];
                 if (a != b)
-                    at = static_cast<float>(left / static_cast<double>(lower[start_of(b) + b]));
+                    at = static_cast<float>(left / static_cast<double>(row_of(b)[b]));
                 else
                 {
                     at = static_cast<float>(std::sqrt(std::max(left, 0.0)));
@@ -176,10 +175,7 @@ namespace jackplane::inline v0
         m_unit.resize(triangle(n));
         for (std::size_t k = 0; k < n; ++k)
             for (std::size_t i = 0; i < k; ++i)
-            {
-                float const* const line = &lower[start_of(n - 1 - i)];
-                m_unit[triangle(k) + i] = line[n - 1 - k] / lower[start_of(n - 1 - k) + (n - 1 - k)];
-            }
+                m_unit[triangle(k) + i] = row_of(n - 1 - i)[n - 1 - k] / row_of(n - 1 - k)[n - 1 - k];
     }
 
     static_assert(sweep<independent> && sweep<feedback>);

@@ -31,6 +31,8 @@ namespace cli
             out["bytes_per_token"] = number(r.bytes_per_token);
             out["tokens_per_second"] =
                 s ? nlohmann::ordered_json(static_cast<double>(s->tokens) / s->seconds) : nlohmann::ordered_json();
+            if (s) // for paired comparisons
+                out["window_nll"] = s->window_nll;
             return out;
         }
 

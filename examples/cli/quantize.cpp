@@ -6,6 +6,7 @@
 #include "terminal.hpp"
 #include <jackplane/store/npy.hpp>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -17,6 +18,13 @@ namespace cli
 {
     namespace
     {
+        std::size_t peak_memory() // bytes
+        {
+            rusage used{};
+            getrusage(RUSAGE_SELF, &used);
+            return static_cast<std::size_t>(used.ru_maxrss) * 1024;
+        }
+
         struct quantize_command
         {
             std::string folder, output, slice = "truncate_centred", calibration;
@@ -25,7 +33,10 @@ namespace cli
             std::size_t samples = 128, length = 0;
             std::uint64_t seed = 0;
             std::vector<std::string> include;
-            bool json = false, quiet = false;
+            std::vector<unsigned> widths;
+            std::vector<float> lambdas;
+            bool json = false, quiet = false, no_resume = false;
+            std::vector<llama::width_report> tuned;
 
             void run()
             {
@@ -34,13 +45,55 @@ namespace cli
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = llama::slice_of(slice);
                 settings.include_lm_head = !include.empty();
-                if (settings.how == llama::method::gptq)
+                if (llama::calibrates(settings.how))
                     settings.calibration = read_calibration();
+                settings.tuning.seed = seed;
+                read_widths();
+                std::filesystem::path const kept = output + ".layers";
+                settings.resume = llama::learns(settings.how) && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
-                auto const m = llama::quantize_model(folder, settings, &tensors, progress_on_stderr(quiet));
+                auto const m = llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
                 llama::save_nested(m, folder, output);
+                if (!settings.resume.empty())
+                    std::filesystem::remove_all(kept);
                 report(m, tensors, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+            }
+
+            // Both lists by width, narrowest first.
+            void read_widths()
+            {
+                if (widths.empty() && lambdas.empty())
+                    return;
+                if (!lambdas.empty() && lambdas.size() != widths.size())
+                    throw CLI::ValidationError("--lambda", "one for each of --widths, please");
+                std::map<unsigned, float> by_width;
+                for (std::size_t i = 0; i < widths.size(); ++i)
+                    by_width[widths[i]] = lambdas.empty() ? 0 : lambdas[i];
+                settings.tuning.widths.clear();
+                for (auto const& [width, lambda] : by_width)
+                {
+                    settings.tuning.widths.push_back(width);
+                    if (!lambdas.empty())
+                        settings.tuning.lambdas.push_back(lambda);
+                }
+            }
+
+            // Progress that tells the losses of a layer when it is done.
+            jackplane::progress tell()
+            {
+                auto const bar = progress_on_stderr(quiet);
+                if (!bar || !llama::learns(settings.how))
+                    return bar;
+                return [this, bar, told = std::size_t{0}](std::string_view name, std::size_t done,
+                                                          std::size_t total) mutable
+                {
+                    std::string line(name);
+                    for (; told < tuned.size(); ++told)
+                        line += llama::text(", ", tuned[told].bits, " bits ", static_cast<float>(tuned[told].before),
+                                            " -> ", static_cast<float>(tuned[told].after));
+                    bar(line, done, total);
+                };
             }
 
             llama::calibration_text read_calibration() const
@@ -61,6 +114,9 @@ namespace cli
                 {
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
                     out["effective_bits"] = m.cost_at(settings.bits).effective_bits;
+                    out["peak_bytes"] = peak_memory();
+                    for (auto const& t : tuned)
+                        out["losses"].push_back({{"bits", t.bits}, {"before", t.before}, {"after", t.after}});
                     out["tensors"] = nlohmann::ordered_json::array();
                     for (auto const& t : tensors)
                         out["tensors"].push_back(
@@ -71,9 +127,11 @@ namespace cli
                 for (auto const& t : tensors)
                     std::printf("%-48s %6zu x %-6zu relative error %.5f\n", t.name.c_str(), t.rows, t.cols,
                                 t.relative_error);
-                std::printf("%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s: %s\n",
-                            tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
-                            megabytes(static_cast<double>(bytes)).c_str(), seconds, output.c_str());
+                std::printf(
+                    "%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s, peak memory %s: %s\n",
+                    tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
+                    megabytes(static_cast<double>(bytes)).c_str(), seconds,
+                    megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
             }
         };
     }
@@ -88,13 +146,19 @@ namespace cli
             sub->add_option(
                    "--method", c->settings.how,
                    "rtn: round to nearest; mse: search the scale of least error; gptq: each weight makes up for "
-                   "the errors before it")
-                ->transform(CLI::CheckedTransformer(std::map<std::string, llama::method>{
-                    {"rtn", llama::method::rtn}, {"mse", llama::method::mse}, {"gptq", llama::method::gptq}}));
-        sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 2: that width alone")
-            ->check(CLI::IsMember({8u, 4u, 2u}))
+                   "the errors before it; signround: rounding and clipping are learned, layer by layer; omniquant: "
+                   "clipping alone")
+                ->transform(CLI::CheckedTransformer(
+                    std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
+                                                         {"mse", llama::method::mse},
+                                                         {"gptq", llama::method::gptq},
+                                                         {"signround", llama::method::signround},
+                                                         {"omniquant", llama::method::omniquant}}));
+        sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
+            ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
             ->capture_default_str();
-        sub->add_option("--calibration", c->calibration, "for gptq: a text file, or a .npy file of tokens")
+        sub->add_option("--calibration", c->calibration,
+                        "for gptq, signround, omniquant: a text file, or a .npy file of tokens")
             ->check(CLI::ExistingFile)
             ->needs(how);
         sub->add_option("--nsamples", c->samples, "windows of the calibration text")
@@ -102,9 +166,30 @@ namespace cli
             ->capture_default_str();
         sub->add_option("--seqlen", c->length, "tokens of one window; default: the model's context")
             ->check(CLI::Range(2, 1 << 20));
-        sub->add_option("--seed", c->seed, "which windows are drawn")->capture_default_str();
-        sub->add_flag("--mse", c->settings.search_scale, "gptq: search the scales as method mse does");
+        sub->add_option("--seed", c->seed, "which windows are drawn, and in which order they are learned from")
+            ->capture_default_str();
+        sub->add_flag("--mse", c->settings.search_scale, "gptq, signround: search the scales as method mse does");
         sub->add_flag("--act-order", c->settings.by_activation, "gptq: columns of large inputs first");
+        sub->add_option(
+               "--widths", c->widths,
+               "learned: tuned one after the other, each inside the cells of the one before; default 2,3,4,6,8")
+            ->delimiter(',')
+            ->check(CLI::Range(1, 8));
+        sub->add_option("--lambda", c->lambdas, "learned: all widths at once, with these weights of their losses")
+            ->delimiter(',')
+            ->check(CLI::Range(0.0, 1e6));
+        sub->add_option("--iters", c->settings.tuning.steps, "learned: steps of the first width, or of all at once")
+            ->check(CLI::Range(0, 1000000))
+            ->capture_default_str();
+        sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
+            ->check(CLI::Range(0, 1000000))
+            ->capture_default_str();
+        sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
+                      "learned: the largest thousandth of the differences does not count");
+        sub->add_option("--batch", c->settings.tuning.batch, "learned: windows a step")
+            ->check(CLI::Range(1, 1 << 20))
+            ->capture_default_str();
+        sub->add_flag("--no-resume", c->no_resume, "learned: keep no finished layers beside the output");
         sub->add_option("--group-size", c->group_size, "columns that share a scale; -1: a row, 0: a tensor")
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();
@@ -122,8 +207,8 @@ namespace cli
         sub->callback(
             [c]
             {
-                if (c->settings.how == llama::method::gptq && c->calibration.empty())
-                    throw CLI::RequiredError("--calibration for --method gptq");
+                if (llama::calibrates(c->settings.how) && c->calibration.empty())
+                    throw CLI::RequiredError("--calibration for this method");
                 c->run();
             });
     }

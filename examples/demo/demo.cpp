@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The main job: a trained language model, quantized once to 8 bits, served at 8, 7, 6, 5, 4, 3, 2 and 1 bits from the
-// same file: perplexity and size of each, a passage written at some, and proof that the file's beginning is enough.
+// same file: perplexity and size of each, with weights to the nearest code and with learned rounding, a passage written
+// at some widths, and proof that the file's beginning is enough.
 #include "../llama/generate.hpp"
 #include "../llama/perplexity.hpp"
 #include "../llama/quantize_model.hpp"
@@ -40,8 +41,8 @@ namespace
         std::fflush(stdout);
     }
 
-    void score_every_width(fs::path const& folder, fs::path const& file, llama::tokenizer const& words,
-                           fs::path const& text_file)
+    void score_every_width(fs::path const& folder, fs::path const& nearest, fs::path const& tuned,
+                           llama::tokenizer const& words, fs::path const& text_file)
     {
         llama::model const full = llama::load_model(folder);
         std::string const text = llama::settings_file::contents(text_file);
@@ -49,23 +50,31 @@ namespace
         auto const scored = llama::scored_text::of(text_tokens, full.sizes.context, words.bos(), &words);
         std::printf(
             "Scored on all of %s (held out: six books of the Bible): %zu bytes, %zu tokens,\n"
-            "%zu windows of %zu. KL and top-1 are against fp32. All widths are read from that one file.\n\n%s\n",
-            text_file.c_str(), text.size(), text_tokens.size(), scored.cut.size(), full.sizes.context,
-            llama::table_head().c_str());
+            "%zu windows of %zu. KL and top-1 are against fp32. All widths of a table are read from one file.\n\n",
+            text_file.c_str(), text.size(), text_tokens.size(), scored.cut.size(), full.sizes.context);
         auto const reference = llama::make_reference(full, scored.cut);
+        auto const every_width = [&](fs::path const& file)
+        {
+            llama::packed_model const packed = llama::load_nested(file);
+            auto const widths = packed.widths();
+            for (auto width = widths.rbegin(); width != widths.rend(); ++width)
+                print_row(llama::quantized_row(packed, *width, scored, &reference));
+        };
+        std::printf("To the nearest code:\n\n%s\n", llama::table_head().c_str());
         print_row(llama::full_precision_row(full, scored, &reference));
-        llama::packed_model const packed = llama::load_nested(file);
-        auto const widths = packed.widths();
-        for (auto width = widths.rbegin(); width != widths.rend(); ++width)
-            print_row(llama::quantized_row(packed, *width, scored, &reference));
+        every_width(nearest);
         llama::quantize_settings settings;
         settings.bits = 2;
         auto const alone = llama::quantize_model(folder, settings);
         llama::row own = llama::quantized_row(alone, 2, scored, &reference);
-        own.note = " rtn";
+        own.note = " own";
         print_row(own);
-        std::printf("\n\"2 rtn\" was rounded to 2 bits on its own; a 2-bit prefix stands in the middle of its\n"
-                    "cells (truncate_centred). Plain rounding is poor at 2 bits and useless at 1.\n\n");
+        std::printf("\n\"2 own\" was rounded to 2 bits on its own; a 2-bit prefix stands in the middle of its\n"
+                    "cells (truncate_centred).\n\n"
+                    "Learned rounding (%s; its command stands in examples/llama/RESULTS.md):\n\n%s\n",
+                    tuned.c_str(), llama::table_head().c_str());
+        every_width(tuned);
+        std::printf("\n");
     }
 
     void write_passages(fs::path const& file, llama::tokenizer const& words)
@@ -121,23 +130,24 @@ namespace
     }
 }
 
-// demo MODEL_FOLDER TEXT OUTPUT
+// demo MODEL_FOLDER TEXT TUNED OUTPUT
 int main(int argc, char** argv)
 {
-    if (argc != 4)
+    if (argc != 5)
     {
-        std::fprintf(stderr, "usage: %s MODEL_FOLDER TEXT OUTPUT\n", argv[0]);
+        std::fprintf(stderr, "usage: %s MODEL_FOLDER TEXT TUNED OUTPUT\n", argv[0]);
         return 2;
     }
-    fs::path const folder = argv[1], text = argv[2], file = argv[3];
+    fs::path const folder = argv[1], text = argv[2], tuned = argv[3], file = argv[4];
     openblas_set_num_threads(1); // windows run side by side
     try
     {
         std::printf("Kernels: %s\n", llama::kernels_name());
         llama::tokenizer const words(folder / "tokenizer.model");
         quantize_once(folder, file);
-        score_every_width(folder, file, words, text);
-        write_passages(file, words);
+        score_every_width(folder, file, tuned, words, text);
+        write_passages(tuned, words);
+        fs::copy_file(tuned, file, fs::copy_options::overwrite_existing);
         return prefix_is_enough(file) ? 0 : 1;
     }
     catch (std::exception const& e)

@@ -94,6 +94,43 @@ namespace llama
         }
     }
 
+    // The way back through one layer, behind forward_layer() with the same arguments: work.d_stream is the gradient by
+    // its output and becomes that by its input; g (its null norms are left out) is added to.
+    template <class T>
+    void backward_layer(config const& c, layer_view<T const> const& w, layer_state<T>& s, std::size_t n,
+                        std::size_t length, workspace<T>& work, layer_view<T> const& g, dropout const& drop = {},
+                        std::size_t i = 0)
+    {
+        T* const d_stream = work.d_stream.data();
+        T* const d_normed = work.d_normed.data();
+        auto d_branch = [&](std::size_t site) -> T const*
+        {
+            if (drop.rate <= 0.0f)
+                return d_stream;
+            drop.apply<T>(nullptr, d_stream, work.branch.data(), n * c.hidden, static_cast<std::uint32_t>(site));
+            return work.branch.data();
+        };
+        T const* const d_down = d_branch(2 * i + 2);
+        linear_weight_gradient(d_down, s.active.data(), g.down, n, c.intermediate, c.hidden);
+        linear_input_gradient(d_down, w.down, work.d_active.data(), n, c.intermediate, c.hidden);
+        swiglu_backward(s.gate_up.data(), work.d_active.data(), n, c.intermediate);
+        linear_weight_gradient(s.gate_up.data(), s.mlp_normed.data(), g.gate_up, n, c.hidden, 2 * c.intermediate);
+        linear_input_gradient(s.gate_up.data(), w.gate_up, d_normed, n, c.hidden, 2 * c.intermediate);
+        rms_norm_backward(s.middle.data(), w.mlp_norm, s.mlp_inverse.data(), d_normed, d_stream, g.mlp_norm,
+                          work.row.data(), n, c.hidden);
+
+        T const* const d_output = d_branch(2 * i + 1);
+        linear_weight_gradient(d_output, s.attended.data(), g.output, n, c.query_width(), c.hidden);
+        linear_input_gradient(d_output, w.output, work.d_attended.data(), n, c.query_width(), c.hidden);
+        attention_backward(c, s, work, n / length, length);
+        for (std::size_t t = 0; t < n; ++t)
+            work.rotary.rotate(work.d_qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length, T{-1});
+        linear_weight_gradient(work.d_qkv.data(), s.attention_normed.data(), g.qkv, n, c.hidden, c.qkv_width());
+        linear_input_gradient(work.d_qkv.data(), w.qkv, d_normed, n, c.hidden, c.qkv_width());
+        rms_norm_backward(s.input.data(), w.attention_norm, s.attention_inverse.data(), d_normed, d_stream,
+                          g.attention_norm, work.row.data(), n, c.hidden);
+    }
+
     // The way back behind forward() with the same arguments: work.d_normed = the gradient by work.hidden on entry;
     // gradients(i) and d_ends (their null pointers are left out) are added to.
     template <class T, class Layers, class Gradients>
@@ -101,47 +138,21 @@ namespace llama
                   std::size_t length, workspace<T>& work, Gradients&& gradients, ends_view<T> const& d_ends,
                   dropout const& drop = {})
     {
-        std::size_t const n = tokens.size(), windows = n / length, size = n * c.hidden;
+        std::size_t const n = tokens.size(), size = n * c.hidden;
         T* const d_stream = work.d_stream.data();
-        T* const d_normed = work.d_normed.data();
-        auto d_branch = [&](std::size_t site) -> T const*
-        {
-            if (drop.rate <= 0.0f)
-                return d_stream;
-            drop.apply<T>(nullptr, d_stream, work.branch.data(), size, static_cast<std::uint32_t>(site));
-            return work.branch.data();
-        };
         std::fill_n(d_stream, size, T{0});
-        rms_norm_backward(work.last.data(), ends.norm, work.last_inverse.data(), d_normed, d_stream, d_ends.norm,
-                          work.row.data(), n, c.hidden);
+        rms_norm_backward(work.last.data(), ends.norm, work.last_inverse.data(), work.d_normed.data(), d_stream,
+                          d_ends.norm, work.row.data(), n, c.hidden);
         for (std::size_t i = c.layers; i-- > 0;)
-        {
-            layer_view<T const> const w = layers(i);
-            layer_view<T> const g = gradients(i);
-            layer_state<T>& s = work.state(i);
-            T const* const d_down = d_branch(2 * i + 2);
-            linear_weight_gradient(d_down, s.active.data(), g.down, n, c.intermediate, c.hidden);
-            linear_input_gradient(d_down, w.down, work.d_active.data(), n, c.intermediate, c.hidden);
-            swiglu_backward(s.gate_up.data(), work.d_active.data(), n, c.intermediate);
-            linear_weight_gradient(s.gate_up.data(), s.mlp_normed.data(), g.gate_up, n, c.hidden, 2 * c.intermediate);
-            linear_input_gradient(s.gate_up.data(), w.gate_up, d_normed, n, c.hidden, 2 * c.intermediate);
-            rms_norm_backward(s.middle.data(), w.mlp_norm, s.mlp_inverse.data(), d_normed, d_stream, g.mlp_norm,
-                              work.row.data(), n, c.hidden);
-
-            T const* const d_output = d_branch(2 * i + 1);
-            linear_weight_gradient(d_output, s.attended.data(), g.output, n, c.query_width(), c.hidden);
-            linear_input_gradient(d_output, w.output, work.d_attended.data(), n, c.query_width(), c.hidden);
-            attention_backward(c, s, work, windows, length);
-            for (std::size_t t = 0; t < n; ++t)
-                work.rotary.rotate(work.d_qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length, T{-1});
-            linear_weight_gradient(work.d_qkv.data(), s.attention_normed.data(), g.qkv, n, c.hidden, c.qkv_width());
-            linear_input_gradient(work.d_qkv.data(), w.qkv, d_normed, n, c.hidden, c.qkv_width());
-            rms_norm_backward(s.input.data(), w.attention_norm, s.attention_inverse.data(), d_normed, d_stream,
-                              g.attention_norm, work.row.data(), n, c.hidden);
-        }
+            backward_layer<T>(c, layers(i), work.state(i), n, length, work, gradients(i), drop, i);
         if (d_ends.embedding)
         {
-            T const* const d_first = d_branch(0);
+            T const* d_first = d_stream;
+            if (drop.rate > 0.0f)
+            {
+                drop.apply<T>(nullptr, d_stream, work.branch.data(), size, 0);
+                d_first = work.branch.data();
+            }
             for (std::size_t t = 0; t < n; ++t)
             {
                 T* const row = d_ends.embedding + tokens[t] * c.hidden;

@@ -29,7 +29,7 @@ namespace llama
     }
 
     calibration_stream::calibration_stream(config const& c, float const* embedding, calibration_text text)
-        : _config(c), _text(std::move(text)), _stream(_text.tokens.size() * c.hidden), _work(c, 1, _text.length, false)
+        : _config(c), _text(std::move(text)), _stream(_text.tokens.size() * c.hidden)
     {
         embed(c, embedding, std::span<token const>(_text.tokens), _stream.data());
     }
@@ -47,17 +47,19 @@ namespace llama
         }
     }
 
-    // body(layer state, place of the window's first number in the stream)
+    // body(layer state, output of the layer, place of the window's first number in the stream) for windows [first, end)
     template <class Body>
-    void calibration_stream::for_each_window(layer_view<float const> const& w, Body&& body)
+    void calibration_stream::for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end,
+                                             Body&& body)
     {
         std::size_t const size = _text.length * _config.hidden;
-        for (std::size_t at = 0; at < _stream.size(); at += size)
+        workspace<float> work(_config, 1, _text.length, false);
+        for (std::size_t window = first; window < end; ++window)
         {
-            layer_state<float>& s = _work.state(0);
-            std::copy_n(_stream.data() + at, size, s.input.data());
-            forward_layer(_config, w, s, _text.length, _text.length, _work, _work.last.data());
-            body(s, at);
+            layer_state<float>& s = work.state(0);
+            std::copy_n(_stream.data() + window * size, size, s.input.data());
+            forward_layer(_config, w, s, _text.length, _text.length, work, work.last.data());
+            body(s, work.last.data(), window * size);
         }
     }
 
@@ -66,8 +68,8 @@ namespace llama
         std::size_t const size = size_of(which), n = _text.length;
         std::vector<float> part(size * size), out(size * size);
         std::vector<double> sum(size * size);
-        for_each_window(w,
-                        [&](layer_state<float> const& s, std::size_t)
+        for_each_window(w, 0, windows(),
+                        [&](layer_state<float> const& s, float const*, std::size_t)
                         {
                             auto const& x = which == layer_input::attention  ? s.attention_normed
                                             : which == layer_input::attended ? s.attended
@@ -82,10 +84,14 @@ namespace llama
         return out;
     }
 
-    void calibration_stream::advance(layer_view<float const> const& w)
+    void calibration_stream::advance(layer_view<float const> const& w, jackplane::team const& workers)
     {
-        std::size_t const size = _text.length * _config.hidden;
-        for_each_window(w, [&](layer_state<float> const&, std::size_t at)
-                        { std::copy_n(_work.last.data(), size, _stream.data() + at); });
+        workers(windows(),
+                [&](std::size_t first, std::size_t end)
+                {
+                    for_each_window(w, first, end,
+                                    [&](layer_state<float> const&, float const* output, std::size_t at)
+                                    { std::copy_n(output, _text.length * _config.hidden, _stream.data() + at); });
+                });
     }
 }

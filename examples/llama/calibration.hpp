@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/core/team.hpp>
 #include "forward.hpp"
 #include <cstddef>
 #include <cstdint>
@@ -40,15 +41,18 @@ namespace llama
         // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]
         std::vector<float> gram(layer_view<float const> const& w, layer_input which);
         // On to the next layer.
-        void advance(layer_view<float const> const& w);
+        void advance(layer_view<float const> const& w, jackplane::team const& workers = jackplane::team(1));
+        // What that layer reads. [tokens, hidden]
+        std::span<float const> input() const noexcept { return _stream; }
+        std::size_t length() const noexcept { return _text.length; }
 
     private:
         template <class Body>
-        void for_each_window(layer_view<float const> const& w, Body&& body);
+        void for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end, Body&& body);
+        std::size_t windows() const noexcept { return _text.tokens.size() / _text.length; }
 
-        config _config;
+        config _config; // of a single layer
         calibration_text _text;
         std::vector<float> _stream; // [tokens, hidden]
-        workspace<float> _work;
     };
 }

@@ -58,6 +58,7 @@ namespace llama
         double perplexity_stderr = 0;                        // from the means of the windows
         std::optional<double> kl_divergence, top1_agreement; // against a reference: nats per token, share of tokens
         double seconds = 0;
+        std::vector<double> window_nll; // sums over the scored tokens of each window
     };
 
     // What a reference model leaves behind, so that it runs once: its last hidden states, window after window.
@@ -175,6 +176,7 @@ namespace llama
         double mean = 0, squares = 0; // of the windows' means
         for (std::size_t i = 0; i < text.size(); ++i)
         {
+            s.window_nll.push_back(per_window[i].nll);
             all.nll += per_window[i].nll;
             all.divergence += per_window[i].divergence;
             all.agreed += per_window[i].agreed;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "quantize_model.hpp"
+#include "layer_store.hpp"
+#include "layer_tuner.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/store/digest.hpp>
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -65,10 +68,13 @@ namespace llama
                 return quantize_in<jackplane::bit_planes>(w, s, order, name);
             case 4:
                 return quantize_in<jackplane::planes<4>>(w, s, order, name);
+            case 3:
+                return quantize_in<jackplane::planes<2, 1>>(w, s, order, name);
             case 2:
                 return quantize_in<jackplane::planes<2>>(w, s, order, name);
             default:
-                jackplane::fail<jackplane::width_error>(text("no parent of ", s.bits, " bits; there are 8, 4 and 2"));
+                jackplane::fail<jackplane::width_error>(
+                    text("no parent of ", s.bits, " bits; there are 8, 4, 3 and 2"));
             }
         }
 
@@ -83,16 +89,161 @@ namespace llama
                                     {layer_input::attended, 3, 4},
                                     {layer_input::mlp, 4, 6},
                                     {layer_input::active, 6, 7}};
+
+        // Everything that decides what a tuned layer becomes, as a digest: the settings, the calibration text and the
+        // weights of the layers so far.
+        class run_origin
+        {
+        public:
+            run_origin(config const& c, quantize_settings const& s, std::span<float const> rest)
+            {
+                auto const& t = s.tuning;
+                std::string all =
+                    text(write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
+                         s.group.columns, " ", s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch,
+                         " ", t.seed, " ", t.suppress_outliers, " ", s.search_scale, " ", s.calibration.length);
+                for (unsigned const width : t.widths)
+                    all += text(" ", width);
+                for (float const lambda : t.lambdas)
+                    all += text(" lambda ", lambda);
+                add(std::span<char const>(all));
+                add(std::span<token const>(s.calibration.tokens));
+                add(rest);
+            }
+            template <class T>
+            void add(std::span<T const> values)
+            {
+                _all.add(std::as_bytes(values));
+            }
+            std::string text_of() const { return _all.text(); }
+
+        private:
+            jackplane::digest _all;
+        };
+
+        // What all methods share: the files, the table, the model that grows.
+        struct job
+        {
+            quantize_settings const& s;
+            config const& c;
+            checkpoint_files const& files;
+            packed_model& m;
+            std::vector<tensor_report>* report;
+            jackplane::progress const& tell;
+
+            std::span<parameter const> parts_of(std::size_t layer) const
+            {
+                return std::span(m.table.parameters()).subspan(layer * matrices_of_layer, matrices_of_layer);
+            }
+            // The matrices of a layer, one after the other -> w
+            void read_layer(std::size_t layer, jackplane::aligned_vector<float>& w) const
+            {
+                auto const parts = parts_of(layer);
+                w.resize(parts.back().offset + parts.back().size() - parts[0].offset);
+                for (parameter p : parts)
+                {
+                    p.offset -= parts[0].offset;
+                    read_parameter(files, p, w);
+                }
+            }
+            void told(std::size_t i) const
+            {
+                if (tell)
+                    tell(m.table.parameters()[i].name, i + 1, m.matrices.size());
+            }
+            // Matrix i is there; its weights become what is left of them where somebody reads them again.
+            void made(std::size_t i, jackplane::any_packed packed, float* weights, bool read_again) const
+            {
+                parameter const& p = m.table.parameters()[i];
+                m.matrices[i] = {std::move(packed), true, {}};
+                if (report || read_again)
+                {
+                    double const error = decode_in_place(m.matrices[i].packed, {weights, p.rows, p.cols});
+                    if (report)
+                        report->push_back({p.name, p.rows, p.cols, error});
+                }
+                told(i);
+            }
+        };
+
+        // rtn, mse, gptq
+        void quantize_in_stages(job const& j, parameter_view<float const> const& rest)
+        {
+            auto const& all = j.m.table.parameters();
+            std::optional<calibration_stream> stream;
+            if (j.s.how == method::gptq)
+                stream.emplace(j.c, j.m.rest.data(), j.s.calibration); // the embedding stands first
+            jackplane::aligned_vector<float> w;
+            for (std::size_t layer = 0; layer < j.c.layers; ++layer)
+            {
+                std::size_t const first = layer * matrices_of_layer, begin = all[first].offset;
+                j.read_layer(layer, w);
+                auto const view = rest.layer(layer, w.data());
+                for (stage const& part : stages)
+                {
+                    std::optional<jackplane::feedback> order;
+                    if (stream)
+                    {
+                        auto const gram = stream->gram(view, part.input);
+                        std::size_t const size = stream->size_of(part.input);
+                        order.emplace(jackplane::matrix_view<float const>{gram.data(), size, size},
+                                      jackplane::feedback_options{.by_activation = j.s.by_activation,
+                                                                  .name = all[first + part.first].name});
+                    }
+                    for (std::size_t i = first + part.first; i < first + part.last; ++i)
+                    {
+                        float* const weights = w.data() + (all[i].offset - begin);
+                        j.made(i,
+                               quantize_matrix({weights, all[i].rows, all[i].cols}, j.s, order ? &*order : nullptr,
+                                               all[i].name),
+                               weights, stream.has_value());
+                    }
+                }
+                if (stream)
+                    stream->advance(view);
+            }
+        }
+
+        // Methods that learn: a whole layer at once.
+        void tune_layers(job const& j, parameter_view<float const> const& rest, std::vector<width_report>* widths)
+        {
+            JACKPLANE_EXPECTS(j.s.bits == 8, jackplane::width_error, "learned rounding makes parents of 8 bits, not ",
+                              j.s.bits);
+            layer_tuner tuner(j.c, j.m.rest.data(), j.s);
+            layer_store const store(j.s.resume);
+            run_origin origin(j.c, j.s, j.m.rest);
+            jackplane::aligned_vector<float> w;
+            for (std::size_t layer = 0; layer < j.c.layers; ++layer)
+            {
+                auto const parts = j.parts_of(layer);
+                j.read_layer(layer, w);
+                auto const view = rest.layer(layer, w.data());
+                origin.add(std::span<float const>(w));
+                auto tuned = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
+                if (tuned)
+                    tuner.pass(view, parts, *tuned);
+                else
+                {
+                    tuned = tuner.tune(layer, view, parts, widths);
+                    if (!j.s.resume.empty())
+                        tuned = store.keep(layer, origin.text_of(), parts, *tuned);
+                }
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                    j.made(layer * matrices_of_layer + i, std::move((*tuned)[i]),
+                           w.data() + (parts[i].offset - parts[0].offset), false);
+            }
+        }
     }
 
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
-                                std::vector<tensor_report>* report, jackplane::progress const& tell)
+                                std::vector<tensor_report>* report, jackplane::progress const& tell,
+                                std::vector<width_report>* widths)
     {
         config const c = read_config(folder / "config.json");
         checkpoint_files const files(folder);
         check_tensors(files, c);
-        JACKPLANE_EXPECTS(s.how != method::gptq || !s.calibration.tokens.empty(), jackplane::value_error,
-                          "gptq needs a calibration text");
+        JACKPLANE_EXPECTS(!calibrates(s.how) || !s.calibration.tokens.empty(), jackplane::value_error,
+                          "a method that looks at activations needs a calibration text");
         packed_model m(c);
         m.slice = s.slice;
         auto const& all = m.table.parameters();
@@ -103,72 +254,25 @@ namespace llama
             p.offset -= m.table.tuned_size();
             read_parameter(files, p, m.rest);
         }
-        // Parameter i; its weights become what is left of them where somebody reads them again.
-        auto const quantize_one = [&](std::size_t i, float* weights, jackplane::feedback const* order)
-        {
-            jackplane::matrix_view<float> const w{weights, all[i].rows, all[i].cols};
-            m.matrices[i] = {quantize_matrix(w, s, order, all[i].name), true, {}};
-            if (report || order)
-            {
-                double const error = decode_in_place(m.matrices[i].packed, w);
-                if (report)
-                    report->push_back({all[i].name, w.rows, w.cols, error});
-            }
-        };
-        auto const told = [&](std::size_t i)
-        {
-            if (tell)
-                tell(all[i].name, i + 1, m.matrices.size());
-        };
-
+        job const j{s, c, files, m, report, tell};
         parameter_view<float const> const rest(c, nullptr, m.rest.data());
-        std::optional<calibration_stream> stream;
-        if (s.how == method::gptq)
-            stream.emplace(c, m.rest.data(), s.calibration); // the embedding stands first
-        jackplane::aligned_vector<float> w;
-        for (std::size_t layer = 0; layer < c.layers; ++layer)
-        {
-            std::size_t const first = layer * matrices_of_layer, begin = all[first].offset;
-            auto const& last = all[first + matrices_of_layer - 1];
-            w.resize(last.offset + last.size() - begin);
-            for (std::size_t i = first; i < first + matrices_of_layer; ++i)
-            {
-                parameter p = all[i];
-                p.offset -= begin;
-                read_parameter(files, p, w);
-            }
-            auto const view = rest.layer(layer, w.data());
-            for (stage const& part : stages)
-            {
-                std::optional<jackplane::feedback> order;
-                if (stream)
-                {
-                    auto const gram = stream->gram(view, part.input);
-                    std::size_t const size = stream->size_of(part.input);
-                    order.emplace(jackplane::matrix_view<float const>{gram.data(), size, size},
-                                  jackplane::feedback_options{.by_activation = s.by_activation,
-                                                              .name = all[first + part.first].name});
-                }
-                for (std::size_t i = first + part.first; i < first + part.last; ++i)
-                {
-                    quantize_one(i, w.data() + (all[i].offset - begin), order ? &*order : nullptr);
-                    told(i);
-                }
-            }
-            if (stream)
-                stream->advance(view);
-        }
+        if (learns(s.how))
+            tune_layers(j, rest, widths);
+        else
+            quantize_in_stages(j, rest);
         for (std::size_t i = c.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
         {
             parameter p = all[i];
             p.offset = 0;
-            w.resize(p.size());
+            jackplane::aligned_vector<float> w(p.size());
             read_parameter(files, p, w);
             if (s.include_lm_head)
-                quantize_one(i, w.data(), nullptr);
+                j.made(i, quantize_matrix({w.data(), p.rows, p.cols}, s, nullptr, p.name), w.data(), false);
             else
-                m.matrices[i].dense = w;
-            told(i);
+            {
+                m.matrices[i].dense = std::move(w);
+                j.told(i);
+            }
         }
         if (auto const tokenizer = folder / "tokenizer.model"; std::filesystem::exists(tokenizer))
             m.tokenizer = settings_file::contents(tokenizer);

@@ -12,15 +12,32 @@ namespace llama
 {
     enum class method
     {
-        rtn, // scales from the range of the group, weights to the nearest code
-        mse, // scales by a search for the least squared error
-        gptq // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
+        rtn,       // scales from the range of the group, weights to the nearest code
+        mse,       // scales by a search for the least squared error
+        gptq,      // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
+        signround, // learned rounding and clipping: each layer shall give what it gives in the dense model
+        omniquant  // learned clipping alone
     };
+    constexpr bool learns(method how) noexcept { return how == method::signround || how == method::omniquant; }
+    constexpr bool calibrates(method how) noexcept { return how == method::gptq || learns(how); }
     enum class scheme
     {
         symmetric,  // absmax
         asymmetric, // minmax with an integer zero
         full_range  // signed scales
+    };
+
+    // Of methods that learn.
+    struct tuning_settings
+    {
+        // Narrowest first. Tuned one after the other, each inside the cells of the one before; bits below the last lie
+        // as near to the weight as they can. With lambdas: all at once, so weighted (the joint Matryoshka objective).
+        std::vector<unsigned> widths{2, 3, 4, 6, 8};
+        std::vector<float> lambdas{};
+        std::size_t steps = 200, finer_steps = 60; // of the first width, or of all at once; of each further one
+        std::size_t batch = 8;                      // windows a step
+        std::uint64_t seed = 0;                     // of the batches
+        bool suppress_outliers = false;             // see layer_loss
     };
 
     struct quantize_settings
@@ -29,11 +46,21 @@ namespace llama
         scheme range = scheme::asymmetric;
         jackplane::group group{64};
         slice_rule slice{};
-        unsigned bits = 8;            // of the parent; 8 in eight planes, 4 or 2 in one
+        unsigned bits = 8;            // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two
         bool include_lm_head = false; // an untied one; to the nearest code whatever the method
-        calibration_text calibration{}; // for gptq
+        calibration_text calibration{}; // for methods that look at activations
         bool by_activation = false;     // gptq: columns of large inputs first
-        bool search_scale = false;      // gptq: scales as mse
+        bool search_scale = false;      // gptq, signround: scales as mse
+        tuning_settings tuning{};       // of methods that learn
+        // Folder that keeps every layer that is done; a run with the same settings goes on behind them. Empty: nothing
+        // is kept.
+        std::filesystem::path resume{};
+    };
+
+    struct width_report // of a layer: its loss with weights to the nearest code, and tuned
+    {
+        unsigned bits;
+        double before, after;
     };
 
     struct tensor_report
@@ -44,8 +71,10 @@ namespace llama
     };
 
     // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time. gptq looks at what the part
-    // of the model before a matrix, quantized already, makes of the calibration text. Throws value_error that names
-    // tensor, row and column.
+    // of the model before a matrix, quantized already, makes of the calibration text; methods that learn (8 bits, all
+    // widths) work layer by layer and report each width of each layer. Throws value_error that names tensor, row and
+    // column.
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
-                                std::vector<tensor_report>* report = nullptr, jackplane::progress const& tell = {});
+                                std::vector<tensor_report>* report = nullptr, jackplane::progress const& tell = {},
+                                std::vector<width_report>* widths = nullptr);
 }

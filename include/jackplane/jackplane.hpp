@@ -8,8 +8,11 @@
 #include "core/parallel.hpp"     // how work is split over threads
 #include "core/team.hpp"         // threads that stay from one product to the next
 #include "core/progress.hpp"     // how long jobs tell where they are
-#include "quantize/quantize.hpp" // weights -> codes: codebook, scale, group, rounding
+#include "quantize/quantize.hpp" // weights -> codes: codebook, scale, group, rounding, sweep
 #include "quantize/slice.hpp"    // what a code means at a narrower width
+#include "loss/layer.hpp"        // what a layer loses by quantized weights, from its calibration inputs
+#include "loss/difference.hpp"   // whether a gradient is one
+#include "tune/tune.hpp"         // learned rounding and clipping, for one width or several
 #include "pack/pack.hpp"         // codes -> bit planes, and their prefixes
 #include "pack/any_packed.hpp"   // a packed matrix whose format only a file knows
 #include "recipes.hpp"           // names that people know

@@ -3,6 +3,7 @@
 // Seeded numbers that are the same on every machine (integers, then exact conversions), and the ragged shapes.
 #include <array>
 #include <cstdint>
+#include <vector>
 #include <jackplane/core/view.hpp>
 
 namespace laws
@@ -54,6 +55,31 @@ namespace laws
         for (float& x : m.data)
             x = next() % 16 == 0 ? 0.0f : next.unit() * 4;
         return m;
+    }
+
+    // sum of x x^T over tokens whose numbers depend on each other: each a mix of a few common causes and noise of its
+    // own. [cols, cols]
+    inline sample correlated(std::size_t cols, unsigned seed, std::size_t tokens = 400, std::size_t causes = 6)
+    {
+        sample const mix = weights(causes, cols, seed), drive = weights(tokens, causes, seed + 1),
+                     noise = weights(tokens, cols, seed + 2);
+        sample gram{cols, cols, jackplane::aligned_vector<float>(cols * cols)};
+        std::vector<double> x(cols), sum(cols * cols);
+        for (std::size_t t = 0; t < tokens; ++t)
+        {
+            for (std::size_t c = 0; c < cols; ++c)
+            {
+                x[c] = 0.5 * noise.data[t * cols + c];
+                for (std::size_t k = 0; k < causes; ++k)
+                    x[c] += double{mix.data[k * cols + c]} * drive.data[t * causes + k];
+            }
+            for (std::size_t a = 0; a < cols; ++a)
+                for (std::size_t b = 0; b < cols; ++b)
+                    sum[a * cols + b] += x[a] * x[b];
+        }
+        for (std::size_t i = 0; i < sum.size(); ++i)
+            gram.data[i] = static_cast<float>(sum[i]);
+        return gram;
     }
 
     inline constexpr std::array<std::size_t, 18> ragged{1,  2,  3,  5,  7,  8,   15,  16,  17,

@@ -2,10 +2,9 @@
 // What a model does with a calibration text, and GPTQ, which looks at it.
 #include <llama/calibration.hpp>
 #include <llama/quantize_model.hpp>
-#include "tiny.hpp"
+#include "tiny_text.hpp"
 #include <doctest/doctest.h>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <set>
 #include <span>
@@ -13,36 +12,9 @@
 
 namespace llama
 {
-    namespace
-    {
-        constexpr std::size_t length = 16;
-
-        calibration_text text_of(std::size_t windows, std::size_t vocabulary)
-        {
-            return {random_tokens(windows * length, vocabulary), length};
-        }
-
-        // Mean squared difference of the last hidden states of two models on a text.
-        double difference(model const& a, model const& b, calibration_text const& text)
-        {
-            workspace<float> first(a.sizes, 1, length, false), second(a.sizes, 1, length, false);
-            double sum = 0;
-            for (std::size_t at = 0; at < text.tokens.size(); at += length)
-            {
-                auto const window = std::span(text.tokens).subspan(at, length);
-                forward(
-                    a.sizes, [&](std::size_t i) { return a.view().layer(i); }, a.view().ends(), window, length, first);
-                forward(
-                    b.sizes, [&](std::size_t i) { return b.view().layer(i); }, b.view().ends(), window, length, second);
-                for (std::size_t i = 0; i < length * a.sizes.hidden; ++i)
-                {
-                    double const off = static_cast<double>(first.hidden[i]) - static_cast<double>(second.hidden[i]);
-                    sum += off * off;
-                }
-            }
-            return sum / static_cast<double>(text.tokens.size() * a.sizes.hidden);
-        }
-    }
+    using tiny::difference;
+    using tiny::length;
+    using tiny::text_of;
 
     TEST_CASE("calibration windows: as many as asked or all there are, each once, in the order of the text")
     {
@@ -144,6 +116,7 @@ namespace llama
                 }
             }
         s.calibration = {};
-        CHECK_THROWS_WITH_AS(quantize_model(folder, s), "gptq needs a calibration text", jackplane::value_error);
+        CHECK_THROWS_WITH_AS(quantize_model(folder, s), "a method that looks at activations needs a calibration text",
+                             jackplane::value_error);
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../laws/rounding.hpp"
+#include <vector>
 using namespace jackplane;
 
 TYPE_TO_STRING_AS("nearest", nearest);
@@ -23,6 +24,31 @@ TEST_CASE("nearest is at most half away, ties go to even")
     }
     CHECK(nearest{}(0x1p22f + 0.5f, {}) == 0x1p22f);
     CHECK(nearest{}(0x1p22f + 1.5f, {}) == 0x1p22f + 2);
+}
+
+TEST_CASE("an offset goes where it points: none is nearest, half a step chooses either neighbour, units stretch it")
+{
+    constexpr std::size_t rows = 3, cols = 400;
+    laws::sequence random{5};
+    std::vector<float> v(rows * cols), none(rows * cols);
+    for (float& x : v)
+        x = random.unit() - 0.5f;
+    matrix_view<float const> const learned{v.data(), rows, cols}, nothing{none.data(), rows, cols};
+    for (std::size_t i = 0; i < v.size(); ++i)
+    {
+        position const at{i / cols, i % cols};
+        float const p = 100 * random.bell();
+        CHECK(offset{nothing}(p, at) == nearest{}(p, at));
+        float const r = offset{learned}(p, at), far = offset{learned, 64}(p, at);
+        CHECK(r == std::nearbyint(r));
+        CHECK(std::abs(r - p) <= 0.5f + std::abs(v[i]) + 0x1p-16f); // p + v is rounded once
+        CHECK(std::abs(far - p - 64 * v[i]) <= 0.5f + 0x1p-16f);
+    }
+    std::vector<float> const half{0.5f, -0.5f};
+    matrix_view<float const> const both{half.data(), 1, 2};
+    CHECK(offset{both}(2.25f, {0, 0}) == 3);
+    CHECK(offset{both}(2.25f, {0, 1}) == 2);
+    CHECK(offset{both}(2.75f, {0, 1}) == 2);
 }
 
 TEST_CASE("the mean of stochastic rounding is the coordinate")

@@ -12,6 +12,8 @@ TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<4>, full_range>, on<uniform<5>, 
                           on<uniform<6>, full_range>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<7>, full_range>, on<uniform<8>, full_range>, on<nf4, full_range>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<fp4, full_range>);
+TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<2>, gptq_symmetric>, on<uniform<4>, gptq_symmetric>,
+                          on<uniform<8>, gptq_symmetric>);
 
 namespace
 {
@@ -68,6 +70,17 @@ TEST_CASE_TEMPLATE("full_range puts the weight of largest magnitude on code 0; i
             if (w[i] == extreme)
                 CHECK(q.codes[i] == 0);
     }
+}
+
+TEST_CASE("gptq_symmetric spreads the range [-r, r] over all steps: both ends lie half a step off a code")
+{
+    CHECK(scale_of<on<uniform<4>, gptq_symmetric>>({1, -3, 2}).scale == 3 / 7.5f);
+    CHECK(scale_of<on<uniform<2>, gptq_symmetric>>({1, 3, -2}).scale == 2.0f);
+    float const w[] = {-3, 3, 0, 1};
+    auto const q = quantize<float>(matrix_view<float const>{w, 1, 4}, uniform<2>{}, gptq_symmetric{}, group{4});
+    CHECK(q.at(0, 0) == -4); // codes -2 .. 1 of scale 2: -1.5 steps tie to the even one
+    CHECK(q.at(0, 1) == 2);
+    CHECK(q.at(0, 2) == 0);
 }
 
 TEST_CASE("the same magnitude on both sides is full_range's choice of a positive scale")

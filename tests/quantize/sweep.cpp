@@ -7,32 +7,6 @@ using namespace jackplane;
 
 namespace
 {
-    // sum of x x^T over tokens whose numbers depend on each other: each a mix of a few common causes and noise of its
-    // own. [cols, cols]
-    laws::sample correlated(std::size_t cols, unsigned seed, std::size_t tokens = 400, std::size_t causes = 6)
-    {
-        laws::sample const mix = laws::weights(causes, cols, seed), drive = laws::weights(tokens, causes, seed + 1),
-                           noise = laws::weights(tokens, cols, seed + 2);
-        laws::sample gram{cols, cols, jackplane::aligned_vector<float>(cols * cols)};
-        std::vector<double> x(cols);
-        std::vector<double> sum(cols * cols);
-        for (std::size_t t = 0; t < tokens; ++t)
-        {
-            for (std::size_t c = 0; c < cols; ++c)
-            {
-                x[c] = 0.5 * noise.data[t * cols + c];
-                for (std::size_t k = 0; k < causes; ++k)
-                    x[c] += double{mix.data[k * cols + c]} * drive.data[t * causes + k];
-            }
-            for (std::size_t a = 0; a < cols; ++a)
-                for (std::size_t b = 0; b < cols; ++b)
-                    sum[a * cols + b] += x[a] * x[b];
-        }
-        for (std::size_t i = 0; i < sum.size(); ++i)
-            gram.data[i] = static_cast<float>(sum[i]);
-        return gram;
-    }
-
     // tr((W - W^) H (W - W^)^T): the squared error of the product over the tokens of the Gram matrix
     template <class Q>
     double output_error(laws::sample const& w, Q const& q, laws::sample const& gram)
@@ -99,7 +73,7 @@ namespace
 TEST_CASE("the feedback sweep gives the codes of GPTQ, scales first or on the way, in either order")
 {
     constexpr std::size_t rows = 12, cols = 100;
-    laws::sample const w = laws::weights(rows, cols, 5), gram = correlated(cols, 9);
+    laws::sample const w = laws::weights(rows, cols, 5), gram = laws::correlated(cols, 9);
     for (bool const by_activation : {false, true})
         for (bool const scales_first : {false, true})
         {
@@ -167,7 +141,7 @@ TEST_CASE("with a diagonal Gram matrix, or none of its inputs alive, feedback is
 
 TEST_CASE("feedback makes the product better, though each weight is worse")
 {
-    laws::sample const w = laws::weights(16, 128, 1), gram = correlated(128, 2);
+    laws::sample const w = laws::weights(16, 128, 1), gram = laws::correlated(128, 2);
     auto const check = [&](auto book, auto policy, group g)
     {
         feedback const order(gram.view()), first(gram.view(), {.by_activation = true});
@@ -185,7 +159,7 @@ TEST_CASE("feedback makes the product better, though each weight is worse")
 TEST_CASE(
     "feedback gives the same bytes for any number of threads and any multiple of the Gram matrix that is a power of 2")
 {
-    laws::sample const w = laws::weights(33, 95, 1), gram = correlated(95, 2);
+    laws::sample const w = laws::weights(33, 95, 1), gram = laws::correlated(95, 2);
     laws::sample quarter = gram;
     for (float& h : quarter.data)
         h *= 0.25f;

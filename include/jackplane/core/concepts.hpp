@@ -55,7 +55,7 @@ namespace jackplane::inline v0
     {
         std::size_t row, col;
     };
-    // fractional code -> whole one, as a float.                                          nearest, stochastic
+    // fractional code -> whole one, as a float.                                  nearest, stochastic, offset
     template <class R>
     concept rounding = requires(R const& r, float coordinate, position at) {
         { r(coordinate, at) } -> std::same_as<float>;
@@ -87,12 +87,57 @@ namespace jackplane::inline v0
     concept zero_number = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
 
     // A group of weights -> its scale and zero. importance: one weight per element, or empty for 1 everywhere.
-    //                                            absmax, full_range, minmax<Z>, mse_search<base>
+    //                            absmax, full_range, gptq_symmetric, minmax<Z>, mse_search<base>
     template <class S, class C>
     concept scale = codebook<C> && zero_number<typename S::zero_type> &&
                     requires(S const& s, std::span<float const> group, C const& c, std::span<float const> importance) {
                         { s(group, c, importance) } -> std::same_as<scale_and_zero>;
                     };
+
+    // ---- loss, tune
+
+    // f(w, g) -> its value at w; g becomes the gradient by w, unless it is empty.        layer, any lambda
+    template <class F>
+    concept loss = requires(F& f, std::span<float const> w, std::span<float> g) {
+        { f(w, g) } -> std::same_as<double>;
+    };
+
+    // The mean over some of its samples: those of the last at().                         the llama example's layer_loss
+    template <class F>
+    concept batched_loss = loss<F> && requires(F& f, std::span<std::size_t const> which) {
+        { f.samples() } -> std::same_as<std::size_t>;
+        f.at(which);
+    };
+
+    // Moves v against the gradient g. An object goes with one v: it may remember.        sign_step, adam
+    template <class U>
+    concept update_step = std::copyable<U> && requires(U& step, std::span<float> v, std::span<float const> g, float x) {
+        step(v, g, x); // x: the rate
+    };
+
+    // rate(k) of each step k < steps.                                      linear_decay, cosine, constant
+    template <class R>
+    concept rate_schedule = requires(R const& rate, std::size_t k) {
+        { rate.steps } -> std::convertible_to<std::size_t>;
+        { rate(k) } -> std::same_as<float>;
+    };
+
+    struct parameter_pair // what is learned of a group's scale; or the slope of a loss along both
+    {
+        float first, second;
+    };
+    // What of a group's scale and zero can be learned, and the slopes along it.
+    //                                                          clip_range<P, Part>, adjust_scale<P>
+    template <class K, class C>
+    concept clipping = codebook<C> && zero_number<typename K::zero_type> &&
+                       requires(K const& k, std::span<float const> group, C const& book,
+                                typename K::group_type const& of, parameter_pair p, scale_and_zero s) {
+                           { k.start(group, book, group) } -> std::same_as<typename K::group_type>;
+                           { k.initial() } -> std::same_as<parameter_pair>;
+                           { k.scale(of, p, book) } -> std::same_as<scale_and_zero>;
+                           { k.slope(of, p, s, s, book) } -> std::same_as<parameter_pair>;
+                           { k.limit(p) } -> std::same_as<parameter_pair>;
+                       };
 
     // ---- pack
 

@@ -25,6 +25,8 @@ namespace jackplane::inline v0
         packed<planes<8>, uniform<8>, half, integer_zero>,
         packed<planes<4>, uniform<4>, half, no_zero>,
         packed<planes<4>, uniform<4>, half, integer_zero>,
+        packed<planes<2, 1>, uniform<3>, half, no_zero>,
+        packed<planes<2, 1>, uniform<3>, half, integer_zero>,
         packed<planes<2>, uniform<2>, half, no_zero>,
         packed<planes<2>, uniform<2>, half, integer_zero>,
         packed<planes<4>, nf4, half, no_zero>,

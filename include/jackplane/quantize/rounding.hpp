@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include "../core/concepts.hpp"
+#include "../core/view.hpp"
 
 namespace jackplane::inline v0
 {
@@ -38,5 +39,20 @@ namespace jackplane::inline v0
             return x ^ x >> 31;
         }
     };
-    static_assert(rounding<nearest> && rounding<stochastic>);
+
+    // Nearest to where a learned offset points: v [rows, cols] in units of `unit` steps, |v| <= the reach it was
+    // learned with. Half a step can choose either neighbour: SignRound (Cheng et al., arXiv 2309.05516, eq. 3).
+    struct offset
+    {
+        matrix_view<float const> v;
+        float unit = 1;
+
+        float operator()(float coordinate, position at) const noexcept
+        {
+            return std::nearbyint(moved(coordinate, v(at.row, at.col), unit));
+        }
+        // unit is a power of two: no compiler's fma can change the sum
+        static constexpr float moved(float coordinate, float by, float unit) noexcept { return coordinate + by * unit; }
+    };
+    static_assert(rounding<nearest> && rounding<stochastic> && rounding<offset>);
 }

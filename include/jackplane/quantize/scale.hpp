@@ -42,6 +42,23 @@ namespace jackplane::inline v0
         }
     };
 
+    // Symmetric: the range [-r, r], r the largest magnitude, over all steps of the codebook; the middle of the range
+    // lies half a step below the centre, so that +r is clipped by half a step. GPTQ's `sym`.
+    struct gptq_symmetric
+    {
+        using zero_type = no_zero;
+
+        template <linear_codebook C>
+        scale_and_zero operator()(std::span<float const> group, C const& book,
+                                  std::span<float const> = {}) const noexcept
+        {
+            float largest = 0;
+            for (float const w : group)
+                largest = std::max(largest, std::abs(w));
+            return {largest / ((book.decode(C::size - 1) - book.decode(0)) / 2), C::centre};
+        }
+    };
+
     using integer_zero = std::uint8_t; // a whole code; stored in 8 bits
     using real_zero = half;            // anywhere between the codes; stored in 16 bits
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/team.hpp>
+#include "forward.hpp"
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    // How far the output of one decoder layer with quantized weights is from what the dense model has there: the mean
+    // squared difference over the windows of the last at(). Weights: q k v o gate up down, one after the other, as the
+    // parameter table has them. SignRound's block-wise loss.
+    class layer_loss
+    {
+    public:
+        // input, target [tokens, hidden]: what the layer reads and should give, in windows of `length`; they and the
+        // norms of `w` must outlive it. Throws shape_error.
+        layer_loss(config const& c, layer_view<float const> const& norms, std::span<float const> input,
+                   std::span<float const> target, std::size_t length, jackplane::team const& workers);
+
+        std::size_t size() const noexcept { return _size; }
+        std::size_t samples() const noexcept { return _input.size() / _window; }
+        void at(std::span<std::size_t const> windows);
+
+        // Differences among the largest thousandth of a window count as 0: AutoRound's loss below 4 bits.
+        void suppress_outliers(bool yes) noexcept { _suppress = yes; }
+
+        double operator()(std::span<float const> w, std::span<float> g);
+
+    private:
+        // The windows of a batch are cut into so many parts, always, and their gradients added in that order: the sum
+        // does not depend on the number of threads.
+        static constexpr std::size_t parts = 4;
+        struct part
+        {
+            workspace<float> work;
+            std::vector<float> gradient;
+            double sum = 0;
+        };
+        double of_window(part& p, layer_view<float const> const& w, std::size_t window, bool gradient);
+
+        config _config;
+        layer_view<float const> _norms;
+        std::span<float const> _input, _target;
+        std::size_t _length, _window, _size;
+        jackplane::team _workers;
+        std::vector<std::size_t> _batch;
+        std::vector<part> _parts;
+        bool _suppress = false;
+    };
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/team.hpp>
+#include <jackplane/tune/tune.hpp>
+#include "calibration.hpp"
+#include "layer_loss.hpp"
+#include "quantize_model.hpp"
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace llama
+{
+    // Tunes the matrices of one decoder layer after the other into parents of 8 bits, block by block: each layer shall
+    // give what the dense model gives there, from what the quantized layers before it give, at every tuned width (so
+    // each has a stream of its own). SignRound (arXiv 2309.05516) with coarse-to-fine stages, or the joint
+    // Matryoshka objective (arXiv 2502.06786).
+    class layer_tuner
+    {
+    public:
+        layer_tuner(config const& c, float const* embedding, quantize_settings const& s);
+
+        // w: the dense layer; the matrices of `parts` lie one after the other from w.qkv on. After it the streams stand
+        // behind this layer.
+        std::vector<jackplane::any_packed> tune(std::size_t layer, layer_view<float const> const& w,
+                                                std::span<parameter const> parts,
+                                                std::vector<width_report>* report = nullptr);
+        // The same movement of the streams for a layer that was tuned before.
+        void pass(layer_view<float const> const& w, std::span<parameter const> parts,
+                  std::span<jackplane::any_packed const> tuned);
+
+    private:
+        void advance(layer_view<float const> const& w, std::span<parameter const> parts,
+                     std::span<jackplane::any_packed const> tuned);
+        template <class Clip, class Step, class Rate>
+        std::vector<jackplane::any_packed> tune_as(layer_view<float const> const& w, std::span<parameter const> parts,
+                                                   Step const& step, Rate const& rate, jackplane::tune_options options,
+                                                   std::vector<width_report>* report);
+
+        config _config;
+        quantize_settings _settings;
+        jackplane::team _workers;
+        calibration_stream _dense;
+        std::vector<calibration_stream> _streams; // one for each tuned width, narrowest first
+    };
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// The members of tunable.
+#include "../tunable.hpp"
+
+namespace jackplane::inline v0
+{
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::make_room(group_grid grid)
+    {
+        for (std::size_t row = 0; row < m_w.rows; ++row)
+            for (std::size_t col = 0; col < m_w.cols; ++col)
+                detail::finite_weight(m_w, row, col, m_options.name);
+        m_result.rows = m_w.rows;
+        m_result.cols = m_w.cols;
+        m_result.grid = grid;
+        std::size_t const scales = grid.scales(m_w.rows);
+        m_result.codes.resize(size());
+        m_result.scales.resize(scales);
+        if constexpr (!std::same_as<typename K::zero_type, no_zero>)
+            m_result.zeros.resize(scales);
+        m_inside.resize(size());
+        m_learned = {std::vector<float>(size()), std::vector<float>(scales, K::initial().first),
+                     std::vector<float>(scales, K::initial().second)};
+        m_slopes = {std::vector<float>(size()), std::vector<float>(scales), std::vector<float>(scales)};
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    tunable<C, K, S>::tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options)
+        : m_w(w), m_clip(clip), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
+    {
+        auto const& importance = options.importance;
+        JACKPLANE_EXPECTS(importance.data == nullptr ||
+                              (importance.cols == w.cols && (importance.rows == 1 || importance.rows == w.rows)),
+                          shape_error, options.name, ": importance is ", importance.rows, " x ", importance.cols,
+                          ", the weights are ", w.rows, " x ", w.cols);
+        make_room(group_grid::of(g, w.cols));
+        m_groups.resize(m_result.scales.size());
+        std::vector<float> weights, matters;
+        for_each_group(0, w.rows,
+                       [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+                       {
+                           for (std::size_t i = begin; i < end; ++i)
+                           {
+                               weights.push_back(w(row, i - row * w.cols));
+                               if (importance.data != nullptr)
+                                   matters.push_back(
+                                       detail::importance_of(importance, row, i - row * w.cols, options.name));
+                           }
+                           if (m_result.grid.whole_tensor && end != size()) // more to come
+                               return;
+                           m_groups[at] = m_clip.start(weights, m_result.book, matters);
+                           weights.clear();
+                           matters.clear();
+                       });
+        round();
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    tunable<C, K, S>::tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
+                              tunable_options options)
+        : m_w(w), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
+    {
+        JACKPLANE_EXPECTS(coarse.bits < C::bits, width_error, options.name, ": codes of ", C::bits,
+                          " bits inside codes of ", coarse.bits);
+        make_room(coarse.grid);
+        JACKPLANE_EXPECTS(coarse.codes.size() == size() && coarse.scales.size() == m_result.scales.size(), shape_error,
+                          options.name, ": ", w.rows, " x ", w.cols, ", but ", coarse.codes.size(),
+                          " leading codes and ", coarse.scales.size(), " scales");
+        m_coarse = std::move(coarse.codes);
+        m_finer_bits = C::bits - coarse.bits;
+        m_result.scales = std::move(coarse.scales);
+        m_result.zeros = std::move(coarse.zeros);
+        round();
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <class Parallel>
+    void tunable<C, K, S>::round(Parallel parallel)
+    {
+        for (std::size_t i = 0; i < m_groups.size(); ++i)
+        {
+            parameter_pair const p{m_learned.first[i], m_learned.second[i]};
+            detail::store_scale(m_result, i, m_clip.scale(m_groups[i], p, m_result.book), m_options.name);
+        }
+        parallel(m_w.rows,
+                 [&](std::size_t first, std::size_t last_row)
+                 {
+                     for_each_group(first, last_row,
+                                    [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+                                    {
+                                        scale_and_zero const s = scale_at(at);
+                                        float const* const w = m_w.data + row * m_w.stride -
+                                                               row * m_w.cols; // w[i] is element i of the row
+                                        for (std::size_t i = begin; i < end; ++i)
+                                        {
+                                            float const x = offset::moved(coordinate(w[i], s), m_learned.offset[i],
+                                                                          m_options.reach.unit);
+                                            float const free = std::nearbyint(x);
+                                            cell const in = cell_of(i);
+                                            float const q = std::clamp(free, in.low, in.high);
+                                            m_result.codes[i] = static_cast<code>(q);
+                                            m_inside[i] = q == free;
+                                        }
+                                    });
+                 });
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <class Parallel>
+    void tunable<C, K, S>::decode(code_reading const& reading, std::span<float> out, Parallel parallel) const
+    {
+        JACKPLANE_EXPECTS(out.size() == size(), shape_error, m_options.name, ": ", size(), " weights into ",
+                          out.size());
+        parallel(m_w.rows,
+                 [&](std::size_t first, std::size_t end_row)
+                 {
+                     for_each_group(first, end_row,
+                                    [&](std::size_t, std::size_t at, std::size_t begin, std::size_t end)
+                                    {
+                                        scale_and_zero const s = scale_at(at);
+                                        for (std::size_t i = begin; i < end; ++i)
+                                            out[i] = s.scale * (reading.value[m_result.codes[i]] - s.zero);
+                                    });
+                 });
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <class Parallel>
+    void tunable<C, K, S>::add_slopes(code_reading const& reading, std::span<float const> g, float weight,
+                                      Parallel parallel)
+    {
+        JACKPLANE_EXPECTS(g.size() == size(), shape_error, m_options.name, ": ", size(), " weights, ", g.size(),
+                          " gradients");
+        auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+        {
+            scale_and_zero const s = scale_at(at);
+            if (s.scale == 0) // exact zeros, whatever is learned
+                return;
+            float const* const w = m_w.data + row * m_w.stride - row * m_w.cols;
+            float const along_offset = weight * s.scale * C::step * m_options.reach.unit;
+            scale_and_zero slope{0, 0};
+            for (std::size_t i = begin; i < end; ++i)
+            {
+                code const q = m_result.codes[i];
+                bool const moves = m_inside[i] != 0 && reading.moves[q];
+                float const slope_of_moving = moves ? g[i] : 0.0f;
+                m_slopes.offset[i] += along_offset * slope_of_moving;
+                slope.scale += g[i] * (reading.value[q] - s.zero) - slope_of_moving * (w[i] / s.scale);
+                slope.zero += slope_of_moving - g[i];
+            }
+            if (m_groups.empty())
+                return;
+            slope = {weight * slope.scale, weight * slope.zero * s.scale};
+            parameter_pair const p{m_learned.first[at], m_learned.second[at]};
+            auto const [first, second] = m_clip.slope(m_groups[at], p, s, slope, m_result.book);
+            m_slopes.first[at] += first;
+            m_slopes.second[at] += second;
+        };
+        if (m_result.grid.whole_tensor) // all rows add to one pair
+            return for_each_group(0, m_w.rows, of_group);
+        parallel(m_w.rows, [&](std::size_t first, std::size_t end) { for_each_group(first, end, of_group); });
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::clear_slopes()
+    {
+        std::fill(m_slopes.offset.begin(), m_slopes.offset.end(), 0.0f);
+        std::fill(m_slopes.first.begin(), m_slopes.first.end(), 0.0f);
+        std::fill(m_slopes.second.begin(), m_slopes.second.end(), 0.0f);
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::limit()
+    {
+        float const reach = m_options.reach.limit;
+        for (float& v : m_learned.offset)
+            v = std::clamp(v, -reach, reach);
+        for (std::size_t i = 0; i < m_learned.first.size(); ++i)
+        {
+            auto const [first, second] = K::limit({m_learned.first[i], m_learned.second[i]});
+            m_learned.first[i] = first;
+            m_learned.second[i] = second;
+        }
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::start_from(aligned_vector<code> const& codes)
+    {
+        JACKPLANE_EXPECTS(codes.size() == size(), shape_error, m_options.name, ": ", size(), " weights, ", codes.size(),
+                          " codes to start from");
+        for_each_group(0, m_w.rows,
+                       [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+                       {
+                           scale_and_zero const s = scale_at(at);
+                           for (std::size_t i = begin; i < end; ++i)
+                           {
+                               float const from = coordinate(m_w(row, i - row * m_w.cols), s);
+                               float const off = static_cast<float>(codes[i]) - from,
+                                           almost = 0.499f; // of a step, from the middle
+                               float const least = off > almost ? off - almost : off < -almost ? off + almost : 0.0f;
+                               m_learned.offset[i] = least / m_options.reach.unit;
+                           }
+                       });
+        limit();
+        round();
+    }
+}

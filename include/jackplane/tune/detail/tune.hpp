@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+// The loop of tune.
+#include "../tune.hpp"
+
+namespace jackplane::inline v0
+{
+    namespace detail
+    {
+        template <class Tunable, loss F, update_step Step, class Parallel>
+        class tuning
+        {
+        public:
+            template <slice Slice>
+            tuning(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Step const& step,
+                   tune_options const& options, Parallel parallel)
+                : m_matrices(matrices),
+                  m_losses(losses),
+                  m_terms(goal.terms),
+                  m_options(options),
+                  m_parallel(parallel),
+                  m_steps(matrices.size() * 3, step)
+            {
+                JACKPLANE_EXPECTS(!m_terms.empty() && !m_matrices.empty(), shape_error, options.name, ": ",
+                                  m_matrices.size(), " matrices and ", m_terms.size(), " widths to tune");
+                JACKPLANE_EXPECTS(m_losses.size() == 1 || m_losses.size() == m_terms.size(), shape_error, options.name,
+                                  ": ", m_losses.size(), " losses for ", m_terms.size(), " widths");
+                for (objective_term const& term : m_terms)
+                    m_readings.push_back(code_reading::of(m_matrices[0].result().book, goal.rule, term.bits));
+                std::size_t size = 0;
+                for (Tunable const& m : m_matrices)
+                    size += m.size();
+                m_decoded.resize(size);
+                m_slope.resize(size);
+            }
+
+            F& loss_of(std::size_t term) { return m_losses.size() == 1 ? m_losses[0] : m_losses[term]; }
+
+            void at(std::span<std::size_t const> samples)
+            {
+                if constexpr (batched_loss<F>)
+                    for (F& f : m_losses)
+                        f.at(samples);
+            }
+
+            // The sum over the terms; with slopes: those along what is learned, too.
+            double value(bool slopes, std::size_t at_step)
+            {
+                double sum = 0;
+                for (Tunable& m : m_matrices)
+                    m.clear_slopes();
+                for (std::size_t t = 0; t < m_terms.size(); ++t)
+                {
+                    std::size_t begin = 0;
+                    for (Tunable const& m : m_matrices)
+                    {
+                        m.decode(m_readings[t], std::span(m_decoded).subspan(begin, m.size()), m_parallel);
+                        begin += m.size();
+                    }
+                    double const part = loss_of(t)(m_decoded, slopes ? std::span<float>(m_slope) : std::span<float>());
+                    JACKPLANE_EXPECTS(std::isfinite(part), value_error, m_options.name, ": the loss at ",
+                                      m_terms[t].bits, " bits is ", part, " in step ", at_step);
+                    sum += static_cast<double>(m_terms[t].weight) * part;
+                    begin = 0;
+                    for (Tunable& m : m_matrices)
+                    {
+                        std::span<float const> const g = std::span(m_slope).subspan(begin, m.size());
+                        if (slopes)
+                            m.add_slopes(m_readings[t], g, m_terms[t].weight, m_parallel);
+                        begin += m.size();
+                    }
+                }
+                return sum;
+            }
+
+            void step(float rate)
+            {
+                for (std::size_t i = 0; i < m_matrices.size(); ++i)
+                {
+                    auto& learned = m_matrices[i].learned();
+                    auto const& slopes = m_matrices[i].slopes();
+                    if (m_options.learn_offsets)
+                        m_steps[3 * i](learned.offset, slopes.offset, rate);
+                    if (m_options.clip_rate > 0)
+                    {
+                        m_steps[3 * i + 1](learned.first, slopes.first, rate * m_options.clip_rate);
+                        m_steps[3 * i + 2](learned.second, slopes.second, rate * m_options.clip_rate);
+                    }
+                    m_matrices[i].limit();
+                    m_matrices[i].round(m_parallel);
+                }
+            }
+
+            void snapshot()
+            {
+                m_kept.clear();
+                for (Tunable const& m : m_matrices)
+                    m_kept.push_back(m.learned());
+            }
+            void restore()
+            {
+                for (std::size_t i = 0; i < m_kept.size(); ++i)
+                {
+                    m_matrices[i].learned() = m_kept[i];
+                    m_matrices[i].round(m_parallel);
+                }
+            }
+
+        private:
+            std::span<Tunable> m_matrices;
+            std::span<F> m_losses;
+            std::vector<objective_term> m_terms;
+            tune_options m_options;
+            Parallel m_parallel;
+            std::vector<Step> m_steps; // of the offsets, the first and the second of the pairs of each matrix
+            std::vector<code_reading> m_readings;
+            std::vector<float> m_decoded, m_slope; // of all matrices
+            std::vector<typename Tunable::parameters> m_kept;
+        };
+    }
+
+    template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step, class Parallel>
+    tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
+                     Step const& step, tune_options const& options, Parallel parallel)
+    {
+        detail::tuning<Tunable, F, Step, Parallel> all(matrices, losses, goal, step, options, parallel);
+        std::size_t samples = 1;
+        if constexpr (batched_loss<F>)
+            samples = losses[0].samples();
+        JACKPLANE_EXPECTS(samples > 0 && options.batch > 0, shape_error, options.name, ": batches of ", options.batch,
+                          " of ", samples, " samples");
+        batch_order order(samples, options.batch, options.seed);
+        std::vector<std::size_t> everything(samples);
+        std::iota(everything.begin(), everything.end(), std::size_t{0});
+        auto const on_everything = [&](std::size_t k)
+        {
+            all.at(everything);
+            return all.value(false, k);
+        };
+
+        tune_report report;
+        report.before = on_everything(0);
+        double least = std::numeric_limits<double>::infinity();
+        auto const keep_if_best = [&](double value, std::size_t after_steps)
+        {
+            if (value >= least)
+                return;
+            least = value;
+            report.kept_step = after_steps;
+            all.snapshot();
+        };
+        bool const keeps_best = options.kept == keep::best, by_batch = options.check_every == 0;
+        if (keeps_best && !by_batch)
+            keep_if_best(report.before, 0);
+        for (std::size_t k = 0; k < rate.steps; ++k)
+        {
+            all.at(order.next());
+            report.losses.push_back(all.value(true, k));
+            if (keeps_best && by_batch)
+                keep_if_best(report.losses.back(), k);
+            all.step(rate(k));
+            if (keeps_best && !by_batch && ((k + 1) % options.check_every == 0 || k + 1 == rate.steps))
+                keep_if_best(on_everything(k), k + 1);
+            if (options.tell)
+                options.tell(options.name, k + 1, rate.steps);
+        }
+        if (keeps_best)
+            all.restore();
+        else
+            report.kept_step = rate.steps;
+        report.after = rate.steps == 0 ? report.before : on_everything(rate.steps);
+        return report;
+    }
+}

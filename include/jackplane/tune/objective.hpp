@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <vector>
+#include "tunable.hpp"
+
+namespace jackplane::inline v0
+{
+    // One width of the sum that is made small.
+    struct objective_term
+    {
+        unsigned bits;
+        float weight = 1; // lambda
+    };
+
+    // The Matryoshka objective: sum over widths of lambda_r times the loss of the weights as `rule` reads them there
+    // (Nair et al., "Matryoshka Quantization", arXiv 2502.06786, eq. 7). One term alone: a matrix for one width, or, of
+    // fewer bits than its codes, Single-Precision MatQuant.
+    template <slice Slice = truncate_centred>
+    struct objective
+    {
+        std::vector<objective_term> terms;
+        Slice rule{};
+    };
+    template <slice Slice>
+    objective(std::vector<objective_term>, Slice) -> objective<Slice>;
+
+    inline objective<> one_width(unsigned bits) { return {{{bits, 1}}, {}}; }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <array>
+#include <cmath>
+#include <optional>
+#include "../quantize/quantize.hpp"
+#include "../quantize/slice.hpp"
+#include "clipping.hpp"
+
+namespace jackplane::inline v0
+{
+    // How far the learned offset of a weight may go: v in [-reach, reach], in units of so many steps of the codes.
+    // SignRound's half a step lets a weight choose between its two neighbours. A parent whose leading bits are tuned
+    // needs more: half a step at 2 bits is 32 steps of an 8-bit parent.
+    struct offset_reach
+    {
+        float unit = 1, limit = 0.5f;
+
+        static constexpr offset_reach half_step_of(unsigned bits, unsigned parent_bits) noexcept
+        {
+            return {static_cast<float>(1u << (parent_bits - bits))};
+        }
+        // Anywhere: codes stay inside the cell of their leading bits anyway.
+        static constexpr offset_reach cell_of(unsigned leading_bits, unsigned bits) noexcept
+        {
+            return {static_cast<float>(1u << (bits - leading_bits)), std::numeric_limits<float>::max()};
+        }
+    };
+
+    struct tunable_options
+    {
+        offset_reach reach{};
+        matrix_view<float const> importance{}; // [1, cols] or [rows, cols], for scales that are searched
+        std::string_view name = "weights";     // for errors
+    };
+
+    // What each code of a parent is worth when it is read at fewer bits, and whether a small move of the code moves it
+    // (not where round_clamp clamps).
+    struct code_reading
+    {
+        std::array<float, 256> value{};
+        std::array<bool, 256> moves{};
+
+        template <linear_codebook C, slice Slice>
+        static code_reading of(C const& book, Slice const& rule, unsigned bits)
+        {
+            JACKPLANE_EXPECTS(bits >= 1 && bits <= C::bits, width_error, "codes of ", C::bits, " bits read at ", bits);
+            code_reading r;
+            for (unsigned q = 0; q < C::size; ++q)
+            {
+                float const at = rule.value(rule(q, C::bits, bits), C::bits, bits); // in codes
+                r.value[q] = C::step * at + book.decode(0);
+                r.moves[q] = std::abs(at - static_cast<float>(q)) <= static_cast<float>(1u << (C::bits - bits)) / 2;
+            }
+            return r;
+        }
+    };
+
+    // Leading bits of the codes of a parent, with the scales and zeros that all widths share: what a finer matrix is
+    // learned inside of.
+    template <scale_number S, zero_number Z>
+    struct leading_bits
+    {
+        unsigned bits;
+        group_grid grid;
+        aligned_vector<code> codes; // [rows, cols]
+        aligned_vector<S> scales;
+        aligned_vector<Z> zeros;
+    };
+
+    // A matrix whose rounding and clipping are learned. Each weight becomes
+    //     code = clamp(round(coordinate(w / scale + zero) + unit v)),    w^ = scale * (decode(code) - zero)
+    // with v [rows, cols] the learned offsets and scale, zero as K makes them of the learned pair of each group. Slopes
+    // pass straight through the rounding and stop where a code is clamped.
+    template <linear_codebook C, clipping<C> K, scale_number S = half>
+    class tunable
+    {
+    public:
+        using result_type = quantized<C, S, typename K::zero_type>;
+        struct parameters
+        {
+            std::vector<float> offset;        // v [rows, cols]
+            std::vector<float> first, second; // the pairs, one for each scale
+        };
+
+        // w outlives it. Throws as quantize does.
+        tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options = {});
+
+        // Scales, zeros and leading bits are given and stay: every code is learned inside the cell of its leading bits,
+        // which are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error.
+        tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
+                tunable_options options = {});
+
+        // After round(): for a finer matrix.
+        leading_bits<S, typename K::zero_type> leading() const
+        {
+            return {C::bits, m_result.grid, m_result.codes, m_result.scales, m_result.zeros};
+        }
+
+        std::size_t size() const noexcept { return m_w.rows * m_w.cols; }
+        parameters const& learned() const noexcept { return m_learned; }
+        parameters& learned() noexcept { return m_learned; }
+        parameters const& slopes() const noexcept { return m_slopes; }
+        // After round(): what is learned so far, as quantize would give it.
+        result_type const& result() const noexcept { return m_result; }
+
+        // Offsets that lead to these codes, as small as they can be (inside the reach).
+        void start_from(aligned_vector<code> const& codes);
+
+        // Scales and codes from what is learned.
+        template <class Parallel = serial>
+        void round(Parallel parallel = {});
+
+        // After round(): w^ as `reading` has it -> out [rows * cols].
+        template <class Parallel = serial>
+        void decode(code_reading const& reading, std::span<float> out, Parallel parallel = {}) const;
+
+        // After round(): adds `weight` times the slopes along what is learned, g [rows * cols] that along w^.
+        template <class Parallel = serial>
+        void add_slopes(code_reading const& reading, std::span<float const> g, float weight, Parallel parallel = {});
+        void clear_slopes();
+
+        // After a step: back inside the reach, and the range of K.
+        void limit();
+
+    private:
+        scale_and_zero scale_at(std::size_t i) const noexcept
+        {
+            scale_and_zero s{to_float(m_result.scales[i]), C::centre};
+            if constexpr (!std::same_as<typename K::zero_type, no_zero>)
+                s.zero = to_float(m_result.zeros[i]);
+            return s;
+        }
+        // The fractional code of a weight.
+        float coordinate(float w, scale_and_zero s) const noexcept
+        {
+            return m_result.book.coordinate(s.scale == 0 ? s.zero : w / s.scale + s.zero);
+        }
+        struct cell // of codes that a weight may have
+        {
+            float low, high;
+        };
+        cell cell_of(std::size_t i) const noexcept
+        {
+            if (m_coarse.empty())
+                return {0, static_cast<float>(C::size - 1)};
+            auto const low = static_cast<unsigned>(m_coarse[i]) << m_finer_bits;
+            return {static_cast<float>(low), static_cast<float>(low + (1u << m_finer_bits) - 1)};
+        }
+        // body(row, scale index, first element, end) of every group in the rows [first, end)
+        template <class Body>
+        void for_each_group(std::size_t first, std::size_t end, Body&& body) const
+        {
+            for (std::size_t row = first; row < end; ++row)
+                for (std::size_t left = 0; left < m_w.cols; left += m_result.grid.columns)
+                {
+                    std::size_t const right = std::min(left + m_result.grid.columns, m_w.cols);
+                    body(row, m_result.grid.at(row, left), row * m_w.cols + left, row * m_w.cols + right);
+                }
+        }
+        void make_room(group_grid grid);
+
+        matrix_view<float const> m_w;
+        K m_clip{};
+        tunable_options m_options;
+        result_type m_result;
+        std::vector<typename K::group_type> m_groups; // empty: the scales stay
+        aligned_vector<code> m_coarse;                // empty: any code
+        unsigned m_finer_bits = 0;
+        parameters m_learned, m_slopes;
+        std::vector<unsigned char> m_inside; // 1 where a code is not clamped
+    };
+}
+#include "detail/tunable.hpp"

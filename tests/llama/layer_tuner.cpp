@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Learned rounding: the loss of a layer, and whole models that are tuned layer by layer.
+#include "../laws/loss.hpp"
+#include <llama/layer_loss.hpp>
+#include <llama/nested_model.hpp>
+#include <llama/quantize_model.hpp>
+#include "tiny_text.hpp"
+#include <doctest/doctest.h>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    using tiny::difference;
+    using tiny::length;
+    using tiny::text_of;
+
+    namespace
+    {
+        struct layer_problem // a layer, what it reads, what it should give
+        {
+            model m = random_model(tiny_config(true, 10));
+            model other = [this]
+            {
+                model o = m;
+                for (float& x : o.w)
+                    x *= 1.0f + 0.1f * std::sin(1000 * x);
+                return o;
+            }();
+            calibration_stream in{m.sizes, m.view().ends().embedding, text_of(6, m.sizes.vocabulary)}, out = in;
+            std::size_t size = m.table.tuned_size() / m.sizes.layers;
+
+            layer_problem() { out.advance(other.view().layer(0)); }
+            layer_loss loss(unsigned threads)
+            {
+                return {m.sizes, m.view().layer(0), in.input(), out.input(), length, jackplane::team(threads)};
+            }
+            std::span<float const> weights() const { return m.tuned().first(size); }
+        };
+    }
+
+    TEST_CASE("a layer's loss: the mean squared difference of its output, and the slope of that")
+    {
+        layer_problem p;
+        layer_loss f = p.loss(1);
+        CHECK(f.size() == p.size);
+        CHECK(f.samples() == 6);
+        calibration_stream now = p.in;
+        now.advance(p.m.view().layer(0));
+        std::size_t const window = length * p.m.sizes.hidden;
+        std::vector<std::size_t> const some{4, 0, 5};
+        double expected = 0;
+        for (std::size_t const k : some)
+            for (std::size_t i = k * window; i < (k + 1) * window; ++i)
+                expected += std::pow(static_cast<double>(now.input()[i]) - p.out.input()[i], 2);
+        f.at(some);
+        CHECK(f(p.weights(), {}) == doctest::Approx(expected / (3.0 * static_cast<double>(window))).epsilon(1e-5));
+        laws::check_loss(f, p.weights(), 1e-4f, 1e-2);
+
+        // without the largest thousandth of the differences of each window
+        f.suppress_outliers(true);
+        double const less = f(p.weights(), {});
+        CHECK(less < expected / (3.0 * static_cast<double>(window)));
+        CHECK(less > 0);
+        CHECK_THROWS_AS(f.at(std::vector<std::size_t>{6}), jackplane::shape_error);
+        CHECK_THROWS_AS(f(p.weights().first(7), {}), jackplane::shape_error);
+    }
+
+    TEST_CASE("the loss of a layer and its gradient are the same for any number of threads")
+    {
+        layer_problem p;
+        std::vector<float> one(p.size), other(p.size);
+        double const value = p.loss(1)(p.weights(), one);
+        for (unsigned const threads : {2u, 3u, 8u})
+        {
+            CHECK(p.loss(threads)(p.weights(), other) == value);
+            CHECK(one == other);
+        }
+    }
+
+    namespace
+    {
+        struct saved_model
+        {
+            model m = random_model(tiny_config(false));
+            std::filesystem::path folder = "tuned_model";
+            quantize_settings s{};
+
+            saved_model()
+            {
+                save_model<float>(m, folder, "float32");
+                s.how = method::signround;
+                s.group = jackplane::group{32};
+                s.calibration = text_of(24, m.sizes.vocabulary);
+                s.tuning.steps = s.tuning.finer_steps = 30;
+            }
+            double off(packed_model const& q, unsigned bits) const
+            {
+                return difference(m, q.decode(bits), s.calibration);
+            }
+            packed_model nearest() const
+            {
+                quantize_settings plain = s;
+                plain.how = method::rtn;
+                return quantize_model(folder, plain);
+            }
+        };
+        std::string bytes_of(packed_model const& q, std::filesystem::path const& folder)
+        {
+            save_nested(q, folder, "tuned.jack");
+            return settings_file::contents("tuned.jack");
+        }
+    }
+
+    TEST_CASE("learned rounding is nearer to the model than nearest, at every width it was learned for")
+    {
+        saved_model t;
+        for (scheme const range : {scheme::asymmetric, scheme::symmetric, scheme::full_range})
+        {
+            t.s.range = range;
+            packed_model const nearest = t.nearest();
+            std::vector<width_report> widths;
+            t.s.tuning.widths = {2, 4};
+            t.s.tuning.lambdas = {};
+            packed_model const staged = quantize_model(t.folder, t.s, nullptr, {}, &widths);
+            CHECK(t.off(staged, 2) < t.off(nearest, 2));
+            CHECK(t.off(staged, 4) < t.off(staged, 2));
+            REQUIRE(widths.size() == 2 * t.m.sizes.layers);
+            for (std::size_t i = 0; i < widths.size(); ++i)
+            {
+                CHECK(widths[i].bits == (i % 2 == 0 ? 2 : 4));
+                CHECK(widths[i].after < widths[i].before);
+            }
+            t.s.tuning.lambdas = {1.0f, 0.1f};
+            CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(nearest, 2));
+        }
+        t.s.range = scheme::asymmetric;
+        t.s.tuning.widths = {4};
+        t.s.tuning.lambdas = {};
+        CHECK(t.off(quantize_model(t.folder, t.s), 4) < t.off(t.nearest(), 4));
+    }
+
+    TEST_CASE("the same settings, the same bytes: at once, or killed and taken up again")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 8};
+        std::string const whole = bytes_of(quantize_model(t.folder, t.s), t.folder);
+        CHECK(whole == bytes_of(quantize_model(t.folder, t.s), t.folder));
+
+        t.s.resume = "tuned.layers";
+        std::filesystem::remove_all(t.s.resume);
+        struct killed
+        {
+        };
+        auto const dies = [](std::string_view, std::size_t done, std::size_t)
+        {
+            if (done == 9) // in the second layer
+                throw killed{};
+        };
+        CHECK_THROWS_AS(quantize_model(t.folder, t.s, nullptr, dies), killed);
+        std::filesystem::remove(t.s.resume / "layer.1.jack"); // as if killed before it was kept
+        REQUIRE(std::filesystem::exists(t.s.resume / "layer.0.jack"));
+        auto const layers_tuned = [&](quantize_settings const& s)
+        {
+            std::vector<width_report> widths;
+            std::string const again = bytes_of(quantize_model(t.folder, s, nullptr, {}, &widths), t.folder);
+            return std::pair(again, widths.size() / 2);
+        };
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{0})); // all there now
+
+        std::filesystem::path const first = t.s.resume / "layer.0.jack";
+        {
+            std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary); // damaged
+            file.seekp(-100, std::ios::end);
+            char const byte = static_cast<char>(file.peek());
+            file.put(static_cast<char>(~byte));
+        }
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        std::ofstream(first, std::ios::trunc) << "nothing";
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        quantize_settings other = t.s; // other settings: nothing fits
+        other.tuning.seed = 1;
+        CHECK(layers_tuned(other).second == t.m.sizes.layers);
+    }
+
+    TEST_CASE("0 steps: the nearest codes in every cell; settings that make no sense are errors")
+    {
+        saved_model t;
+        t.s.tuning.widths = {8};
+        t.s.tuning.steps = 0;
+        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
+        auto const refuses = [&](auto change, char const* message)
+        {
+            quantize_settings s = t.s;
+            change(s);
+            CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), message, jackplane::error);
+        };
+        refuses([](auto& s) { s.tuning.widths = {4, 2}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& s) { s.tuning.widths = {}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& s) { s.tuning.widths = {2, 9}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& s) { s.tuning.lambdas = {1, 1}; }, "2 lambdas for 1 widths");
+        refuses([](auto& s) { s.bits = 4; }, "learned rounding makes parents of 8 bits, not 4");
+        refuses([](auto& s) { s.calibration = {}; }, "a method that looks at activations needs a calibration text");
+    }
+}

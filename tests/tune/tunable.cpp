@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../laws/weights.hpp"
+#include <doctest/doctest.h>
+#include <jackplane/tune/tunable.hpp>
+#include <cmath>
+#include <functional>
+#include <span>
+using namespace jackplane;
+
+namespace
+{
+    // What a group's scale and zero are for a learned pair, in double and without rounding to storage, as the papers
+    // have them: the tests' own.
+    struct exact_scale
+    {
+        double scale, zero;
+    };
+    using scale_of = std::function<exact_scale(double low, double high, double first, double second)>;
+
+    double part_of(fraction, double p) { return p; }
+    double part_of(sigmoid, double p) { return 1 / (1 + std::exp(-p)); }
+
+    template <class Part>
+    scale_of asymmetric(double first_code, double last_code)
+    {
+        return [=](double low, double high, double a, double b)
+        {
+            double const l = low * part_of(Part{}, a), h = high * part_of(Part{}, b);
+            double const s = (h - l) / (last_code - first_code);
+            return exact_scale{s, first_code - l / s};
+        };
+    }
+    template <class Part>
+    scale_of signed_range(double bits) // AutoRound's full-range symmetric mode
+    {
+        return [=](double low, double high, double a, double b)
+        {
+            double const l = low * part_of(Part{}, a), h = high * part_of(Part{}, b), half = std::exp2(bits - 1);
+            return exact_scale{(h < -l ? l : h) / -half, half};
+        };
+    }
+    template <class Part>
+    scale_of gptq_range(double bits)
+    {
+        return [=](double low, double high, double a, double b)
+        {
+            double const r = std::max(-low * part_of(Part{}, a), high * part_of(Part{}, b));
+            return exact_scale{2 * r / (std::exp2(bits) - 1), std::exp2(bits - 1)};
+        };
+    }
+
+    // Every slope against the central difference of  sum g w^  with what rounding added held fixed, and codes that were
+    // clamped held where they are. All in double.
+    template <linear_codebook C, class K, slice Slice = truncate_centred>
+    void check_slopes(K clip, scale_of const& scales, unsigned bits = C::bits, Slice rule = {}, float unit = 1)
+    {
+        constexpr std::size_t rows = 5, cols = 70, columns = 32, groups = 3;
+        laws::sample const w = laws::weights(rows, cols, 3), g = laws::weights(rows, cols, 4),
+                           v = laws::weights(rows, cols, 6);
+        tunable<C, K, float> m(w.view(), C{}, clip, group{columns}, {.reach = {unit, 0.5f}});
+        for (std::size_t i = 0; i < rows * cols; ++i)
+            m.learned().offset[i] = 0.1f * v.data[i];
+        for (std::size_t i = 0; i < rows * groups; ++i)
+        {
+            m.learned().first[i] = K::initial().first * (0.99f - 0.02f * static_cast<float>(i));
+            m.learned().second[i] = K::initial().second * (0.7f + 0.015f * static_cast<float>(i));
+        }
+        m.limit();
+        m.round();
+        m.clear_slopes();
+        auto const reading = code_reading::of(C{}, rule, bits);
+        m.add_slopes(reading, g.data, 0.5f);
+        m.add_slopes(reading, g.data, 1.5f); // slopes add up
+
+        auto const& learned = m.learned();
+        double worst = 0, size = 0;
+        std::size_t clamped = 0;
+        for (std::size_t row = 0; row < rows; ++row)
+            for (std::size_t n = 0; n < groups; ++n)
+            {
+                std::size_t const at = row * groups + n, left = n * columns, right = std::min(left + columns, cols);
+                double low = 0, high = 0;
+                for (std::size_t c = left; c < right; ++c)
+                {
+                    low = std::min<double>(low, w.data[row * cols + c]);
+                    high = std::max<double>(high, w.data[row * cols + c]);
+                }
+                double const a0 = learned.first[at], b0 = learned.second[at];
+                exact_scale const now = scales(low, high, a0, b0);
+                CHECK(double{to_float(m.result().scales[at])} == doctest::Approx(now.scale).epsilon(1e-5));
+                double const stored_zero = m.result().zero_at(row, left), zero_off = stored_zero - now.zero;
+                // sum of g w^ over the group, offset k moved by `by`
+                auto const value = [&](double a, double b, std::size_t k, double by)
+                {
+                    exact_scale const s = scales(low, high, a, b);
+                    double const zero = s.zero + zero_off;
+                    double sum = 0;
+                    for (std::size_t c = left; c < right; ++c)
+                    {
+                        std::size_t const i = row * cols + c;
+                        double const wanted = w.data[i] / now.scale + stored_zero + C::step * unit * learned.offset[i];
+                        double const held = (wanted - C::base) / C::step;
+                        code const q = m.result().codes[i];
+                        bool const inside = std::nearbyint(held) == q && reading.moves[q];
+                        double const frozen = reading.value[q] - wanted; // what rounding and slicing added
+                        double const moved =
+                            w.data[i] / s.scale + zero + C::step * unit * (learned.offset[i] + (c == k ? by : 0));
+                        sum += g.data[i] * s.scale * ((inside ? moved + frozen : reading.value[q]) - zero);
+                        clamped += !inside && c == k;
+                    }
+                    return 2 * sum; // 0.5 + 1.5
+                };
+                auto const check = [&](double slope, double h, auto const& f)
+                {
+                    double const expected = (f(h) - f(-h)) / (2 * h);
+                    worst = std::max(worst, std::abs(slope - expected));
+                    size = std::max(size, std::abs(expected));
+                };
+                check(m.slopes().first[at], 1e-6, [&](double h) { return value(a0 + h, b0, cols, 0); });
+                check(m.slopes().second[at], 1e-6, [&](double h) { return value(a0, b0 + h, cols, 0); });
+                for (std::size_t c = left; c < right; c += 5)
+                    check(m.slopes().offset[row * cols + c], 1e-3, [&](double h) { return value(a0, b0, c, h); });
+            }
+        CHECK(size > 0.1);
+        CHECK(worst < 1e-4 * size); // floats against double
+        CHECK(clamped > 0);         // both kinds were seen
+    }
+}
+
+TEST_CASE("slopes of offsets and of both ends of the range are those of frozen rounding")
+{
+    check_slopes<uniform<4>>(clip_range<>{}, asymmetric<fraction>(0, 15));
+    check_slopes<uniform<2>>(clip_range<>{}, asymmetric<fraction>(0, 3));
+    check_slopes<uniform<3>>(clip_range<minmax<real_zero>>{}, asymmetric<fraction>(0, 7));
+    check_slopes<uniform<4>>(clip_range<minmax<>, sigmoid>{}, asymmetric<sigmoid>(0, 15));
+    check_slopes<uniform<2, 8>>(clip_range<>{}, asymmetric<fraction>(31.5, 31.5 + 192)); // a prefix of 8 bits
+    check_slopes<uniform<4>>(clip_range<full_range>{}, signed_range<fraction>(4));
+    check_slopes<uniform<2>>(clip_range<full_range, sigmoid>{}, signed_range<sigmoid>(2));
+    check_slopes<uniform<3>>(clip_range<gptq_symmetric>{}, gptq_range<fraction>(3));
+}
+
+TEST_CASE("so they are for codes that are read at fewer bits, by any slice")
+{
+    for (unsigned const bits : {8u, 4u, 2u, 1u})
+    {
+        check_slopes<uniform<8>>(clip_range<>{}, asymmetric<fraction>(0, 255), bits, truncate_centred{}, 64);
+        check_slopes<uniform<8>>(clip_range<>{}, asymmetric<fraction>(0, 255), bits, extra_precision{}, 64);
+        check_slopes<uniform<8>>(clip_range<>{}, asymmetric<fraction>(0, 255), bits, round_clamp{}, 64);
+    }
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../laws/weights.hpp"
+#include <doctest/doctest.h>
+#include <jackplane/loss/layer.hpp>
+#include <jackplane/tune/tune.hpp>
+#include <limits>
+#include <set>
+#include <span>
+using namespace jackplane;
+
+namespace
+{
+    struct problem
+    {
+        laws::sample w = laws::weights(24, 100, 1), gram = laws::correlated(100, 2);
+        layer<> loss{w.view(), gram.view()};
+
+        template <class M>
+        double of(M const& matrix)
+        {
+            std::vector<float> decoded(w.data.size());
+            dequantize(matrix, {decoded.data(), w.rows, w.cols});
+            return loss(decoded, {});
+        }
+        template <class T, slice Slice = truncate_centred>
+        tune_report tuned(T& m, objective<Slice> const& goal, tune_options const& options = {},
+                          linear_decay rate = signround_rate(200))
+        {
+            return tune(std::span(&m, 1), std::span(&loss, 1), goal, rate, sign_step{}, options);
+        }
+    };
+
+    // The loss of n^2 samples each a target for all weights; the mean over the batch.
+    struct scattered
+    {
+        std::vector<float> targets;
+        std::size_t all;
+        std::vector<std::vector<std::size_t>> asked{};
+
+        std::size_t samples() const { return all; }
+        void at(std::span<std::size_t const> which) { asked.emplace_back(which.begin(), which.end()); }
+        double operator()(std::span<float const> w, std::span<float> g)
+        {
+            double sum = 0;
+            std::fill(g.begin(), g.end(), 0.0f);
+            for (std::size_t const s : asked.back())
+                for (std::size_t i = 0; i < w.size(); ++i)
+                {
+                    float const off = w[i] - targets[s];
+                    sum += double{off} * off / double(asked.back().size());
+                    if (!g.empty())
+                        g[i] += 2 * off / float(asked.back().size());
+                }
+            return sum;
+        }
+    };
+}
+
+TEST_CASE("a matrix of which nothing was learned is what quantize gives")
+{
+    laws::sample const w = laws::weights(19, 77, 1);
+    auto const check = [&](auto book, auto clip, auto policy, group g)
+    {
+        using T = tunable<decltype(book), decltype(clip)>;
+        T const m(w.view(), book, clip, g);
+        auto const q = quantize(w.view(), book, policy, g);
+        CHECK(m.result().codes == q.codes);
+        CHECK(m.result().scales == q.scales);
+        CHECK(m.result().zeros == q.zeros);
+        std::vector<float> read(w.data.size()), expected(w.data.size());
+        m.decode(code_reading::of(book, truncate_centred{}, T::result_type::codebook_type::bits), read);
+        dequantize(q, {expected.data(), w.rows, w.cols});
+        CHECK(read == expected);
+    };
+    check(uniform<4>{}, clip_range<>{}, minmax<>{}, group{32});
+    check(uniform<2>{}, clip_range<full_range>{}, full_range{}, group::per_row());
+    check(uniform<3>{}, clip_range<gptq_symmetric>{}, gptq_symmetric{}, group{16});
+    check(uniform<8>{}, clip_range<minmax<real_zero>>{}, minmax<real_zero>{}, group::per_tensor());
+    check(uniform<2, 8>{}, clip_range<>{}, minmax<>{}, group{32});
+    check(uniform<2>{}, adjust_scale<mse_search<minmax<>>>{}, mse_search<minmax<>>{}, group{32});
+}
+
+TEST_CASE("tuning makes the loss smaller than nearest rounding's, in every scheme and width")
+{
+    problem p;
+    auto const check = [&](auto book, auto clip)
+    {
+        tunable<decltype(book), decltype(clip)> m(p.w.view(), book, clip, group{32});
+        auto const report = p.tuned(m, one_width(decltype(book)::bits));
+        CHECK(report.after < report.before);
+        CHECK(report.after == doctest::Approx(p.of(m.result())).epsilon(1e-6));
+        CHECK(report.losses.size() == 200);
+        CHECK(report.losses[0] == report.before);
+        CHECK(report.kept_step == 200);
+        for (float const v : m.learned().offset)
+            CHECK(std::abs(v) <= 0.5f);
+    };
+    check(uniform<4>{}, clip_range<>{});
+    check(uniform<3>{}, clip_range<>{});
+    check(uniform<2>{}, clip_range<>{});
+    check(uniform<3>{}, clip_range<full_range>{});
+    check(uniform<3>{}, clip_range<gptq_symmetric>{});
+    check(uniform<2, 8>{}, clip_range<>{});
+    check(uniform<2>{}, adjust_scale<mse_search<full_range>>{});
+}
+
+TEST_CASE("0 steps: nothing is learned, and the report says what there is")
+{
+    problem p;
+    tunable<uniform<4>, clip_range<>> m(p.w.view(), {}, {}, group{32});
+    auto const before = m.result();
+    auto const report = p.tuned(m, one_width(4), {}, signround_rate(0));
+    CHECK(m.result().codes == before.codes);
+    CHECK(report.before == report.after);
+    CHECK(report.before == p.of(before));
+    CHECK(report.losses.empty());
+}
+
+TEST_CASE("finer codes are learned inside the cells of coarser ones: every prefix stays what it was")
+{
+    problem p;
+    tunable<uniform<2, 8>, clip_range<>> two(p.w.view(), {}, {}, group{32});
+    p.tuned(two, one_width(2));
+    double const at_two = p.of(two.result());
+    tunable<uniform<4, 8>, clip_range<>> four(p.w.view(), {}, two.leading(), {.reach = offset_reach::cell_of(2, 4)});
+    double const nearest_inside = p.of(four.result());
+    p.tuned(four, one_width(4));
+    tunable<uniform<8>, clip_range<>> eight(p.w.view(), {}, four.leading(), {.reach = offset_reach::cell_of(4, 8)});
+    p.tuned(eight, one_width(8));
+    auto const& parent = eight.result();
+    CHECK(parent.scales == two.result().scales);
+    CHECK(parent.zeros == two.result().zeros);
+    for (std::size_t i = 0; i < parent.codes.size(); ++i)
+    {
+        CHECK((parent.codes[i] >> 4) == four.result().codes[i]);
+        CHECK((parent.codes[i] >> 6) == two.result().codes[i]);
+    }
+    CHECK(p.of(four.result()) < 0.8 * nearest_inside);
+    CHECK(p.of(four.result()) < at_two);
+    CHECK(p.of(parent) < p.of(four.result()));
+    // and the parent's planes read at 2 bits are the coarse matrix
+    std::vector<float> read(p.w.data.size());
+    eight.decode(code_reading::of(uniform<8>{}, truncate_centred{}, 2), read);
+    CHECK(p.loss(read, {}) == at_two);
+    laws::sample const other = laws::weights(24, 99, 1);
+    using T = tunable<uniform<4, 8>, clip_range<>>;
+    CHECK_THROWS_WITH_AS(T(other.view(), {}, two.leading(), {.name = "up"}),
+                         "up: 24 x 99, but 2400 leading codes and 96 scales", shape_error);
+    CHECK_THROWS_WITH_AS(T(p.w.view(), {}, four.leading(), {.name = "up"}), "up: codes of 4 bits inside codes of 4",
+                         width_error);
+}
+
+TEST_CASE("a joint objective trades widths, and only a reach of half a narrow step moves the narrow codes")
+{
+    problem p;
+    auto const losses = [&](offset_reach reach, std::vector<objective_term> terms)
+    {
+        tunable<uniform<8>, clip_range<>> m(p.w.view(), {}, {}, group{32}, {.reach = reach});
+        p.tuned(m, objective{terms, truncate_centred{}});
+        std::vector<float> read(p.w.data.size());
+        std::array<double, 2> of{};
+        for (std::size_t i = 0; i < 2; ++i)
+        {
+            m.decode(code_reading::of(uniform<8>{}, truncate_centred{}, i == 0 ? 8 : 2), read);
+            of[i] = p.loss(read, {});
+        }
+        return of;
+    };
+    auto const narrow = offset_reach::half_step_of(2, 8), small = offset_reach{};
+    CHECK(narrow.unit == 64);
+    auto const sliced = losses(small, {{8, 1}}), hardly = losses(small, {{8, .1f}, {2, 1}}),
+               joint = losses(narrow, {{8, .1f}, {2, 1}}), single = losses(narrow, {{2, 1}});
+    CHECK(joint[1] < sliced[1]);
+    CHECK(joint[1] < hardly[1]);
+    CHECK(single[0] > joint[0]); // nobody asked for 8 bits
+    CHECK(hardly[0] < joint[0]);
+}
+
+TEST_CASE("offsets can start from the codes of another method")
+{
+    problem p;
+    auto const q = quantize(p.w.view(), uniform<3>{}, minmax<>{}, group{32}, nearest{},
+                            feedback(p.gram.view(), {.scales_first = true}));
+    tunable<uniform<3>, clip_range<>> m(p.w.view(), {}, {}, group{32}, {.reach = {1, 8}});
+    m.start_from(q.codes);
+    CHECK(m.result().codes == q.codes);
+    double const start = p.of(q);
+    p.tuned(m, one_width(3), {.kept = keep::best});
+    CHECK(p.of(m.result()) <= start);
+    CHECK_THROWS_AS(m.start_from(aligned_vector<code>(5)), shape_error);
+}
+
+TEST_CASE("several matrices are tuned at once, and any number of threads gives the same bytes")
+{
+    problem p;
+    auto const run = [&](auto parallel, group g)
+    {
+        using T = tunable<uniform<3>, clip_range<>>;
+        std::size_t const half = p.w.data.size() / 2;
+        std::vector<T> two;
+        two.emplace_back(matrix_view<float const>{p.w.data.data(), 12, 100}, uniform<3>{}, clip_range<>{}, g);
+        two.emplace_back(matrix_view<float const>{p.w.data.data() + half, 12, 100}, uniform<3>{}, clip_range<>{}, g);
+        tune(std::span(two), std::span(&p.loss, 1), one_width(3), signround_rate(50), sign_step{}, {}, parallel);
+        auto codes = two[0].result().codes;
+        codes.insert(codes.end(), two[1].result().codes.begin(), two[1].result().codes.end());
+        return codes;
+    };
+    for (group const g : {group{32}, group::per_tensor()})
+    {
+        auto const codes = run(serial{}, g);
+        CHECK(codes == run(threads{3}, g));
+        CHECK(codes == run(threads{5}, g));
+    }
+    tunable<uniform<3>, clip_range<>> one(p.w.view(), {}, {}, group{32});
+    p.tuned(one, one_width(3), {}, signround_rate(50));
+    CHECK(one.result().codes == run(serial{}, group{32})); // rows do not know each other
+}
+
+TEST_CASE("the best is kept, not the last, when that is asked for")
+{
+    problem p;
+    linear_decay const wild{0.4f, 30};
+    auto const after = [&](keep kept, std::size_t every)
+    {
+        tunable<uniform<4>, clip_range<>> m(p.w.view(), {}, {}, group{32});
+        auto const report = p.tuned(m, one_width(4), {.kept = kept, .check_every = every}, wild);
+        CHECK(p.of(m.result()) == doctest::Approx(report.after).epsilon(1e-6));
+        if (kept == keep::best)
+            CHECK(report.kept_step < 30);
+        return report.after;
+    };
+    double const last = after(keep::last, 0), best = after(keep::best, 0), checked = after(keep::best, 1);
+    CHECK(best < last);
+    CHECK(checked == best); // no batches: both look at the same loss
+}
+
+TEST_CASE("Adam moves sigmoid clipping, with rounding to nearest: OmniQuant")
+{
+    problem p;
+    tunable<uniform<2>, clip_range<minmax<>, sigmoid>> m(p.w.view(), {}, {}, group{32});
+    auto const report = tune(std::span(&m, 1), std::span(&p.loss, 1), one_width(2), constant{0.05f, 100}, adam{},
+                             tune_options{.learn_offsets = false, .kept = keep::best});
+    CHECK(report.after < 0.9 * report.before);
+    for (float const v : m.learned().offset)
+        CHECK(v == 0);
+}
+
+TEST_CASE("each epoch every sample comes once, in batches whose order the seed decides")
+{
+    batch_order a(10, 3, 7), b(10, 3, 7), other(10, 3, 8);
+    bool differs = false;
+    for (int epoch = 0; epoch < 5; ++epoch)
+    {
+        std::set<std::size_t> seen;
+        for (int k = 0; k < 3; ++k)
+        {
+            auto const batch = a.next(), same = b.next(), third = other.next();
+            CHECK(batch.size() == 3);
+            CHECK(std::equal(batch.begin(), batch.end(), same.begin()));
+            differs |= !std::equal(batch.begin(), batch.end(), third.begin());
+            seen.insert(batch.begin(), batch.end());
+        }
+        CHECK(seen.size() == 9);
+    }
+    CHECK(differs);
+    CHECK(batch_order(2, 8, 0).next().size() == 2); // fewer samples than a batch: all of them
+}
+
+TEST_CASE("a loss of samples is asked for batches, and for all of them before and after")
+{
+    laws::sample const w = laws::weights(3, 20, 1);
+    scattered f{{0.1f, 0.2f, 0.3f, 0.4f, 0.5f}, 5};
+    tunable<uniform<4>, clip_range<>> m(w.view(), {}, {}, group{10});
+    std::vector<std::size_t> told;
+    tune(std::span(&m, 1), std::span(&f, 1), one_width(4), signround_rate(4), sign_step{},
+         tune_options{.batch = 2,
+                      .tell = [&](std::string_view name, std::size_t done, std::size_t total)
+                      {
+                          CHECK(name == "tune");
+                          CHECK(total == 4);
+                          told.push_back(done);
+                      }});
+    REQUIRE(f.asked.size() == 6);
+    CHECK(f.asked.front().size() == 5);
+    CHECK(f.asked.back().size() == 5);
+    for (std::size_t k = 1; k < 5; ++k)
+        CHECK(f.asked[k].size() == 2);
+    CHECK(told == std::vector<std::size_t>{1, 2, 3, 4});
+}
+
+TEST_CASE("a loss that is no number stops it, and says when; wrong counts are errors, too")
+{
+    laws::sample const w = laws::weights(3, 20, 1);
+    using T = tunable<uniform<4>, clip_range<>>;
+    T m(w.view(), {}, {}, group{10});
+    int calls = 0;
+    auto broken = [&](std::span<float const>, std::span<float> g)
+    {
+        std::fill(g.begin(), g.end(), 1.0f);
+        return ++calls == 4 ? std::numeric_limits<double>::quiet_NaN() : 1.0;
+    };
+    auto const run = [&](objective<> const& goal, tune_options const& options)
+    { return tune(std::span(&m, 1), std::span(&broken, 1), goal, signround_rate(9), sign_step{}, options); };
+    CHECK_THROWS_WITH_AS(run(one_width(4), {.name = "layer 3"}), "layer 3: the loss at 4 bits is nan in step 2",
+                         value_error);
+    CHECK_THROWS_WITH_AS(run({}, {}), "tune: 1 matrices and 0 widths to tune", shape_error);
+    CHECK_THROWS_WITH_AS(run(one_width(5), {}), "codes of 4 bits read at 5", width_error);
+    CHECK_THROWS_AS(run(one_width(4), {.batch = 0}), shape_error);
+    std::vector<decltype(broken)> two(2, broken);
+    CHECK_THROWS_WITH_AS(tune(std::span(&m, 1), std::span(two), one_width(4), signround_rate(9)),
+                         "tune: 2 losses for 1 widths", shape_error);
+    laws::sample bad = w;
+    bad.data[27] = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_WITH_AS(T(bad.view(), {}, {}, group{10}, {.name = "up"}), "up: weight at row 1, column 7 is inf",
+                         value_error);
+}

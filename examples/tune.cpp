@@ -31,7 +31,8 @@ int main()
     jp::tunable<jp::uniform<2, 8>, clip> two(weights, {}, {}, jp::group{64}); // the leading 2 of 8 bits
     auto const coarse = jp::tune(std::span(&two, 1), std::span(&loss, 1), jp::one_width(2), jp::signround_rate(200));
 
-    jp::tunable<jp::uniform<8>, clip> eight(weights, {}, two.leading(), {.reach = jp::offset_reach::cell_of(2, 8)});
+    jp::tunable<jp::uniform<8>, clip> eight(weights, {}, jp::leading(two.result()),
+                                            {.reach = jp::offset_reach::cell_of(2, 8)});
     auto const fine = jp::tune(std::span(&eight, 1), std::span(&loss, 1), jp::one_width(8), jp::signround_rate(200));
 
     auto const parent = jp::pack<jp::bit_planes>(eight.result()); // parent.prefix(2) is `two`

@@ -30,6 +30,18 @@ namespace llama
         active     // by down [intermediate]
     };
 
+    // The matrices of a layer that read the same input stand side by side in the parameter table.
+    struct layer_stage
+    {
+        layer_input input;
+        std::size_t first, last; // of the matrices of a layer
+    };
+    inline constexpr std::size_t matrices_of_layer = 7;
+    inline constexpr layer_stage layer_stages[]{{layer_input::attention, 0, 3},
+                                                {layer_input::attended, 3, 4},
+                                                {layer_input::mlp, 4, 6},
+                                                {layer_input::active, 6, 7}};
+
     // The calibration windows on their way through a model, layer by layer: the input of the next one is all that is
     // kept, however many layers there are.
     class calibration_stream
@@ -39,7 +51,11 @@ namespace llama
 
         std::size_t size_of(layer_input which) const noexcept;
         // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]
-        std::vector<float> gram(layer_view<float const> const& w, layer_input which);
+        std::vector<float> gram(layer_view<float const> const& w, layer_input which,
+                                jackplane::team const& workers = jackplane::team(1)) const;
+        // sum over all tokens of (x - y) x^T, y the same of another stream of this text, in a layer with weights v
+        std::vector<float> drift(layer_view<float const> const& w, layer_input which, calibration_stream const& other,
+                                 layer_view<float const> const& v, jackplane::team const& workers) const;
         // On to the next layer.
         void advance(layer_view<float const> const& w, jackplane::team const& workers = jackplane::team(1));
         // What that layer reads. [tokens, hidden]
@@ -48,7 +64,10 @@ namespace llama
 
     private:
         template <class Body>
-        void for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end, Body&& body);
+        void for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end, Body&& body) const;
+        template <class Left>
+        std::vector<float> sum_of_products(layer_view<float const> const& w, layer_input which,
+                                           jackplane::team const& workers, Left&& left) const;
         std::size_t windows() const noexcept { return _text.tokens.size() / _text.length; }
 
         config _config; // of a single layer

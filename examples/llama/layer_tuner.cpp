@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_tuner.hpp"
+#include <jackplane/loss/layer.hpp>
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
 #include <algorithm>
 #include <utility>
@@ -55,9 +57,19 @@ namespace llama
         {
             std::vector<leading<Clip>> out;
             for (auto const& each : all)
-                out.push_back(each.leading());
+                out.push_back(jackplane::leading(each.result()));
             return out;
         }
+
+        struct blas_product
+        {
+            void operator()(jackplane::matrix_view<float const> a, jackplane::matrix_view<float const> b,
+                            jackplane::matrix_view<float> out) const
+            {
+                gemm(a.rows, b.cols, a.cols, 1.0f, operand<float>{a.data, a.stride}, operand<float>{b.data, b.stride},
+                     0.0f, out.data, out.stride);
+            }
+        };
 
         template <class Clip>
         std::vector<jackplane::any_packed> packed_parents(std::vector<leading<Clip>> const& codes,
@@ -90,7 +102,6 @@ namespace llama
                                                          std::span<parameter const> parts,
                                                          std::vector<width_report>* report)
     {
-        _dense.advance(w, _workers);
         // SignRound learns where weights round and how ranges are clipped, OmniQuant the clipping alone.
         auto const by_method = [&]<class P>(P)
         {
@@ -98,6 +109,9 @@ namespace llama
             jackplane::tune_options options{.batch = _settings.tuning.batch,
                                             .seed = _settings.tuning.seed + 1000003 * layer,
                                             .name = text("layer ", layer)};
+            if (_settings.how == method::nested_gptq || _settings.tuning.layer_wise)
+                return tune_layer_wise<P>(w, parts, options, report);
+            _dense.advance(w, _workers); // to what the layer shall give
             if (_settings.how == method::omniquant)
             {
                 options.learn_offsets = false;
@@ -192,5 +206,108 @@ namespace llama
         if (t.widths.back() < 8)
             codes = leading_of<8, Clip>(tunables<8, Clip>(w, parts, codes, _settings, {}));
         return packed_parents<Clip>(codes, parts);
+    }
+
+    // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ, and
+    // SignRound from there or from the nearest codes.
+    template <class P>
+    std::vector<jackplane::any_packed>
+    layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
+                                 jackplane::tune_options options, std::vector<width_report>* report)
+    {
+        using clip = jackplane::clip_range<P>;
+        auto const& t = _settings.tuning;
+        bool const learns = _settings.how == method::signround, gptq = !learns || t.from_gptq;
+        std::size_t const size = parts.back().offset + parts.back().size() - parts[0].offset;
+        // The layer at each width: tuned as far as it is done, dense behind.
+        std::vector<std::vector<float>> now(t.widths.size(), std::vector<float>(w.qkv, w.qkv + size));
+        std::vector<width_report> losses;
+        std::vector<leading<clip>> codes(parts.size());
+        options.kept = jackplane::keep::best;
+        for (unsigned const bits : t.widths)
+            losses.push_back({bits, 0, 0});
+        auto const view_of = [&](std::vector<float> const& weights)
+        {
+            auto view = parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data());
+            view.attention_norm = w.attention_norm;
+            view.mlp_norm = w.mlp_norm;
+            return view;
+        };
+        auto const one_matrix =
+            [&]<unsigned Bits>(std::size_t i, std::size_t n, jackplane::feedback const& order, auto& loss)
+        {
+            auto const dense = matrix_of(w, parts, i);
+            uniform<Bits, 8> const book{};
+            jackplane::quantize_options const named{{}, parts[i].name};
+            auto const start = [&](auto policy)
+            {
+                return n == 0 ? jackplane::quantize(dense, book, policy, _settings.group, jackplane::nearest{}, order,
+                                                    named, _workers)
+                              : jackplane::refine(dense, book, codes[i], order, parts[i].name, _workers);
+            };
+            auto& report_of = losses[n];
+            float* const out = now[n].data() + (parts[i].offset - parts[0].offset);
+            auto const finish = [&](auto const& q)
+            {
+                dequantize(q, {out, dense.rows, dense.cols});
+                report_of.after += loss(std::span<float const>(out, dense.rows * dense.cols), std::span<float>());
+                codes[i] = jackplane::leading(q);
+            };
+            auto const tune = [&](tunable<Bits, clip> m)
+            {
+                auto const rate = jackplane::signround_rate(n == 0 ? t.steps : t.finer_steps);
+                auto const done = jackplane::tune(std::span(&m, 1), std::span(&loss, 1), jackplane::one_width(Bits),
+                                                  rate, jackplane::sign_step{}, options, _workers);
+                report_of.before += done.before;
+                finish(m.result());
+            };
+            auto const inside =
+                n == 0 ? jackplane::offset_reach{} : jackplane::offset_reach::cell_of(t.widths[n - 1], Bits);
+            options.clip_rate = n == 0 ? 1.0f : 0.0f;
+            if (learns && !gptq)
+                return n == 0 ? tune({dense, book, clip{}, _settings.group, {inside, {}, parts[i].name}})
+                              : tune({dense, book, codes[i], {inside, {}, parts[i].name}});
+            auto const q = _settings.search_scale ? start(jackplane::mse_search<P>{}) : start(P{});
+            if (!learns)
+                return finish(q);
+            auto scales = jackplane::leading(q);
+            scales.bits = n == 0 ? 0 : codes[i].bits;
+            scales.codes = n == 0 ? jackplane::aligned_vector<jackplane::code>(q.codes.size()) : codes[i].codes;
+            tunable<Bits, clip> m(dense, book, scales,
+                                  {jackplane::offset_reach::cell_of(scales.bits, Bits), {}, parts[i].name});
+            m.start_from(q.codes);
+            options.clip_rate = 0;
+            tune(std::move(m));
+        };
+        for (layer_stage const& stage : layer_stages)
+            for (std::size_t n = 0; n < t.widths.size(); ++n)
+            {
+                auto const view = view_of(now[n]);
+                auto const gram = _streams[n].gram(view, stage.input, _workers);
+                auto const drift =
+                    learns ? _streams[n].drift(view, stage.input, _dense, w, _workers) : std::vector<float>{};
+                std::size_t const side = _dense.size_of(stage.input);
+                jackplane::matrix_view<float const> const inputs{gram.data(), side, side};
+                jackplane::feedback const order(
+                    inputs, {.by_activation = _settings.by_activation, .name = parts[stage.first].name});
+                for (std::size_t i = stage.first; i < stage.last; ++i)
+                {
+                    jackplane::layer_options const named{
+                        learns ? jackplane::matrix_view<float const>{drift.data(), side, side}
+                               : jackplane::matrix_view<float const>{},
+                        parts[i].name};
+                    jackplane::layer loss(matrix_of(w, parts, i), inputs, named, blas_product{});
+                    with_width(t.widths[n],
+                               [&](auto bits) { one_matrix.template operator()<bits>(i, n, order, loss); });
+                }
+            }
+        if (report)
+            report->insert(report->end(), losses.begin(), losses.end());
+        if (t.widths.back() < 8)
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                codes[i] = jackplane::leading(
+                    jackplane::refine(matrix_of(w, parts, i), uniform<8>{}, codes[i], jackplane::independent{}));
+        _dense.advance(w, _workers);
+        return packed_parents<clip>(codes, parts);
     }
 }

@@ -39,6 +39,11 @@ namespace llama
                                                    Step const& step, Rate const& rate, jackplane::tune_options options,
                                                    std::vector<width_report>* report);
 
+        template <class P>
+        std::vector<jackplane::any_packed>
+        tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
+                        jackplane::tune_options options, std::vector<width_report>* report);
+
         config _config;
         quantize_settings _settings;
         jackplane::team _workers;

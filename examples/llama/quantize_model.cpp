@@ -78,18 +78,6 @@ namespace llama
             }
         }
 
-        // The matrices of a layer that read the same input stand side by side in the table.
-        struct stage
-        {
-            layer_input input;
-            std::size_t first, last; // parameters of the layer
-        };
-        constexpr std::size_t matrices_of_layer = 7;
-        constexpr stage stages[] = {{layer_input::attention, 0, 3},
-                                    {layer_input::attended, 3, 4},
-                                    {layer_input::mlp, 4, 6},
-                                    {layer_input::active, 6, 7}};
-
         // Everything that decides what a tuned layer becomes, as a digest: the settings, the calibration text and the
         // weights of the layers so far.
         class run_origin
@@ -101,7 +89,8 @@ namespace llama
                 std::string all =
                     text(write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
                          s.group.columns, " ", s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch,
-                         " ", t.seed, " ", t.suppress_outliers, " ", s.search_scale, " ", s.calibration.length);
+                         " ", t.seed, " ", t.suppress_outliers, " ", t.layer_wise, t.from_gptq, s.by_activation, " ",
+                         s.search_scale, " ", s.calibration.length);
                 for (unsigned const width : t.widths)
                     all += text(" ", width);
                 for (float const lambda : t.lambdas)
@@ -179,7 +168,7 @@ namespace llama
                 std::size_t const first = layer * matrices_of_layer, begin = all[first].offset;
                 j.read_layer(layer, w);
                 auto const view = rest.layer(layer, w.data());
-                for (stage const& part : stages)
+                for (layer_stage const& part : layer_stages)
                 {
                     std::optional<jackplane::feedback> order;
                     if (stream)

@@ -12,13 +12,18 @@ namespace llama
 {
     enum class method
     {
-        rtn,       // scales from the range of the group, weights to the nearest code
-        mse,       // scales by a search for the least squared error
-        gptq,      // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
-        signround, // learned rounding and clipping: each layer shall give what it gives in the dense model
-        omniquant  // learned clipping alone
+        rtn,        // scales from the range of the group, weights to the nearest code
+        mse,        // scales by a search for the least squared error
+        gptq,       // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
+        signround,  // learned rounding and clipping: each layer shall give what it gives in the dense model
+        omniquant,  // learned clipping alone
+        nested_gptq // gptq coarse to fine: the bits that come below make up for errors, too
     };
-    constexpr bool learns(method how) noexcept { return how == method::signround || how == method::omniquant; }
+    // They make parents of 8 bits whose leading bits are tuned, too.
+    constexpr bool learns(method how) noexcept
+    {
+        return how == method::signround || how == method::omniquant || how == method::nested_gptq;
+    }
     constexpr bool calibrates(method how) noexcept { return how == method::gptq || learns(how); }
     enum class scheme
     {
@@ -38,6 +43,9 @@ namespace llama
         std::size_t batch = 8;                      // windows a step
         std::uint64_t seed = 0;                     // of the batches
         bool suppress_outliers = false;             // see layer_loss
+        // signround: not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each
+        // reads; and then, if asked, from the codes of GPTQ on, with its scales.
+        bool layer_wise = false, from_gptq = false;
     };
 
     struct quantize_settings

@@ -10,6 +10,7 @@
 #include "core/progress.hpp"     // how long jobs tell where they are
 #include "quantize/quantize.hpp" // weights -> codes: codebook, scale, group, rounding, sweep
 #include "quantize/slice.hpp"    // what a code means at a narrower width
+#include "quantize/refine.hpp"   // more bits inside the cells of fewer
 #include "loss/layer.hpp"        // what a layer loses by quantized weights, from its calibration inputs
 #include "loss/difference.hpp"   // whether a gradient is one
 #include "tune/tune.hpp"         // learned rounding and clipping, for one width or several

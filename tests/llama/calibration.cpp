@@ -4,6 +4,7 @@
 #include <llama/quantize_model.hpp>
 #include "tiny_text.hpp"
 #include <doctest/doctest.h>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -85,6 +86,11 @@ namespace llama
                         wrong += !(std::abs(gram[a * size + b] - expected) <= allowed);
                     }
                 CHECK(wrong == 0);
+                // a drift from itself is none, and threads change nothing
+                auto const none =
+                    stream.drift(m.view().layer(layer), which, stream, m.view().layer(layer), jackplane::team(2));
+                CHECK(std::all_of(none.begin(), none.end(), [](float number) { return number == 0; }));
+                CHECK(stream.gram(m.view().layer(layer), which, jackplane::team(3)) == gram);
             }
             stream.advance(m.view().layer(layer));
         }

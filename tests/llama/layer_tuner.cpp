@@ -144,6 +144,36 @@ namespace llama
         CHECK(t.off(quantize_model(t.folder, t.s), 4) < t.off(t.nearest(), 4));
     }
 
+    TEST_CASE("layer-wise, from Gram matrices alone: GPTQ coarse to fine, SignRound, and SignRound from GPTQ's codes")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4, 8};
+        quantize_settings untuned = t.s;
+        untuned.tuning.steps = untuned.tuning.finer_steps = 0;
+        packed_model const nearest = quantize_model(t.folder, untuned); // with the same scales
+        auto const check = [&]
+        {
+            std::vector<width_report> widths;
+            packed_model const tuned = quantize_model(t.folder, t.s, nullptr, {}, &widths);
+            CHECK(t.off(tuned, 4) < t.off(tuned, 2));
+            CHECK(t.off(tuned, 8) < t.off(tuned, 4));
+            CHECK(widths.size() == 3 * t.m.sizes.layers);
+            for (width_report const& r : widths) // each matrix keeps its best
+                CHECK((t.s.how != method::signround || r.after <= r.before));
+            CHECK(bytes_of(tuned, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            return t.off(tuned, 2);
+        };
+        t.s.how = method::nested_gptq;
+        CHECK(check() < t.off(nearest, 2));
+        t.s.how = method::signround;
+        t.s.tuning.layer_wise = true;
+        check();
+        t.s.tuning.from_gptq = true;
+        CHECK(check() < t.off(nearest, 2));
+        t.s.by_activation = t.s.search_scale = true;
+        check();
+    }
+
     TEST_CASE("the same settings, the same bytes: at once, or killed and taken up again")
     {
         saved_model t;

@@ -122,10 +122,12 @@ TEST_CASE("finer codes are learned inside the cells of coarser ones: every prefi
     tunable<uniform<2, 8>, clip_range<>> two(p.w.view(), {}, {}, group{32});
     p.tuned(two, one_width(2));
     double const at_two = p.of(two.result());
-    tunable<uniform<4, 8>, clip_range<>> four(p.w.view(), {}, two.leading(), {.reach = offset_reach::cell_of(2, 4)});
+    tunable<uniform<4, 8>, clip_range<>> four(p.w.view(), {}, leading(two.result()),
+                                              {.reach = offset_reach::cell_of(2, 4)});
     double const nearest_inside = p.of(four.result());
     p.tuned(four, one_width(4));
-    tunable<uniform<8>, clip_range<>> eight(p.w.view(), {}, four.leading(), {.reach = offset_reach::cell_of(4, 8)});
+    tunable<uniform<8>, clip_range<>> eight(p.w.view(), {}, leading(four.result()),
+                                            {.reach = offset_reach::cell_of(4, 8)});
     p.tuned(eight, one_width(8));
     auto const& parent = eight.result();
     CHECK(parent.scales == two.result().scales);
@@ -144,10 +146,10 @@ TEST_CASE("finer codes are learned inside the cells of coarser ones: every prefi
     CHECK(p.loss(read, {}) == at_two);
     laws::sample const other = laws::weights(24, 99, 1);
     using T = tunable<uniform<4, 8>, clip_range<>>;
-    CHECK_THROWS_WITH_AS(T(other.view(), {}, two.leading(), {.name = "up"}),
+    CHECK_THROWS_WITH_AS(T(other.view(), {}, leading(two.result()), {.name = "up"}),
                          "up: 24 x 99, but 2400 leading codes and 96 scales", shape_error);
-    CHECK_THROWS_WITH_AS(T(p.w.view(), {}, four.leading(), {.name = "up"}), "up: codes of 4 bits inside codes of 4",
-                         width_error);
+    CHECK_THROWS_WITH_AS(T(p.w.view(), {}, leading(four.result()), {.name = "up"}),
+                         "up: codes of 4 bits inside codes of 4", width_error);
 }
 
 TEST_CASE("a joint objective trades widths, and only a reach of half a narrow step moves the narrow codes")

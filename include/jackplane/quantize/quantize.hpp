@@ -81,6 +81,30 @@ namespace jackplane::inline v0
             float const q = rounded(book.coordinate(x), at);
             return static_cast<code>(std::clamp(q, 0.0f, static_cast<float>(C::size - 1)));
         }
+
+        // The codes of one row in the order of a sweep. reached(left, right, line): the columns of a group come up.
+        template <class T, codebook C, scale_number S, zero_number Z, rounding R, sweep W, class Reached>
+        void quantize_row(matrix_view<T> w, quantized<C, S, Z>& q, R const& rounded, W const& order, std::size_t row,
+                          Reached&& reached)
+        {
+            auto line = order.start();
+            scale_and_zero s{};
+            for (std::size_t nth = 0, left = 0, right = 0; nth < w.cols; ++nth)
+            {
+                std::size_t const col = line.column(nth);
+                if (col < left || col >= right) // another group
+                {
+                    left = col - col % q.grid.columns;
+                    right = std::min(left + q.grid.columns, w.cols);
+                    reached(left, right, line);
+                    s = {q.scale_at(row, col), q.zero_at(row, col)};
+                }
+                float const weight = to_float(w(row, col));
+                code const c = encode(q.book, rounded, line.target(weight, col), s, {row, col});
+                q.codes[row * w.cols + col] = c;
+                line.made(error_of(q.book, c, weight, s));
+            }
+        }
     }
 
     template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, class Parallel>
@@ -131,26 +155,12 @@ namespace jackplane::inline v0
                     choose_scale(begin, begin + band, left, right, independent::row{});
                 }
                 for (std::size_t row = begin; row < begin + band; ++row)
-                {
-                    auto line = order.start();
-                    scale_and_zero s{};
-                    for (std::size_t nth = 0, left = 0, right = 0; nth < w.cols; ++nth)
-                    {
-                        std::size_t const col = line.column(nth);
-                        if (col < left || col >= right) // another group
-                        {
-                            left = col - col % q.grid.columns;
-                            right = std::min(left + q.grid.columns, w.cols);
-                            if (!scales_first)
-                                choose_scale(row, row + 1, left, right, line);
-                            s = {q.scale_at(row, col), q.zero_at(row, col)};
-                        }
-                        float const weight = to_float(w(row, col));
-                        code const c = detail::encode(book, rounded, line.target(weight, col), s, {row, col});
-                        q.codes[row * w.cols + col] = c;
-                        line.made(detail::error_of(book, c, weight, s));
-                    }
-                }
+                    detail::quantize_row(w, q, rounded, order, row,
+                                         [&](std::size_t left, std::size_t right, auto&& line)
+                                         {
+                                             if (!scales_first)
+                                                 choose_scale(row, row + 1, left, right, line);
+                                         });
             }
         });
         return q;

@@ -31,6 +31,23 @@ namespace jackplane::inline v0
         }
     };
 
+    // Leading bits of the codes of a parent, with the scales and zeros that all its widths share: what finer codes are
+    // chosen inside of.
+    template <scale_number S, zero_number Z>
+    struct leading_bits
+    {
+        unsigned bits;
+        group_grid grid;
+        aligned_vector<code> codes; // [rows, cols], each below 2^bits
+        aligned_vector<S> scales;
+        aligned_vector<Z> zeros;
+    };
+    template <linear_codebook C, scale_number S, zero_number Z>
+    leading_bits<S, Z> leading(quantized<C, S, Z> const& q)
+    {
+        return {C::bits, q.grid, q.codes, q.scales, q.zeros};
+    }
+
     // Writes w^ to out [rows, cols]. Throws shape_error when out has another shape.
     template <codebook C, scale_number S, zero_number Z>
     void dequantize(quantized<C, S, Z> const& q, matrix_view<float> out)

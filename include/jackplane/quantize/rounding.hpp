@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include "../core/concepts.hpp"
@@ -54,5 +55,21 @@ namespace jackplane::inline v0
         // unit is a power of two: no compiler's fma can change the sum
         static constexpr float moved(float coordinate, float by, float unit) noexcept { return coordinate + by * unit; }
     };
-    static_assert(rounding<nearest> && rounding<stochastic> && rounding<offset>);
+
+    // What another rounding gives, moved into a cell: to the nearest code that has the leading bits of a coarse one.
+    template <rounding Base = nearest>
+    struct within
+    {
+        matrix_view<code const> coarse; // [rows, cols]
+        unsigned finer_bits;            // how many bits the new codes have more
+        Base base{};
+
+        float operator()(float coordinate, position at) const noexcept
+        {
+            unsigned const low = static_cast<unsigned>(coarse(at.row, at.col)) << finer_bits;
+            return std::clamp(base(coordinate, at), static_cast<float>(low),
+                              static_cast<float>(low + (1u << finer_bits) - 1));
+        }
+    };
+    static_assert(rounding<nearest> && rounding<stochastic> && rounding<offset> && rounding<within<>>);
 }

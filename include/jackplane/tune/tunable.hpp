@@ -56,18 +56,6 @@ namespace jackplane::inline v0
         }
     };
 
-    // Leading bits of the codes of a parent, with the scales and zeros that all widths share: what a finer matrix is
-    // learned inside of.
-    template <scale_number S, zero_number Z>
-    struct leading_bits
-    {
-        unsigned bits;
-        group_grid grid;
-        aligned_vector<code> codes; // [rows, cols]
-        aligned_vector<S> scales;
-        aligned_vector<Z> zeros;
-    };
-
     // A matrix whose rounding and clipping are learned. Each weight becomes
     //     code = clamp(round(coordinate(w / scale + zero) + unit v)),    w^ = scale * (decode(code) - zero)
     // with v [rows, cols] the learned offsets and scale, zero as K makes them of the learned pair of each group. Slopes
@@ -90,12 +78,6 @@ namespace jackplane::inline v0
         // which are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error.
         tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
                 tunable_options options = {});
-
-        // After round(): for a finer matrix.
-        leading_bits<S, typename K::zero_type> leading() const
-        {
-            return {C::bits, m_result.grid, m_result.codes, m_result.scales, m_result.zeros};
-        }
 
         std::size_t size() const noexcept { return m_w.rows * m_w.cols; }
         parameters const& learned() const noexcept { return m_learned; }

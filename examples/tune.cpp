@@ -23,7 +23,7 @@ int main()
                 gram[a * cols + b] += x[a] * x[b];
     }
 
-    //! [readme]
+//! [readme]
     jp::matrix_view<float const> const weights{w.data(), rows, cols}, inputs{gram.data(), cols, cols};
     jp::layer<> loss(weights, inputs); // squared error of the product over the tokens, and its gradient
 
@@ -36,7 +36,7 @@ int main()
     auto const fine = jp::tune(std::span(&eight, 1), std::span(&loss, 1), jp::one_width(8), jp::signround_rate(200));
 
     auto const parent = jp::pack<jp::bit_planes>(eight.result()); // parent.prefix(2) is `two`
-                                                                  //! [readme]
+//! [readme]
     std::printf("2 bits: learned rounding leaves %.2f of nearest's loss\n", coarse.after / coarse.before);
     std::printf("8 bits inside: %.0e of it\n", fine.after / coarse.before);
     std::printf("the same weight: %d\n", parent.prefix(2).at(5, 7) == two.result().at(5, 7));

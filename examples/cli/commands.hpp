@@ -10,5 +10,6 @@ namespace cli
     void add_cut(CLI::App& app);
     void add_eval(CLI::App& app);
     void add_generate(CLI::App& app);
+    void add_allocate(CLI::App& app);
     void add_bench_decode(CLI::App& app);
 }

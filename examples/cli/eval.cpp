@@ -19,7 +19,9 @@ namespace cli
         {
             auto const number = [](auto const& x) { return x ? nlohmann::ordered_json(*x) : nlohmann::ordered_json(); };
             nlohmann::ordered_json out;
-            out["bits"] = r.bits == 0 ? nlohmann::ordered_json("fp32") : nlohmann::ordered_json(r.bits);
+            out["bits"] = r.bits != 0      ? nlohmann::ordered_json(r.bits)
+                          : r.note.empty() ? nlohmann::ordered_json("fp32")
+                                           : nlohmann::ordered_json(r.note);
             std::optional<llama::score> const& s = r.result;
             out["perplexity"] = s ? nlohmann::ordered_json(s->perplexity) : nlohmann::ordered_json();
             out["perplexity_stderr"] = s ? nlohmann::ordered_json(s->perplexity_stderr) : nlohmann::ordered_json();
@@ -54,6 +56,7 @@ namespace cli
         {
             std::string model, text, tokens, reference_folder;
             std::vector<std::string> bits;
+            std::vector<unsigned> mix;
             std::size_t context = 0;
             bool json = false;
 
@@ -71,7 +74,14 @@ namespace cli
                 auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
                 for (unsigned const width : widths)
                     expect(width, packed);
-                if (auto const widest = *std::max_element(widths.begin(), widths.end()); widest != 0 && packed)
+                for (unsigned const width : mix)
+                    expect(width, packed);
+                std::vector<unsigned> mixed; // a width for each matrix
+                if (!mix.empty())
+                    mixed = packed->mix(mix, packed->widths().back());
+                unsigned widest = *std::max_element(widths.begin(), widths.end());
+                widest = mix.empty() ? widest : std::max(widest, *std::max_element(mix.begin(), mix.end()));
+                if (widest != 0 && packed)
                     llama::verify_nested(model, packed->bits_read(widest));
                 llama::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
@@ -82,19 +92,28 @@ namespace cli
                     against = llama::make_reference(*full, scored.cut);
                 llama::reference const* const r = against ? &*against : nullptr;
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-                if (!json)
-                    std::printf("%s\n", llama::table_head().c_str());
-                for (unsigned const width : widths)
+                auto const show = [&](llama::row const& row)
                 {
-                    llama::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
-                    llama::row const row = width != 0 ? llama::quantized_row(*packed, width, scored, r)
-                                           : fp32     ? llama::full_precision_row(*fp32, scored, r)
-                                                      : llama::row{};
                     if (json)
                         rows.push_back(json_of(row));
                     else
                         std::printf("%s\n", llama::table_line(row).c_str());
                     std::fflush(stdout);
+                };
+                if (!json)
+                    std::printf("%s\n", llama::table_head().c_str());
+                for (unsigned const width : widths)
+                {
+                    llama::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
+                    show(width != 0 ? llama::quantized_row(*packed, width, scored, r)
+                         : fp32     ? llama::full_precision_row(*fp32, scored, r)
+                                    : llama::row{});
+                }
+                if (!mix.empty())
+                {
+                    llama::row row = llama::quantized_row(*packed, mixed, 0, scored, r);
+                    row.note = "mix";
+                    show(row);
                 }
                 if (json)
                     std::printf(
@@ -159,6 +178,8 @@ namespace cli
             ->required()
             ->check(CLI::ExistingPath);
         sub->add_option("--bits", c->bits, "fp32 and widths, as fp32,8,4,2; default: all there are")->delimiter(',');
+        sub->add_option("--mix", c->mix, "one more row: a width for each decoder layer, from the first on")
+            ->delimiter(',');
         auto* const input = sub->add_option_group("input", "what to score");
         input->add_option("--text", c->text, "a text file")->check(CLI::ExistingFile);
         input->add_option("--tokens", c->tokens, "a .npy file of tokens, u16 or u32")->check(CLI::ExistingFile);

@@ -25,6 +25,7 @@ int main(int argc, char** argv)
     cli::add_cut(app);
     cli::add_eval(app);
     cli::add_generate(app);
+    cli::add_allocate(app);
     cli::add_bench_decode(app);
     try
     {

@@ -147,13 +147,14 @@ namespace cli
                    "--method", c->settings.how,
                    "rtn: round to nearest; mse: search the scale of least error; gptq: each weight makes up for "
                    "the errors before it; signround: rounding and clipping are learned, layer by layer; omniquant: "
-                   "clipping alone; nested-gptq: gptq at --widths, coarse to fine")
+                   "clipping alone; qat: the weights learn; nested-gptq: gptq at --widths, coarse to fine")
                 ->transform(CLI::CheckedTransformer(
                     std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
                                                          {"mse", llama::method::mse},
                                                          {"gptq", llama::method::gptq},
                                                          {"signround", llama::method::signround},
                                                          {"omniquant", llama::method::omniquant},
+                                                         {"qat", llama::method::qat},
                                                          {"nested-gptq", llama::method::nested_gptq}}));
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
@@ -192,6 +193,9 @@ namespace cli
                           "signround: matrix after matrix, from the Gram matrices of their inputs; no backward pass");
         sub->add_flag("--from-gptq", c->settings.tuning.from_gptq, "layer-wise: from the codes of GPTQ on")
             ->needs(by_layer);
+        sub->add_option("--lr", c->settings.tuning.rate, "qat: rate at first, in units of the weights")
+            ->check(CLI::Range(0.0, 1.0))
+            ->capture_default_str();
         sub->add_option("--batch", c->settings.tuning.batch, "learned: windows a step")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();

@@ -36,7 +36,6 @@ namespace llama
         layer_input input;
         std::size_t first, last; // of the matrices of a layer
     };
-    inline constexpr std::size_t matrices_of_layer = 7;
     inline constexpr layer_stage layer_stages[]{{layer_input::attention, 0, 3},
                                                 {layer_input::attended, 3, 4},
                                                 {layer_input::mlp, 4, 6},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_tuner.hpp"
+#include "widths.hpp"
 #include <jackplane/loss/layer.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
@@ -18,17 +19,6 @@ namespace llama
         template <class Clip>
         using leading = jackplane::leading_bits<jackplane::half, typename Clip::zero_type>;
 
-        // body(width as a constant) for the width that is known at run time only
-        template <class Body>
-        void with_width(unsigned bits, Body&& body)
-        {
-            [&]<unsigned... B>(std::integer_sequence<unsigned, B...>)
-            {
-                ((bits == B + 1 ? body(std::integral_constant<unsigned, B + 1>{}) : void()), ...);
-            }
-            (std::make_integer_sequence<unsigned, 8>{});
-        }
-
         jackplane::matrix_view<float const> matrix_of(layer_view<float const> const& w,
                                                       std::span<parameter const> parts, std::size_t i)
         {
@@ -44,7 +34,7 @@ namespace llama
             std::vector<tunable<Bits, Clip>> all;
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
-                jackplane::tunable_options const options{reach, {}, parts[i].name};
+                jackplane::tunable_options const options{.reach = reach, .name = parts[i].name};
                 if (inside.empty())
                     all.emplace_back(matrix_of(w, parts, i), uniform<Bits, 8>{}, Clip{}, s.group, options);
                 else
@@ -87,14 +77,8 @@ namespace llama
     layer_tuner::layer_tuner(config const& c, float const* embedding, quantize_settings const& s)
         : _config(c), _settings(s), _dense(c, embedding, s.calibration)
     {
-        auto const& t = s.tuning;
-        bool const ascending =
-            std::adjacent_find(t.widths.begin(), t.widths.end(), std::greater_equal<unsigned>{}) == t.widths.end();
-        JACKPLANE_EXPECTS(!t.widths.empty() && ascending && t.widths.front() >= 1 && t.widths.back() <= 8,
-                          jackplane::width_error, "widths to tune: from 1 to 8, each once");
-        JACKPLANE_EXPECTS(t.lambdas.empty() || t.lambdas.size() == t.widths.size(), jackplane::shape_error,
-                          t.lambdas.size(), " lambdas for ", t.widths.size(), " widths");
-        for (std::size_t i = 0; i < t.widths.size(); ++i)
+        expect_widths(s.tuning);
+        for (std::size_t i = 0; i < s.tuning.widths.size(); ++i)
             _streams.emplace_back(c, embedding, s.calibration);
     }
 
@@ -123,9 +107,7 @@ namespace llama
             return _settings.search_scale ? signround(jackplane::adjust_scale<jackplane::mse_search<P>>{})
                                           : signround(clip_range<P>{});
         };
-        auto tuned = _settings.range == scheme::symmetric    ? by_method(jackplane::gptq_symmetric{})
-                     : _settings.range == scheme::asymmetric ? by_method(jackplane::minmax<>{})
-                                                             : by_method(jackplane::full_range{});
+        auto tuned = with_scheme(_settings.range, by_method);
         advance(w, parts, tuned);
         return tuned;
     }
@@ -208,8 +190,8 @@ namespace llama
         return packed_parents<Clip>(codes, parts);
     }
 
-    // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ, and
-    // SignRound from there or from the nearest codes.
+    // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ,
+    // and SignRound from there or from the nearest codes.
     template <class P>
     std::vector<jackplane::any_packed>
     layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
@@ -265,16 +247,17 @@ namespace llama
                 n == 0 ? jackplane::offset_reach{} : jackplane::offset_reach::cell_of(t.widths[n - 1], Bits);
             options.clip_rate = n == 0 ? 1.0f : 0.0f;
             if (learns && !gptq)
-                return n == 0 ? tune({dense, book, clip{}, _settings.group, {inside, {}, parts[i].name}})
-                              : tune({dense, book, codes[i], {inside, {}, parts[i].name}});
+                return n == 0 ? tune({dense, book, clip{}, _settings.group, {.reach = inside, .name = parts[i].name}})
+                              : tune({dense, book, codes[i], {.reach = inside, .name = parts[i].name}});
             auto const q = _settings.search_scale ? start(jackplane::mse_search<P>{}) : start(P{});
             if (!learns)
                 return finish(q);
             auto scales = jackplane::leading(q);
             scales.bits = n == 0 ? 0 : codes[i].bits;
             scales.codes = n == 0 ? jackplane::aligned_vector<jackplane::code>(q.codes.size()) : codes[i].codes;
-            tunable<Bits, clip> m(dense, book, scales,
-                                  {jackplane::offset_reach::cell_of(scales.bits, Bits), {}, parts[i].name});
+            tunable<Bits, clip> m(
+                dense, book, scales,
+                {.reach = jackplane::offset_reach::cell_of(scales.bits, Bits), .name = parts[i].name});
             m.start_from(q.codes);
             options.clip_rate = 0;
             tune(std::move(m));

@@ -64,22 +64,35 @@ namespace llama
                           ": cannot be read at ", bits, " bits, only at ", list.empty() ? "none" : list);
     }
 
+    jackplane::any_packed packed_model::sliced(jackplane::any_packed const& m, unsigned bits, unsigned& width) const
+    {
+        if (std::holds_alternative<jackplane::truncate_centred>(slice))
+            return m;
+        return std::visit([&](auto const& a, auto const& rule) { return repacked(a, bits, rule, width); }, m, slice);
+    }
+
     std::pair<packed_model, unsigned> packed_model::sliced(unsigned bits) const
     {
         packed_model m = *this;
         unsigned width = bits;
-        if (!std::holds_alternative<jackplane::truncate_centred>(slice))
-            for (std::size_t i = 0; i < matrices.size(); ++i)
-                if (matrices[i].is_packed)
-                    std::visit([&](auto const& a, auto const& rule)
-                               { m.matrices[i].packed = repacked(a, bits, rule, width); },
-                               matrices[i].packed, slice);
+        for (matrix& each : m.matrices)
+            if (each.is_packed)
+                each.packed = sliced(each.packed, bits, width);
         return {std::move(m), width};
     }
 
-    model packed_model::decode(unsigned bits) const
+    std::vector<unsigned> packed_model::mix(std::span<unsigned const> bits_of_layers, unsigned bits_of_head) const
     {
-        auto const from = sliced(bits);
+        JACKPLANE_EXPECTS(bits_of_layers.size() == sizes.layers, jackplane::shape_error, bits_of_layers.size(),
+                          " widths for ", sizes.layers, " layers");
+        std::vector<unsigned> all(matrices.size(), bits_of_head);
+        for (std::size_t i = 0; i < sizes.layers * matrices_of_layer; ++i)
+            all[i] = bits_of_layers[i / matrices_of_layer];
+        return all;
+    }
+
+    model packed_model::decode(std::span<unsigned const> bits) const
+    {
         model m(sizes);
         std::copy(rest.begin(), rest.end(), m.w.begin() + static_cast<std::ptrdiff_t>(table.tuned_size()));
         for (std::size_t i = 0; i < matrices.size(); ++i)
@@ -89,19 +102,22 @@ namespace llama
             if (!matrices[i].is_packed)
                 std::copy(matrices[i].dense.begin(), matrices[i].dense.end(), out.data);
             else
-                std::visit([&](auto const& a) { dequantize(a.prefix(from.second), out, jackplane::threads{}); },
-                           from.first.matrices[i].packed);
+            {
+                unsigned width = bits[i];
+                jackplane::any_packed const from = sliced(matrices[i].packed, bits[i], width);
+                std::visit([&](auto const& a) { dequantize(a.prefix(width), out, jackplane::threads{}); }, from);
+            }
         }
         return m;
     }
 
-    packed_model::cost packed_model::cost_at(unsigned bits) const
+    packed_model::cost packed_model::cost_at(std::span<unsigned const> bits) const
     {
-        unsigned const kept = std::visit([&](auto const& rule) { return rule.bits_kept(8, bits); }, slice);
         std::size_t bytes = 0, weights = 0, dense = rest.size();
         for (std::size_t i = 0; i < matrices.size(); ++i)
         {
             matrix const& m = matrices[i];
+            unsigned const kept = std::visit([&](auto const& rule) { return rule.bits_kept(8, bits[i]); }, slice);
             dense += m.dense.size();
             weights += m.is_packed ? table.parameters()[i].size() : 0;
             bytes += m.is_packed ? std::visit([&](auto const& a) { return bytes_read(a.prefix(kept)); }, m.packed) : 0;

@@ -3,6 +3,7 @@
 #include <jackplane/pack/any_packed.hpp>
 #include "model.hpp"
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,7 +56,15 @@ namespace llama
         }
 
         // Dense, with every packed matrix decoded at `bits`. Throws width_error.
-        model decode(unsigned bits) const;
+        model decode(unsigned bits) const { return decode(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
+
+        // A width for each matrix (Mix'n'Match): from one for each decoder layer, and one for an lm_head. Throws
+        // shape_error.
+        std::vector<unsigned> mix(std::span<unsigned const> bits_of_layers, unsigned bits_of_head) const;
+        model decode(std::span<unsigned const> bits_of_matrices) const;
+
+        // One matrix of it, and the width to read that at.
+        jackplane::any_packed sliced(jackplane::any_packed const& m, unsigned bits, unsigned& width) const;
 
         struct cost
         {
@@ -63,6 +72,7 @@ namespace llama
             std::size_t packed_bytes;    // what decoding one token reads of them
             std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding
         };
-        cost cost_at(unsigned bits) const;
+        cost cost_at(unsigned bits) const { return cost_at(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
+        cost cost_at(std::span<unsigned const> bits_of_matrices) const;
     };
 }

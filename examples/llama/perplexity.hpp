@@ -33,7 +33,8 @@ namespace llama
         }
     };
 
-    // One line of the table. bits 0: full precision. What was not or cannot be measured is empty.
+    // One line of the table. bits 0: full precision, or a mix that the note names. What was not or cannot be measured
+    // is empty.
     struct row
     {
         unsigned bits = 0;
@@ -61,13 +62,19 @@ namespace llama
         return r;
     }
 
-    inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against)
+    // bits: one for each matrix of the model. width: what the row is called.
+    inline row quantized_row(packed_model const& m, std::span<unsigned const> bits, unsigned width,
+                             scored_text const& text, reference const* against)
     {
-        row r = make_row(bits, evaluate(m.decode(bits), text.cut, against), text);
+        row r = make_row(width, evaluate(m.decode(bits), text.cut, against), text);
         auto const cost = m.cost_at(bits);
         r.effective_bits = cost.effective_bits;
         r.bytes_per_token = cost.bytes_per_token;
         return r;
+    }
+    inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against)
+    {
+        return quantized_row(m, m.mix(std::vector<unsigned>(m.sizes.layers, bits), bits), bits, text, against);
     }
 
     namespace detail
@@ -103,7 +110,10 @@ namespace llama
             megabytes = static_cast<double>(*r.bytes_per_token) / 1e6;
         char line[160];
         std::snprintf(line, sizeof line, "%5s |%9s +- %4s | %9s | %8s | %7s | %11s | %8s | %8s",
-                      (r.bits == 0 ? "fp32" : std::to_string(r.bits) + r.note).c_str(),
+                      (r.bits != 0      ? std::to_string(r.bits) + r.note
+                       : r.note.empty() ? "fp32"
+                                        : r.note)
+                          .c_str(),
                       cell(of(&score::perplexity), "%.3f").c_str(), cell(of(&score::perplexity_stderr), "%.2f").c_str(),
                       cell(r.bits_per_byte, "%.4f").c_str(), cell(divergence, "%.5f").c_str(),
                       cell(agreement, "%.2f").c_str(), cell(r.effective_bits, "%.3f").c_str(),

@@ -2,6 +2,7 @@
 #include "quantize_model.hpp"
 #include "layer_store.hpp"
 #include "layer_tuner.hpp"
+#include "weight_trainer.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
@@ -37,9 +38,12 @@ namespace llama
             };
             switch (s.range)
             {
-            case scheme::symmetric: return with(jackplane::absmax{});
-            case scheme::asymmetric: return with(jackplane::minmax<>{});
-            default: return with(jackplane::full_range{});
+            case scheme::symmetric:
+                return with(jackplane::absmax{});
+            case scheme::asymmetric:
+                return with(jackplane::minmax<>{});
+            default:
+                return with(jackplane::full_range{});
             }
         }
 
@@ -224,6 +228,18 @@ namespace llama
         }
     }
 
+    namespace
+    {
+        // The whole model at once.
+        void train_all(job const& j, std::filesystem::path const& folder, std::vector<width_report>* widths)
+        {
+            model dense = load_model(folder);
+            auto trained = train_weights(dense, j.s, widths, j.tell);
+            for (std::size_t i = 0; i < trained.size(); ++i)
+                j.made(i, std::move(trained[i]), dense.w.data() + j.m.table.parameters()[i].offset, false);
+        }
+    }
+
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
                                 std::vector<tensor_report>* report, jackplane::progress const& tell,
                                 std::vector<width_report>* widths)
@@ -245,7 +261,9 @@ namespace llama
         }
         job const j{s, c, files, m, report, tell};
         parameter_view<float const> const rest(c, nullptr, m.rest.data());
-        if (learns(s.how))
+        if (s.how == method::qat)
+            train_all(j, folder, widths);
+        else if (learns(s.how))
             tune_layers(j, rest, widths);
         else
             quantize_in_stages(j, rest);

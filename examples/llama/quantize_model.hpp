@@ -17,12 +17,13 @@ namespace llama
         gptq,       // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
         signround,  // learned rounding and clipping: each layer shall give what it gives in the dense model
         omniquant,  // learned clipping alone
+        qat,        // the weights themselves learn, all at once, from the cross-entropy of the calibration text
         nested_gptq // gptq coarse to fine: the bits that come below make up for errors, too
     };
     // They make parents of 8 bits whose leading bits are tuned, too.
     constexpr bool learns(method how) noexcept
     {
-        return how == method::signround || how == method::omniquant || how == method::nested_gptq;
+        return how == method::signround || how == method::omniquant || how == method::nested_gptq || how == method::qat;
     }
     constexpr bool calibrates(method how) noexcept { return how == method::gptq || learns(how); }
     enum class scheme
@@ -40,9 +41,10 @@ namespace llama
         std::vector<unsigned> widths{2, 3, 4, 6, 8};
         std::vector<float> lambdas{};
         std::size_t steps = 200, finer_steps = 60; // of the first width, or of all at once; of each further one
-        std::size_t batch = 8;                      // windows a step
-        std::uint64_t seed = 0;                     // of the batches
-        bool suppress_outliers = false;             // see layer_loss
+        std::size_t batch = 8;                     // windows a step
+        float rate = 1e-4f;                        // of qat at first, in units of the weights
+        std::uint64_t seed = 0;                    // of the batches
+        bool suppress_outliers = false;            // see layer_loss
         // signround: not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each
         // reads; and then, if asked, from the codes of GPTQ on, with its scales.
         bool layer_wise = false, from_gptq = false;
@@ -54,8 +56,8 @@ namespace llama
         scheme range = scheme::asymmetric;
         jackplane::group group{64};
         slice_rule slice{};
-        unsigned bits = 8;            // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two
-        bool include_lm_head = false; // an untied one; to the nearest code whatever the method
+        unsigned bits = 8;              // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two
+        bool include_lm_head = false;   // an untied one; to the nearest code whatever the method
         calibration_text calibration{}; // for methods that look at activations
         bool by_activation = false;     // gptq: columns of large inputs first
         bool search_scale = false;      // gptq, signround: scales as mse

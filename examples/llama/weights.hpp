@@ -18,6 +18,8 @@ namespace llama
         std::size_t size() const noexcept { return rows * cols; }
     };
 
+    inline constexpr std::size_t matrices_of_layer = 7; // q k v o gate up down
+
     // Where every parameter lies:
     //     q k v o gate up down of layer 0, of 1, ..., an untied lm_head | embedding, last norm, norms of layer 0, ...
     //     '-------------------- the tuned weights ---------------------'

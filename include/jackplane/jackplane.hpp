@@ -14,6 +14,7 @@
 #include "loss/layer.hpp"        // what a layer loses by quantized weights, from its calibration inputs
 #include "loss/difference.hpp"   // whether a gradient is one
 #include "tune/tune.hpp"         // learned rounding and clipping, for one width or several
+#include "allocate/allocate.hpp" // which width for which layer
 #include "pack/pack.hpp"         // codes -> bit planes, and their prefixes
 #include "pack/any_packed.hpp"   // a packed matrix whose format only a file knows
 #include "recipes.hpp"           // names that people know

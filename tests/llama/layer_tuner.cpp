@@ -2,6 +2,7 @@
 // Learned rounding: the loss of a layer, and whole models that are tuned layer by layer.
 #include "../laws/loss.hpp"
 #include <llama/layer_loss.hpp>
+#include <llama/loss.hpp>
 #include <llama/nested_model.hpp>
 #include <llama/quantize_model.hpp>
 #include "tiny_text.hpp"
@@ -172,6 +173,31 @@ namespace llama
         CHECK(check() < t.off(nearest, 2));
         t.s.by_activation = t.s.search_scale = true;
         check();
+    }
+
+    TEST_CASE("quantization-aware training: the text is better predicted, at one width or at several")
+    {
+        saved_model t;
+        t.s.how = method::qat;
+        t.s.tuning.rate = 1e-3f;
+        t.s.tuning.steps = 40;
+        for (auto const& widths : {std::vector<unsigned>{2}, std::vector<unsigned>{8}, std::vector<unsigned>{2, 4, 8}})
+        {
+            t.s.tuning.widths = widths;
+            std::vector<width_report> report;
+            packed_model const q = quantize_model(t.folder, t.s, nullptr, {}, &report);
+            REQUIRE(report.size() == 1);
+            CHECK(report[0].after < report[0].before);
+            CHECK(q.widths().size() == 8);
+            CHECK(bytes_of(q, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            // what was reported is what is in the file
+            if (widths.size() == 1)
+            {
+                model const read = q.decode(widths[0]);
+                language_model_loss f(t.m, t.s.calibration.tokens, length);
+                CHECK(f(read.tuned()) == doctest::Approx(report[0].after).epsilon(1e-5));
+            }
+        }
     }
 
     TEST_CASE("the same settings, the same bytes: at once, or killed and taken up again")

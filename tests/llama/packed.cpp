@@ -140,6 +140,33 @@ namespace llama
         CHECK_THROWS_AS(static_cast<void>(activation_of("limbs4")), jackplane::value_error);
     }
 
+    TEST_CASE("a width for each layer: every layer as at its own, and so are the costs")
+    {
+        packed_model const m = random_planes(shape_of("tiny"), 7);
+        REQUIRE(m.sizes.layers >= 2);
+        std::vector<unsigned> bits(m.sizes.layers, 8);
+        for (std::size_t i = 0; i < bits.size(); ++i)
+            bits[i] = i % 3 == 0 ? 2 : i % 3 == 1 ? 5 : 8;
+        model const mixed = m.decode(m.mix(bits, 8));
+        std::vector<model> at{m.decode(2), m.decode(5), m.decode(8)};
+        std::size_t wrong = 0, bytes = 0;
+        for (std::size_t i = 0; i < m.matrices.size(); ++i)
+        {
+            parameter const& p = m.table.parameters()[i];
+            std::size_t const layer = i / matrices_of_layer, which = layer < bits.size() ? layer % 3 : 2;
+            wrong += !std::equal(mixed.w.begin() + static_cast<std::ptrdiff_t>(p.offset),
+                                 mixed.w.begin() + static_cast<std::ptrdiff_t>(p.offset + p.size()),
+                                 at[which].w.begin() + static_cast<std::ptrdiff_t>(p.offset));
+            unsigned const width = layer < bits.size() ? bits[layer] : 8;
+            if (m.matrices[i].is_packed)
+                bytes += std::visit([&](auto const& a) { return bytes_read(a.prefix(width)); }, m.matrices[i].packed);
+        }
+        CHECK(wrong == 0);
+        CHECK(m.cost_at(m.mix(bits, 8)).packed_bytes == bytes);
+        CHECK_THROWS_WITH_AS(static_cast<void>(m.mix(std::vector<unsigned>(1, 4), 4)),
+                             doctest::Contains("1 widths for"), jackplane::shape_error);
+    }
+
     TEST_CASE("random planes make a model that decodes as its dense twin does")
     {
         CHECK_THROWS_AS(static_cast<void>(shape_of("70b")), jackplane::value_error);

@@ -65,7 +65,7 @@ store_model(model, config, weights)
 np.save(tokens, np.arange(35, dtype="<u2"))
 
 # usage
-for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"],
+for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"], ["allocate"],
                 ["bench-decode"]):
     if "Usage" not in expect(0, run(*command, "--help")).stdout:
         fail(f"{command} --help shows no usage")
@@ -130,6 +130,45 @@ for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", 
         fail(f"{options}: rows {found}")
     if any(a["effective_bits"] <= b["effective_bits"] for a, b in zip(rows[2:], rows[3:])):
         fail(f"{options}: effective bits do not fall: {[row['effective_bits'] for row in rows]}")
+
+# methods that look at activations: every one makes a file that reads at every width; nothing is left beside it
+calibrated = ["--calibration", tokens, "--seqlen", "8", "--group-size", "8", "--iters", "4", "--finer-iters", "2"]
+for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order", "--bits", "3"],
+                ["--method", "nested-gptq", "--widths", "2,4"], ["--method", "signround"],
+                ["--method", "signround", "--widths", "8,4,2", "--lambda", "0.1,0.1,1"],
+                ["--method", "signround", "--mse", "--suppress-outliers", "--widths", "3", "--no-resume"],
+                ["--method", "signround", "--layer-wise", "--widths", "2,8"],
+                ["--method", "signround", "--layer-wise", "--from-gptq", "--scheme", "full-range"],
+                ["--method", "qat", "--widths", "3"], ["--method", "qat", "--widths", "8,2", "--lambda", "1,1"],
+                ["--method", "omniquant", "--widths", "2", "--scheme", "sym"]):
+    learned = folder / "learned.jack"
+    report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
+                                      *options)).stdout)
+    first = learned.read_bytes()
+    expect(0, run("quantize", model, "-o", learned, "--quiet", *calibrated, *options))
+    if learned.read_bytes() != first:
+        fail(f"{options}: other bytes the second time")
+    if report["peak_bytes"] < 1e6 or (folder / "learned.jack.layers").exists():
+        fail(f"{options}: {report['peak_bytes']} bytes, or layers left behind")
+    expect(0, run("eval", "--model", learned, "--tokens", tokens))
+some = ["quantize", model, "-o", folder / "x.jack", "--method", "signround"]
+expect(2, run(*some))
+expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1"))
+expect(2, run(*some, *calibrated, "--widths", "9"))
+expect(2, run(*some, *calibrated, "--from-gptq"))
+expect(1, run(*some, "--calibration", tokens, "--seqlen", "36", "--quiet"), "35", "36")
+expect(1, run(*some, *calibrated, "--bits", "4", "--quiet"), "8 bits", "4")
+if (folder / "x.jack").exists() or (folder / "x.jack.layers").exists():
+    fail("a refused quantize left something behind")
+
+# a width for each layer
+row = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--bits", "3", "--mix", "3",
+                               "--json")).stdout)["rows"]
+if row[0]["mean_nll"] != row[1]["mean_nll"] or row[1]["bits"] != "mix":
+    fail(f"a mix of one width is another model: {row}")
+expect(1, run("eval", "--model", file, "--tokens", tokens, "--mix", "2,2"), "2 widths for 1 layers")
+expect(1, run("allocate", "--model", file, "--text", model / "config.json"), "tokenizer")
+expect(2, run("allocate", "--model", file))
 
 # a file cut at each width gives the same rows
 rows = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--json")).stdout)["rows"]

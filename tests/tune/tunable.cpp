@@ -52,14 +52,15 @@ namespace
     // Every slope against the central difference of  sum g w^  with what rounding added held fixed, and codes that were
     // clamped held where they are. All in double.
     template <linear_codebook C, class K, slice Slice = truncate_centred>
-    void check_slopes(K clip, scale_of const& scales, unsigned bits = C::bits, Slice rule = {}, float unit = 1)
+    void check_slopes(K clip, scale_of const& scales, unsigned bits = C::bits, Slice rule = {}, float unit = 1,
+                      learns what = learns::offsets)
     {
         constexpr std::size_t rows = 5, cols = 70, columns = 32, groups = 3;
         laws::sample const w = laws::weights(rows, cols, 3), g = laws::weights(rows, cols, 4),
                            v = laws::weights(rows, cols, 6);
-        tunable<C, K, float> m(w.view(), C{}, clip, group{columns}, {.reach = {unit, 0.5f}});
+        tunable<C, K, float> m(w.view(), C{}, clip, group{columns}, {.reach = {unit, 0.5f}, .what = what});
         for (std::size_t i = 0; i < rows * cols; ++i)
-            m.learned().offset[i] = 0.1f * v.data[i];
+            m.learned().offset[i] = what == learns::offsets ? 0.1f * v.data[i] : 0.02f * v.data[i];
         for (std::size_t i = 0; i < rows * groups; ++i)
         {
             m.learned().first[i] = K::initial().first * (0.99f - 0.02f * static_cast<float>(i));
@@ -89,6 +90,12 @@ namespace
                 exact_scale const now = scales(low, high, a0, b0);
                 CHECK(double{to_float(m.result().scales[at])} == doctest::Approx(now.scale).epsilon(1e-5));
                 double const stored_zero = m.result().zero_at(row, left), zero_off = stored_zero - now.zero;
+                auto const position_of = [&](std::size_t i, double scale, double zero, double by)
+                {
+                    double const x = learned.offset[i] + by;
+                    return what == learns::weights ? (w.data[i] + x) / scale + zero
+                                                   : w.data[i] / scale + zero + C::step * unit * x;
+                };
                 // sum of g w^ over the group, offset k moved by `by`
                 auto const value = [&](double a, double b, std::size_t k, double by)
                 {
@@ -98,13 +105,12 @@ namespace
                     for (std::size_t c = left; c < right; ++c)
                     {
                         std::size_t const i = row * cols + c;
-                        double const wanted = w.data[i] / now.scale + stored_zero + C::step * unit * learned.offset[i];
+                        double const wanted = position_of(i, now.scale, stored_zero, 0);
                         double const held = (wanted - C::base) / C::step;
                         code const q = m.result().codes[i];
                         bool const inside = std::nearbyint(held) == q && reading.moves[q];
                         double const frozen = reading.value[q] - wanted; // what rounding and slicing added
-                        double const moved =
-                            w.data[i] / s.scale + zero + C::step * unit * (learned.offset[i] + (c == k ? by : 0));
+                        double const moved = position_of(i, s.scale, zero, c == k ? by : 0);
                         sum += g.data[i] * s.scale * ((inside ? moved + frozen : reading.value[q]) - zero);
                         clamped += !inside && c == k;
                     }
@@ -147,4 +153,16 @@ TEST_CASE("so they are for codes that are read at fewer bits, by any slice")
         check_slopes<uniform<8>>(clip_range<>{}, asymmetric<fraction>(0, 255), bits, extra_precision{}, 64);
         check_slopes<uniform<8>>(clip_range<>{}, asymmetric<fraction>(0, 255), bits, round_clamp{}, 64);
     }
+}
+
+TEST_CASE("and those of weights that learn")
+{
+    auto const check = [](auto book, auto clip, scale_of const& scales, unsigned bits)
+    {
+        using C = decltype(book);
+        check_slopes<C, decltype(clip), truncate_centred>(clip, scales, bits, {}, 1, learns::weights);
+    };
+    check(uniform<4>{}, clip_range<>{}, asymmetric<fraction>(0, 15), 4);
+    check(uniform<2, 8>{}, clip_range<>{}, asymmetric<fraction>(31.5, 31.5 + 192), 2);
+    check(uniform<8>{}, clip_range<full_range>{}, signed_range<fraction>(8), 2);
 }

@@ -104,6 +104,47 @@ TEST_CASE("tuning makes the loss smaller than nearest rounding's, in every schem
     check(uniform<2>{}, adjust_scale<mse_search<full_range>>{});
 }
 
+TEST_CASE("weights that learn go where the loss wants them, and their ranges may go along")
+{
+    problem p;
+    for (bool const follows : {false, true})
+    {
+        tunable<uniform<3>, clip_range<>> m(p.w.view(), {}, {}, group{32},
+                                            {.what = learns::weights, .follows_weights = follows});
+        auto const report = tune(std::span(&m, 1), std::span(&p.loss, 1), one_width(3), cosine{2e-3f, 300}, adam{},
+                                 tune_options{.clip_rate = follows ? 0.0f : 1.0f, .kept = keep::best});
+        CHECK(report.after < 0.7 * report.before);
+        std::vector<float> moved(p.w.data.size());
+        for (std::size_t i = 0; i < moved.size(); ++i)
+            moved[i] = p.w.data[i] + m.learned().offset[i];
+        if (follows) // what quantize makes of the weights as they have become
+        {
+            auto const q =
+                quantize(matrix_view<float const>{moved.data(), 24, 100}, uniform<3>{}, minmax<>{}, group{32});
+            CHECK(q.codes == m.result().codes);
+            CHECK(q.scales == m.result().scales);
+        }
+    }
+}
+
+TEST_CASE("weights may lie in a wider matrix, and there may be none")
+{
+    problem p;
+    std::vector<float> wide(24 * 128, 1e9f);
+    for (std::size_t row = 0; row < 24; ++row)
+        std::copy_n(&p.w.data[row * 100], 100, &wide[row * 128]);
+    tunable<uniform<3>, clip_range<>> one(p.w.view(), {}, {}, group{32}),
+        other(matrix_view<float const>{wide.data(), 24, 100, 128}, {}, {}, group{32});
+    p.tuned(one, one_width(3));
+    p.tuned(other, one_width(3));
+    CHECK(one.result().codes == other.result().codes);
+    CHECK(one.result().scales == other.result().scales);
+
+    tunable<uniform<3>, clip_range<>> none(matrix_view<float const>{nullptr, 0, 100}, {}, {}, group{32});
+    auto nothing = [](std::span<float const> w, std::span<float>) { return static_cast<double>(w.size()); };
+    CHECK(tune(std::span(&none, 1), std::span(&nothing, 1), one_width(3), signround_rate(2)).after == 0);
+}
+
 TEST_CASE("0 steps: nothing is learned, and the report says what there is")
 {
     problem p;

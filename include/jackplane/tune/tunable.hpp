@@ -2,7 +2,7 @@
 #pragma once
 #include <array>
 #include <cmath>
-#include <optional>
+#include <limits>
 #include "../quantize/quantize.hpp"
 #include "../quantize/slice.hpp"
 #include "clipping.hpp"
@@ -27,9 +27,17 @@ namespace jackplane::inline v0
         }
     };
 
+    enum class learns
+    {
+        offsets, // where weights round: v moves their fractional codes
+        weights  // the weights themselves, in their own units (QAT, EfficientQAT): v is added to them
+    };
+
     struct tunable_options
     {
         offset_reach reach{};
+        learns what = learns::offsets; // weights know no reach
+        bool follows_weights = false;  // ranges are those of the weights as they have become (QAT), not of the first
         matrix_view<float const> importance{}; // [1, cols] or [rows, cols], for scales that are searched
         std::string_view name = "weights";     // for errors
     };
@@ -58,8 +66,9 @@ namespace jackplane::inline v0
 
     // A matrix whose rounding and clipping are learned. Each weight becomes
     //     code = clamp(round(coordinate(w / scale + zero) + unit v)),    w^ = scale * (decode(code) - zero)
-    // with v [rows, cols] the learned offsets and scale, zero as K makes them of the learned pair of each group. Slopes
-    // pass straight through the rounding and stop where a code is clamped.
+    // with v [rows, cols] the learned offsets and scale, zero as K makes them of the learned pair of each group; where
+    // weights learn, the code is the one nearest to coordinate((w + v) / scale + zero). Slopes pass straight through
+    // rounding and stop where a code is clamped.
     template <linear_codebook C, clipping<C> K, scale_number S = half>
     class tunable
     {
@@ -118,6 +127,11 @@ namespace jackplane::inline v0
         {
             return m_result.book.coordinate(s.scale == 0 ? s.zero : w / s.scale + s.zero);
         }
+        // What weight i of value w has become.
+        float weight_now(float w, std::size_t i) const noexcept
+        {
+            return m_options.what == learns::weights ? w + m_learned.offset[i] : w;
+        }
         struct cell // of codes that a weight may have
         {
             float low, high;
@@ -140,7 +154,15 @@ namespace jackplane::inline v0
                     body(row, m_result.grid.at(row, left), row * m_w.cols + left, row * m_w.cols + right);
                 }
         }
+        template <class Parallel, class Body>
+        void for_each_group(Parallel& parallel, Body&& body) const
+        {
+            parallel(m_w.rows, [&](std::size_t first, std::size_t end) { for_each_group(first, end, body); });
+        }
+        // w[row * cols + col] is weight (row, col).
+        float const* elements_of(std::size_t row) const noexcept { return m_w.data + row * (m_w.stride - m_w.cols); }
         void make_room(group_grid grid);
+        void start_groups();
 
         matrix_view<float const> m_w;
         K m_clip{};

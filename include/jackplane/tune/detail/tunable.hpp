@@ -25,6 +25,28 @@ namespace jackplane::inline v0
         m_slopes = {std::vector<float>(size()), std::vector<float>(scales), std::vector<float>(scales)};
     }
 
+    // What K needs to know of each group of weights.
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::start_groups()
+    {
+        std::vector<float> weights, matters;
+        auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+        {
+            for (std::size_t i = begin, col = begin - row * m_w.cols; i < end; ++i, ++col)
+            {
+                weights.push_back(weight_now(m_w(row, col), i));
+                if (m_options.importance.data != nullptr)
+                    matters.push_back(detail::importance_of(m_options.importance, row, col, m_options.name));
+            }
+            if (m_result.grid.whole_tensor && end != size()) // more to come
+                return;
+            m_groups[at] = m_clip.start(weights, m_result.book, matters);
+            weights.clear();
+            matters.clear();
+        };
+        for_each_group(std::size_t{0}, m_w.rows, of_group);
+    }
+
     template <linear_codebook C, clipping<C> K, scale_number S>
     tunable<C, K, S>::tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options)
         : m_w(w), m_clip(clip), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
@@ -36,23 +58,7 @@ namespace jackplane::inline v0
                           ", the weights are ", w.rows, " x ", w.cols);
         make_room(group_grid::of(g, w.cols));
         m_groups.resize(m_result.scales.size());
-        std::vector<float> weights, matters;
-        for_each_group(0, w.rows,
-                       [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
-                       {
-                           for (std::size_t i = begin; i < end; ++i)
-                           {
-                               weights.push_back(w(row, i - row * w.cols));
-                               if (importance.data != nullptr)
-                                   matters.push_back(
-                                       detail::importance_of(importance, row, i - row * w.cols, options.name));
-                           }
-                           if (m_result.grid.whole_tensor && end != size()) // more to come
-                               return;
-                           m_groups[at] = m_clip.start(weights, m_result.book, matters);
-                           weights.clear();
-                           matters.clear();
-                       });
+        start_groups();
         round();
     }
 
@@ -78,32 +84,30 @@ namespace jackplane::inline v0
     template <class Parallel>
     void tunable<C, K, S>::round(Parallel parallel)
     {
+        if (m_options.follows_weights && !m_groups.empty())
+            start_groups();
         for (std::size_t i = 0; i < m_groups.size(); ++i)
         {
             parameter_pair const p{m_learned.first[i], m_learned.second[i]};
             detail::store_scale(m_result, i, m_clip.scale(m_groups[i], p, m_result.book), m_options.name);
         }
-        parallel(m_w.rows,
-                 [&](std::size_t first, std::size_t last_row)
-                 {
-                     for_each_group(first, last_row,
-                                    [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
-                                    {
-                                        scale_and_zero const s = scale_at(at);
-                                        float const* const w = m_w.data + row * m_w.stride -
-                                                               row * m_w.cols; // w[i] is element i of the row
-                                        for (std::size_t i = begin; i < end; ++i)
-                                        {
-                                            float const x = offset::moved(coordinate(w[i], s), m_learned.offset[i],
-                                                                          m_options.reach.unit);
-                                            float const free = std::nearbyint(x);
-                                            cell const in = cell_of(i);
-                                            float const q = std::clamp(free, in.low, in.high);
-                                            m_result.codes[i] = static_cast<code>(q);
-                                            m_inside[i] = q == free;
-                                        }
-                                    });
-                 });
+        auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+        {
+            scale_and_zero const s = scale_at(at);
+            float const* const w = elements_of(row);
+            bool const moves_codes = m_options.what == learns::offsets;
+            for (std::size_t i = begin; i < end; ++i)
+            {
+                float const from = coordinate(weight_now(w[i], i), s);
+                float const x = moves_codes ? offset::moved(from, m_learned.offset[i], m_options.reach.unit) : from;
+                float const free = std::nearbyint(x);
+                cell const in = cell_of(i);
+                float const q = std::clamp(free, in.low, in.high);
+                m_result.codes[i] = static_cast<code>(q);
+                m_inside[i] = q == free;
+            }
+        };
+        for_each_group(parallel, of_group);
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
@@ -112,17 +116,13 @@ namespace jackplane::inline v0
     {
         JACKPLANE_EXPECTS(out.size() == size(), shape_error, m_options.name, ": ", size(), " weights into ",
                           out.size());
-        parallel(m_w.rows,
-                 [&](std::size_t first, std::size_t end_row)
-                 {
-                     for_each_group(first, end_row,
-                                    [&](std::size_t, std::size_t at, std::size_t begin, std::size_t end)
-                                    {
-                                        scale_and_zero const s = scale_at(at);
-                                        for (std::size_t i = begin; i < end; ++i)
-                                            out[i] = s.scale * (reading.value[m_result.codes[i]] - s.zero);
-                                    });
-                 });
+        auto const of_group = [&](std::size_t, std::size_t at, std::size_t begin, std::size_t end)
+        {
+            scale_and_zero const s = scale_at(at);
+            for (std::size_t i = begin; i < end; ++i)
+                out[i] = s.scale * (reading.value[m_result.codes[i]] - s.zero);
+        };
+        for_each_group(parallel, of_group);
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
@@ -137,8 +137,9 @@ namespace jackplane::inline v0
             scale_and_zero const s = scale_at(at);
             if (s.scale == 0) // exact zeros, whatever is learned
                 return;
-            float const* const w = m_w.data + row * m_w.stride - row * m_w.cols;
-            float const along_offset = weight * s.scale * C::step * m_options.reach.unit;
+            float const* const w = elements_of(row);
+            float const along_offset =
+                m_options.what == learns::weights ? weight : weight * s.scale * C::step * m_options.reach.unit;
             scale_and_zero slope{0, 0};
             for (std::size_t i = begin; i < end; ++i)
             {
@@ -146,7 +147,7 @@ namespace jackplane::inline v0
                 bool const moves = m_inside[i] != 0 && reading.moves[q];
                 float const slope_of_moving = moves ? g[i] : 0.0f;
                 m_slopes.offset[i] += along_offset * slope_of_moving;
-                slope.scale += g[i] * (reading.value[q] - s.zero) - slope_of_moving * (w[i] / s.scale);
+                slope.scale += g[i] * (reading.value[q] - s.zero) - slope_of_moving * (weight_now(w[i], i) / s.scale);
                 slope.zero += slope_of_moving - g[i];
             }
             if (m_groups.empty())
@@ -158,8 +159,8 @@ namespace jackplane::inline v0
             m_slopes.second[at] += second;
         };
         if (m_result.grid.whole_tensor) // all rows add to one pair
-            return for_each_group(0, m_w.rows, of_group);
-        parallel(m_w.rows, [&](std::size_t first, std::size_t end) { for_each_group(first, end, of_group); });
+            return for_each_group(std::size_t{0}, m_w.rows, of_group);
+        for_each_group(parallel, of_group);
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
@@ -174,8 +175,9 @@ namespace jackplane::inline v0
     void tunable<C, K, S>::limit()
     {
         float const reach = m_options.reach.limit;
-        for (float& v : m_learned.offset)
-            v = std::clamp(v, -reach, reach);
+        if (m_options.what == learns::offsets)
+            for (float& v : m_learned.offset)
+                v = std::clamp(v, -reach, reach);
         for (std::size_t i = 0; i < m_learned.first.size(); ++i)
         {
             auto const [first, second] = K::limit({m_learned.first[i], m_learned.second[i]});
@@ -189,19 +191,19 @@ namespace jackplane::inline v0
     {
         JACKPLANE_EXPECTS(codes.size() == size(), shape_error, m_options.name, ": ", size(), " weights, ", codes.size(),
                           " codes to start from");
-        for_each_group(0, m_w.rows,
-                       [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
-                       {
-                           scale_and_zero const s = scale_at(at);
-                           for (std::size_t i = begin; i < end; ++i)
-                           {
-                               float const from = coordinate(m_w(row, i - row * m_w.cols), s);
-                               float const off = static_cast<float>(codes[i]) - from,
-                                           almost = 0.499f; // of a step, from the middle
-                               float const least = off > almost ? off - almost : off < -almost ? off + almost : 0.0f;
-                               m_learned.offset[i] = least / m_options.reach.unit;
-                           }
-                       });
+        auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
+        {
+            constexpr float almost = 0.499f; // of a step, from the middle of a code
+            scale_and_zero const s = scale_at(at);
+            float const* const w = elements_of(row);
+            for (std::size_t i = begin; i < end; ++i)
+            {
+                float const off = static_cast<float>(codes[i]) - coordinate(w[i], s);
+                float const least = off > almost ? off - almost : off < -almost ? off + almost : 0.0f;
+                m_learned.offset[i] = least / m_options.reach.unit;
+            }
+        };
+        for_each_group(std::size_t{0}, m_w.rows, of_group);
         limit();
         round();
     }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/perplexity.hpp"
+#include "commands.hpp"
+#include "terminal.hpp"
+#include <jackplane/allocate/allocate.hpp>
+#include <nlohmann/json.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cli
+{
+    namespace
+    {
+        // Mix'n'Match: which width each decoder layer of one file should be read at.
+        struct allocate_command
+        {
+            std::string model, text;
+            std::vector<unsigned> widths{2, 3, 4, 8};
+            double average = 3;
+            std::size_t windows = 16;
+            bool json = false, quiet = false;
+
+            void run() const
+            {
+                llama::packed_model const m = llama::load_nested(model);
+                for (unsigned const width : widths)
+                    m.expect_width(width, model);
+                JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
+                auto const words = llama::tokenizer::from_bytes(m.tokenizer, model);
+                auto tokens = words->encode(llama::settings_file::contents(text));
+                tokens.resize(std::min(tokens.size(), windows * m.sizes.context));
+                llama::windows const cut(tokens, m.sizes.context, words->bos());
+
+                // What each layer costs alone, the others at the most bits there are.
+                unsigned const widest = m.widths().back();
+                std::vector<unsigned> bits(m.sizes.layers, widest);
+                double const whole = llama::evaluate(m.decode(widest), cut).mean_nll;
+                std::uint64_t layer = 0; // weights
+                for (std::size_t i = 0; i < llama::matrices_of_layer; ++i)
+                    layer += m.table.parameters()[i].size();
+                std::vector<std::vector<jackplane::allocation_choice>> table(m.sizes.layers);
+                auto const tell = progress_on_stderr(quiet);
+                for (std::size_t i = 0; i < table.size(); ++i)
+                {
+                    for (unsigned const width : widths)
+                    {
+                        bits[i] = width;
+                        double const loss = llama::evaluate(m.decode(m.mix(bits, widest)), cut).mean_nll - whole;
+                        table[i].push_back({layer * width, loss});
+                    }
+                    bits[i] = widest;
+                    if (tell)
+                        tell(llama::text("layer ", i), i + 1, table.size());
+                }
+                auto const budget = static_cast<std::uint64_t>(average * static_cast<double>(layer * m.sizes.layers));
+                report(table, jackplane::allocate(table, budget, model), layer * m.sizes.layers);
+            }
+
+        private:
+            void report(std::vector<std::vector<jackplane::allocation_choice>> const& table,
+                        jackplane::allocation const& best, std::uint64_t weights) const
+            {
+                std::vector<unsigned> mix;
+                for (std::size_t const choice : best.choices)
+                    mix.push_back(widths[choice]);
+                double const bits = static_cast<double>(best.size) / static_cast<double>(weights);
+                if (json)
+                {
+                    nlohmann::ordered_json out{{"mix", mix}, {"bits", bits}, {"expected_loss", best.loss}};
+                    for (auto const& layer : table)
+                    {
+                        nlohmann::ordered_json row;
+                        for (std::size_t i = 0; i < widths.size(); ++i)
+                            row[std::to_string(widths[i])] = layer[i].loss;
+                        out["layers"].push_back(row);
+                    }
+                    std::printf("%s\n", out.dump(2).c_str());
+                    return;
+                }
+                std::printf("nats a token that a layer costs alone\nlayer");
+                for (unsigned const width : widths)
+                    std::printf("  %u bits ", width);
+                std::printf("\n");
+                std::string list;
+                for (std::size_t i = 0; i < table.size(); ++i)
+                {
+                    std::printf("%5zu", i);
+                    for (auto const& choice : table[i])
+                        std::printf(" %8.5f", choice.loss);
+                    std::printf("   -> %u\n", mix[i]);
+                    list += llama::text(i == 0 ? "" : ",", mix[i]);
+                }
+                std::printf("%.3f bits a weight, %.5f nats if losses add up: eval --mix %s\n", bits, best.loss,
+                            list.c_str());
+            }
+        };
+    }
+
+    void add_allocate(CLI::App& app)
+    {
+        auto const c = std::make_shared<allocate_command>();
+        CLI::App* const sub = app.add_subcommand("allocate", "Choose a width for each layer of one file");
+        sub->add_option("--model", c->model, "nested file")->required()->check(CLI::ExistingFile);
+        sub->add_option("--text", c->text, "what losses are measured on; not what is scored afterwards")
+            ->required()
+            ->check(CLI::ExistingFile);
+        sub->add_option("--average", c->average, "bits a weight, scales apart, at most")
+            ->check(CLI::Range(1.0, 8.0))
+            ->capture_default_str();
+        sub->add_option("--widths", c->widths, "to choose from")
+            ->delimiter(',')
+            ->check(CLI::Range(1, 8))
+            ->capture_default_str();
+        sub->add_option("--nsamples", c->windows, "windows of the text")
+            ->check(CLI::Range(1, 1 << 20))
+            ->capture_default_str();
+        sub->add_flag("--json", c->json, "report as JSON");
+        sub->add_flag("--quiet", c->quiet, "no progress");
+        sub->callback([c] { c->run(); });
+    }
+}

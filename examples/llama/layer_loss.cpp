@@ -2,7 +2,6 @@
 #include "layer_loss.hpp"
 #include "backward.hpp"
 #include <algorithm>
-#include <numeric>
 
 namespace llama
 {
@@ -12,6 +11,13 @@ namespace llama
         {
             c.layers = 1;
             return c;
+        }
+        std::size_t windows_of(std::span<float const> input, std::span<float const> target, std::size_t window)
+        {
+            JACKPLANE_EXPECTS(input.size() == target.size() && input.size() % window == 0 && !input.empty(),
+                              jackplane::shape_error, "inputs of ", input.size(), " and outputs of ", target.size(),
+                              " numbers in windows of ", window);
+            return input.size() / window;
         }
     }
 
@@ -24,26 +30,13 @@ namespace llama
           _length(length),
           _window(length * c.hidden),
           _size((c.qkv_width() + c.query_width() + 3 * c.intermediate) * c.hidden),
-          _workers(workers)
+          _batch(_config, windows_of(input, target, _window), length, _size, workers)
     {
-        JACKPLANE_EXPECTS(input.size() == target.size() && input.size() % _window == 0 && !input.empty(),
-                          jackplane::shape_error, "inputs of ", input.size(), " and outputs of ", target.size(),
-                          " numbers in windows of ", _window);
-        for (std::size_t i = 0; i < parts; ++i)
-            _parts.push_back({workspace<float>(_config, 1, length, true), std::vector<float>(_size)});
-        _batch.resize(samples());
-        std::iota(_batch.begin(), _batch.end(), std::size_t{0});
-    }
-
-    void layer_loss::at(std::span<std::size_t const> windows)
-    {
-        for (std::size_t const window : windows)
-            JACKPLANE_EXPECTS(window < samples(), jackplane::shape_error, "window ", window, " of ", samples());
-        _batch.assign(windows.begin(), windows.end());
     }
 
     // Leaves the gradient by the layer's output, times the size of the batch / 2, in the stream of the way back.
-    double layer_loss::of_window(part& p, layer_view<float const> const& w, std::size_t window, bool gradient)
+    double layer_loss::of_window(window_batch::part& p, layer_view<float const> const& w, std::size_t window,
+                                 bool gradient)
     {
         layer_state<float>& s = p.work.state(0);
         std::copy_n(_input.data() + window * _window, _window, s.input.data());
@@ -79,32 +72,9 @@ namespace llama
     {
         JACKPLANE_EXPECTS(w.size() == _size && (g.empty() || g.size() == _size), jackplane::shape_error, w.size(),
                           " weights and ", g.size(), " gradients, the layer has ", _size);
-        layer_view<float const> view = parameter_view<float const>(_config, w.data(), nullptr).layer(0);
-        view.attention_norm = _norms.attention_norm;
-        view.mlp_norm = _norms.mlp_norm;
-        _workers(parts,
-                 [&](std::size_t first, std::size_t end)
-                 {
-                     for (std::size_t i = first; i < end; ++i)
-                     {
-                         part& p = _parts[i];
-                         p.sum = 0;
-                         std::fill(p.gradient.begin(), p.gradient.end(), 0.0f);
-                         for (std::size_t n = _batch.size() * i / parts; n < _batch.size() * (i + 1) / parts; ++n)
-                             p.sum += of_window(p, view, _batch[n], !g.empty());
-                     }
-                 });
-        double sum = 0;
-        for (part const& p : _parts)
-            sum += p.sum;
-        if (!g.empty())
-            _workers(_size,
-                     [&](std::size_t first, std::size_t end)
-                     {
-                         for (std::size_t i = first; i < end; ++i)
-                             g[i] = ((_parts[0].gradient[i] + _parts[1].gradient[i]) +
-                                     (_parts[2].gradient[i] + _parts[3].gradient[i]));
-                     });
+        auto const view = parameter_view<float const>(_config, w.data(), nullptr).layer(0).with_norms_of(_norms);
+        double const sum = _batch.sum(g, [&](window_batch::part& p, std::size_t window)
+                                      { return of_window(p, view, window, !g.empty()); });
         return sum / static_cast<double>(_batch.size() * _window);
     }
 }

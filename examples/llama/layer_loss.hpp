@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/core/team.hpp>
-#include "forward.hpp"
+#include "window_batch.hpp"
 #include <cstddef>
 #include <span>
-#include <vector>
 
 namespace llama
 {
@@ -20,8 +18,8 @@ namespace llama
                    std::span<float const> target, std::size_t length, jackplane::team const& workers);
 
         std::size_t size() const noexcept { return _size; }
-        std::size_t samples() const noexcept { return _input.size() / _window; }
-        void at(std::span<std::size_t const> windows);
+        std::size_t samples() const noexcept { return _batch.samples(); }
+        void at(std::span<std::size_t const> windows) { _batch.ask(windows); }
 
         // Differences among the largest thousandth of a window count as 0: AutoRound's loss below 4 bits.
         void suppress_outliers(bool yes) noexcept { _suppress = yes; }
@@ -29,24 +27,13 @@ namespace llama
         double operator()(std::span<float const> w, std::span<float> g);
 
     private:
-        // The windows of a batch are cut into so many parts, always, and their gradients added in that order: the sum
-        // does not depend on the number of threads.
-        static constexpr std::size_t parts = 4;
-        struct part
-        {
-            workspace<float> work;
-            std::vector<float> gradient;
-            double sum = 0;
-        };
-        double of_window(part& p, layer_view<float const> const& w, std::size_t window, bool gradient);
+        double of_window(window_batch::part& p, layer_view<float const> const& w, std::size_t window, bool gradient);
 
         config _config;
         layer_view<float const> _norms;
         std::span<float const> _input, _target;
         std::size_t _length, _window, _size;
-        jackplane::team _workers;
-        std::vector<std::size_t> _batch;
-        std::vector<part> _parts;
+        window_batch _batch;
         bool _suppress = false;
     };
 }

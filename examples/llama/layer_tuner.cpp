@@ -133,11 +133,15 @@ namespace llama
                 std::visit([&](auto const& a) { dequantize(a.prefix(_settings.tuning.widths[n]), out, _workers); },
                            tuned[i]);
             }
-            auto view = parameter_view<float const>(_config, nullptr, nullptr).layer(0, decoded.data());
-            view.attention_norm = w.attention_norm;
-            view.mlp_norm = w.mlp_norm;
-            _streams[n].advance(view, _workers);
+            _streams[n].advance(view_of(decoded, w), _workers);
         }
+    }
+
+    // A layer of other weights, in one array, with the norms of w.
+    layer_view<float const> layer_tuner::view_of(std::vector<float> const& weights,
+                                                 layer_view<float const> const& w) const
+    {
+        return parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data()).with_norms_of(w);
     }
 
     // rate(steps) is the schedule of so many steps.
@@ -208,13 +212,6 @@ namespace llama
         options.kept = jackplane::keep::best;
         for (unsigned const bits : t.widths)
             losses.push_back({bits, 0, 0});
-        auto const view_of = [&](std::vector<float> const& weights)
-        {
-            auto view = parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data());
-            view.attention_norm = w.attention_norm;
-            view.mlp_norm = w.mlp_norm;
-            return view;
-        };
         auto const one_matrix =
             [&]<unsigned Bits>(std::size_t i, std::size_t n, jackplane::feedback const& order, auto& loss)
         {
@@ -265,7 +262,7 @@ namespace llama
         for (layer_stage const& stage : layer_stages)
             for (std::size_t n = 0; n < t.widths.size(); ++n)
             {
-                auto const view = view_of(now[n]);
+                auto const view = view_of(now[n], w);
                 auto const gram = _streams[n].gram(view, stage.input, _workers);
                 auto const drift =
                     learns ? _streams[n].drift(view, stage.input, _dense, w, _workers) : std::vector<float>{};

@@ -3,6 +3,7 @@
 #include "layer_store.hpp"
 #include "layer_tuner.hpp"
 #include "weight_trainer.hpp"
+#include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
@@ -36,15 +37,7 @@ namespace llama
                     return s.search_scale ? run(jackplane::mse_search{policy}, *order) : run(policy, *order);
                 return s.how == method::mse ? run(jackplane::mse_search{policy}, alone) : run(policy, alone);
             };
-            switch (s.range)
-            {
-            case scheme::symmetric:
-                return with(jackplane::absmax{});
-            case scheme::asymmetric:
-                return with(jackplane::minmax<>{});
-            default:
-                return with(jackplane::full_range{});
-            }
+            return with_scheme<jackplane::absmax>(s.range, with);
         }
 
         // w becomes what is left of it; returns |w^ - w| / |w|.
@@ -200,8 +193,6 @@ namespace llama
         // Methods that learn: a whole layer at once.
         void tune_layers(job const& j, parameter_view<float const> const& rest, std::vector<width_report>* widths)
         {
-            JACKPLANE_EXPECTS(j.s.bits == 8, jackplane::width_error, "learned rounding makes parents of 8 bits, not ",
-                              j.s.bits);
             layer_tuner tuner(j.c, j.m.rest.data(), j.s);
             layer_store const store(j.s.resume);
             run_origin origin(j.c, j.s, j.m.rest);
@@ -226,10 +217,7 @@ namespace llama
                            w.data() + (parts[i].offset - parts[0].offset), false);
             }
         }
-    }
 
-    namespace
-    {
         // The whole model at once.
         void train_all(job const& j, std::filesystem::path const& folder, std::vector<width_report>* widths)
         {
@@ -249,6 +237,8 @@ namespace llama
         check_tensors(files, c);
         JACKPLANE_EXPECTS(!calibrates(s.how) || !s.calibration.tokens.empty(), jackplane::value_error,
                           "a method that looks at activations needs a calibration text");
+        JACKPLANE_EXPECTS(!learns(s.how) || s.bits == 8, jackplane::width_error,
+                          "learned rounding makes parents of 8 bits, not ", s.bits);
         packed_model m(c);
         m.slice = s.slice;
         auto const& all = m.table.parameters();

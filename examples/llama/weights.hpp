@@ -78,6 +78,14 @@ namespace llama
         T* down;           // [hidden, intermediate]
         T* attention_norm; // [hidden]
         T* mlp_norm;       // [hidden]
+
+        layer_view with_norms_of(layer_view const& other) const noexcept
+        {
+            layer_view v = *this;
+            v.attention_norm = other.attention_norm;
+            v.mlp_norm = other.mlp_norm;
+            return v;
+        }
     };
 
     // What stands before and behind the layers.

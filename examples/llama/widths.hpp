@@ -31,14 +31,14 @@ namespace llama
         (std::make_integer_sequence<unsigned, 8>{});
     }
 
-    // body(scale policy)
-    template <class Body>
+    // body(scale policy); Symmetric: what symmetric means
+    template <class Symmetric = jackplane::gptq_symmetric, class Body>
     auto with_scheme(scheme range, Body&& body)
     {
         switch (range)
         {
         case scheme::symmetric:
-            return body(jackplane::gptq_symmetric{});
+            return body(Symmetric{});
         case scheme::asymmetric:
             return body(jackplane::minmax<>{});
         default:

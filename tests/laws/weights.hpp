@@ -82,6 +82,19 @@ namespace laws
         return gram;
     }
 
+    // tr((W - W^) H (W - W^)^T): the squared error of the product over the tokens of the Gram matrix
+    template <class Q>
+    double output_error(sample const& w, Q const& q, sample const& gram)
+    {
+        double sum = 0;
+        for (std::size_t r = 0; r < w.rows; ++r)
+            for (std::size_t a = 0; a < w.cols; ++a)
+                for (std::size_t b = 0; b < w.cols; ++b)
+                    sum += (double{w.data[r * w.cols + a]} - q.at(r, a)) * gram.data[a * w.cols + b] *
+                           (double{w.data[r * w.cols + b]} - q.at(r, b));
+        return sum;
+    }
+
     inline constexpr std::array<std::size_t, 18> ragged{1,  2,  3,  5,  7,  8,   15,  16,  17,
                                                         31, 33, 63, 64, 65, 127, 129, 255, 1023};
     struct shape

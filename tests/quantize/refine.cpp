@@ -7,20 +7,6 @@
 #include <vector>
 using namespace jackplane;
 
-namespace
-{
-    double output_error(laws::sample const& w, auto const& q, laws::sample const& gram)
-    {
-        double sum = 0;
-        for (std::size_t r = 0; r < w.rows; ++r)
-            for (std::size_t a = 0; a < w.cols; ++a)
-                for (std::size_t b = 0; b < w.cols; ++b)
-                    sum += (double{w.data[r * w.cols + a]} - q.at(r, a)) * gram.data[a * w.cols + b] *
-                           (double{w.data[r * w.cols + b]} - q.at(r, b));
-        return sum;
-    }
-}
-
 TEST_CASE("finer codes are the nearest of the cell, and the prefix and the scales stay")
 {
     for (auto const [rows, cols] : laws::ragged_shapes)
@@ -56,7 +42,7 @@ TEST_CASE("with feedback the bits that come below make up for errors")
         auto const two = quantize(w.view(), uniform<2, 8>{}, minmax<>{}, group{64}, nearest{}, order);
         auto const nearest_inside = refine(w.view(), uniform<4, 8>{}, leading(two));
         auto const fed_back = refine(w.view(), uniform<4, 8>{}, leading(two), order);
-        CHECK(output_error(w, fed_back, gram) < 0.5 * output_error(w, nearest_inside, gram));
+        CHECK(laws::output_error(w, fed_back, gram) < 0.5 * laws::output_error(w, nearest_inside, gram));
         CHECK(fed_back.codes == refine(w.view(), uniform<4, 8>{}, leading(two), order, "w", threads{3}).codes);
     }
 }

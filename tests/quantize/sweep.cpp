@@ -7,19 +7,6 @@ using namespace jackplane;
 
 namespace
 {
-    // tr((W - W^) H (W - W^)^T): the squared error of the product over the tokens of the Gram matrix
-    template <class Q>
-    double output_error(laws::sample const& w, Q const& q, laws::sample const& gram)
-    {
-        double sum = 0;
-        for (std::size_t r = 0; r < w.rows; ++r)
-            for (std::size_t a = 0; a < w.cols; ++a)
-                for (std::size_t b = 0; b < w.cols; ++b)
-                    sum += (double{w.data[r * w.cols + a]} - q.at(r, a)) * gram.data[a * w.cols + b] *
-                           (double{w.data[r * w.cols + b]} - q.at(r, b));
-        return sum;
-    }
-
     // GPTQ as its paper has it: the inverse of the damped matrix, its upper Cholesky factor, and every weight to the
     // right updated after each column. One row, its scales given; in long double.
     std::vector<code> gptq(std::vector<long double> w, laws::sample const& gram, std::vector<std::size_t> const& order,
@@ -145,9 +132,9 @@ TEST_CASE("feedback makes the product better, though each weight is worse")
     auto const check = [&](auto book, auto policy, group g)
     {
         feedback const order(gram.view()), first(gram.view(), {.by_activation = true});
-        double const alone = output_error(w, quantize(w.view(), book, policy, g), gram);
-        CHECK(output_error(w, quantize(w.view(), book, policy, g, nearest{}, order), gram) < 0.5 * alone);
-        CHECK(output_error(w, quantize(w.view(), book, policy, g, nearest{}, first), gram) < 0.5 * alone);
+        double const alone = laws::output_error(w, quantize(w.view(), book, policy, g), gram);
+        CHECK(laws::output_error(w, quantize(w.view(), book, policy, g, nearest{}, order), gram) < 0.5 * alone);
+        CHECK(laws::output_error(w, quantize(w.view(), book, policy, g, nearest{}, first), gram) < 0.5 * alone);
     };
     check(uniform<2>{}, minmax<>{}, group{64});
     check(uniform<4>{}, minmax<real_zero>{}, group{32});

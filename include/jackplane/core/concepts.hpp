@@ -55,7 +55,7 @@ namespace jackplane::inline v0
     {
         std::size_t row, col;
     };
-    // fractional code -> whole one, as a float.                                  nearest, stochastic, offset
+    // fractional code -> whole one, as a float.                          nearest, stochastic, offset, within
     template <class R>
     concept rounding = requires(R const& r, float coordinate, position at) {
         { r(coordinate, at) } -> std::same_as<float>;

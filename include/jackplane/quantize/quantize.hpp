@@ -38,6 +38,15 @@ namespace jackplane::inline v0
             return x;
         }
 
+        inline void expect_importance(matrix_view<float const> importance, std::size_t rows, std::size_t cols,
+                                      std::string_view name)
+        {
+            JACKPLANE_EXPECTS(importance.data == nullptr ||
+                                  (importance.cols == cols && (importance.rows == 1 || importance.rows == rows)),
+                              shape_error, name, ": importance is ", importance.rows, " x ", importance.cols,
+                              ", the weights are ", rows, " x ", cols);
+        }
+
         inline float importance_of(matrix_view<float const> importance, std::size_t row, std::size_t col,
                                    std::string_view name)
         {
@@ -113,10 +122,7 @@ namespace jackplane::inline v0
                                                     W const& order, quantize_options options, Parallel parallel)
     {
         auto const& importance = options.importance;
-        JACKPLANE_EXPECTS(importance.data == nullptr || (importance.cols == w.cols &&
-                                                         (importance.rows == 1 || importance.rows == w.rows)),
-                          shape_error, options.name, ": importance is ", importance.rows, " x ", importance.cols,
-                          ", the weights are ", w.rows, " x ", w.cols);
+        detail::expect_importance(importance, w.rows, w.cols, options.name);
         order.expect_columns(w.cols, options.name);
         group_grid const grid = group_grid::of(g, w.cols);
         quantized<C, S, typename P::zero_type> q{book, w.rows, w.cols, grid,

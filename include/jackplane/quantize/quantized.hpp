@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <string_view>
 #include "codebook.hpp"
 #include "group.hpp"
 
@@ -41,6 +42,16 @@ namespace jackplane::inline v0
         aligned_vector<code> codes; // [rows, cols], each below 2^bits
         aligned_vector<S> scales;
         aligned_vector<Z> zeros;
+
+        // Throws width_error, shape_error unless finer codes of a matrix [rows, cols] can be chosen inside of them.
+        void expect_inside(unsigned finer_bits, std::size_t rows, std::size_t cols, std::string_view name) const
+        {
+            JACKPLANE_EXPECTS(bits < finer_bits, width_error, name, ": codes of ", finer_bits, " bits inside codes of ",
+                              bits);
+            JACKPLANE_EXPECTS(codes.size() == rows * cols && scales.size() == grid.scales(rows), shape_error, name,
+                              ": ", rows, " x ", cols, ", but ", codes.size(), " leading codes and ", scales.size(),
+                              " scales");
+        }
     };
     template <linear_codebook C, scale_number S, zero_number Z>
     leading_bits<S, Z> leading(quantized<C, S, Z> const& q)

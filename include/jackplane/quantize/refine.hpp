@@ -12,40 +12,29 @@ namespace jackplane::inline v0
     //     auto four = refine(w, uniform<4, 8>{}, leading(two), feedback(gram));
     // Throws value_error at NaN or Inf (tensor, row, column), shape_error and width_error where the two do not fit.
     template <linear_codebook C, scale_number S, zero_number Z, class T, sweep W = independent, class Parallel = serial>
-        requires element<std::remove_const_t<T>> quantized<C, S, Z>
-        refine(matrix_view<T> w, C book, leading_bits<S, Z> coarse, W const& order = {},
-               std::string_view name = "weights", Parallel parallel = {})
+        requires element<std::remove_const_t<T>>
+    quantized<C, S, Z> refine(matrix_view<T> w, C book, leading_bits<S, Z> coarse, W const& order = {},
+                              std::string_view name = "weights", Parallel parallel = {})
+    {
+        coarse.expect_inside(C::bits, w.rows, w.cols, name);
+        order.expect_columns(w.cols, name);
+        quantized<C, S, Z> q{book, w.rows, w.cols, coarse.grid, aligned_vector<code>(coarse.codes.size()),
+                             std::move(coarse.scales), std::move(coarse.zeros)};
+        within<> const rounded{{coarse.codes.data(), w.rows, w.cols}, C::bits - coarse.bits};
+        auto const of_rows = [&](std::size_t first, std::size_t last)
         {
-            JACKPLANE_EXPECTS(coarse.bits < C::bits, width_error, name, ": codes of ", C::bits,
-                              " bits inside codes of ", coarse.bits);
-            JACKPLANE_EXPECTS(coarse.codes.size() == w.rows * w.cols &&
-                                  coarse.scales.size() == coarse.grid.scales(w.rows),
-                              shape_error, name, ": ", w.rows, " x ", w.cols, ", but ", coarse.codes.size(),
-                              " leading codes and ", coarse.scales.size(), " scales");
-            order.expect_columns(w.cols, name);
-            quantized<C, S, Z> q{book,
-                                 w.rows,
-                                 w.cols,
-                                 coarse.grid,
-                                 aligned_vector<code>(coarse.codes.size()),
-                                 std::move(coarse.scales),
-                                 std::move(coarse.zeros)};
-            within<> const rounded{{coarse.codes.data(), w.rows, w.cols}, C::bits - coarse.bits};
-            parallel(w.rows,
-                     [&](std::size_t first, std::size_t last)
-                     {
-                         aligned_vector<float> weights;
-                         for (std::size_t row = first; row < last; ++row)
-                             detail::quantize_row(w, q, rounded, order, row,
-                                                  [&](std::size_t left, std::size_t right, auto&& line)
-                                                  {
-                                                      weights.clear();
-                                                      for (std::size_t col = left; col < right; ++col)
-                                                          weights.push_back(detail::finite_weight(w, row, col, name));
-                                                      if (!order.scales_first()) // what the group owes is summed once
-                                                          line.reach(left, weights);
-                                                  });
-                     });
-            return q;
-        }
+            aligned_vector<float> weights;
+            for (std::size_t row = first; row < last; ++row)
+                detail::quantize_row(w, q, rounded, order, row, [&](std::size_t left, std::size_t right, auto&& line)
+                {
+                    weights.clear();
+                    for (std::size_t col = left; col < right; ++col)
+                        weights.push_back(detail::finite_weight(w, row, col, name));
+                    if (!order.scales_first()) // what the group owes is summed once
+                        line.reach(left, weights);
+                });
+        };
+        parallel(w.rows, of_rows);
+        return q;
+    }
 }

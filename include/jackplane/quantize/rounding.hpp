@@ -56,6 +56,18 @@ namespace jackplane::inline v0
         static constexpr float moved(float coordinate, float by, float unit) noexcept { return coordinate + by * unit; }
     };
 
+    // The finer codes that share the leading bits of a coarse one.
+    struct code_cell
+    {
+        float low, high;
+
+        static constexpr code_cell below(code leading, unsigned finer_bits) noexcept
+        {
+            unsigned const first = static_cast<unsigned>(leading) << finer_bits;
+            return {static_cast<float>(first), static_cast<float>(first + (1u << finer_bits) - 1)};
+        }
+    };
+
     // What another rounding gives, moved into a cell: to the nearest code that has the leading bits of a coarse one.
     template <rounding Base = nearest>
     struct within
@@ -66,9 +78,8 @@ namespace jackplane::inline v0
 
         float operator()(float coordinate, position at) const noexcept
         {
-            unsigned const low = static_cast<unsigned>(coarse(at.row, at.col)) << finer_bits;
-            return std::clamp(base(coordinate, at), static_cast<float>(low),
-                              static_cast<float>(low + (1u << finer_bits) - 1));
+            code_cell const in = code_cell::below(coarse(at.row, at.col), finer_bits);
+            return std::clamp(base(coordinate, at), in.low, in.high);
         }
     };
     static_assert(rounding<nearest> && rounding<stochastic> && rounding<offset> && rounding<within<>>);

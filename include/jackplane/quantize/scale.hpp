@@ -8,6 +8,21 @@
 // How a group of weights gets its scale and zero. A group of zeros gets scale 0: exact zeros at every width.
 namespace jackplane::inline v0
 {
+    struct value_range // of a group, with 0 in it
+    {
+        float low = 0, high = 0;
+
+        static value_range of(std::span<float const> group) noexcept
+        {
+            value_range r;
+            for (float const w : group)
+                r.low = std::min(r.low, w), r.high = std::max(r.high, w);
+            return r;
+        }
+        float largest() const noexcept { return std::max(high, -low); } // magnitude; +0 for zeros
+        float extreme() const noexcept { return high < -low ? low : high; }
+    };
+
     // Symmetric: the largest magnitude lands on the nearer end of the codebook, so nothing is clipped.
     struct absmax
     {
@@ -17,10 +32,7 @@ namespace jackplane::inline v0
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
-            float largest = 0;
-            for (float const w : group)
-                largest = std::max(largest, std::abs(w));
-            return {largest / reach(book), C::centre};
+            return {value_range::of(group).largest() / reach(book), C::centre};
         }
     };
 
@@ -34,10 +46,7 @@ namespace jackplane::inline v0
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
-            float lowest = 0, highest = 0;
-            for (float const w : group)
-                lowest = std::min(lowest, w), highest = std::max(highest, w);
-            float const extreme = highest < -lowest ? lowest : highest;
+            float const extreme = value_range::of(group).extreme();
             return {extreme == 0 ? 0.0f : extreme / (book.decode(0) - C::centre), C::centre};
         }
     };
@@ -52,10 +61,7 @@ namespace jackplane::inline v0
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
-            float largest = 0;
-            for (float const w : group)
-                largest = std::max(largest, std::abs(w));
-            return {largest / ((book.decode(C::size - 1) - book.decode(0)) / 2), C::centre};
+            return {value_range::of(group).largest() / ((book.decode(C::size - 1) - book.decode(0)) / 2), C::centre};
         }
     };
 
@@ -75,9 +81,7 @@ namespace jackplane::inline v0
         {
             static_assert(linear_codebook<C> || std::same_as<Z, real_zero>,
                           "an integer zero is a whole code, which only a linear codebook has: use minmax<real_zero>");
-            float lowest = 0, highest = 0;
-            for (float const w : group)
-                lowest = std::min(lowest, w), highest = std::max(highest, w);
+            auto const [lowest, highest] = value_range::of(group);
             float const first = book.decode(0), range = book.decode(C::size - 1) - first;
             // In double: highest - lowest may overflow; no compiler can fuse a subtraction followed by nothing
             // but a division.

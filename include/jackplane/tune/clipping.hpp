@@ -8,11 +8,6 @@
 // scale and zero. Rounding (of a zero to its integer, of both to their storage) is passed straight through.
 namespace jackplane::inline v0
 {
-    struct value_range // of a group, with 0 in it
-    {
-        float low, high;
-    };
-
     // The slopes along both ends of a range that a scale policy is given. minmax: s = (high - low) / codes, z = first -
     // low / s.
     template <zero_number Z, codebook C>
@@ -70,10 +65,7 @@ namespace jackplane::inline v0
         template <codebook C>
         group_type start(std::span<float const> group, C const&, std::span<float const> = {}) const noexcept
         {
-            value_range r{0, 0};
-            for (float const w : group)
-                r = {std::min(r.low, w), std::max(r.high, w)};
-            return r;
+            return value_range::of(group);
         }
         static constexpr parameter_pair initial() noexcept { return {Part::initial, Part::initial}; }
         template <codebook C>

@@ -132,16 +132,10 @@ namespace jackplane::inline v0
         {
             return m_options.what == learns::weights ? w + m_learned.offset[i] : w;
         }
-        struct cell // of codes that a weight may have
+        code_cell cell_of(std::size_t i) const noexcept // the codes that weight i may have
         {
-            float low, high;
-        };
-        cell cell_of(std::size_t i) const noexcept
-        {
-            if (m_coarse.empty())
-                return {0, static_cast<float>(C::size - 1)};
-            auto const low = static_cast<unsigned>(m_coarse[i]) << m_finer_bits;
-            return {static_cast<float>(low), static_cast<float>(low + (1u << m_finer_bits) - 1)};
+            return m_coarse.empty() ? code_cell{0, static_cast<float>(C::size - 1)}
+                                    : code_cell::below(m_coarse[i], m_finer_bits);
         }
         // body(row, scale index, first element, end) of every group in the rows [first, end)
         template <class Body>

@@ -51,11 +51,7 @@ namespace jackplane::inline v0
     tunable<C, K, S>::tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options)
         : m_w(w), m_clip(clip), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
     {
-        auto const& importance = options.importance;
-        JACKPLANE_EXPECTS(importance.data == nullptr ||
-                              (importance.cols == w.cols && (importance.rows == 1 || importance.rows == w.rows)),
-                          shape_error, options.name, ": importance is ", importance.rows, " x ", importance.cols,
-                          ", the weights are ", w.rows, " x ", w.cols);
+        detail::expect_importance(options.importance, w.rows, w.cols, options.name);
         make_room(group_grid::of(g, w.cols));
         m_groups.resize(m_result.scales.size());
         start_groups();
@@ -67,12 +63,8 @@ namespace jackplane::inline v0
                               tunable_options options)
         : m_w(w), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
     {
-        JACKPLANE_EXPECTS(coarse.bits < C::bits, width_error, options.name, ": codes of ", C::bits,
-                          " bits inside codes of ", coarse.bits);
+        coarse.expect_inside(C::bits, w.rows, w.cols, options.name);
         make_room(coarse.grid);
-        JACKPLANE_EXPECTS(coarse.codes.size() == size() && coarse.scales.size() == m_result.scales.size(), shape_error,
-                          options.name, ": ", w.rows, " x ", w.cols, ", but ", coarse.codes.size(),
-                          " leading codes and ", coarse.scales.size(), " scales");
         m_coarse = std::move(coarse.codes);
         m_finer_bits = C::bits - coarse.bits;
         m_result.scales = std::move(coarse.scales);
@@ -101,7 +93,7 @@ namespace jackplane::inline v0
                 float const from = coordinate(weight_now(w[i], i), s);
                 float const x = moves_codes ? offset::moved(from, m_learned.offset[i], m_options.reach.unit) : from;
                 float const free = std::nearbyint(x);
-                cell const in = cell_of(i);
+                code_cell const in = cell_of(i);
                 float const q = std::clamp(free, in.low, in.high);
                 m_result.codes[i] = static_cast<code>(q);
                 m_inside[i] = q == free;

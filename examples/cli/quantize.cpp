@@ -36,6 +36,9 @@ namespace cli
             std::vector<unsigned> widths;
             std::vector<float> lambdas;
             bool json = false, quiet = false, no_resume = false;
+            CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *nsamples = nullptr,
+                        *rate = nullptr;
+            std::string preset;
             std::vector<llama::width_report> tuned;
 
             void run()
@@ -45,10 +48,13 @@ namespace cli
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = llama::slice_of(slice);
                 settings.include_lm_head = !include.empty();
-                if (llama::calibrates(settings.how))
-                    settings.calibration = read_calibration();
                 settings.tuning.seed = seed;
+                if (settings.how == llama::method::efficientqat && scale_iters->empty())
+                    settings.tuning.scale_steps = 60; // its second phase
                 read_widths();
+                read_preset();
+                if (looks_at_text())
+                    settings.calibration = read_calibration();
                 std::filesystem::path const kept = output + ".layers";
                 settings.resume = llama::learns(settings.how) && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
@@ -58,6 +64,32 @@ namespace cli
                 if (!settings.resume.empty())
                     std::filesystem::remove_all(kept);
                 report(m, tensors, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+            }
+
+            bool looks_at_text() const
+            {
+                return llama::calibrates(settings.how) || settings.tuning.scale_steps > 0 || settings.balance;
+            }
+
+            // AutoRound's (its documentation): what is not asked for by an option of its own.
+            void read_preset()
+            {
+                if (preset.empty())
+                    return;
+                struct effort
+                {
+                    std::size_t steps, finer_steps, samples;
+                    float rate; // 0: 1 / steps
+                };
+                bool const narrow = settings.tuning.widths.front() <= 3;
+                effort const asked = preset == "light"  ? effort{50, 15, 128, 5e-3f}
+                                     : preset == "best" ? effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f}
+                                                        : effort{200, 60, 128, 0};
+                auto& t = settings.tuning;
+                t.steps = iters->empty() ? asked.steps : t.steps;
+                t.finer_steps = finer_iters->empty() ? asked.finer_steps : t.finer_steps;
+                t.rate = rate->empty() ? asked.rate : t.rate;
+                samples = nsamples->empty() ? asked.samples : samples;
             }
 
             // Both lists by width, narrowest first.
@@ -116,7 +148,8 @@ namespace cli
                     out["effective_bits"] = m.cost_at(settings.bits).effective_bits;
                     out["peak_bytes"] = peak_memory();
                     for (auto const& t : tuned)
-                        out["losses"].push_back({{"bits", t.bits}, {"before", t.before}, {"after", t.after}});
+                        out["losses"].push_back(
+                            {{"bits", t.bits}, {"before", t.before}, {"after", t.after}, {"steps", t.steps}});
                     out["tensors"] = nlohmann::ordered_json::array();
                     for (auto const& t : tensors)
                         out["tensors"].push_back(
@@ -145,32 +178,39 @@ namespace cli
         CLI::Option* const how =
             sub->add_option(
                    "--method", c->settings.how,
-                   "rtn: round to nearest; mse: search the scale of least error; gptq: each weight makes up for "
-                   "the errors before it; signround: rounding and clipping are learned, layer by layer; omniquant: "
-                   "clipping alone; qat: the weights learn; nested-gptq: gptq at --widths, coarse to fine")
+                   "rtn: round to nearest; mse: search the scale of least error; awq: columns of large inputs scaled "
+                   "up first; gptq: each weight makes up for the errors before it; matgptq: so for several --widths; "
+                   "nested-gptq: gptq at --widths, coarse to fine; signround: rounding and clipping are learned, layer "
+                   "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once")
                 ->transform(CLI::CheckedTransformer(
                     std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
                                                          {"mse", llama::method::mse},
                                                          {"gptq", llama::method::gptq},
                                                          {"signround", llama::method::signround},
                                                          {"omniquant", llama::method::omniquant},
+                                                         {"awq", llama::method::awq},
+                                                         {"matgptq", llama::method::matgptq},
+                                                         {"efficientqat", llama::method::efficientqat},
                                                          {"qat", llama::method::qat},
                                                          {"nested-gptq", llama::method::nested_gptq}}));
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
             ->capture_default_str();
         sub->add_option("--calibration", c->calibration,
-                        "for gptq, signround, omniquant: a text file, or a .npy file of tokens")
+                        "for all methods but rtn and mse: a text file, or a .npy file of tokens")
             ->check(CLI::ExistingFile)
             ->needs(how);
-        sub->add_option("--nsamples", c->samples, "windows of the calibration text")
-            ->check(CLI::Range(1, 1 << 20))
-            ->capture_default_str();
+        c->nsamples = sub->add_option("--nsamples", c->samples, "windows of the calibration text")
+                          ->check(CLI::Range(1, 1 << 20))
+                          ->capture_default_str();
         sub->add_option("--seqlen", c->length, "tokens of one window; default: the model's context")
             ->check(CLI::Range(2, 1 << 20));
         sub->add_option("--seed", c->seed, "which windows are drawn, and in which order they are learned from")
             ->capture_default_str();
-        sub->add_flag("--mse", c->settings.search_scale, "gptq, signround: search the scales as method mse does");
+        sub->add_flag("--mse", c->settings.search_scale,
+                      "gptq, matgptq, nested-gptq, signround: search the scales as method mse does");
+        sub->add_flag("--balance", c->settings.balance,
+                      "columns of large inputs scaled up before the method, as awq does");
         sub->add_flag("--act-order", c->settings.by_activation, "gptq: columns of large inputs first");
         sub->add_option(
                "--widths", c->widths,
@@ -180,12 +220,18 @@ namespace cli
         sub->add_option("--lambda", c->lambdas, "learned: all widths at once, with these weights of their losses")
             ->delimiter(',')
             ->check(CLI::Range(0.0, 1e6));
-        sub->add_option("--iters", c->settings.tuning.steps, "learned: steps of the first width, or of all at once")
-            ->check(CLI::Range(0, 1000000))
-            ->capture_default_str();
-        sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
-            ->check(CLI::Range(0, 1000000))
-            ->capture_default_str();
+        sub->add_option(
+               "--preset", c->preset,
+               "signround: light, default or best: --iters, --finer-iters, --nsamples and --lr, where not given")
+            ->check(CLI::IsMember({"light", "default", "best"}));
+        c->iters =
+            sub->add_option("--iters", c->settings.tuning.steps, "learned: steps of the first width, or of all at once")
+                ->check(CLI::Range(0, 1000000))
+                ->capture_default_str();
+        c->finer_iters =
+            sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
+                ->check(CLI::Range(0, 1000000))
+                ->capture_default_str();
         sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
                       "learned: the largest thousandth of the differences does not count");
         CLI::Option* const by_layer =
@@ -193,8 +239,20 @@ namespace cli
                           "signround: matrix after matrix, from the Gram matrices of their inputs; no backward pass");
         sub->add_flag("--from-gptq", c->settings.tuning.from_gptq, "layer-wise: from the codes of GPTQ on")
             ->needs(by_layer);
-        sub->add_option("--lr", c->settings.tuning.rate, "qat: rate at first, in units of the weights")
-            ->check(CLI::Range(0.0, 1.0))
+        c->rate = sub->add_option("--lr", c->settings.tuning.rate,
+                                  "learned: rate at first; default: 1/iters in steps of the codes (signround), 0.01 in "
+                                  "logits (omniquant), 3e-4 (qat) or 1e-3 (efficientqat) in units of the weights")
+                      ->check(CLI::PositiveNumber);
+        c->scale_iters =
+            sub->add_option(
+                   "--scale-iters", c->settings.tuning.scale_steps,
+                   "after the method, scales learn end to end, so many steps (efficientqat: 60); of several --widths "
+                   "each gets its own")
+                ->check(CLI::Range(0, 1000000))
+                ->capture_default_str();
+        sub->add_option("--scale-lr", c->settings.tuning.scale_rate,
+                        "--scale-iters: rate at first, in parts of the scale")
+            ->check(CLI::PositiveNumber)
             ->capture_default_str();
         sub->add_option("--batch", c->settings.tuning.batch, "learned: windows a step")
             ->check(CLI::Range(1, 1 << 20))
@@ -217,7 +275,7 @@ namespace cli
         sub->callback(
             [c]
             {
-                if (llama::calibrates(c->settings.how) && c->calibration.empty())
+                if (c->looks_at_text() && c->calibration.empty())
                     throw CLI::RequiredError("--calibration for this method");
                 c->run();
             });

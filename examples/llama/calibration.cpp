@@ -2,6 +2,7 @@
 #include "calibration.hpp"
 #include <jackplane/core/check.hpp>
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace llama
@@ -129,6 +130,33 @@ namespace llama
                                                          });
                                    return off;
                                });
+    }
+
+    std::vector<float> calibration_stream::mean_magnitudes(layer_view<float const> const& w, layer_input which,
+                                                           jackplane::team const& workers) const
+    {
+        std::size_t const size = size_of(which);
+        std::vector<std::vector<double>> sums(windows(), std::vector<double>(size));
+        workers(windows(),
+                [&](std::size_t first, std::size_t end)
+                {
+                    for_each_window(w, first, end,
+                                    [&](layer_state<float> const& s, float const*, std::size_t window)
+                                    {
+                                        auto const& x = input_of(s, which);
+                                        for (std::size_t i = 0; i < _text.length * size; ++i)
+                                            sums[window][i % size] += std::abs(static_cast<double>(x[i]));
+                                    });
+                });
+        std::vector<float> means(size);
+        for (std::size_t i = 0; i < size; ++i)
+        {
+            double sum = 0;
+            for (auto const& of_window : sums)
+                sum += of_window[i];
+            means[i] = static_cast<float>(sum / static_cast<double>(_text.tokens.size()));
+        }
+        return means;
     }
 
     void calibration_stream::advance(layer_view<float const> const& w, jackplane::team const& workers)

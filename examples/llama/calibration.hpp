@@ -55,6 +55,9 @@ namespace llama
         // sum over all tokens of (x - y) x^T, y the same of another stream of this text, in a layer with weights v
         std::vector<float> drift(layer_view<float const> const& w, layer_input which, calibration_stream const& other,
                                  layer_view<float const> const& v, jackplane::team const& workers) const;
+        // mean over all tokens of |x| -> [size]
+        std::vector<float> mean_magnitudes(layer_view<float const> const& w, layer_input which,
+                                           jackplane::team const& workers = jackplane::team(1)) const;
         // On to the next layer.
         void advance(layer_view<float const> const& w, jackplane::team const& workers = jackplane::team(1));
         // What that layer reads. [tokens, hidden]

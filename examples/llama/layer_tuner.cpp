@@ -19,26 +19,21 @@ namespace llama
         template <class Clip>
         using leading = jackplane::leading_bits<jackplane::half, typename Clip::zero_type>;
 
-        jackplane::matrix_view<float const> matrix_of(layer_view<float const> const& w,
-                                                      std::span<parameter const> parts, std::size_t i)
-        {
-            return {w.qkv + (parts[i].offset - parts[0].offset), parts[i].rows, parts[i].cols};
-        }
-
         // The matrices of a layer at their first width, or inside of what is there.
         template <unsigned Bits, class Clip>
         std::vector<tunable<Bits, Clip>> tunables(layer_view<float const> const& w, std::span<parameter const> parts,
                                                   std::vector<leading<Clip>>& inside, quantize_settings const& s,
                                                   jackplane::offset_reach reach)
         {
+            auto const what = s.how == method::efficientqat ? jackplane::learns::weights : jackplane::learns::offsets;
             std::vector<tunable<Bits, Clip>> all;
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
-                jackplane::tunable_options const options{.reach = reach, .name = parts[i].name};
+                jackplane::tunable_options const options{.reach = reach, .what = what, .name = parts[i].name};
                 if (inside.empty())
-                    all.emplace_back(matrix_of(w, parts, i), uniform<Bits, 8>{}, Clip{}, s.group, options);
+                    all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, Clip{}, s.group, options);
                 else
-                    all.emplace_back(matrix_of(w, parts, i), uniform<Bits, 8>{}, std::move(inside[i]), options);
+                    all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, std::move(inside[i]), options);
             }
             return all;
         }
@@ -77,7 +72,7 @@ namespace llama
     layer_tuner::layer_tuner(config const& c, float const* embedding, quantize_settings const& s)
         : _config(c), _settings(s), _dense(c, embedding, s.calibration)
     {
-        expect_widths(s.tuning);
+        expect_widths(s);
         for (std::size_t i = 0; i < s.tuning.widths.size(); ++i)
             _streams.emplace_back(c, embedding, s.calibration);
     }
@@ -99,11 +94,25 @@ namespace llama
             if (_settings.how == method::omniquant)
             {
                 options.learn_offsets = false;
-                auto const rate = [&](std::size_t steps) { return jackplane::constant{0.01f, steps}; };
+                auto const rate = [&](std::size_t steps) {
+                    return jackplane::constant{_settings.tuning.rate_or(0.01f), steps};
+                };
                 return tune_as<clip_range<P, jackplane::sigmoid>>(w, parts, jackplane::adam{}, rate, options, report);
             }
+            if (_settings.how == method::efficientqat) // its first phase; scales learn as a part of what they are
+            {
+                constexpr bool has_zero = !std::same_as<typename P::zero_type, jackplane::no_zero>;
+                float const first = _settings.tuning.rate_or(1e-3f);
+                options.clip_rate = 10;
+                auto const rate = [&](std::size_t steps) { return jackplane::cosine{first, steps, first / 20}; };
+                return tune_as<jackplane::adjust_scale<P, has_zero>>(w, parts, jackplane::adam{}, rate, options,
+                                                                     report);
+            }
             auto const signround = [&]<class Clip>(Clip)
-            { return tune_as<Clip>(w, parts, jackplane::sign_step{}, jackplane::signround_rate, options, report); };
+            {
+                auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
+                return tune_as<Clip>(w, parts, jackplane::sign_step{}, rate, options, report);
+            };
             return _settings.search_scale ? signround(jackplane::adjust_scale<jackplane::mse_search<P>>{})
                                           : signround(clip_range<P>{});
         };
@@ -122,17 +131,11 @@ namespace llama
     void layer_tuner::advance(layer_view<float const> const& w, std::span<parameter const> parts,
                               std::span<jackplane::any_packed const> tuned)
     {
-        std::size_t const size = parts.back().offset + parts.back().size() - parts[0].offset;
-        std::vector<float> decoded(size);
+        std::vector<float> decoded(size_of(parts));
         for (std::size_t n = 0; n < _streams.size(); ++n)
         {
             for (std::size_t i = 0; i < parts.size(); ++i)
-            {
-                jackplane::matrix_view<float> const out{decoded.data() + (parts[i].offset - parts[0].offset),
-                                                        parts[i].rows, parts[i].cols};
-                std::visit([&](auto const& a) { dequantize(a.prefix(_settings.tuning.widths[n]), out, _workers); },
-                           tuned[i]);
-            }
+                dequantize(tuned[i], _settings.slice, _settings.tuning.widths[n], matrix_of(decoded.data(), parts, i));
             _streams[n].advance(view_of(decoded, w), _workers);
         }
     }
@@ -142,6 +145,12 @@ namespace llama
                                                  layer_view<float const> const& w) const
     {
         return parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data()).with_norms_of(w);
+    }
+
+    jackplane::linear_decay layer_tuner::signround_rate(std::size_t steps) const
+    {
+        auto const usual = jackplane::signround_rate(steps);
+        return {_settings.tuning.rate_or(usual.first), steps};
     }
 
     // rate(steps) is the schedule of so many steps.
@@ -160,17 +169,19 @@ namespace llama
         auto const told = [&](unsigned bits, jackplane::tune_report const& done)
         {
             if (report)
-                report->push_back({bits, done.before, done.after});
+                report->push_back({bits, done.before, done.after, done.losses});
         };
         std::vector<leading<Clip>> codes;
         if (!t.lambdas.empty()) // all widths at once, through the codes of 8 bits
         {
             auto const reach = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
             auto all = tunables<8, Clip>(w, parts, codes, _settings, reach);
-            jackplane::objective<> goal;
-            for (std::size_t n = 0; n < t.widths.size(); ++n)
-                goal.terms.push_back({t.widths[n], t.lambdas[n]});
-            told(8, jackplane::tune(std::span(all), std::span(losses), goal, rate(t.steps), step, options, _workers));
+            std::visit(
+                [&](auto const& goal) {
+                    told(8, jackplane::tune(std::span(all), std::span(losses), goal, rate(t.steps), step, options,
+                                            _workers));
+                },
+                objective_of(t, _settings.slice));
             return packed_parents<Clip>(leading_of<8, Clip>(all), parts);
         }
         for (std::size_t n = 0; n < t.widths.size(); ++n)
@@ -204,18 +215,17 @@ namespace llama
         using clip = jackplane::clip_range<P>;
         auto const& t = _settings.tuning;
         bool const learns = _settings.how == method::signround, gptq = !learns || t.from_gptq;
-        std::size_t const size = parts.back().offset + parts.back().size() - parts[0].offset;
         // The layer at each width: tuned as far as it is done, dense behind.
-        std::vector<std::vector<float>> now(t.widths.size(), std::vector<float>(w.qkv, w.qkv + size));
+        std::vector<std::vector<float>> now(t.widths.size(), std::vector<float>(w.qkv, w.qkv + size_of(parts)));
         std::vector<width_report> losses;
         std::vector<leading<clip>> codes(parts.size());
         options.kept = jackplane::keep::best;
         for (unsigned const bits : t.widths)
-            losses.push_back({bits, 0, 0});
+            losses.push_back({bits, 0, 0, {}});
         auto const one_matrix =
             [&]<unsigned Bits>(std::size_t i, std::size_t n, jackplane::feedback const& order, auto& loss)
         {
-            auto const dense = matrix_of(w, parts, i);
+            auto const dense = matrix_of(w.qkv, parts, i);
             uniform<Bits, 8> const book{};
             jackplane::quantize_options const named{{}, parts[i].name};
             auto const start = [&](auto policy)
@@ -225,16 +235,16 @@ namespace llama
                               : jackplane::refine(dense, book, codes[i], order, parts[i].name, _workers);
             };
             auto& report_of = losses[n];
-            float* const out = now[n].data() + (parts[i].offset - parts[0].offset);
+            auto const out = matrix_of(now[n].data(), parts, i);
             auto const finish = [&](auto const& q)
             {
-                dequantize(q, {out, dense.rows, dense.cols});
-                report_of.after += loss(std::span<float const>(out, dense.rows * dense.cols), std::span<float>());
+                dequantize(q, out);
+                report_of.after += loss(std::span<float const>(out.data, out.rows * out.cols), std::span<float>());
                 codes[i] = jackplane::leading(q);
             };
             auto const tune = [&](tunable<Bits, clip> m)
             {
-                auto const rate = jackplane::signround_rate(n == 0 ? t.steps : t.finer_steps);
+                auto const rate = signround_rate(n == 0 ? t.steps : t.finer_steps);
                 auto const done = jackplane::tune(std::span(&m, 1), std::span(&loss, 1), jackplane::one_width(Bits),
                                                   rate, jackplane::sign_step{}, options, _workers);
                 report_of.before += done.before;
@@ -276,7 +286,7 @@ namespace llama
                         learns ? jackplane::matrix_view<float const>{drift.data(), side, side}
                                : jackplane::matrix_view<float const>{},
                         parts[i].name};
-                    jackplane::layer loss(matrix_of(w, parts, i), inputs, named, blas_product{});
+                    jackplane::layer loss(matrix_of(w.qkv, parts, i), inputs, named, blas_product{});
                     with_width(t.widths[n],
                                [&](auto bits) { one_matrix.template operator()<bits>(i, n, order, loss); });
                 }
@@ -286,7 +296,7 @@ namespace llama
         if (t.widths.back() < 8)
             for (std::size_t i = 0; i < parts.size(); ++i)
                 codes[i] = jackplane::leading(
-                    jackplane::refine(matrix_of(w, parts, i), uniform<8>{}, codes[i], jackplane::independent{}));
+                    jackplane::refine(matrix_of(w.qkv, parts, i), uniform<8>{}, codes[i], jackplane::independent{}));
         _dense.advance(w, _workers);
         return packed_parents<clip>(codes, parts);
     }

@@ -32,6 +32,7 @@ namespace llama
                   std::span<jackplane::any_packed const> tuned);
 
     private:
+        jackplane::linear_decay signround_rate(std::size_t steps) const;
         layer_view<float const> view_of(std::vector<float> const& weights, layer_view<float const> const& w) const;
         void advance(layer_view<float const> const& w, std::span<parameter const> parts,
                      std::span<jackplane::any_packed const> tuned);

@@ -22,6 +22,15 @@ namespace llama
                 jackplane::fail<jackplane::width_error>(
                     text("a ", C::name(), " codebook of ", C::bits, " bits has no slice ", rule.name()));
         }
+        // The planes that a matrix is read from, and at which width.
+        jackplane::any_packed sliced(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
+                                     unsigned& width)
+        {
+            if (std::holds_alternative<jackplane::truncate_centred>(slice))
+                return m;
+            return std::visit([&](auto const& a, auto const& rule) { return repacked(a, bits, rule, width); }, m,
+                              slice);
+        }
         bool offers(packed_model::matrix const& m, unsigned read)
         {
             return !m.is_packed || std::visit([&](auto const& a) { return a.readable(read); }, m.packed);
@@ -64,11 +73,12 @@ namespace llama
                           ": cannot be read at ", bits, " bits, only at ", list.empty() ? "none" : list);
     }
 
-    jackplane::any_packed packed_model::sliced(jackplane::any_packed const& m, unsigned bits, unsigned& width) const
+    void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
+                    jackplane::matrix_view<float> out)
     {
-        if (std::holds_alternative<jackplane::truncate_centred>(slice))
-            return m;
-        return std::visit([&](auto const& a, auto const& rule) { return repacked(a, bits, rule, width); }, m, slice);
+        unsigned width = bits;
+        jackplane::any_packed const from = sliced(m, slice, bits, width);
+        std::visit([&](auto const& a) { dequantize(a.prefix(width), out, jackplane::threads{}); }, from);
     }
 
     std::pair<packed_model, unsigned> packed_model::sliced(unsigned bits) const
@@ -77,7 +87,7 @@ namespace llama
         unsigned width = bits;
         for (matrix& each : m.matrices)
             if (each.is_packed)
-                each.packed = sliced(each.packed, bits, width);
+                each.packed = llama::sliced(each.packed, slice, bits, width);
         return {std::move(m), width};
     }
 
@@ -102,11 +112,7 @@ namespace llama
             if (!matrices[i].is_packed)
                 std::copy(matrices[i].dense.begin(), matrices[i].dense.end(), out.data);
             else
-            {
-                unsigned width = bits[i];
-                jackplane::any_packed const from = sliced(matrices[i].packed, bits[i], width);
-                std::visit([&](auto const& a) { dequantize(a.prefix(width), out, jackplane::threads{}); }, from);
-            }
+                dequantize(matrices[i].packed, slice, bits[i], out);
         }
         return m;
     }

@@ -19,6 +19,10 @@ namespace llama
     // Throws value_error with the names there are.
     slice_rule slice_of(std::string_view name);
 
+    // w^ of one matrix, read at `bits` by that rule -> out. Throws width_error, shape_error.
+    void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
+                    jackplane::matrix_view<float> out);
+
     // A quantized Llama: packed linear weights, everything else dense.
     struct packed_model
     {
@@ -62,9 +66,6 @@ namespace llama
         // shape_error.
         std::vector<unsigned> mix(std::span<unsigned const> bits_of_layers, unsigned bits_of_head) const;
         model decode(std::span<unsigned const> bits_of_matrices) const;
-
-        // One matrix of it, and the width to read that at.
-        jackplane::any_packed sliced(jackplane::any_packed const& m, unsigned bits, unsigned& width) const;
 
         struct cost
         {

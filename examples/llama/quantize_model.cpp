@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "quantize_model.hpp"
+#include "layer_balancer.hpp"
 #include "layer_store.hpp"
 #include "layer_tuner.hpp"
 #include "weight_trainer.hpp"
 #include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/matryoshka.hpp>
 #include <jackplane/quantize/quantize.hpp>
 #include <jackplane/store/digest.hpp>
 #include <algorithm>
@@ -40,6 +42,35 @@ namespace llama
             return with_scheme<jackplane::absmax>(s.range, with);
         }
 
+        // Codes of 8 bits, each the best for what it means at all widths.
+        jackplane::any_packed quantize_for_widths(jackplane::matrix_view<float const> const w,
+                                                  quantize_settings const& s, jackplane::feedback const& order,
+                                                  std::string_view name)
+        {
+            auto const& t = s.tuning;
+            std::vector<float> const even(t.widths.size(), 1.0f);
+            auto const book =
+                std::visit([&](auto const& rule)
+                           { return jackplane::matryoshka(t.widths, t.lambdas.empty() ? even : t.lambdas, rule); },
+                           s.slice);
+            auto const run = [&]<class P>(P policy) -> jackplane::any_packed
+            {
+                jackplane::threads const all{};
+                auto q = jackplane::quantize(w, book, policy, s.group, jackplane::nearest{}, order, {{}, name}, all);
+                return jackplane::pack<jackplane::bit_planes>(
+                    jackplane::quantized<jackplane::uniform<8>, jackplane::half, typename P::zero_type>{
+                        {}, q.rows, q.cols, q.grid, std::move(q.codes), std::move(q.scales), std::move(q.zeros)},
+                    all);
+            };
+            return with_scheme<jackplane::absmax>(s.range,
+                                                  [&](auto policy)
+                                                  {
+                                                      jackplane::parent_scale const parent{policy};
+                                                      return s.search_scale ? run(jackplane::mse_search{parent})
+                                                                            : run(parent);
+                                                  });
+        }
+
         // w becomes what is left of it; returns |w^ - w| / |w|.
         double decode_in_place(jackplane::any_packed const& m, jackplane::matrix_view<float> w)
         {
@@ -59,6 +90,8 @@ namespace llama
         jackplane::any_packed quantize_matrix(jackplane::matrix_view<float const> w, quantize_settings const& s,
                                               jackplane::feedback const* order, std::string_view name)
         {
+            if (s.how == method::matgptq && order)
+                return quantize_for_widths(w, s, *order, name);
             switch (s.bits)
             {
             case 8:
@@ -85,9 +118,10 @@ namespace llama
                 auto const& t = s.tuning;
                 std::string all =
                     text(write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
-                         s.group.columns, " ", s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch,
-                         " ", t.seed, " ", t.suppress_outliers, " ", t.layer_wise, t.from_gptq, s.by_activation, " ",
-                         s.search_scale, " ", s.calibration.length);
+                         slice_name(s.slice), " ", s.balance, " ", t.rate, " ", t.scale_rate, " ", s.group.columns, " ",
+                         s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch, " ", t.seed, " ",
+                         t.suppress_outliers, " ", t.layer_wise, t.from_gptq, s.by_activation, " ", s.search_scale, " ",
+                         s.calibration.length);
                 for (unsigned const width : t.widths)
                     all += text(" ", width);
                 for (float const lambda : t.lambdas)
@@ -125,7 +159,7 @@ namespace llama
             void read_layer(std::size_t layer, jackplane::aligned_vector<float>& w) const
             {
                 auto const parts = parts_of(layer);
-                w.resize(parts.back().offset + parts.back().size() - parts[0].offset);
+                w.resize(size_of(parts));
                 for (parameter p : parts)
                 {
                     p.offset -= parts[0].offset;
@@ -152,19 +186,31 @@ namespace llama
             }
         };
 
-        // rtn, mse, gptq
-        void quantize_in_stages(job const& j, parameter_view<float const> const& rest)
+        // Of a job that asks for one.
+        std::optional<layer_balancer> balancer_of(job const& j)
+        {
+            std::optional<layer_balancer> balancer;
+            if (j.s.balance || j.s.how == method::awq)
+                balancer.emplace(j.c, j.m.rest.data(), j.s);
+            return balancer;
+        }
+
+        // rtn, mse, awq, gptq, matgptq
+        void quantize_in_stages(job const& j, parameter_view<float> const& rest)
         {
             auto const& all = j.m.table.parameters();
+            auto balancer = balancer_of(j);
             std::optional<calibration_stream> stream;
-            if (j.s.how == method::gptq)
+            if (j.s.how == method::gptq || j.s.how == method::matgptq)
                 stream.emplace(j.c, j.m.rest.data(), j.s.calibration); // the embedding stands first
             jackplane::aligned_vector<float> w;
             for (std::size_t layer = 0; layer < j.c.layers; ++layer)
             {
                 std::size_t const first = layer * matrices_of_layer, begin = all[first].offset;
                 j.read_layer(layer, w);
-                auto const view = rest.layer(layer, w.data());
+                if (balancer)
+                    balancer->balance(rest.layer(layer, w.data()), j.parts_of(layer));
+                layer_view<float const> const view = rest.layer(layer, w.data());
                 for (layer_stage const& part : layer_stages)
                 {
                     std::optional<jackplane::feedback> order;
@@ -191,8 +237,9 @@ namespace llama
         }
 
         // Methods that learn: a whole layer at once.
-        void tune_layers(job const& j, parameter_view<float const> const& rest, std::vector<width_report>* widths)
+        void tune_layers(job const& j, parameter_view<float> const& rest, std::vector<width_report>* widths)
         {
+            auto balancer = balancer_of(j);
             layer_tuner tuner(j.c, j.m.rest.data(), j.s);
             layer_store const store(j.s.resume);
             run_origin origin(j.c, j.s, j.m.rest);
@@ -201,7 +248,9 @@ namespace llama
             {
                 auto const parts = j.parts_of(layer);
                 j.read_layer(layer, w);
-                auto const view = rest.layer(layer, w.data());
+                if (balancer)
+                    balancer->balance(rest.layer(layer, w.data()), parts);
+                layer_view<float const> const view = rest.layer(layer, w.data());
                 origin.add(std::span<float const>(w));
                 auto tuned = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
                 if (tuned)
@@ -213,8 +262,8 @@ namespace llama
                         tuned = store.keep(layer, origin.text_of(), parts, *tuned);
                 }
                 for (std::size_t i = 0; i < parts.size(); ++i)
-                    j.made(layer * matrices_of_layer + i, std::move((*tuned)[i]),
-                           w.data() + (parts[i].offset - parts[0].offset), false);
+                    j.made(layer * matrices_of_layer + i, std::move((*tuned)[i]), matrix_of(w.data(), parts, i).data,
+                           false);
             }
         }
 
@@ -237,8 +286,10 @@ namespace llama
         check_tensors(files, c);
         JACKPLANE_EXPECTS(!calibrates(s.how) || !s.calibration.tokens.empty(), jackplane::value_error,
                           "a method that looks at activations needs a calibration text");
-        JACKPLANE_EXPECTS(!learns(s.how) || s.bits == 8, jackplane::width_error,
-                          "learned rounding makes parents of 8 bits, not ", s.bits);
+        JACKPLANE_EXPECTS(!(needs_parents(s.how) || s.tuning.scale_steps > 0) || s.bits == 8, jackplane::width_error,
+                          "what is learned is a parent of 8 bits, not ", s.bits);
+        JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat), jackplane::value_error,
+                          "balancing goes with methods that look at activations layer by layer");
         packed_model m(c);
         m.slice = s.slice;
         auto const& all = m.table.parameters();
@@ -250,7 +301,7 @@ namespace llama
             read_parameter(files, p, m.rest);
         }
         job const j{s, c, files, m, report, tell};
-        parameter_view<float const> const rest(c, nullptr, m.rest.data());
+        parameter_view<float> const rest(c, nullptr, m.rest.data());
         if (s.how == method::qat)
             train_all(j, folder, widths);
         else if (learns(s.how))
@@ -271,6 +322,8 @@ namespace llama
                 j.told(i);
             }
         }
+        if (s.tuning.scale_steps > 0)
+            train_scales(m, s, widths, tell);
         if (auto const tokenizer = folder / "tokenizer.model"; std::filesystem::exists(tokenizer))
             m.tokenizer = settings_file::contents(tokenizer);
         return m;

@@ -12,20 +12,28 @@ namespace llama
 {
     enum class method
     {
-        rtn,        // scales from the range of the group, weights to the nearest code
-        mse,        // scales by a search for the least squared error
-        gptq,       // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
-        signround,  // learned rounding and clipping: each layer shall give what it gives in the dense model
-        omniquant,  // learned clipping alone
-        qat,        // the weights themselves learn, all at once, from the cross-entropy of the calibration text
-        nested_gptq // gptq coarse to fine: the bits that come below make up for errors, too
+        rtn,       // scales from the range of the group, weights to the nearest code
+        mse,       // scales by a search for the least squared error
+        gptq,      // scales as rtn; each weight makes up for the errors before it, as the calibration text weighs them
+        signround, // learned rounding and clipping: each layer shall give what it gives in the dense model
+        omniquant, // learned clipping alone
+        qat,       // the weights themselves learn, all at once, from the cross-entropy of the calibration text
+        nested_gptq, // gptq coarse to fine: the bits that come below make up for errors, too
+        awq,         // as rtn, after columns and what makes their inputs were balanced and weights clipped
+        matgptq,     // gptq with codes of 8 bits chosen for what they mean at several widths
+        efficientqat // the weights and scales of a layer learn, as signround; then all scales, as qat
     };
     // They make parents of 8 bits whose leading bits are tuned, too.
     constexpr bool learns(method how) noexcept
     {
-        return how == method::signround || how == method::omniquant || how == method::nested_gptq || how == method::qat;
+        return how == method::signround || how == method::omniquant || how == method::nested_gptq ||
+               how == method::qat || how == method::efficientqat;
     }
-    constexpr bool calibrates(method how) noexcept { return how == method::gptq || learns(how); }
+    constexpr bool needs_parents(method how) noexcept { return learns(how) || how == method::matgptq; }
+    constexpr bool calibrates(method how) noexcept
+    {
+        return needs_parents(how) || how == method::gptq || how == method::awq;
+    }
     enum class scheme
     {
         symmetric,  // absmax
@@ -42,7 +50,12 @@ namespace llama
         std::vector<float> lambdas{};
         std::size_t steps = 200, finer_steps = 60; // of the first width, or of all at once; of each further one
         std::size_t batch = 8;                     // windows a step
-        float rate = 1e-4f;                        // of qat at first, in units of the weights
+        // At first; 0: that of the method. signround: 1 / steps, in steps of the codes; omniquant: 0.01, in logits; qat:
+        // 3e-4, efficientqat: 1e-3, in units of the weights (and scales ten times that, in parts of what they are).
+        float rate = 0;
+        float rate_or(float usual) const noexcept { return rate > 0 ? rate : usual; }
+        std::size_t scale_steps = 0;               // of the scales, end to end, after everything else; see train_scales
+        float scale_rate = 1e-3f;                  // of scales at first, in parts of what they are
         std::uint64_t seed = 0;                    // of the batches
         bool suppress_outliers = false;            // see layer_loss
         // signround: not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each
@@ -60,7 +73,8 @@ namespace llama
         bool include_lm_head = false;   // an untied one; to the nearest code whatever the method
         calibration_text calibration{}; // for methods that look at activations
         bool by_activation = false;     // gptq: columns of large inputs first
-        bool search_scale = false;      // gptq, signround: scales as mse
+        bool search_scale = false;      // gptq, matgptq, signround: scales as mse
+        bool balance = false;           // any method but qat: see layer_balancer; awq always does
         tuning_settings tuning{};       // of methods that learn
         // Folder that keeps every layer that is done; a run with the same settings goes on behind them. Empty: nothing
         // is kept.
@@ -71,6 +85,7 @@ namespace llama
     {
         unsigned bits;
         double before, after;
+        std::vector<double> steps{}; // of each step's batch, before the step
     };
 
     struct tensor_report

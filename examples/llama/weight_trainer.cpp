@@ -38,29 +38,34 @@ namespace llama
             std::vector<float> _all, _slope;
         };
 
-        template <unsigned Bits, class P>
-        std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s,
-                                                    jackplane::objective<> const& goal,
+        std::span<parameter const> parts_of(model const& m)
+        {
+            return std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer);
+        }
+
+        template <unsigned Bits, class P, class Objective>
+        std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s, Objective const& goal,
                                                     std::vector<width_report>* report, jackplane::progress const& tell)
         {
             using tunable = jackplane::tunable<uniform<Bits, 8>, jackplane::clip_range<P>>;
-            auto const parts = std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer);
+            auto const parts = parts_of(m);
             jackplane::team const workers;
             std::vector<tunable> all;
-            for (parameter const& p : parts)
-                all.emplace_back(jackplane::matrix_view<float const>{m.w.data() + p.offset, p.rows, p.cols},
-                                 uniform<Bits, 8>{}, jackplane::clip_range<P>{}, s.group,
-                                 jackplane::tunable_options{
-                                     .what = jackplane::learns::weights, .follows_weights = true, .name = p.name});
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                all.emplace_back(
+                    matrix_of(m.w.data(), parts, i), uniform<Bits, 8>{}, jackplane::clip_range<P>{}, s.group,
+                    jackplane::tunable_options{
+                        .what = jackplane::learns::weights, .follows_weights = true, .name = parts[i].name});
             loss_of_layers loss(m, s, workers);
             auto const& t = s.tuning;
-            auto const done = jackplane::tune(
-                std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.rate, t.steps}, jackplane::adam{},
-                jackplane::tune_options{
-                    .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = tell, .name = "training"},
-                workers);
+            auto const done =
+                jackplane::tune(std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.rate_or(3e-4f), t.steps},
+                                jackplane::adam{},
+                                jackplane::tune_options{
+                                    .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = tell, .name = "training"},
+                                workers);
             if (report)
-                report->push_back({Bits, done.before, done.after});
+                report->push_back({Bits, done.before, done.after, done.losses});
 
             std::vector<jackplane::any_packed> out;
             for (std::size_t i = 0; i < parts.size(); ++i)
@@ -79,25 +84,73 @@ namespace llama
             }
             return out;
         }
+
+        // P: makes zeros as the parents have them
+        template <class P>
+        void train_scales_as(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
+                             jackplane::progress const& tell)
+        {
+            using parent = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, typename P::zero_type>;
+            using tunable = jackplane::tunable<uniform<8>, jackplane::adjust_scale<P>>;
+            auto const& t = s.tuning;
+            jackplane::team const workers;
+            model const dense = m.decode(8);
+            auto const parts = parts_of(dense);
+            loss_of_layers loss(dense, s, workers);
+            for (unsigned const bits : t.widths)
+            {
+                std::vector<tunable> all;
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                    all.emplace_back(matrix_of(dense.w.data(), parts, i),
+                                     unpack(std::get<parent>(m.matrices[i].packed)), jackplane::adjust_scale<P>{},
+                                     jackplane::tunable_options{.name = parts[i].name});
+                auto const name = text("scales at ", bits, " bits");
+                auto const done = std::visit(
+                    [&](auto goal)
+                    {
+                        goal.terms = {{bits, 1}};
+                        return jackplane::tune(
+                            std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.scale_rate, t.scale_steps},
+                            jackplane::adam{},
+                            jackplane::tune_options{
+                                .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = tell, .name = name},
+                            workers);
+                    },
+                    objective_of(t, s.slice));
+                if (report)
+                    report->push_back({bits, done.before, done.after, done.losses});
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                {
+                    auto& of = m.matrices[i].packed;
+                    if (t.widths.size() == 1)
+                        of = jackplane::pack<jackplane::bit_planes>(all[i].result(), workers);
+                    else
+                        of = with_scales(std::get<parent>(of), bits, all[i].result());
+                }
+            }
+        }
+    }
+
+    void train_scales(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
+                      jackplane::progress const& tell)
+    {
+        expect_widths(s);
+        with_scheme(s.range, [&]<class P>(P) { train_scales_as<P>(m, s, report, tell); });
     }
 
     std::vector<jackplane::any_packed> train_weights(model const& m, quantize_settings const& s,
                                                      std::vector<width_report>* report, jackplane::progress const& tell)
     {
         auto const& t = s.tuning;
-        expect_widths(t);
+        expect_widths(s);
         bool const joint = t.widths.size() > 1;
         std::vector<jackplane::any_packed> out;
         with_scheme(s.range,
                     [&]<class P>(P)
                     {
                         if (joint)
-                        {
-                            jackplane::objective<> goal;
-                            for (std::size_t n = 0; n < t.widths.size(); ++n)
-                                goal.terms.push_back({t.widths[n], t.lambdas.empty() ? 1.0f : t.lambdas[n]});
-                            out = train_as<8, P>(m, s, goal, report, tell);
-                        }
+                            out = std::visit([&](auto const& goal) { return train_as<8, P>(m, s, goal, report, tell); },
+                                             objective_of(t, s.slice));
                         else
                             with_width(t.widths[0], [&](auto bits)
                                        { out = train_as<bits, P>(m, s, jackplane::one_width(bits), report, tell); });

@@ -13,4 +13,10 @@ namespace llama
     std::vector<jackplane::any_packed> train_weights(model const& m, quantize_settings const& s,
                                                      std::vector<width_report>* report = nullptr,
                                                      jackplane::progress const& tell = {});
+
+    // The codes of a quantized model stay, the scales learn, each as a part of what it is, by the cross-entropy of the
+    // calibration text: EfficientQAT's second phase (arXiv 2407.11062). One width: the scales of the parents. Several:
+    // each width gets scales of its own. m: its layers are parents of 8 bits.
+    void train_scales(packed_model& m, quantize_settings const& s, std::vector<width_report>* report = nullptr,
+                      jackplane::progress const& tell = {});
 }

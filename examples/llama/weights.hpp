@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/core/view.hpp>
 #include "config.hpp"
 #include <cstddef>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -79,6 +82,10 @@ namespace llama
         T* attention_norm; // [hidden]
         T* mlp_norm;       // [hidden]
 
+        operator layer_view<T const>() const noexcept requires(!std::is_const_v<T>)
+        {
+            return {qkv, output, gate_up, down, attention_norm, mlp_norm};
+        }
         layer_view with_norms_of(layer_view const& other) const noexcept
         {
             layer_view v = *this;
@@ -87,6 +94,17 @@ namespace llama
             return v;
         }
     };
+
+    // Matrix i of a layer whose matrices `parts` lie one after the other from `first` on.
+    template <class T>
+    jackplane::matrix_view<T> matrix_of(T* first, std::span<parameter const> parts, std::size_t i)
+    {
+        return {first + (parts[i].offset - parts[0].offset), parts[i].rows, parts[i].cols};
+    }
+    inline std::size_t size_of(std::span<parameter const> parts) // of all, in one array
+    {
+        return parts.back().offset + parts.back().size() - parts[0].offset;
+    }
 
     // What stands before and behind the layers.
     template <class T>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/quantize/scale.hpp>
+#include <jackplane/tune/objective.hpp>
 #include "quantize_model.hpp"
 #include <algorithm>
 #include <functional>
@@ -10,14 +11,33 @@
 // From settings that are known at run time to the types they name.
 namespace llama
 {
-    inline void expect_widths(tuning_settings const& t)
+    inline void expect_widths(quantize_settings const& s)
     {
+        auto const& t = s.tuning;
         bool const ascending =
             std::adjacent_find(t.widths.begin(), t.widths.end(), std::greater_equal<unsigned>{}) == t.widths.end();
         JACKPLANE_EXPECTS(!t.widths.empty() && ascending && t.widths.front() >= 1 && t.widths.back() <= 8,
                           jackplane::width_error, "widths to tune: from 1 to 8, each once");
         JACKPLANE_EXPECTS(t.lambdas.empty() || t.lambdas.size() == t.widths.size(), jackplane::shape_error,
                           t.lambdas.size(), " lambdas for ", t.widths.size(), " widths");
+        JACKPLANE_EXPECTS(std::holds_alternative<jackplane::truncate_centred>(s.slice) || !t.lambdas.empty() ||
+                              t.widths == std::vector<unsigned>{8},
+                          jackplane::value_error, "bits inside the cells of coarser codes need truncate_centred; ",
+                          slice_name(s.slice), " needs lambdas: all widths at once");
+        JACKPLANE_EXPECTS(s.how != method::efficientqat || t.widths.size() == 1, jackplane::width_error,
+                          "EfficientQAT learns one width, not ", t.widths.size());
+    }
+
+    // The joint objective by the slice of the file.
+    using any_objective =
+        std::variant<jackplane::objective<jackplane::truncate_centred>, jackplane::objective<jackplane::round_clamp>,
+                     jackplane::objective<jackplane::extra_precision>>;
+    inline any_objective objective_of(tuning_settings const& t, slice_rule const& slice)
+    {
+        std::vector<jackplane::objective_term> terms;
+        for (std::size_t n = 0; n < t.widths.size(); ++n)
+            terms.push_back({t.widths[n], t.lambdas.empty() ? 1.0f : t.lambdas[n]});
+        return std::visit([&](auto rule) -> any_objective { return jackplane::objective{terms, rule}; }, slice);
     }
 
     // body(width as a constant)

@@ -5,7 +5,7 @@
 #include <llama/loss.hpp>
 #include <llama/nested_model.hpp>
 #include <llama/quantize_model.hpp>
-#include "tiny_text.hpp"
+#include "tiny_saved.hpp"
 #include <doctest/doctest.h>
 #include <cmath>
 #include <filesystem>
@@ -16,8 +16,9 @@
 
 namespace llama
 {
-    using tiny::difference;
+    using tiny::bytes_of;
     using tiny::length;
+    using tiny::saved_model;
     using tiny::text_of;
 
     namespace
@@ -80,40 +81,6 @@ namespace llama
         {
             CHECK(p.loss(threads)(p.weights(), other) == value);
             CHECK(one == other);
-        }
-    }
-
-    namespace
-    {
-        struct saved_model
-        {
-            model m = random_model(tiny_config(false));
-            std::filesystem::path folder = "tuned_model";
-            quantize_settings s{};
-
-            saved_model()
-            {
-                save_model<float>(m, folder, "float32");
-                s.how = method::signround;
-                s.group = jackplane::group{32};
-                s.calibration = text_of(24, m.sizes.vocabulary);
-                s.tuning.steps = s.tuning.finer_steps = 30;
-            }
-            double off(packed_model const& q, unsigned bits) const
-            {
-                return difference(m, q.decode(bits), s.calibration);
-            }
-            packed_model nearest() const
-            {
-                quantize_settings plain = s;
-                plain.how = method::rtn;
-                return quantize_model(folder, plain);
-            }
-        };
-        std::string bytes_of(packed_model const& q, std::filesystem::path const& folder)
-        {
-            save_nested(q, folder, "tuned.jack");
-            return settings_file::contents("tuned.jack");
         }
     }
 
@@ -260,7 +227,18 @@ namespace llama
         refuses([](auto& s) { s.tuning.widths = {}; }, "widths to tune: from 1 to 8, each once");
         refuses([](auto& s) { s.tuning.widths = {2, 9}; }, "widths to tune: from 1 to 8, each once");
         refuses([](auto& s) { s.tuning.lambdas = {1, 1}; }, "2 lambdas for 1 widths");
-        refuses([](auto& s) { s.bits = 4; }, "learned rounding makes parents of 8 bits, not 4");
+        refuses(
+            [](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.widths = {2}; },
+            "bits inside the cells of coarser codes need truncate_centred; round_clamp needs lambdas: all widths at "
+            "once");
+        refuses(
+            [](auto& s) {
+                s.how = method::efficientqat, s.tuning.widths = {2, 4};
+            },
+            "EfficientQAT learns one width, not 2");
+        refuses([](auto& s) { s.how = method::qat, s.balance = true; },
+                "balancing goes with methods that look at activations layer by layer");
+        refuses([](auto& s) { s.bits = 4; }, "what is learned is a parent of 8 bits, not 4");
         refuses([](auto& s) { s.calibration = {}; }, "a method that looks at activations needs a calibration text");
     }
 }

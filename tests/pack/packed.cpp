@@ -134,6 +134,17 @@ TEST_CASE("a width may have scales and zeros of its own; others keep the parent'
     CHECK(a.own_scales()[2].scales == source.view().scales);
     CHECK(a.own_scales()[4].scales == nullptr);
     CHECK(bytes_read(a.prefix(2)) == bytes_read(parent.prefix(2)));
+
+    auto const made = with_scales(with_scales(parent, 4, other), 8, other);
+    for (unsigned const bits : {4u, 8u})
+        CHECK(differing(other, bits, made.prefix(bits)) == 0);
+    CHECK(differing(q, 2, made.prefix(2)) == 0);
+    CHECK(made.view().plane[0] == parent.view().plane[0]);
+    auto coarse = other;
+    coarse.grid.columns *= 2;
+    CHECK_THROWS_WITH_AS(with_scales(parent, 4, coarse), doctest::Contains("in groups of"), shape_error);
+    CHECK_THROWS_WITH_AS(with_scales(parent, 9, other), "scales for 9 bits; there are 1, 2, 3, 4, 5, 6, 7, 8",
+                         width_error);
 }
 
 TEST_CASE("copies share their planes and keep them alive")

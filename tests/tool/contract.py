@@ -140,7 +140,13 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "signround", "--layer-wise", "--widths", "2,8"],
                 ["--method", "signround", "--layer-wise", "--from-gptq", "--scheme", "full-range"],
                 ["--method", "qat", "--widths", "3"], ["--method", "qat", "--widths", "8,2", "--lambda", "1,1"],
-                ["--method", "omniquant", "--widths", "2", "--scheme", "sym"]):
+                ["--method", "omniquant", "--widths", "2", "--scheme", "sym"],
+                ["--method", "awq", "--bits", "4"], ["--method", "gptq", "--balance", "--bits", "2"],
+                ["--method", "matgptq", "--widths", "8,4,2"],
+                ["--method", "matgptq", "--widths", "8,4", "--lambda", "0.1,1", "--mse", "--slice", "round_clamp"],
+                ["--method", "efficientqat", "--widths", "2", "--scale-iters", "2"],
+                ["--method", "signround", "--widths", "2,4", "--scale-iters", "2", "--preset", "light"],
+                ["--method", "rtn", "--widths", "2,4", "--scale-iters", "2"]):
     learned = folder / "learned.jack"
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
                                       *options)).stdout)
@@ -156,6 +162,9 @@ expect(2, run(*some))
 expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1"))
 expect(2, run(*some, *calibrated, "--widths", "9"))
 expect(2, run(*some, *calibrated, "--from-gptq"))
+expect(2, run(*some, *calibrated, "--preset", "heavy"))
+expect(1, run(*some, *calibrated, "--slice", "round_clamp", "--quiet"), "round_clamp", "truncate_centred")
+expect(1, run(*some[:4], "--method", "rtn", "--balance", *calibrated, "--quiet"), "balancing")
 expect(1, run(*some, "--calibration", tokens, "--seqlen", "36", "--quiet"), "35", "36")
 expect(1, run(*some, *calibrated, "--bits", "4", "--quiet"), "8 bits", "4")
 if (folder / "x.jack").exists() or (folder / "x.jack.layers").exists():

@@ -49,6 +49,16 @@ namespace
         };
     }
 
+    scale_of adjusted(double first_code,
+                      double last_code) // of the range of a group, by a factor and a part of the codes
+    {
+        return [=](double low, double high, double factor, double moved)
+        {
+            double const range = last_code - first_code, s = (high - low) / range;
+            return exact_scale{s * factor, first_code - low / s + moved * range};
+        };
+    }
+
     // Every slope against the central difference of  sum g w^  with what rounding added held fixed, and codes that were
     // clamped held where they are. All in double.
     template <linear_codebook C, class K, slice Slice = truncate_centred>
@@ -143,6 +153,8 @@ TEST_CASE("slopes of offsets and of both ends of the range are those of frozen r
     check_slopes<uniform<4>>(clip_range<full_range>{}, signed_range<fraction>(4));
     check_slopes<uniform<2>>(clip_range<full_range, sigmoid>{}, signed_range<sigmoid>(2));
     check_slopes<uniform<3>>(clip_range<gptq_symmetric>{}, gptq_range<fraction>(3));
+    check_slopes<uniform<4>>(adjust_scale<minmax<>, true>{}, adjusted(0, 15));
+    check_slopes<uniform<2, 8>>(adjust_scale<minmax<real_zero>, true>{}, adjusted(31.5, 31.5 + 192));
 }
 
 TEST_CASE("so they are for codes that are read at fewer bits, by any slice")
@@ -165,4 +177,35 @@ TEST_CASE("and those of weights that learn")
     check(uniform<4>{}, clip_range<>{}, asymmetric<fraction>(0, 15), 4);
     check(uniform<2, 8>{}, clip_range<>{}, asymmetric<fraction>(31.5, 31.5 + 192), 2);
     check(uniform<8>{}, clip_range<full_range>{}, signed_range<fraction>(8), 2);
+    check(uniform<2, 8>{}, adjust_scale<minmax<>, true>{}, adjusted(31.5, 31.5 + 192), 2);
+}
+
+TEST_CASE("codes that stay: only the scales learn, along the sum of what each code is worth")
+{
+    laws::sample const w = laws::weights(4, 70, 3), g = laws::weights(4, 70, 4);
+    auto const q = quantize<float>(w.view(), uniform<2, 8>{}, minmax<>{}, group{32});
+    tunable<uniform<2, 8>, adjust_scale<minmax<>>, float> m(w.view(), q, {});
+    CHECK(m.result().codes == q.codes);
+    CHECK(m.result().scales == q.scales);
+    auto const reading = code_reading::of(uniform<2, 8>{}, truncate_centred{}, 2);
+    m.clear_slopes();
+    m.add_slopes(reading, g.data, 1);
+    for (float const slope : m.slopes().offset)
+        CHECK(slope == 0);
+    for (std::size_t at = 0; at < q.scales.size(); ++at)
+    {
+        double expected = 0; // w^ = factor scale (decode(code) - zero)
+        for (std::size_t col = at % 3 * 32; col < std::min<std::size_t>(at % 3 * 32 + 32, 70); ++col)
+            expected += double{g.view()(at / 3, col)} * double{q.at(at / 3, col)};
+        CHECK(m.slopes().first[at] == doctest::Approx(expected).epsilon(1e-4).scale(1));
+        m.learned().first[at] = 0.75f;
+    }
+    m.round();
+    CHECK(m.result().codes == q.codes);
+    CHECK(m.result().zeros == q.zeros);
+    for (std::size_t at = 0; at < q.scales.size(); ++at)
+        CHECK(m.result().scales[at] == 0.75f * q.scales[at]);
+    laws::sample const other = laws::weights(4, 71, 3);
+    CHECK_THROWS_WITH_AS((tunable<uniform<2, 8>, adjust_scale<minmax<>>, float>(other.view(), q, {}, {.name = "up"})),
+                         "up: 4 x 71, but 280 codes and 12 scales", shape_error);
 }

@@ -14,6 +14,11 @@ namespace jackplane::inline v0
     template <packed_matrix M>
     auto unpack(M const& a);
 
+    // The same planes (shared), whose prefix of `bits` reads the scales and zeros of q instead. Throws shape_error,
+    // width_error.
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    packed<L, C, S, Z> with_scales(packed<L, C, S, Z> const& a, unsigned bits, quantized<C, S, Z> const& q);
+
     // A copy at `to` bits by another rule than the truncation that prefixes use: leading bits are read, sliced, and
     // laid into the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such prefix.
     template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
@@ -72,6 +77,25 @@ namespace jackplane::inline v0
             }
         }
 
+        // Scales and zeros of q, as a packed_view lays them out.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        void pack_scales(quantized<C, S, Z> const& q, packed_storage<L, S, Z>& to)
+        {
+            std::size_t const groups = q.grid.per_row;
+            to.scales.assign(ceil_div(q.rows, block::rows) * groups * block::rows, from_float<S>(0.0f));
+            if constexpr (!std::same_as<Z, no_zero>)
+                to.zeros.resize(to.scales.size());
+            for (std::size_t row = 0; row < q.rows; ++row)
+                for (std::size_t g = 0; g < groups; ++g)
+                {
+                    std::size_t const at = (row / block::rows * groups + g) * block::rows + row % block::rows;
+                    std::size_t const from = q.grid.at(row, g * q.grid.columns);
+                    to.scales[at] = q.scales[from];
+                    if constexpr (!std::same_as<Z, no_zero>)
+                        to.zeros[at] = q.zeros[from];
+                }
+        }
+
         // An owner with room for the first n planes of the shape in `v`; fill(panel, nth, codes) gives each block.
         template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel, class Fill>
         packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
@@ -125,18 +149,7 @@ namespace jackplane::inline v0
         static_assert(L::bits == C::bits, "the planes of the layout must add up to the bits of the codebook");
         std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
-        storage->scales.assign(panels * groups * block::rows, from_float<S>(0.0f));
-        if constexpr (!std::same_as<Z, no_zero>)
-            storage->zeros.resize(storage->scales.size());
-        for (std::size_t row = 0; row < q.rows; ++row)
-            for (std::size_t g = 0; g < groups; ++g)
-            {
-                std::size_t const to = (row / block::rows * groups + g) * block::rows + row % block::rows;
-                std::size_t const from = q.grid.at(row, g * q.grid.columns);
-                storage->scales[to] = q.scales[from];
-                if constexpr (!std::same_as<Z, no_zero>)
-                    storage->zeros[to] = q.zeros[from];
-            }
+        detail::pack_scales(q, *storage);
         packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, ceil_div(q.cols, block::cols),
                                         q.grid.columns, groups, L::count, L::bits, detail::step_of<C>(),
                                         detail::base_of<C>(), q.book};
@@ -148,6 +161,28 @@ namespace jackplane::inline v0
                 std::copy_n(q.codes.data() + row * q.cols + left, width,
                             codes.data() + row % block::rows * block::cols);
         });
+    }
+
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    packed<L, C, S, Z> with_scales(packed<L, C, S, Z> const& a, unsigned bits, quantized<C, S, Z> const& q)
+    {
+        auto const& v = a.view();
+        JACKPLANE_EXPECTS(a.readable(bits), width_error, "scales for ", bits, " bits; there are ", a.readable_widths());
+        JACKPLANE_EXPECTS(q.rows == v.rows && q.cols == v.cols && q.grid.columns == v.group &&
+                              q.grid.per_row == v.groups,
+                          shape_error, "scales of ", q.rows, " x ", q.cols, " in groups of ", q.grid.columns, " for ",
+                          v.rows, " x ", v.cols, " in groups of ", v.group);
+        struct both
+        {
+            std::shared_ptr<void const> planes;
+            detail::packed_storage<L, S, Z> scales;
+        };
+        auto const keep = std::make_shared<both>();
+        keep->planes = a.owner();
+        detail::pack_scales(q, keep->scales);
+        auto own = a.own_scales();
+        own[bits] = {keep->scales.scales.data(), std::same_as<Z, no_zero> ? nullptr : keep->scales.zeros.data()};
+        return {v, keep, own};
     }
 
     template <packed_matrix M>

@@ -88,8 +88,9 @@ namespace jackplane::inline v0
         }
     };
 
-    // The scale that P chose is multiplied by a learned factor in [0, 2], its zero moves by a learned number of codes
-    // where `moves_zero`: SignRoundV2 after a search (arXiv 2512.04746), EfficientQAT (arXiv 2407.11062) with the zero.
+    // The scale that P chose is multiplied by a learned factor in [0, 2] and, where `moves_zero`, the zero moves by a
+    // learned part of the range of codes: SignRoundV2 after a search (arXiv 2512.04746), EfficientQAT (arXiv 2407.11062)
+    // with the zero. The same small step of either moves the ends of the range about as far.
     template <class P, bool moves_zero = false>
     struct adjust_scale
     {
@@ -105,24 +106,32 @@ namespace jackplane::inline v0
         }
         static constexpr parameter_pair initial() noexcept { return {1, 0}; }
         template <codebook C>
-        scale_and_zero scale(group_type const& s, parameter_pair p, C const&) const noexcept
+        scale_and_zero scale(group_type const& s, parameter_pair p, C const& book) const noexcept
         {
-            if constexpr (std::same_as<zero_type, no_zero>)
+            if constexpr (!moves_zero)
                 return {s.scale * p.first, s.zero};
-            float const zero = s.zero + p.second;
+            float const zero = s.zero + p.second * range(book);
             if constexpr (std::same_as<zero_type, integer_zero>)
                 return {s.scale * p.first, std::clamp(std::nearbyint(zero), 0.0f, 255.0f)};
             return {s.scale * p.first, zero};
         }
         template <codebook C>
         parameter_pair slope(group_type const& s, parameter_pair, scale_and_zero, scale_and_zero slope,
-                             C const&) const noexcept
+                             C const& book) const noexcept
         {
-            return {slope.scale * s.scale, moves_zero ? slope.zero : 0.0f};
+            return {slope.scale * s.scale, moves_zero ? slope.zero * range(book) : 0.0f};
         }
         static constexpr parameter_pair limit(parameter_pair p) noexcept
         {
             return {std::clamp(p.first, 0.0f, 2.0f), p.second};
+        }
+
+    private:
+        static_assert(!moves_zero || !std::same_as<zero_type, no_zero>, "a symmetric scale has no zero to move");
+        template <codebook C>
+        static float range(C const& book) noexcept
+        {
+            return book.decode(C::size - 1) - book.decode(0);
         }
     };
 

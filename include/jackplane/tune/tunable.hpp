@@ -88,6 +88,11 @@ namespace jackplane::inline v0
         tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
                 tunable_options options = {});
 
+        // Codes and zeros are given and stay; each scale learns the factor of an adjust_scale (EfficientQAT's second
+        // phase). Throws shape_error.
+        tunable(matrix_view<float const> w, result_type codes, K clip, tunable_options options = {})
+            requires std::same_as<typename K::group_type, scale_and_zero>;
+
         std::size_t size() const noexcept { return m_w.rows * m_w.cols; }
         parameters const& learned() const noexcept { return m_learned; }
         parameters& learned() noexcept { return m_learned; }

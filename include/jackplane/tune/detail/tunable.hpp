@@ -73,6 +73,21 @@ namespace jackplane::inline v0
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
+    tunable<C, K, S>::tunable(matrix_view<float const> w, result_type codes, K clip, tunable_options options)
+        requires std::same_as<typename K::group_type, scale_and_zero>
+        : m_w(w), m_clip(clip), m_options(options), m_result(std::move(codes))
+    {
+        JACKPLANE_EXPECTS(m_result.codes.size() == size() && m_result.scales.size() == m_result.grid.scales(w.rows),
+                          shape_error, options.name, ": ", w.rows, " x ", w.cols, ", but ", m_result.codes.size(),
+                          " codes and ", m_result.scales.size(), " scales");
+        make_room(m_result.grid);
+        m_coarse = m_result.codes; // cells of a single code
+        for (std::size_t i = 0; i < m_result.scales.size(); ++i)
+            m_groups.push_back(scale_at(i));
+        round();
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
     template <class Parallel>
     void tunable<C, K, S>::round(Parallel parallel)
     {
@@ -96,7 +111,7 @@ namespace jackplane::inline v0
                 code_cell const in = cell_of(i);
                 float const q = std::clamp(free, in.low, in.high);
                 m_result.codes[i] = static_cast<code>(q);
-                m_inside[i] = q == free;
+                m_inside[i] = q == free && in.low < in.high;
             }
         };
         for_each_group(parallel, of_group);

@@ -11,22 +11,22 @@ namespace jackplane::inline v0
         class tuning
         {
         public:
-            template <slice Slice>
-            tuning(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Step const& step,
-                   tune_options const& options, Parallel parallel)
+            // readings: what codes are worth in each term
+            tuning(std::span<Tunable> matrices, std::span<F> losses, std::vector<objective_term> const& terms,
+                   std::vector<code_reading> const& readings, Step const& step, tune_options const& options,
+                   Parallel parallel)
                 : m_matrices(matrices),
                   m_losses(losses),
-                  m_terms(goal.terms),
+                  m_terms(terms),
                   m_options(options),
                   m_parallel(parallel),
-                  m_steps(matrices.size() * 3, step)
+                  m_steps(matrices.size() * 3, step),
+                  m_readings(readings)
             {
                 JACKPLANE_EXPECTS(!m_terms.empty() && !m_matrices.empty(), shape_error, options.name, ": ",
                                   m_matrices.size(), " matrices and ", m_terms.size(), " widths to tune");
                 JACKPLANE_EXPECTS(m_losses.size() == 1 || m_losses.size() == m_terms.size(), shape_error, options.name,
                                   ": ", m_losses.size(), " losses for ", m_terms.size(), " widths");
-                for (objective_term const& term : m_terms)
-                    m_readings.push_back(code_reading::of(m_matrices[0].result().book, goal.rule, term.bits));
                 std::size_t size = 0;
                 for (Tunable const& m : m_matrices)
                     size += m.size();
@@ -117,58 +117,68 @@ namespace jackplane::inline v0
             std::vector<float> m_decoded, m_slope; // of all matrices
             std::vector<typename Tunable::parameters> m_kept;
         };
+
+        template <class Tuning, loss F, rate_schedule Rate>
+        tune_report descend(Tuning all, std::span<F> losses, Rate const& rate, tune_options const& options)
+        {
+            std::size_t samples = 1;
+            if constexpr (batched_loss<F>)
+                samples = losses[0].samples();
+            JACKPLANE_EXPECTS(samples > 0 && options.batch > 0, shape_error, options.name, ": batches of ",
+                              options.batch, " of ", samples, " samples");
+            batch_order order(samples, options.batch, options.seed);
+            std::vector<std::size_t> everything(samples);
+            std::iota(everything.begin(), everything.end(), std::size_t{0});
+            auto const on_everything = [&](std::size_t k)
+            {
+                all.at(everything);
+                return all.value(false, k);
+            };
+
+            tune_report report;
+            report.before = on_everything(0);
+            double least = std::numeric_limits<double>::infinity();
+            auto const keep_if_best = [&](double value, std::size_t after_steps)
+            {
+                if (value >= least)
+                    return;
+                least = value;
+                report.kept_step = after_steps;
+                all.snapshot();
+            };
+            bool const keeps_best = options.kept == keep::best, by_batch = options.check_every == 0;
+            if (keeps_best && !by_batch)
+                keep_if_best(report.before, 0);
+            for (std::size_t k = 0; k < rate.steps; ++k)
+            {
+                all.at(order.next());
+                report.losses.push_back(all.value(true, k));
+                if (keeps_best && by_batch)
+                    keep_if_best(report.losses.back(), k);
+                all.step(rate(k));
+                if (keeps_best && !by_batch && ((k + 1) % options.check_every == 0 || k + 1 == rate.steps))
+                    keep_if_best(on_everything(k), k + 1);
+                if (options.tell)
+                    options.tell(options.name, k + 1, rate.steps);
+            }
+            if (keeps_best)
+                all.restore();
+            else
+                report.kept_step = rate.steps;
+            report.after = rate.steps == 0 ? report.before : on_everything(rate.steps);
+            return report;
+        }
     }
 
     template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step, class Parallel>
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
                      Step const& step, tune_options const& options, Parallel parallel)
     {
-        detail::tuning<Tunable, F, Step, Parallel> all(matrices, losses, goal, step, options, parallel);
-        std::size_t samples = 1;
-        if constexpr (batched_loss<F>)
-            samples = losses[0].samples();
-        JACKPLANE_EXPECTS(samples > 0 && options.batch > 0, shape_error, options.name, ": batches of ", options.batch,
-                          " of ", samples, " samples");
-        batch_order order(samples, options.batch, options.seed);
-        std::vector<std::size_t> everything(samples);
-        std::iota(everything.begin(), everything.end(), std::size_t{0});
-        auto const on_everything = [&](std::size_t k)
-        {
-            all.at(everything);
-            return all.value(false, k);
-        };
-
-        tune_report report;
-        report.before = on_everything(0);
-        double least = std::numeric_limits<double>::infinity();
-        auto const keep_if_best = [&](double value, std::size_t after_steps)
-        {
-            if (value >= least)
-                return;
-            least = value;
-            report.kept_step = after_steps;
-            all.snapshot();
-        };
-        bool const keeps_best = options.kept == keep::best, by_batch = options.check_every == 0;
-        if (keeps_best && !by_batch)
-            keep_if_best(report.before, 0);
-        for (std::size_t k = 0; k < rate.steps; ++k)
-        {
-            all.at(order.next());
-            report.losses.push_back(all.value(true, k));
-            if (keeps_best && by_batch)
-                keep_if_best(report.losses.back(), k);
-            all.step(rate(k));
-            if (keeps_best && !by_batch && ((k + 1) % options.check_every == 0 || k + 1 == rate.steps))
-                keep_if_best(on_everything(k), k + 1);
-            if (options.tell)
-                options.tell(options.name, k + 1, rate.steps);
-        }
-        if (keeps_best)
-            all.restore();
-        else
-            report.kept_step = rate.steps;
-        report.after = rate.steps == 0 ? report.before : on_everything(rate.steps);
-        return report;
+        std::vector<code_reading> readings;
+        for (objective_term const& term : goal.terms)
+            readings.push_back(code_reading::of(typename Tunable::result_type::codebook_type{}, goal.rule, term.bits));
+        return detail::descend(
+            detail::tuning<Tunable, F, Step, Parallel>(matrices, losses, goal.terms, readings, step, options, parallel),
+            losses, rate, options);
     }
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <algorithm>
+#include <limits>
+#include <vector>
+#include "quantize.hpp"
+
+namespace jackplane::inline v0
+{
+    struct clip_options
+    {
+        unsigned steps = 20;     // the limit shrinks by 1 / steps of the largest magnitude at a time,
+        float narrowest = 0.55f; // down to this part of it
+        std::string_view name = "weights";
+    };
+
+    // Clamps the weights of each group to the limit with which, quantized by P, its part of the output is nearest to what
+    // it was: tr(E G E^T) is least, E the errors and G the group's block on the diagonal of gram [cols, cols], the sum of
+    // x x^T. AWQ's second search (arXiv 2306.00978; its program). Throws value_error at NaN or Inf, shape_error.
+    template <scale_number S = half, codebook C, scale<C> P, class Parallel = serial>
+    void clip(matrix_view<float> w, matrix_view<float const> gram, C book, P policy, group g, clip_options options = {},
+              Parallel parallel = {})
+    {
+        JACKPLANE_EXPECTS(gram.rows == w.cols && gram.cols == w.cols, shape_error, options.name, ": ", w.cols,
+                          " columns, but a Gram matrix of ", gram.rows, " x ", gram.cols);
+        std::size_t const columns = group_grid::of(g, w.cols).columns;
+        auto const of_group = [&](std::span<float> weights, std::size_t left)
+        {
+            std::vector<float> clipped(weights.size()), error(weights.size());
+            float const largest = value_range::of(weights).largest();
+            double least = std::numeric_limits<double>::infinity();
+            float best = largest;
+            for (unsigned k = 0; k < options.steps; ++k)
+            {
+                float const part = 1 - static_cast<float>(k) / static_cast<float>(options.steps);
+                if (part < options.narrowest)
+                    break;
+                float const limit = largest * part;
+                std::transform(weights.begin(), weights.end(), clipped.begin(),
+                               [=](float x) { return std::clamp(x, -limit, limit); });
+                auto const q = quantize<S>(matrix_view<float const>{clipped.data(), 1, clipped.size()}, book, policy,
+                                           group::per_row(), nearest{}, independent{}, {{}, options.name});
+                for (std::size_t i = 0; i < weights.size(); ++i)
+                    error[i] = detail::error_of(book, q.codes[i], weights[i], {q.scale_at(0, i), q.zero_at(0, i)});
+                double sum = 0;
+                for (std::size_t i = 0; i < weights.size(); ++i)
+                {
+                    double const along = detail::exact_dot(error.data(), &gram(left + i, left), weights.size());
+                    sum += static_cast<double>(error[i]) * static_cast<double>(static_cast<float>(along));
+                }
+                if (sum < least)
+                    least = sum, best = limit;
+            }
+            for (float& x : weights)
+                x = std::clamp(x, -best, best);
+        };
+        parallel(w.rows,
+                 [&](std::size_t first, std::size_t end)
+                 {
+                     for (std::size_t row = first; row < end; ++row)
+                     {
+                         for (std::size_t col = 0; col < w.cols; ++col)
+                             detail::finite_weight(w, row, col, options.name);
+                         for (std::size_t left = 0; left < w.cols; left += columns)
+                             of_group({&w(row, left), std::min(columns, w.cols - left)}, left);
+                     }
+                 });
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// AWQ, MatGPTQ, EfficientQAT, scales of their own, joint objectives of other slices: on the tiny model.
+#include <llama/layer_balancer.hpp>
+#include <llama/loss.hpp>
+#include "tiny_saved.hpp"
+#include <doctest/doctest.h>
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+namespace llama
+{
+    using tiny::bytes_of;
+    using tiny::difference;
+    using tiny::length;
+    using tiny::saved_model;
+
+    namespace
+    {
+        // The tiny model with some channels of large activations, as trained models have them.
+        struct uneven_model : saved_model
+        {
+            uneven_model()
+            {
+                parameter_view<float> const all(m.sizes, m.w.data(), m.w.data() + m.table.tuned_size());
+                for (std::size_t i = 0; i < m.sizes.layers; ++i)
+                    for (std::size_t k = 3; k < m.sizes.hidden; k += 16)
+                    {
+                        all.layer(i).attention_norm[k] *= 20;
+                        all.layer(i).mlp_norm[k] *= 20;
+                    }
+                save_model<float>(m, folder, "float32");
+                s.how = method::awq;
+                s.bits = 4;
+            }
+        };
+    }
+
+    TEST_CASE("mean magnitudes of what the matrices of a layer read")
+    {
+        saved_model t;
+        config const& c = t.m.sizes;
+        calibration_stream const stream(c, t.m.view().ends().embedding, t.s.calibration);
+        auto const layer = t.m.view().layer(0);
+        for (layer_stage const& stage : layer_stages)
+        {
+            auto const means = stream.mean_magnitudes(layer, stage.input, jackplane::team(3));
+            CHECK(means == stream.mean_magnitudes(layer, stage.input));
+            auto const gram = stream.gram(layer, stage.input);
+            REQUIRE(means.size() == stream.size_of(stage.input));
+            auto const tokens = static_cast<double>(t.s.calibration.tokens.size());
+            for (std::size_t i = 0; i < means.size(); ++i) // E|x|^2 <= E x^2, and not far from it
+            {
+                double const square = double{gram[i * means.size() + i]} / tokens;
+                CHECK(double{means[i]} <= std::sqrt(square) * 1.0001);
+                CHECK(double{means[i]} >= 0.3 * std::sqrt(square));
+            }
+        }
+    }
+
+    TEST_CASE("a balanced layer is the same layer, but for float; its norms are fp16 numbers")
+    {
+        uneven_model t;
+        t.s.how = method::gptq; // no clipping
+        model balanced = t.m;
+        parameter_view<float> const all(t.m.sizes, balanced.w.data(), balanced.w.data() + t.m.table.tuned_size());
+        layer_balancer balancer(t.m.sizes, t.m.view().ends().embedding, t.s);
+        for (std::size_t i = 0; i < t.m.sizes.layers; ++i)
+            balancer.balance(all.layer(i),
+                             std::span(t.m.table.parameters()).subspan(i * matrices_of_layer, matrices_of_layer));
+        CHECK(balanced.w != t.m.w);
+        CHECK(difference(t.m, balanced, t.s.calibration) < 1e-9);
+        for (std::size_t k = 0; k < t.m.sizes.hidden; ++k)
+        {
+            float const norm = all.layer(0).attention_norm[k];
+            if (norm != t.m.view().layer(0).attention_norm[k])
+                CHECK(to_float(jackplane::from_float<jackplane::half>(norm)) == norm);
+        }
+    }
+
+    TEST_CASE("AWQ is nearer to the model than nearest; balancing goes before other methods, too")
+    {
+        uneven_model t;
+        for (scheme const range : {scheme::asymmetric, scheme::symmetric, scheme::full_range})
+        {
+            t.s.range = range;
+            packed_model const awq = quantize_model(t.folder, t.s);
+            CHECK(t.off(awq, 4) < 0.8 * t.off(t.nearest(), 4));
+            CHECK(bytes_of(awq, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+        }
+        t.s.range = scheme::asymmetric;
+        t.s.how = method::gptq;
+        double const gptq = t.off(quantize_model(t.folder, t.s), 4);
+        t.s.balance = true;
+        packed_model const both = quantize_model(t.folder, t.s);
+        CHECK(t.off(both, 4) < 1.2 * gptq);
+        // in the file is what was measured
+        save_nested(both, t.folder, "balanced.jack");
+        CHECK(t.off(load_nested("balanced.jack"), 4) == doctest::Approx(t.off(both, 4)).epsilon(1e-3));
+
+        t.s.how = method::signround;
+        t.s.bits = 8;
+        t.s.tuning.widths = {2};
+        CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(t.nearest(), 2));
+    }
+
+    TEST_CASE("MatGPTQ: one parent, better at few bits than GPTQ at 8 bits, cut; by any slice")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4, 8};
+        for (slice_rule const& slice : {slice_rule{jackplane::truncate_centred{}}, slice_rule{jackplane::round_clamp{}},
+                                        slice_rule{jackplane::extra_precision{}}})
+        {
+            t.s.slice = slice;
+            t.s.how = method::gptq;
+            packed_model const cut = quantize_model(t.folder, t.s);
+            t.s.how = method::matgptq;
+            packed_model const joint = quantize_model(t.folder, t.s);
+            CHECK(t.off(joint, 2) < t.off(cut, 2));
+            CHECK(t.off(joint, 8) < t.off(joint, 4));
+            CHECK(t.off(joint, 4) < t.off(joint, 2));
+        }
+    }
+
+    TEST_CASE("the joint objective learns for the slice that the file has")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4, 8};
+        t.s.tuning.lambdas = {1, 0.1f, 0.1f};
+        t.s.tuning.steps = 15;
+        for (slice_rule const& slice : {slice_rule{jackplane::round_clamp{}}, slice_rule{jackplane::extra_precision{}}})
+        {
+            t.s.slice = slice;
+            CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(t.nearest(), 2));
+        }
+    }
+
+    TEST_CASE("EfficientQAT: first weights and scales, layer by layer, then the scales alone, all at once")
+    {
+        saved_model t;
+        t.s.how = method::efficientqat;
+        t.s.tuning.widths = {2};
+        t.s.tuning.rate = 1e-3f;
+        for (scheme const range : {scheme::asymmetric, scheme::symmetric})
+        {
+            t.s.range = range;
+            t.s.tuning.scale_steps = 0;
+            std::vector<width_report> report;
+            packed_model const first = quantize_model(t.folder, t.s, nullptr, {}, &report);
+            CHECK(report.size() == t.m.sizes.layers);
+            for (width_report const& r : report)
+                CHECK(r.after < r.before);
+            CHECK(t.off(first, 2) < t.off(t.nearest(), 2));
+
+            report.clear();
+            t.s.tuning.scale_steps = 8;
+            packed_model const both = quantize_model(t.folder, t.s, nullptr, {}, &report);
+            REQUIRE(report.size() == t.m.sizes.layers + 1);
+            CHECK(report.back().after < report.back().before);
+            language_model_loss f(t.m, t.s.calibration.tokens, length);
+            CHECK(f(first.decode(2).tuned()) == doctest::Approx(report.back().before).epsilon(1e-5));
+            CHECK(f(both.decode(2).tuned()) == doctest::Approx(report.back().after).epsilon(1e-5));
+            CHECK(bytes_of(both, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+        }
+    }
+
+    TEST_CASE("scales of its own for each width: the planes stay, every width gets better")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4};
+        t.s.tuning.steps = t.s.tuning.finer_steps = 8;
+        packed_model const shared = quantize_model(t.folder, t.s);
+        t.s.tuning.scale_steps = 8;
+        packed_model const own = quantize_model(t.folder, t.s);
+        save_nested(own, t.folder, "own.jack");
+        packed_model const read = load_nested("own.jack");
+        language_model_loss f(t.m, t.s.calibration.tokens, length);
+        for (unsigned const bits : {2u, 4u})
+        {
+            CHECK(f(own.decode(bits).tuned()) < f(shared.decode(bits).tuned()));
+            model const a = read.decode(bits), b = own.decode(bits); // a dense lm_head behind the layers is fp16 there
+            auto const layers = a.table.parameters()[a.sizes.layers * matrices_of_layer].offset;
+            CHECK(std::equal(a.w.begin(), a.w.begin() + static_cast<std::ptrdiff_t>(layers), b.w.begin()));
+        }
+        CHECK(own.decode(8).w == shared.decode(8).w); // the parents' own
+        CHECK(own.cost_at(2).packed_bytes == shared.cost_at(2).packed_bytes);
+    }
+}

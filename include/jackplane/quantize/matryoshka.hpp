@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 #include <span>
+#include "../core/check.hpp"
 #include "scale.hpp"
 
 namespace jackplane::inline v0

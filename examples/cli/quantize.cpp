@@ -53,7 +53,7 @@ namespace cli
                     settings.tuning.scale_steps = 60; // its second phase
                 read_widths();
                 read_preset();
-                if (looks_at_text())
+                if (llama::needs_calibration(settings))
                     settings.calibration = read_calibration();
                 std::filesystem::path const kept = output + ".layers";
                 settings.resume = llama::learns(settings.how) && !no_resume ? kept : std::filesystem::path{};
@@ -66,25 +66,20 @@ namespace cli
                 report(m, tensors, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
             }
 
-            bool looks_at_text() const
-            {
-                return llama::calibrates(settings.how) || settings.tuning.scale_steps > 0 || settings.balance;
-            }
-
-            // AutoRound's (its documentation): what is not asked for by an option of its own.
+            // AutoRound's (its documentation), where no option of its own asks for something else. The defaults are
+            // those of every option.
             void read_preset()
             {
-                if (preset.empty())
+                if (preset.empty() || preset == "default")
                     return;
                 struct effort
                 {
                     std::size_t steps, finer_steps, samples;
-                    float rate; // 0: 1 / steps
+                    float rate;
                 };
                 bool const narrow = settings.tuning.widths.front() <= 3;
-                effort const asked = preset == "light"  ? effort{50, 15, 128, 5e-3f}
-                                     : preset == "best" ? effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f}
-                                                        : effort{200, 60, 128, 0};
+                effort const asked = preset == "light" ? effort{50, 15, 128, 5e-3f}
+                                                       : effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f};
                 auto& t = settings.tuning;
                 t.steps = iters->empty() ? asked.steps : t.steps;
                 t.finer_steps = finer_iters->empty() ? asked.finer_steps : t.finer_steps;
@@ -275,7 +270,7 @@ namespace cli
         sub->callback(
             [c]
             {
-                if (c->looks_at_text() && c->calibration.empty())
+                if (llama::needs_calibration(c->settings) && c->calibration.empty())
                     throw CLI::RequiredError("--calibration for this method");
                 c->run();
             });

@@ -11,16 +11,13 @@ namespace llama
 {
     namespace
     {
-        enum matrix_of_layer : std::size_t
+        constexpr std::size_t v = 2, up = 5; // of the matrices of a layer
+
+        // The row of v that makes input `column` of o: several heads share one.
+        std::size_t row_of_v(config const& c, std::size_t column)
         {
-            q,
-            k,
-            v,
-            o,
-            gate,
-            up,
-            down
-        };
+            return column / c.head_dim / (c.heads / c.kv_heads) * c.head_dim + column % c.head_dim;
+        }
     }
 
     layer_balancer::layer_balancer(config const& c, float const* embedding, quantize_settings const& s)
@@ -43,10 +40,9 @@ namespace llama
     {
         if (which != layer_input::attended)
             return magnitudes;
-        std::size_t const share = _config.heads / _config.kv_heads, dim = _config.head_dim;
         std::vector<float> means(_config.kv_width());
         for (std::size_t i = 0; i < magnitudes.size(); ++i)
-            means[i / dim / share * dim + i % dim] += magnitudes[i] / static_cast<float>(share);
+            means[row_of_v(_config, i)] += magnitudes[i] / static_cast<float>(_config.heads / _config.kv_heads);
         return means;
     }
     // The inverse: one scale for each column. [kv_width] -> [query_width]
@@ -54,10 +50,9 @@ namespace llama
     {
         if (which != layer_input::attended)
             return {scales.begin(), scales.end()};
-        std::size_t const share = _config.heads / _config.kv_heads, dim = _config.head_dim;
         std::vector<float> columns(_config.query_width());
         for (std::size_t i = 0; i < columns.size(); ++i)
-            columns[i] = scales[i / dim / share * dim + i % dim];
+            columns[i] = scales[row_of_v(_config, i)];
         return columns;
     }
 
@@ -102,8 +97,8 @@ namespace llama
         layer_loss loss(_config, now, _stream.input(), behind.input(), _stream.length(), _workers);
         constexpr std::size_t enough = 32; // windows, evenly spread: each of 80 trials runs the layer on all of them
         std::vector<std::size_t> some;
-        for (std::size_t n = 0; n < std::min(enough, loss.samples()); ++n)
-            some.push_back(n * loss.samples() / std::min(enough, loss.samples()));
+        for (std::size_t n = 0, count = std::min(enough, loss.samples()); n < count; ++n)
+            some.push_back(n * loss.samples() / count);
         loss.at(some);
         std::vector<float> trial(loss.size());
         for (layer_stage const& stage : layer_stages)

@@ -72,7 +72,6 @@ namespace llama
     layer_tuner::layer_tuner(config const& c, float const* embedding, quantize_settings const& s)
         : _config(c), _settings(s), _dense(c, embedding, s.calibration)
     {
-        expect_widths(s);
         for (std::size_t i = 0; i < s.tuning.widths.size(); ++i)
             _streams.emplace_back(c, embedding, s.calibration);
     }

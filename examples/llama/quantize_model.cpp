@@ -118,7 +118,7 @@ namespace llama
                 auto const& t = s.tuning;
                 std::string all =
                     text(write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
-                         slice_name(s.slice), " ", s.balance, " ", t.rate, " ", t.scale_rate, " ", s.group.columns, " ",
+                         slice_name(s.slice), " ", s.balance, " ", t.rate, " ", s.group.columns, " ",
                          s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch, " ", t.seed, " ",
                          t.suppress_outliers, " ", t.layer_wise, t.from_gptq, s.by_activation, " ", s.search_scale, " ",
                          s.calibration.length);
@@ -284,12 +284,14 @@ namespace llama
         config const c = read_config(folder / "config.json");
         checkpoint_files const files(folder);
         check_tensors(files, c);
-        JACKPLANE_EXPECTS(!calibrates(s.how) || !s.calibration.tokens.empty(), jackplane::value_error,
+        JACKPLANE_EXPECTS(!needs_calibration(s) || !s.calibration.tokens.empty(), jackplane::value_error,
                           "a method that looks at activations needs a calibration text");
         JACKPLANE_EXPECTS(!(needs_parents(s.how) || s.tuning.scale_steps > 0) || s.bits == 8, jackplane::width_error,
                           "what is learned is a parent of 8 bits, not ", s.bits);
         JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat), jackplane::value_error,
                           "balancing goes with methods that look at activations layer by layer");
+        if (learns(s.how) || s.tuning.scale_steps > 0)
+            expect_widths(s);
         packed_model m(c);
         m.slice = s.slice;
         auto const& all = m.table.parameters();

@@ -50,14 +50,14 @@ namespace llama
         std::vector<float> lambdas{};
         std::size_t steps = 200, finer_steps = 60; // of the first width, or of all at once; of each further one
         std::size_t batch = 8;                     // windows a step
-        // At first; 0: that of the method. signround: 1 / steps, in steps of the codes; omniquant: 0.01, in logits; qat:
-        // 3e-4, efficientqat: 1e-3, in units of the weights (and scales ten times that, in parts of what they are).
+        // At first; 0: that of the method. signround: 1 / steps, in steps of the codes; omniquant: 0.01, in logits;
+        // qat: 3e-4, efficientqat: 1e-3, in units of the weights (and scales ten times that, in parts of what they are).
         float rate = 0;
         float rate_or(float usual) const noexcept { return rate > 0 ? rate : usual; }
-        std::size_t scale_steps = 0;               // of the scales, end to end, after everything else; see train_scales
-        float scale_rate = 1e-3f;                  // of scales at first, in parts of what they are
-        std::uint64_t seed = 0;                    // of the batches
-        bool suppress_outliers = false;            // see layer_loss
+        std::size_t scale_steps = 0;    // of the scales, end to end, after everything else; see train_scales
+        float scale_rate = 1e-3f;       // of those at first, in parts of what the scales are
+        std::uint64_t seed = 0;         // of the batches
+        bool suppress_outliers = false; // see layer_loss
         // signround: not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each
         // reads; and then, if asked, from the codes of GPTQ on, with its scales.
         bool layer_wise = false, from_gptq = false;
@@ -94,6 +94,11 @@ namespace llama
         std::size_t rows, cols;
         double relative_error; // |w^ - w| / |w| at the parent's width, Frobenius norms
     };
+
+    inline bool needs_calibration(quantize_settings const& s) noexcept
+    {
+        return calibrates(s.how) || s.balance || s.tuning.scale_steps > 0;
+    }
 
     // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time. gptq looks at what the part
     // of the model before a matrix, quantized already, makes of the calibration text; methods that learn (8 bits, all

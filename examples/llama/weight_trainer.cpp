@@ -106,17 +106,16 @@ namespace llama
                                      jackplane::tunable_options{.name = parts[i].name});
                 auto const name = text("scales at ", bits, " bits");
                 auto const done = std::visit(
-                    [&](auto goal)
+                    [&](auto rule)
                     {
-                        goal.terms = {{bits, 1}};
                         return jackplane::tune(
-                            std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.scale_rate, t.scale_steps},
-                            jackplane::adam{},
+                            std::span(all), std::span(&loss, 1), jackplane::objective{{{bits, 1}}, rule},
+                            jackplane::cosine{t.scale_rate, t.scale_steps}, jackplane::adam{},
                             jackplane::tune_options{
                                 .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = tell, .name = name},
                             workers);
                     },
-                    objective_of(t, s.slice));
+                    s.slice);
                 if (report)
                     report->push_back({bits, done.before, done.after, done.losses});
                 for (std::size_t i = 0; i < parts.size(); ++i)
@@ -134,7 +133,6 @@ namespace llama
     void train_scales(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
                       jackplane::progress const& tell)
     {
-        expect_widths(s);
         with_scheme(s.range, [&]<class P>(P) { train_scales_as<P>(m, s, report, tell); });
     }
 
@@ -142,7 +140,6 @@ namespace llama
                                                      std::vector<width_report>* report, jackplane::progress const& tell)
     {
         auto const& t = s.tuning;
-        expect_widths(s);
         bool const joint = t.widths.size() > 1;
         std::vector<jackplane::any_packed> out;
         with_scheme(s.range,

@@ -44,8 +44,8 @@ namespace llama
             _asked.assign(windows.begin(), windows.end());
         }
 
-        // of_window(part, window) -> its part of the sum; it adds its gradient to that of the part, unless g is empty. g
-        // becomes the gradient of the sum.
+        // of_window(part, window) -> its part of the sum; it adds its gradient to that of the part, unless g is empty.
+        // g becomes the gradient of the sum.
         template <class OfWindow>
         double sum(std::span<float> g, OfWindow&& of_window)
         {

@@ -40,7 +40,7 @@ namespace jackplane::inline v0
             for (std::size_t col = 0; col < w.cols; ++col)
                 w(row, col) *= scales[col];
     }
-    // The matrix, or the [1, cols] of a norm transposed, that makes such inputs. Throws shape_error.
+    // The matrix that makes such inputs. Throws shape_error.
     inline void divide_rows(matrix_view<float> w, std::span<float const> scales)
     {
         JACKPLANE_EXPECTS(scales.size() == w.rows, shape_error, w.rows, " rows, ", scales.size(), " scales");
@@ -57,8 +57,8 @@ namespace jackplane::inline v0
     };
 
     // The scales of least error among the ratios k / steps, k < steps. magnitudes: mean |x| of each input over the
-    // calibration tokens; error_of(scales): of the output when the matrices that read x are quantized with their columns
-    // so scaled.
+    // calibration tokens; error_of(scales): of the output when the matrices that read x are quantized with their
+    // columns so scaled.
     template <class ErrorOf>
     balance_report balance(std::span<float const> magnitudes, ErrorOf&& error_of, unsigned steps = 20)
     {

@@ -89,8 +89,8 @@ namespace jackplane::inline v0
     };
 
     // The scale that P chose is multiplied by a learned factor in [0, 2] and, where `moves_zero`, the zero moves by a
-    // learned part of the range of codes: SignRoundV2 after a search (arXiv 2512.04746), EfficientQAT (arXiv 2407.11062)
-    // with the zero. The same small step of either moves the ends of the range about as far.
+    // learned part of the range of codes: SignRoundV2 after a search (arXiv 2512.04746), EfficientQAT (arXiv
+    // 2407.11062) with the zero. The same small step of either moves the ends of the range about as far.
     template <class P, bool moves_zero = false>
     struct adjust_scale
     {

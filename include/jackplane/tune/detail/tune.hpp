@@ -11,27 +11,35 @@ namespace jackplane::inline v0
         class tuning
         {
         public:
-            // readings: what codes are worth in each term
-            tuning(std::span<Tunable> matrices, std::span<F> losses, std::vector<objective_term> const& terms,
-                   std::vector<code_reading> const& readings, Step const& step, tune_options const& options,
-                   Parallel parallel)
+            template <slice Slice>
+            tuning(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Step const& step,
+                   tune_options const& options, Parallel parallel)
                 : m_matrices(matrices),
                   m_losses(losses),
-                  m_terms(terms),
+                  m_terms(goal.terms),
                   m_options(options),
                   m_parallel(parallel),
-                  m_steps(matrices.size() * 3, step),
-                  m_readings(readings)
+                  m_steps(matrices.size() * 3, step)
             {
                 JACKPLANE_EXPECTS(!m_terms.empty() && !m_matrices.empty(), shape_error, options.name, ": ",
                                   m_matrices.size(), " matrices and ", m_terms.size(), " widths to tune");
                 JACKPLANE_EXPECTS(m_losses.size() == 1 || m_losses.size() == m_terms.size(), shape_error, options.name,
                                   ": ", m_losses.size(), " losses for ", m_terms.size(), " widths");
+                for (objective_term const& term : m_terms)
+                    m_readings.push_back(code_reading::of(m_matrices[0].result().book, goal.rule, term.bits));
                 std::size_t size = 0;
                 for (Tunable const& m : m_matrices)
                     size += m.size();
                 m_decoded.resize(size);
                 m_slope.resize(size);
+            }
+
+            std::size_t samples() const
+            {
+                if constexpr (batched_loss<F>)
+                    return m_losses[0].samples();
+                else
+                    return 1;
             }
 
             F& loss_of(std::size_t term) { return m_losses.size() == 1 ? m_losses[0] : m_losses[term]; }
@@ -118,12 +126,11 @@ namespace jackplane::inline v0
             std::vector<typename Tunable::parameters> m_kept;
         };
 
-        template <class Tuning, loss F, rate_schedule Rate>
-        tune_report descend(Tuning all, std::span<F> losses, Rate const& rate, tune_options const& options)
+        // The loop; the same code for every slice.
+        template <class Tuning, rate_schedule Rate>
+        tune_report descend(Tuning all, Rate const& rate, tune_options const& options)
         {
-            std::size_t samples = 1;
-            if constexpr (batched_loss<F>)
-                samples = losses[0].samples();
+            std::size_t const samples = all.samples();
             JACKPLANE_EXPECTS(samples > 0 && options.batch > 0, shape_error, options.name, ": batches of ",
                               options.batch, " of ", samples, " samples");
             batch_order order(samples, options.batch, options.seed);
@@ -174,11 +181,7 @@ namespace jackplane::inline v0
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
                      Step const& step, tune_options const& options, Parallel parallel)
     {
-        std::vector<code_reading> readings;
-        for (objective_term const& term : goal.terms)
-            readings.push_back(code_reading::of(typename Tunable::result_type::codebook_type{}, goal.rule, term.bits));
         return detail::descend(
-            detail::tuning<Tunable, F, Step, Parallel>(matrices, losses, goal.terms, readings, step, options, parallel),
-            losses, rate, options);
+            detail::tuning<Tunable, F, Step, Parallel>(matrices, losses, goal, step, options, parallel), rate, options);
     }
 }

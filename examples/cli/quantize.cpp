@@ -78,8 +78,8 @@ namespace cli
                     float rate;
                 };
                 bool const narrow = settings.tuning.widths.front() <= 3;
-                effort const asked = preset == "light" ? effort{50, 15, 128, 5e-3f}
-                                                       : effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f};
+                effort const asked =
+                    preset == "light" ? effort{50, 15, 128, 5e-3f} : effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f};
                 auto& t = settings.tuning;
                 t.steps = iters->empty() ? asked.steps : t.steps;
                 t.finer_steps = finer_iters->empty() ? asked.finer_steps : t.finer_steps;

@@ -24,6 +24,9 @@ namespace llama
                               t.widths == std::vector<unsigned>{8},
                           jackplane::value_error, "bits inside the cells of coarser codes need truncate_centred; ",
                           slice_name(s.slice), " needs lambdas: all widths at once");
+        JACKPLANE_EXPECTS(
+            std::holds_alternative<jackplane::truncate_centred>(s.slice) || t.scale_steps == 0 || t.widths.size() == 1,
+            jackplane::value_error, "a width with scales of its own is a prefix: ", slice_name(s.slice), " has none");
         JACKPLANE_EXPECTS(s.how != method::efficientqat || t.widths.size() == 1, jackplane::width_error,
                           "EfficientQAT learns one width, not ", t.widths.size());
     }

@@ -236,6 +236,14 @@ namespace llama
                 s.how = method::efficientqat, s.tuning.widths = {2, 4};
             },
             "EfficientQAT learns one width, not 2");
+        refuses(
+            [](auto& s) {
+                s.slice = jackplane::round_clamp{}, s.tuning.widths = {2, 8}, s.tuning.lambdas = {1, 1},
+                s.tuning.scale_steps = 3;
+            },
+            "a width with scales of its own is a prefix: round_clamp has none");
+        refuses([](auto& s) { s.how = method::rtn, s.tuning.scale_steps = 3, s.calibration = {}; },
+                "a method that looks at activations needs a calibration text");
         refuses([](auto& s) { s.how = method::qat, s.balance = true; },
                 "balancing goes with methods that look at activations layer by layer");
         refuses([](auto& s) { s.bits = 4; }, "what is learned is a parent of 8 bits, not 4");

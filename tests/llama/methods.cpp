@@ -33,6 +33,7 @@ namespace llama
                 save_model<float>(m, folder, "float32");
                 s.how = method::awq;
                 s.bits = 4;
+                s.calibration = tiny::text_of(8, m.sizes.vocabulary); // each search runs a layer 80 times on it
             }
         };
     }

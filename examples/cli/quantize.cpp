@@ -143,8 +143,11 @@ namespace cli
                     out["effective_bits"] = m.cost_at(settings.bits).effective_bits;
                     out["peak_bytes"] = peak_memory();
                     for (auto const& t : tuned)
-                        out["losses"].push_back(
-                            {{"bits", t.bits}, {"before", t.before}, {"after", t.after}, {"steps", t.steps}});
+                        out["losses"].push_back({{"bits", t.bits},
+                                                 {"before", t.before},
+                                                 {"after", t.after},
+                                                 {"moved", t.moved},
+                                                 {"steps", t.steps}});
                     out["tensors"] = nlohmann::ordered_json::array();
                     for (auto const& t : tensors)
                         out["tensors"].push_back(
@@ -229,6 +232,25 @@ namespace cli
                 ->capture_default_str();
         sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
                       "learned: the largest thousandth of the differences does not count");
+        sub->add_flag("!--no-clipping", c->settings.tuning.learn_clipping, "signround: ranges stay");
+        sub->add_flag("--keep-best", c->settings.tuning.keep_best,
+                      "learned: what had the least loss of all windows, looked at every 20 steps; not the last");
+        sub->add_flag("--dense-inputs", c->settings.tuning.dense_inputs,
+                      "learned: from what the dense layers before give, not the quantized ones");
+        CLI::Option* const lambdas = sub->get_option("--lambda");
+        sub->add_option("--reach", c->settings.tuning.reach,
+                        "--lambda: how far an offset may go, in steps of 8 bits; default: half a step of the narrowest "
+                        "width")
+            ->check(CLI::PositiveNumber)
+            ->needs(lambdas);
+        sub->add_option("--joint-iters", c->settings.tuning.joint_steps,
+                        "--lambda: so many steps of all widths at once, after each had its own")
+            ->check(CLI::Range(0, 1000000))
+            ->needs(lambdas);
+        sub->add_option("--teacher", c->settings.tuning.teacher,
+                        "--lambda: the narrowest width learns from this one's output, too (co-distillation)")
+            ->check(CLI::Range(1, 8))
+            ->needs(lambdas);
         CLI::Option* const by_layer =
             sub->add_flag("--layer-wise", c->settings.tuning.layer_wise,
                           "signround: matrix after matrix, from the Gram matrices of their inputs; no backward pass");

@@ -41,8 +41,15 @@ namespace llama
         layer_state<float>& s = p.work.state(0);
         std::copy_n(_input.data() + window * _window, _window, s.input.data());
         float* const output = p.work.last.data();
+        std::vector<float> taught;
+        if (!_teacher.empty())
+        {
+            auto const teacher = parameter_view<float const>(_config, _teacher.data(), nullptr);
+            taught.resize(_window);
+            forward_layer(_config, teacher.layer(0).with_norms_of(_norms), s, _length, _length, p.work, taught.data());
+        }
         forward_layer(_config, w, s, _length, _length, p.work, output);
-        float const* const wanted = _target.data() + window * _window;
+        float const* const wanted = taught.empty() ? _target.data() + window * _window : taught.data();
         for (std::size_t i = 0; i < _window; ++i)
             output[i] -= wanted[i];
         if (_suppress)

@@ -3,6 +3,7 @@
 #include "window_batch.hpp"
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace llama
 {
@@ -24,6 +25,9 @@ namespace llama
         // Differences among the largest thousandth of a window count as 0: AutoRound's loss below 4 bits.
         void suppress_outliers(bool yes) noexcept { _suppress = yes; }
 
+        // The output of a layer with these weights becomes the target; none: that of the constructor again.
+        void teach(std::span<float const> w) { _teacher.assign(w.begin(), w.end()); }
+
         double operator()(std::span<float const> w, std::span<float> g);
 
     private:
@@ -34,6 +38,7 @@ namespace llama
         std::span<float const> _input, _target;
         std::size_t _length, _window, _size;
         window_batch _batch;
+        std::vector<float> _teacher; // weights, or nothing
         bool _suppress = false;
     };
 }

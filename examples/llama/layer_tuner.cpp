@@ -6,6 +6,7 @@
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace llama
@@ -44,6 +45,23 @@ namespace llama
             for (auto const& each : all)
                 out.push_back(jackplane::leading(each.result()));
             return out;
+        }
+
+        // Part of the codes, cut to `bits`, that learned offsets made other than the nearest ones.
+        template <unsigned Bits, class Clip>
+        double moved_by_offsets(std::vector<tunable<Bits, Clip>> const& all, unsigned bits)
+        {
+            std::size_t moved = 0, weights = 0;
+            for (tunable<Bits, Clip> nearest : all)
+            {
+                auto const codes = nearest.result().codes;
+                std::fill(nearest.learned().offset.begin(), nearest.learned().offset.end(), 0.0f);
+                nearest.round();
+                weights += codes.size();
+                for (std::size_t i = 0; i < codes.size(); ++i)
+                    moved += (codes[i] ^ nearest.result().codes[i]) >> (Bits - bits) != 0;
+            }
+            return static_cast<double>(moved) / static_cast<double>(std::max<std::size_t>(weights, 1));
         }
 
         struct blas_product
@@ -86,9 +104,14 @@ namespace llama
             using jackplane::clip_range;
             jackplane::tune_options options{.batch = _settings.tuning.batch,
                                             .seed = _settings.tuning.seed + 1000003 * layer,
+                                            .kept = _settings.tuning.keep_best ? jackplane::keep::best
+                                                                               : jackplane::keep::last,
+                                            .check_every = 20,
                                             .name = text("layer ", layer)};
             if (_settings.how == method::nested_gptq || _settings.tuning.layer_wise)
                 return tune_layer_wise<P>(w, parts, options, report);
+            if (_settings.tuning.dense_inputs)
+                _dense_input.assign(_dense.input().begin(), _dense.input().end());
             _dense.advance(w, _workers); // to what the layer shall give
             if (_settings.how == method::omniquant)
             {
@@ -107,6 +130,7 @@ namespace llama
                 return tune_as<jackplane::adjust_scale<P, has_zero>>(w, parts, jackplane::adam{}, rate, options,
                                                                      report);
             }
+            options.clip_rate = _settings.tuning.learn_clipping ? 1.0f : 0.0f;
             auto const signround = [&]<class Clip>(Clip)
             {
                 auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
@@ -146,6 +170,11 @@ namespace llama
         return parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data()).with_norms_of(w);
     }
 
+    std::span<float const> layer_tuner::input_of(std::size_t width) const
+    {
+        return _settings.tuning.dense_inputs ? std::span<float const>(_dense_input) : _streams[width].input();
+    }
+
     jackplane::linear_decay layer_tuner::signround_rate(std::size_t steps) const
     {
         auto const usual = jackplane::signround_rate(steps);
@@ -159,30 +188,38 @@ namespace llama
                          Rate const& rate, jackplane::tune_options options, std::vector<width_report>* report)
     {
         auto const& t = _settings.tuning;
+        constexpr float anywhere = std::numeric_limits<float>::max();
+        float const clip_rate = options.clip_rate;
         std::vector<layer_loss> losses;
-        for (calibration_stream const& stream : _streams)
+        for (std::size_t n = 0; n < t.widths.size() + (t.teacher > 0); ++n)
         {
-            losses.emplace_back(_config, w, stream.input(), _dense.input(), _dense.length(), _workers);
+            losses.emplace_back(_config, w, input_of(n % t.widths.size()), _dense.input(), _dense.length(), _workers);
             losses.back().suppress_outliers(t.suppress_outliers);
         }
-        auto const told = [&](unsigned bits, jackplane::tune_report const& done)
+        auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved)
         {
             if (report)
-                report->push_back({bits, done.before, done.after, done.losses});
+                report->push_back({bits, done.before, done.after, done.losses, moved});
         };
-        std::vector<leading<Clip>> codes;
-        if (!t.lambdas.empty()) // all widths at once, through the codes of 8 bits
+        // All widths at once, through the codes of 8 bits.
+        auto const jointly = [&](std::vector<tunable<8, Clip>> all, std::size_t steps)
         {
-            auto const reach = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
-            auto all = tunables<8, Clip>(w, parts, codes, _settings, reach);
             std::visit(
-                [&](auto const& goal) {
-                    told(8, jackplane::tune(std::span(all), std::span(losses), goal, rate(t.steps), step, options,
-                                            _workers));
+                [&](auto const& goal)
+                {
+                    auto const done =
+                        jackplane::tune(std::span(all), std::span(losses), goal, rate(steps), step, options, _workers);
+                    told(8, done, moved_by_offsets<8, Clip>(all, t.widths.front()));
                 },
                 objective_of(t, _settings.slice));
             return packed_parents<Clip>(leading_of<8, Clip>(all), parts);
-        }
+        };
+        std::vector<leading<Clip>> codes;
+        auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
+        if (t.reach > 0)
+            reach_of_all.unit = 2 * t.reach;
+        if (!t.lambdas.empty() && t.joint_steps == 0)
+            return jointly(tunables<8, Clip>(w, parts, codes, _settings, reach_of_all), t.steps);
         for (std::size_t n = 0; n < t.widths.size(); ++n)
             with_width(t.widths[n],
                        [&](auto bits)
@@ -191,17 +228,29 @@ namespace llama
                            auto const reach = first ? jackplane::offset_reach{} // half a step either way
                                                     : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
                            auto all = tunables<bits, Clip>(w, parts, codes, _settings, reach);
-                           options.clip_rate = first ? 1.0f : 0.0f; // all widths share the scales
+                           options.clip_rate = first ? clip_rate : 0.0f; // all widths share the scales
                            if (first || options.learn_offsets)
-                               told(bits,
-                                    jackplane::tune(std::span(all), std::span(losses).subspan(n, 1),
-                                                    jackplane::one_width(bits), rate(first ? t.steps : t.finer_steps),
-                                                    step, options, _workers));
+                           {
+                               auto const done = jackplane::tune(
+                                   std::span(all), std::span(losses).subspan(n, 1), jackplane::one_width(bits),
+                                   rate(first ? t.steps : t.finer_steps), step, options, _workers);
+                               told(bits, done, first ? moved_by_offsets<bits, Clip>(all, bits) : 0);
+                           }
                            codes = leading_of<bits, Clip>(all);
                        });
         if (t.widths.back() < 8)
             codes = leading_of<8, Clip>(tunables<8, Clip>(w, parts, codes, _settings, {}));
-        return packed_parents<Clip>(codes, parts);
+        if (t.joint_steps == 0)
+            return packed_parents<Clip>(codes, parts);
+        // From there on, with the scales as they are, every code may change.
+        std::vector<leading<Clip>> scales = codes;
+        for (auto& each : scales)
+            each.bits = 0, std::fill(each.codes.begin(), each.codes.end(), jackplane::code{0});
+        auto all = tunables<8, Clip>(w, parts, scales, _settings, {reach_of_all.unit, anywhere});
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            all[i].start_from(codes[i].codes);
+        options.clip_rate = 0;
+        return jointly(std::move(all), t.joint_steps);
     }
 
     // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ,
@@ -219,6 +268,7 @@ namespace llama
         std::vector<width_report> losses;
         std::vector<leading<clip>> codes(parts.size());
         options.kept = jackplane::keep::best;
+        options.check_every = 0; // a step sees all there is
         for (unsigned const bits : t.widths)
             losses.push_back({bits, 0, 0, {}});
         auto const one_matrix =

@@ -32,6 +32,7 @@ namespace llama
                   std::span<jackplane::any_packed const> tuned);
 
     private:
+        std::span<float const> input_of(std::size_t width) const; // of the layer at hand, when it learns
         jackplane::linear_decay signround_rate(std::size_t steps) const;
         layer_view<float const> view_of(std::vector<float> const& weights, layer_view<float const> const& w) const;
         void advance(layer_view<float const> const& w, std::span<parameter const> parts,
@@ -51,5 +52,6 @@ namespace llama
         jackplane::team _workers;
         calibration_stream _dense;
         std::vector<calibration_stream> _streams; // one for each tuned width, narrowest first
+        std::vector<float> _dense_input;          // where layers learn from that
     };
 }

@@ -58,6 +58,15 @@ namespace llama
         float scale_rate = 1e-3f;       // of those at first, in parts of what the scales are
         std::uint64_t seed = 0;         // of the batches
         bool suppress_outliers = false; // see layer_loss
+        bool learn_clipping = true;     // of signround
+        bool keep_best = false;         // by all windows, every 20 steps; else what the last step left
+        bool dense_inputs = false;      // layers learn from what the dense layers before them give
+        // With lambdas: how far an offset may go, in steps of the parent (0: half a step of the narrowest width); so
+        // many steps of all widths at once after the stages, instead of all steps (0: no stages); and the width whose
+        // output the narrowest one learns as much as the dense layer's (0: none; co-distillation).
+        float reach = 0;
+        std::size_t joint_steps = 0;
+        unsigned teacher = 0;
         // signround: not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each
         // reads; and then, if asked, from the codes of GPTQ on, with its scales.
         bool layer_wise = false, from_gptq = false;
@@ -86,6 +95,7 @@ namespace llama
         unsigned bits;
         double before, after;
         std::vector<double> steps{}; // of each step's batch, before the step
+        double moved = 0;            // part of the codes, at the narrowest width, that are not the nearest ones
     };
 
     struct tensor_report

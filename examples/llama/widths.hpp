@@ -27,6 +27,15 @@ namespace llama
         JACKPLANE_EXPECTS(
             std::holds_alternative<jackplane::truncate_centred>(s.slice) || t.scale_steps == 0 || t.widths.size() == 1,
             jackplane::value_error, "a width with scales of its own is a prefix: ", slice_name(s.slice), " has none");
+        bool const blocks = (s.how == method::signround && !t.layer_wise) || s.how == method::omniquant;
+        JACKPLANE_EXPECTS(t.lambdas.empty() || blocks || s.how == method::qat, jackplane::value_error,
+                          "signround, omniquant and qat learn widths all at once, from whole layers or models");
+        JACKPLANE_EXPECTS((t.reach == 0 && t.joint_steps == 0 && t.teacher == 0) || (blocks && !t.lambdas.empty()),
+                          jackplane::value_error,
+                          "reach, joint steps and a teacher go with lambdas, of signround or omniquant");
+        JACKPLANE_EXPECTS(t.joint_steps == 0 || std::holds_alternative<jackplane::truncate_centred>(s.slice),
+                          jackplane::value_error, "stages before joint steps need truncate_centred, not ",
+                          slice_name(s.slice));
         JACKPLANE_EXPECTS(s.how != method::efficientqat || t.widths.size() == 1, jackplane::width_error,
                           "EfficientQAT learns one width, not ", t.widths.size());
     }
@@ -40,6 +49,8 @@ namespace llama
         std::vector<jackplane::objective_term> terms;
         for (std::size_t n = 0; n < t.widths.size(); ++n)
             terms.push_back({t.widths[n], t.lambdas.empty() ? 1.0f : t.lambdas[n]});
+        if (t.teacher > 0)
+            terms.push_back({t.widths.front(), terms.front().weight, t.teacher});
         return std::visit([&](auto rule) -> any_objective { return jackplane::objective{terms, rule}; }, slice);
     }
 

@@ -63,6 +63,17 @@ namespace llama
         CHECK(f(p.weights(), {}) == doctest::Approx(expected / (3.0 * static_cast<double>(window))).epsilon(1e-5));
         laws::check_loss(f, p.weights(), 1e-4f, 1e-2);
 
+        // taught by other weights: their output is what is wanted
+        std::vector<float> const others(p.other.w.begin(), p.other.w.begin() + static_cast<std::ptrdiff_t>(p.size));
+        f.teach(others);
+        CHECK(f(others, {}) == 0);
+        double const apart = f(p.weights(), {});
+        f.teach(p.weights());
+        CHECK(f(p.weights(), {}) == 0);
+        CHECK(f(others, {}) == doctest::Approx(apart).epsilon(1e-5));
+        f.teach({});
+        CHECK(f(p.weights(), {}) == doctest::Approx(expected / (3.0 * static_cast<double>(window))).epsilon(1e-5));
+
         // without the largest thousandth of the differences of each window
         f.suppress_outliers(true);
         double const less = f(p.weights(), {});

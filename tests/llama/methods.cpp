@@ -137,6 +137,50 @@ namespace llama
         }
     }
 
+    TEST_CASE("what decides how widths are learned together")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4, 8};
+        t.s.tuning.lambdas = {1, 0.1f, 0.1f};
+        t.s.tuning.steps = t.s.tuning.finer_steps = 10;
+        auto const learned = [&](auto change)
+        {
+            quantize_settings s = t.s;
+            change(s.tuning);
+            std::vector<width_report> report;
+            std::string const bytes = bytes_of(quantize_model(t.folder, s, nullptr, {}, &report), t.folder);
+            for (width_report const& r : report)
+                CHECK(r.after < r.before);
+            return std::pair(bytes, report);
+        };
+        auto const [usual, report] = learned([](auto&) {});
+        CHECK(report.size() == t.m.sizes.layers);
+        CHECK(report[0].moved > 0.05);
+        auto const near = learned([](auto& s) { s.reach = 0.5f; }).second; // half a step of 8 bits
+        CHECK(near[0].moved < 0.2 * report[0].moved);
+        CHECK(near[0].moved > 0);
+
+        // after its stages, three and one for all
+        auto const after = learned([](auto& s) { s.joint_steps = 10; }).second;
+        CHECK(after.size() == 4 * t.m.sizes.layers);
+        CHECK(after[3].after < report[0].after);
+        CHECK(learned([](auto& s) { s.teacher = 8; }).first != usual);
+        CHECK(learned([](auto& s) { s.dense_inputs = true; }).first != usual);
+        CHECK(learned([](auto& s) { s.learn_clipping = false; }).first != usual);
+        t.s.tuning.steps = 30; // looked at after 20 and 30
+        CHECK(learned([](auto& s) { s.keep_best = true; }).second[0].after <= learned([](auto&) {}).second[0].after);
+        auto const refuses = [&](auto change, char const* message)
+        {
+            quantize_settings s = t.s;
+            change(s);
+            CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), doctest::Contains(message), jackplane::error);
+        };
+        refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.joint_steps = 5; }, "go with lambdas");
+        refuses([](auto& s) { s.how = method::nested_gptq; }, "learn widths all at once, from whole layers");
+        refuses([](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.joint_steps = 5; }, "need truncate_centred");
+        refuses([](auto& s) { s.tuning.teacher = 6; }, "taught by 6, which no term has");
+    }
+
     TEST_CASE("EfficientQAT: first weights and scales, layer by layer, then the scales alone, all at once")
     {
         saved_model t;

@@ -146,6 +146,10 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "matgptq", "--widths", "8,4", "--lambda", "0.1,1", "--mse", "--slice", "round_clamp"],
                 ["--method", "efficientqat", "--widths", "2", "--scale-iters", "2"],
                 ["--method", "signround", "--widths", "2,4", "--scale-iters", "2", "--preset", "light"],
+                ["--method", "signround", "--widths", "8,4,2", "--lambda", "1,1,1", "--joint-iters", "3"],
+                ["--method", "signround", "--widths", "8,2", "--lambda", "1,1", "--teacher", "8"],
+                ["--method", "signround", "--widths", "2,4", "--lambda", "1,1", "--reach", "4", "--no-clipping"],
+                ["--method", "omniquant", "--widths", "2", "--keep-best", "--dense-inputs"],
                 ["--method", "rtn", "--widths", "2,4", "--scale-iters", "2"]):
     learned = folder / "learned.jack"
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
@@ -163,6 +167,7 @@ expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1"))
 expect(2, run(*some, *calibrated, "--widths", "9"))
 expect(2, run(*some, *calibrated, "--from-gptq"))
 expect(2, run(*some, *calibrated, "--preset", "heavy"))
+expect(2, run(*some, *calibrated, "--reach", "4"))
 expect(1, run(*some, *calibrated, "--slice", "round_clamp", "--quiet"), "round_clamp", "truncate_centred")
 expect(1, run(*some[:4], "--method", "rtn", "--balance", *calibrated, "--quiet"), "balancing")
 expect(1, run(*some, "--calibration", tokens, "--seqlen", "36", "--quiet"), "35", "36")

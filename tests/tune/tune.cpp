@@ -219,6 +219,69 @@ TEST_CASE("a joint objective trades widths, and only a reach of half a narrow st
     CHECK(hardly[0] < joint[0]);
 }
 
+namespace
+{
+    struct taught // the squared distance to its target, or to what teaches it
+    {
+        std::vector<float> target, teacher{};
+        std::size_t lessons = 0;
+
+        void teach(std::span<float const> w)
+        {
+            teacher.assign(w.begin(), w.end());
+            lessons += !w.empty();
+        }
+        double operator()(std::span<float const> w, std::span<float> g)
+        {
+            auto const& wanted = teacher.empty() ? target : teacher;
+            double sum = 0;
+            for (std::size_t i = 0; i < w.size(); ++i)
+            {
+                float const off = w[i] - wanted[i];
+                sum += double{off} * double{off};
+                if (!g.empty())
+                    g[i] = 2 * off;
+            }
+            return sum;
+        }
+    };
+}
+
+TEST_CASE("co-distillation: a narrow width learns what a wider one gives, and that is held fixed")
+{
+    laws::sample const w = laws::weights(8, 64, 1), other = laws::weights(8, 64, 7);
+    taught f{{other.data.begin(), other.data.end()}};
+    using matrix = tunable<uniform<8>, clip_range<>>;
+    auto const reach = offset_reach::half_step_of(2, 8);
+    auto const distance = [&](unsigned teacher)
+    {
+        matrix m(w.view(), {}, {}, group{32}, {.reach = reach});
+        objective<> const goal{{{8, 0}, {2, 1, teacher}}, {}};
+        tune_options options;
+        options.clip_rate = 0;
+        tune(std::span(&m, 1), std::span(&f, 1), goal, signround_rate(50), sign_step{}, options);
+        std::vector<float> narrow(w.data.size()), wide = narrow;
+        m.decode(code_reading::of(uniform<8>{}, truncate_centred{}, 2), narrow);
+        m.decode(code_reading::of(uniform<8>{}, truncate_centred{}, 8), wide);
+        f.teach({});
+        return f(narrow, {});
+    };
+    double const alone = distance(0);
+    CHECK(f.lessons == 0);
+    double const by_wide = distance(8); // the codes stay near their own 8 bits, far from the target
+    CHECK(f.lessons >= 52);
+    CHECK(alone < 0.9 * by_wide);
+
+    matrix m(w.view(), {}, {}, group{32});
+    objective<> const nobody{{{2, 1, 4}}, {}};
+    CHECK_THROWS_WITH_AS(tune(std::span(&m, 1), std::span(&f, 1), nobody, signround_rate(5)),
+                         "tune: 2 bits are taught by 4, which no term has", width_error);
+    problem p;
+    matrix of_layer(p.w.view(), {}, {}, group{32});
+    objective<> const pupil{{{8, 1}, {2, 1, 8}}, {}};
+    CHECK_THROWS_WITH_AS(p.tuned(of_layer, pupil), "tune: the loss cannot be taught by 8 bits", value_error);
+}
+
 TEST_CASE("offsets can start from the codes of another method")
 {
     problem p;

@@ -16,7 +16,7 @@ namespace jackplane::inline v0
     // ---- quantize: one formula everywhere,  w^ = scale * (decode(code) - zero)
 
     // code <-> value, before any scale. `centre` is the zero of symmetric schemes (not stored); coordinate(x) is the
-    // fractional code of x.                                                              uniform<B>, nf4, fp4
+    // fractional code of x.                                                  uniform<B>, nf4, fp4, matryoshka
     template <class C>
     concept codebook = std::copyable<C> && requires(C const& c, code q, float x) {
         { C::bits } -> std::convertible_to<unsigned>;
@@ -87,7 +87,7 @@ namespace jackplane::inline v0
     concept zero_number = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
 
     // A group of weights -> its scale and zero. importance: one weight per element, or empty for 1 everywhere.
-    //                            absmax, full_range, gptq_symmetric, minmax<Z>, mse_search<base>
+    //              absmax, full_range, gptq_symmetric, minmax<Z>, mse_search<base>, parent_scale<base>
     template <class S, class C>
     concept scale = codebook<C> && zero_number<typename S::zero_type> &&
                     requires(S const& s, std::span<float const> group, C const& c, std::span<float const> importance) {
@@ -107,6 +107,12 @@ namespace jackplane::inline v0
     concept batched_loss = loss<F> && requires(F& f, std::span<std::size_t const> which) {
         { f.samples() } -> std::same_as<std::size_t>;
         f.at(which);
+    };
+
+    // What other weights give can be what it wants, until it is told otherwise.          the llama example's layer_loss
+    template <class F>
+    concept teachable_loss = loss<F> && requires(F& f, std::span<float const> w) {
+        f.teach(w); // copied; none: what it was made for
     };
 
     // Moves v against the gradient g. An object goes with one v: it may remember.        sign_step, adam

@@ -9,12 +9,14 @@ namespace jackplane::inline v0
     struct objective_term
     {
         unsigned bits;
-        float weight = 1; // lambda
+        float weight = 1;     // lambda
+        unsigned teacher = 0; // the width whose output it shall have; 0: the output the loss wants (co-distillation)
     };
 
     // The Matryoshka objective: sum over widths of lambda_r times the loss of the weights as `rule` reads them there
     // (Nair et al., "Matryoshka Quantization", arXiv 2502.06786, eq. 7). One term alone: a matrix for one width, or, of
-    // fewer bits than its codes, Single-Precision MatQuant.
+    // fewer bits than its codes, Single-Precision MatQuant. A term with a teacher is co-distillation (section 5.2): the
+    // teacher is held fixed in each step; the loss must be a teachable_loss.
     template <slice Slice = truncate_centred>
     struct objective
     {

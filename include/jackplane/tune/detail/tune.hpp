@@ -25,8 +25,19 @@ namespace jackplane::inline v0
                                   m_matrices.size(), " matrices and ", m_terms.size(), " widths to tune");
                 JACKPLANE_EXPECTS(m_losses.size() == 1 || m_losses.size() == m_terms.size(), shape_error, options.name,
                                   ": ", m_losses.size(), " losses for ", m_terms.size(), " widths");
+                auto const read_at = [&](unsigned bits)
+                { return code_reading::of(m_matrices[0].result().book, goal.rule, bits); };
                 for (objective_term const& term : m_terms)
-                    m_readings.push_back(code_reading::of(m_matrices[0].result().book, goal.rule, term.bits));
+                {
+                    JACKPLANE_EXPECTS(term.teacher == 0 || teachable_loss<F>, value_error, options.name,
+                                      ": the loss cannot be taught by ", term.teacher, " bits");
+                    auto const teaches = [&](objective_term const& other) { return other.bits == term.teacher; };
+                    JACKPLANE_EXPECTS(term.teacher == 0 || std::any_of(m_terms.begin(), m_terms.end(), teaches),
+                                      width_error, options.name, ": ", term.bits, " bits are taught by ", term.teacher,
+                                      ", which no term has");
+                    m_readings.push_back(read_at(term.bits));
+                    m_teachers.push_back(term.teacher == 0 ? code_reading{} : read_at(term.teacher));
+                }
                 std::size_t size = 0;
                 for (Tunable const& m : m_matrices)
                     size += m.size();
@@ -59,17 +70,19 @@ namespace jackplane::inline v0
                     m.clear_slopes();
                 for (std::size_t t = 0; t < m_terms.size(); ++t)
                 {
-                    std::size_t begin = 0;
-                    for (Tunable const& m : m_matrices)
+                    if constexpr (teachable_loss<F>)
                     {
-                        m.decode(m_readings[t], std::span(m_decoded).subspan(begin, m.size()), m_parallel);
-                        begin += m.size();
+                        bool const taught = m_terms[t].teacher != 0;
+                        if (taught)
+                            decode(m_teachers[t]);
+                        loss_of(t).teach(taught ? std::span<float const>(m_decoded) : std::span<float const>());
                     }
+                    decode(m_readings[t]);
                     double const part = loss_of(t)(m_decoded, slopes ? std::span<float>(m_slope) : std::span<float>());
                     JACKPLANE_EXPECTS(std::isfinite(part), value_error, m_options.name, ": the loss at ",
                                       m_terms[t].bits, " bits is ", part, " in step ", at_step);
                     sum += static_cast<double>(m_terms[t].weight) * part;
-                    begin = 0;
+                    std::size_t begin = 0;
                     for (Tunable& m : m_matrices)
                     {
                         std::span<float const> const g = std::span(m_slope).subspan(begin, m.size());
@@ -79,6 +92,16 @@ namespace jackplane::inline v0
                     }
                 }
                 return sum;
+            }
+
+            void decode(code_reading const& reading)
+            {
+                std::size_t begin = 0;
+                for (Tunable const& m : m_matrices)
+                {
+                    m.decode(reading, std::span(m_decoded).subspan(begin, m.size()), m_parallel);
+                    begin += m.size();
+                }
             }
 
             void step(float rate)
@@ -121,7 +144,7 @@ namespace jackplane::inline v0
             tune_options m_options;
             Parallel m_parallel;
             std::vector<Step> m_steps; // of the offsets, the first and the second of the pairs of each matrix
-            std::vector<code_reading> m_readings;
+            std::vector<code_reading> m_readings, m_teachers; // of the terms
             std::vector<float> m_decoded, m_slope; // of all matrices
             std::vector<typename Tunable::parameters> m_kept;
         };

@@ -102,12 +102,13 @@ namespace llama
         auto const by_method = [&]<class P>(P)
         {
             using jackplane::clip_range;
+            std::string const name = text("layer ", layer);
             jackplane::tune_options options{.batch = _settings.tuning.batch,
                                             .seed = _settings.tuning.seed + 1000003 * layer,
                                             .kept = _settings.tuning.keep_best ? jackplane::keep::best
                                                                                : jackplane::keep::last,
                                             .check_every = 20,
-                                            .name = text("layer ", layer)};
+                                            .name = name};
             if (_settings.how == method::nested_gptq || _settings.tuning.layer_wise)
                 return tune_layer_wise<P>(w, parts, options, report);
             if (_settings.tuning.dense_inputs)
@@ -277,18 +278,22 @@ namespace llama
             auto const dense = matrix_of(w.qkv, parts, i);
             uniform<Bits, 8> const book{};
             jackplane::quantize_options const named{{}, parts[i].name};
-            auto const start = [&](auto policy)
+            auto const start = [&](auto policy, auto const& sweep)
             {
-                return n == 0 ? jackplane::quantize(dense, book, policy, _settings.group, jackplane::nearest{}, order,
+                return n == 0 ? jackplane::quantize(dense, book, policy, _settings.group, jackplane::nearest{}, sweep,
                                                     named, _workers)
-                              : jackplane::refine(dense, book, codes[i], order, parts[i].name, _workers);
+                              : jackplane::refine(dense, book, codes[i], sweep, parts[i].name, _workers);
             };
             auto& report_of = losses[n];
             auto const out = matrix_of(now[n].data(), parts, i);
-            auto const finish = [&](auto const& q)
+            auto const loss_of = [&](auto const& q)
             {
                 dequantize(q, out);
-                report_of.after += loss(std::span<float const>(out.data, out.rows * out.cols), std::span<float>());
+                return loss(std::span<float const>(out.data, out.rows * out.cols), std::span<float>());
+            };
+            auto const finish = [&](auto const& q)
+            {
+                report_of.after += loss_of(q);
                 codes[i] = jackplane::leading(q);
             };
             auto const tune = [&](tunable<Bits, clip> m)
@@ -305,9 +310,14 @@ namespace llama
             if (learns && !gptq)
                 return n == 0 ? tune({dense, book, clip{}, _settings.group, {.reach = inside, .name = parts[i].name}})
                               : tune({dense, book, codes[i], {.reach = inside, .name = parts[i].name}});
-            auto const q = _settings.search_scale ? start(jackplane::mse_search<P>{}) : start(P{});
+            auto const coded = [&](auto const& sweep)
+            { return _settings.search_scale ? start(jackplane::mse_search<P>{}, sweep) : start(P{}, sweep); };
+            auto const q = coded(order);
             if (!learns)
+            {
+                report_of.before += loss_of(coded(jackplane::independent{}));
                 return finish(q);
+            }
             auto scales = jackplane::leading(q);
             scales.bits = n == 0 ? 0 : codes[i].bits;
             scales.codes = n == 0 ? jackplane::aligned_vector<jackplane::code>(q.codes.size()) : codes[i].codes;

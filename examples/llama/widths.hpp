@@ -33,6 +33,11 @@ namespace llama
         JACKPLANE_EXPECTS((t.reach == 0 && t.joint_steps == 0 && t.teacher == 0) || (blocks && !t.lambdas.empty()),
                           jackplane::value_error,
                           "reach, joint steps and a teacher go with lambdas, of signround or omniquant");
+        JACKPLANE_EXPECTS(blocks || s.how == method::efficientqat ||
+                              (!t.suppress_outliers && !t.keep_best && !t.dense_inputs && t.learn_clipping),
+                          jackplane::value_error,
+                          "suppressed outliers, the best step, dense inputs and ranges that stay go with methods that "
+                          "learn from whole layers: signround, omniquant, efficientqat");
         JACKPLANE_EXPECTS(t.joint_steps == 0 || std::holds_alternative<jackplane::truncate_centred>(s.slice),
                           jackplane::value_error, "stages before joint steps need truncate_centred, not ",
                           slice_name(s.slice));

@@ -178,6 +178,8 @@ namespace llama
         refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.joint_steps = 5; }, "go with lambdas");
         refuses([](auto& s) { s.how = method::nested_gptq; }, "learn widths all at once, from whole layers");
         refuses([](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.joint_steps = 5; }, "need truncate_centred");
+        refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.layer_wise = s.tuning.dense_inputs = true; },
+                "go with methods that learn from whole layers");
         refuses([](auto& s) { s.tuning.teacher = 6; }, "taught by 6, which no term has");
     }
 

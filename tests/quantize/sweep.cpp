@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../laws/weights.hpp"
+#include "../laws/sweep.hpp"
 #include <doctest/doctest.h>
 #include <jackplane/quantize/quantize.hpp>
 #include <cmath>
@@ -55,6 +55,14 @@ namespace
         }
         return codes;
     }
+}
+
+TEST_CASE("sweeps: every column once, no error changes nothing, exact weights keep their codes, rows stand alone")
+{
+    laws::check_sweep([](auto) { return independent{}; });
+    laws::check_sweep([](auto gram) { return feedback(gram); });
+    laws::check_sweep([](auto gram) { return feedback(gram, {.scales_first = true}); });
+    laws::check_sweep([](auto gram) { return feedback(gram, {.by_activation = true}); });
 }
 
 TEST_CASE("the feedback sweep gives the codes of GPTQ, scales first or on the way, in either order")

@@ -233,6 +233,8 @@ namespace cli
         sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
                       "learned: the largest thousandth of the differences does not count");
         sub->add_flag("!--no-clipping", c->settings.tuning.learn_clipping, "signround: ranges stay");
+        sub->add_flag("--own-range", c->settings.tuning.own_range,
+                      "signround, nested-gptq: the first width's own range, not that of 8 bits");
         sub->add_flag("--keep-best", c->settings.tuning.keep_best,
                       "learned: what had the least loss of all windows, looked at every 20 steps; not the last");
         sub->add_flag("--dense-inputs", c->settings.tuning.dense_inputs,

@@ -24,7 +24,7 @@ namespace llama
         template <unsigned Bits, class Clip>
         std::vector<tunable<Bits, Clip>> tunables(layer_view<float const> const& w, std::span<parameter const> parts,
                                                   std::vector<leading<Clip>>& inside, quantize_settings const& s,
-                                                  jackplane::offset_reach reach)
+                                                  Clip const& clip, jackplane::offset_reach reach)
         {
             auto const what = s.how == method::efficientqat ? jackplane::learns::weights : jackplane::learns::offsets;
             std::vector<tunable<Bits, Clip>> all;
@@ -32,7 +32,7 @@ namespace llama
             {
                 jackplane::tunable_options const options{.reach = reach, .what = what, .name = parts[i].name};
                 if (inside.empty())
-                    all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, Clip{}, s.group, options);
+                    all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, clip, s.group, options);
                 else
                     all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, std::move(inside[i]), options);
             }
@@ -109,8 +109,10 @@ namespace llama
                                                                                : jackplane::keep::last,
                                             .check_every = 20,
                                             .name = name};
+            using from_parent = jackplane::parent_scale<P>;
+            from_parent const start{{}, _settings.tuning.own_range}, own{{}, true};
             if (_settings.how == method::nested_gptq || _settings.tuning.layer_wise)
-                return tune_layer_wise<P>(w, parts, options, report);
+                return tune_layer_wise(w, parts, start, options, report);
             if (_settings.tuning.dense_inputs)
                 _dense_input.assign(_dense.input().begin(), _dense.input().end());
             _dense.advance(w, _workers); // to what the layer shall give
@@ -120,7 +122,8 @@ namespace llama
                 auto const rate = [&](std::size_t steps) {
                     return jackplane::constant{_settings.tuning.rate_or(0.01f), steps};
                 };
-                return tune_as<clip_range<P, jackplane::sigmoid>>(w, parts, jackplane::adam{}, rate, options, report);
+                return tune_as(w, parts, clip_range<from_parent, jackplane::sigmoid>{own}, jackplane::adam{}, rate,
+                               options, report);
             }
             if (_settings.how == method::efficientqat) // its first phase; scales learn as a part of what they are
             {
@@ -128,17 +131,18 @@ namespace llama
                 float const first = _settings.tuning.rate_or(1e-3f);
                 options.clip_rate = 10;
                 auto const rate = [&](std::size_t steps) { return jackplane::cosine{first, steps, first / 20}; };
-                return tune_as<jackplane::adjust_scale<P, has_zero>>(w, parts, jackplane::adam{}, rate, options,
-                                                                     report);
+                return tune_as(w, parts, jackplane::adjust_scale<from_parent, has_zero>{own}, jackplane::adam{}, rate,
+                               options, report);
             }
             options.clip_rate = _settings.tuning.learn_clipping ? 1.0f : 0.0f;
-            auto const signround = [&]<class Clip>(Clip)
+            auto const signround = [&](auto const& clip)
             {
                 auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
-                return tune_as<Clip>(w, parts, jackplane::sign_step{}, rate, options, report);
+                return tune_as(w, parts, clip, jackplane::sign_step{}, rate, options, report);
             };
-            return _settings.search_scale ? signround(jackplane::adjust_scale<jackplane::mse_search<P>>{})
-                                          : signround(clip_range<P>{});
+            using searched = jackplane::mse_search<from_parent>;
+            return _settings.search_scale ? signround(jackplane::adjust_scale<searched>{searched{start}})
+                                          : signround(clip_range<from_parent>{start});
         };
         auto tuned = with_scheme(_settings.range, by_method);
         advance(w, parts, tuned);
@@ -185,8 +189,9 @@ namespace llama
     // rate(steps) is the schedule of so many steps.
     template <class Clip, class Step, class Rate>
     std::vector<jackplane::any_packed>
-    layer_tuner::tune_as(layer_view<float const> const& w, std::span<parameter const> parts, Step const& step,
-                         Rate const& rate, jackplane::tune_options options, std::vector<width_report>* report)
+    layer_tuner::tune_as(layer_view<float const> const& w, std::span<parameter const> parts, Clip const& clip,
+                         Step const& step, Rate const& rate, jackplane::tune_options options,
+                         std::vector<width_report>* report)
     {
         auto const& t = _settings.tuning;
         constexpr float anywhere = std::numeric_limits<float>::max();
@@ -220,7 +225,7 @@ namespace llama
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;
         if (!t.lambdas.empty() && t.joint_steps == 0)
-            return jointly(tunables<8, Clip>(w, parts, codes, _settings, reach_of_all), t.steps);
+            return jointly(tunables<8, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
         for (std::size_t n = 0; n < t.widths.size(); ++n)
             with_width(t.widths[n],
                        [&](auto bits)
@@ -228,7 +233,7 @@ namespace llama
                            bool const first = codes.empty();
                            auto const reach = first ? jackplane::offset_reach{} // half a step either way
                                                     : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
-                           auto all = tunables<bits, Clip>(w, parts, codes, _settings, reach);
+                           auto all = tunables<bits, Clip>(w, parts, codes, _settings, clip, reach);
                            options.clip_rate = first ? clip_rate : 0.0f; // all widths share the scales
                            if (first || options.learn_offsets)
                            {
@@ -240,14 +245,14 @@ namespace llama
                            codes = leading_of<bits, Clip>(all);
                        });
         if (t.widths.back() < 8)
-            codes = leading_of<8, Clip>(tunables<8, Clip>(w, parts, codes, _settings, {}));
+            codes = leading_of<8, Clip>(tunables<8, Clip>(w, parts, codes, _settings, clip, {}));
         if (t.joint_steps == 0)
             return packed_parents<Clip>(codes, parts);
         // From there on, with the scales as they are, every code may change.
         std::vector<leading<Clip>> scales = codes;
         for (auto& each : scales)
             each.bits = 0, std::fill(each.codes.begin(), each.codes.end(), jackplane::code{0});
-        auto all = tunables<8, Clip>(w, parts, scales, _settings, {reach_of_all.unit, anywhere});
+        auto all = tunables<8, Clip>(w, parts, scales, _settings, clip, {reach_of_all.unit, anywhere});
         for (std::size_t i = 0; i < parts.size(); ++i)
             all[i].start_from(codes[i].codes);
         options.clip_rate = 0;
@@ -258,10 +263,11 @@ namespace llama
     // and SignRound from there or from the nearest codes.
     template <class P>
     std::vector<jackplane::any_packed>
-    layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
+    layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts, P const& policy,
                                  jackplane::tune_options options, std::vector<width_report>* report)
     {
         using clip = jackplane::clip_range<P>;
+        clip const clipped{policy};
         auto const& t = _settings.tuning;
         bool const learns = _settings.how == method::signround, gptq = !learns || t.from_gptq;
         // The layer at each width: tuned as far as it is done, dense behind.
@@ -278,9 +284,9 @@ namespace llama
             auto const dense = matrix_of(w.qkv, parts, i);
             uniform<Bits, 8> const book{};
             jackplane::quantize_options const named{{}, parts[i].name};
-            auto const start = [&](auto policy, auto const& sweep)
+            auto const start = [&](auto const& scale, auto const& sweep)
             {
-                return n == 0 ? jackplane::quantize(dense, book, policy, _settings.group, jackplane::nearest{}, sweep,
+                return n == 0 ? jackplane::quantize(dense, book, scale, _settings.group, jackplane::nearest{}, sweep,
                                                     named, _workers)
                               : jackplane::refine(dense, book, codes[i], sweep, parts[i].name, _workers);
             };
@@ -308,10 +314,10 @@ namespace llama
                 n == 0 ? jackplane::offset_reach{} : jackplane::offset_reach::cell_of(t.widths[n - 1], Bits);
             options.clip_rate = n == 0 ? 1.0f : 0.0f;
             if (learns && !gptq)
-                return n == 0 ? tune({dense, book, clip{}, _settings.group, {.reach = inside, .name = parts[i].name}})
+                return n == 0 ? tune({dense, book, clipped, _settings.group, {.reach = inside, .name = parts[i].name}})
                               : tune({dense, book, codes[i], {.reach = inside, .name = parts[i].name}});
             auto const coded = [&](auto const& sweep)
-            { return _settings.search_scale ? start(jackplane::mse_search<P>{}, sweep) : start(P{}, sweep); };
+            { return _settings.search_scale ? start(jackplane::mse_search<P>{policy}, sweep) : start(policy, sweep); };
             auto const q = coded(order);
             if (!learns)
             {

@@ -39,12 +39,12 @@ namespace llama
                      std::span<jackplane::any_packed const> tuned);
         template <class Clip, class Step, class Rate>
         std::vector<jackplane::any_packed> tune_as(layer_view<float const> const& w, std::span<parameter const> parts,
-                                                   Step const& step, Rate const& rate, jackplane::tune_options options,
-                                                   std::vector<width_report>* report);
+                                                   Clip const& clip, Step const& step, Rate const& rate,
+                                                   jackplane::tune_options options, std::vector<width_report>* report);
 
         template <class P>
         std::vector<jackplane::any_packed>
-        tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
+        tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts, P const& policy,
                         jackplane::tune_options options, std::vector<width_report>* report);
 
         config _config;

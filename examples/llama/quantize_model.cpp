@@ -116,12 +116,13 @@ namespace llama
             run_origin(config const& c, quantize_settings const& s, std::span<float const> rest)
             {
                 auto const& t = s.tuning;
-                std::string all = text(
-                    write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
-                    slice_name(s.slice), " ", s.balance, " ", t.rate, " ", s.group.columns, " ", s.group.whole_tensor,
-                    " ", t.steps, " ", t.finer_steps, " ", t.batch, " ", t.seed, " ", t.suppress_outliers,
-                    t.learn_clipping, t.keep_best, t.dense_inputs, " ", t.reach, " ", t.joint_steps, " ", t.teacher,
-                    " ", t.layer_wise, t.from_gptq, s.by_activation, " ", s.search_scale, " ", s.calibration.length);
+                std::string all =
+                    text(write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
+                         slice_name(s.slice), " ", s.balance, " ", t.rate, " ", s.group.columns, " ",
+                         s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch, " ", t.seed, " ",
+                         t.suppress_outliers, t.learn_clipping, t.keep_best, t.dense_inputs, t.own_range, " ", t.reach,
+                         " ", t.joint_steps, " ", t.teacher, " ", t.layer_wise, t.from_gptq, s.by_activation, " ",
+                         s.search_scale, " ", s.calibration.length);
                 for (unsigned const width : t.widths)
                     all += text(" ", width);
                 for (float const lambda : t.lambdas)

@@ -51,7 +51,7 @@ namespace llama
         std::size_t steps = 200, finer_steps = 60; // of the first width, or of all at once; of each further one
         std::size_t batch = 8;                     // windows a step
         // At first; 0: that of the method. signround: 1 / steps, in steps of the codes; omniquant: 0.01, in logits;
-        // qat: 3e-4, efficientqat: 1e-3, in units of the weights (and scales ten times that, in parts of what they are).
+        // qat: 3e-4, efficientqat: 1e-3, in units of the weights (and scales ten times that, in parts of themselves).
         float rate = 0;
         float rate_or(float usual) const noexcept { return rate > 0 ? rate : usual; }
         std::size_t scale_steps = 0;    // of the scales, end to end, after everything else; see train_scales
@@ -60,6 +60,9 @@ namespace llama
         bool suppress_outliers = false; // see layer_loss
         bool learn_clipping = true;     // of signround
         bool keep_best = false;         // by all windows, every 20 steps; else what the last step left
+        // signround, nested-gptq: the first width starts from a range of its own, its outermost values at the ends; not
+        // from that of 8 bits, whose cells cover the range at every width (parent_scale).
+        bool own_range = false;
         bool dense_inputs = false;      // layers learn from what the dense layers before them give
         // With lambdas: how far an offset may go, in steps of the parent (0: half a step of the narrowest width); so
         // many steps of all widths at once after the stages, instead of all steps (0: no stages); and the width whose

@@ -32,6 +32,21 @@ namespace
     }
 }
 
+TEST_CASE_TEMPLATE("parent_scale is that of 8 bits for every width, unless it is asked for the width's own", P, absmax,
+                   full_range, minmax<integer_zero>, minmax<real_zero>)
+{
+    auto const same = [](scale_and_zero a, scale_and_zero b) { return a.scale == b.scale && a.zero == b.zero; };
+    for (std::uint64_t seed = 0; seed < 5; ++seed)
+    {
+        auto const w = bell(64, seed);
+        CHECK(same(parent_scale<P>{}(w, uniform<2, 8>{}), P{}(w, uniform<8>{})));
+        CHECK(same(parent_scale<P>{}(w, uniform<8>{}), P{}(w, uniform<8>{})));
+        CHECK(same(parent_scale<P>{{}, true}(w, uniform<2, 8>{}), P{}(w, uniform<2, 8>{})));
+        CHECK(parent_scale<P>{}(w, uniform<2, 8>{}).scale != P{}(w, uniform<2, 8>{}).scale);
+    }
+    CHECK(parent_scale<P>{}(std::vector<float>(9), uniform<2, 8>{}).scale == 0);
+}
+
 TEST_CASE_TEMPLATE("absmax puts the largest magnitude on the nearer end of the codebook", C, uniform<1>, uniform<2>,
                    uniform<4>, uniform<8>, nf4, fp4)
 {

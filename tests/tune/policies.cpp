@@ -22,6 +22,8 @@ TEST_CASE_TEMPLATE_INVOKE(clipping_law, clipping_of<uniform<4>, clip_range<full_
 TEST_CASE_TEMPLATE_INVOKE(clipping_law, clipping_of<uniform<2>, adjust_scale<mse_search<full_range>>>,
                           clipping_of<uniform<4>, adjust_scale<minmax<real_zero>, true>>,
                           clipping_of<uniform<4>, adjust_scale<minmax<>>>);
+TEST_CASE_TEMPLATE_INVOKE(clipping_law, clipping_of<uniform<2, 8>, clip_range<parent_scale<minmax<real_zero>>>>,
+                          clipping_of<uniform<3, 8>, clip_range<parent_scale<full_range>, sigmoid>>);
 
 TEST_CASE("SignRound's rate lets an offset just reach half a step")
 {

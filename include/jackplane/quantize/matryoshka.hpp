@@ -70,21 +70,4 @@ namespace jackplane::inline v0
         std::array<float, size> m_mean{}, m_middle{}, m_spread{}; // of the values, and weighted: mean and variance
     };
     static_assert(codebook<matryoshka>);
-
-    // What P chooses for the parent's own codes of 8 bits.
-    template <class P>
-    struct parent_scale
-    {
-        using zero_type = typename P::zero_type;
-        P policy{};
-
-        scale_and_zero operator()(std::span<float const> group, matryoshka const&,
-                                  std::span<float const> importance = {}) const noexcept
-        {
-            return policy(group, uniform<8>{}, importance);
-        }
-    };
-    template <class P>
-    parent_scale(P) -> parent_scale<P>;
-    static_assert(scale<parent_scale<minmax<>>, matryoshka>);
 }

@@ -148,6 +148,31 @@ namespace jackplane::inline v0
     template <class Base, class... Options>
     mse_search(Base, Options...) -> mse_search<Base>;
 
+    // For leading bits of codes of 8 bits: the scale that P chooses for those. The cells cover the range of the group
+    // then; their middles, which is what codes are worth, lie half a cell inside its ends. At 2 bits the step is a
+    // quarter of the range, not a third: better where few weights are large, and what an 8-bit parent has anyway.
+    // of_width: what P chooses for the width itself, the ends of the range on its outermost values.
+    template <class P>
+    struct parent_scale
+    {
+        using zero_type = typename P::zero_type;
+        P policy{};
+        bool of_width = false;
+
+        template <codebook C>
+        scale_and_zero operator()(std::span<float const> group, C const& book,
+                                  std::span<float const> importance = {}) const noexcept
+        {
+            if constexpr (linear_codebook<C>) // `matryoshka` has no width of its own
+                if (of_width)
+                    return policy(group, book, importance);
+            return policy(group, uniform<8>{}, importance);
+        }
+    };
+    template <class P, class... Options>
+    parent_scale(P, Options...) -> parent_scale<P>;
+
+    static_assert(scale<parent_scale<minmax<>>, uniform<2, 8>>);
     static_assert(scale<absmax, uniform<8>> && scale<full_range, nf4> && scale<minmax<>, uniform<4>>);
     static_assert(scale<minmax<real_zero>, fp4> && scale<mse_search<full_range>, uniform<2>>);
 }

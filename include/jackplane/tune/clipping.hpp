@@ -38,6 +38,14 @@ namespace jackplane::inline v0
         return at.high < -at.low ? parameter_pair{-along, 0} : parameter_pair{0, along};
     }
 
+    template <class P, codebook C>
+    parameter_pair range_slope(parent_scale<P> const& of, value_range at, scale_and_zero s, scale_and_zero slope,
+                               C const& book)
+    {
+        return of.of_width ? range_slope(of.policy, at, s, slope, book)
+                           : range_slope(of.policy, at, s, slope, uniform<8>{});
+    }
+
     // The part of a range that is left, as a function of what is learned.
     struct fraction // itself, in [0, 1]: SignRound's alpha and beta (arXiv 2309.05516, section 3)
     {
@@ -137,5 +145,6 @@ namespace jackplane::inline v0
 
     static_assert(clipping<clip_range<>, uniform<4>> && clipping<clip_range<full_range>, uniform<2>>);
     static_assert(clipping<clip_range<minmax<real_zero>, sigmoid>, uniform<2, 8>>);
+    static_assert(clipping<clip_range<parent_scale<minmax<>>>, uniform<2, 8>>);
     static_assert(clipping<adjust_scale<mse_search<full_range>>, uniform<2>>);
 }

@@ -228,6 +228,14 @@ namespace llama
         t.s.tuning.widths = {8};
         t.s.tuning.steps = 0;
         CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
+        t.s.tuning.finer_steps = 0; // a narrower start, on the parent's range: the same file
+        t.s.tuning.widths = {2, 8};
+        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
+        t.s.tuning.own_range = true;
+        packed_model const own = quantize_model(t.folder, t.s);
+        CHECK(t.off(own, 8) > t.off(t.nearest(), 8));
+        t.s.tuning.own_range = false;
+        t.s.tuning.widths = {8};
         auto const refuses = [&](auto change, char const* message)
         {
             quantize_settings s = t.s;

@@ -47,6 +47,15 @@ namespace llama
             return out;
         }
 
+        // The scales and zeros of codes that may all change.
+        template <class Leading>
+        Leading scales_of(Leading of)
+        {
+            of.bits = 0;
+            std::fill(of.codes.begin(), of.codes.end(), jackplane::code{0});
+            return of;
+        }
+
         // Part of the codes, cut to `bits`, that learned offsets made other than the nearest ones.
         template <unsigned Bits, class Clip>
         double moved_by_offsets(std::vector<tunable<Bits, Clip>> const& all, unsigned bits)
@@ -249,9 +258,9 @@ namespace llama
         if (t.joint_steps == 0)
             return packed_parents<Clip>(codes, parts);
         // From there on, with the scales as they are, every code may change.
-        std::vector<leading<Clip>> scales = codes;
-        for (auto& each : scales)
-            each.bits = 0, std::fill(each.codes.begin(), each.codes.end(), jackplane::code{0});
+        std::vector<leading<Clip>> scales;
+        for (auto const& each : codes)
+            scales.push_back(scales_of(each));
         auto all = tunables<8, Clip>(w, parts, scales, _settings, clip, {reach_of_all.unit, anywhere});
         for (std::size_t i = 0; i < parts.size(); ++i)
             all[i].start_from(codes[i].codes);
@@ -324,12 +333,10 @@ namespace llama
                 report_of.before += loss_of(coded(jackplane::independent{}));
                 return finish(q);
             }
-            auto scales = jackplane::leading(q);
-            scales.bits = n == 0 ? 0 : codes[i].bits;
-            scales.codes = n == 0 ? jackplane::aligned_vector<jackplane::code>(q.codes.size()) : codes[i].codes;
+            auto const inner = n == 0 ? scales_of(jackplane::leading(q)) : codes[i];
             tunable<Bits, clip> m(
-                dense, book, scales,
-                {.reach = jackplane::offset_reach::cell_of(scales.bits, Bits), .name = parts[i].name});
+                dense, book, inner,
+                {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
             m.start_from(q.codes);
             options.clip_rate = 0;
             tune(std::move(m));

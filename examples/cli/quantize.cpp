@@ -51,12 +51,15 @@ namespace cli
                 settings.tuning.seed = seed;
                 if (settings.how == llama::method::efficientqat && scale_iters->empty())
                     settings.tuning.scale_steps = 60; // its second phase
+                if (settings.how == llama::method::qat && iters->empty())
+                    settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
                 read_widths();
                 read_preset();
                 if (llama::needs_calibration(settings))
                     settings.calibration = read_calibration();
                 std::filesystem::path const kept = output + ".layers";
-                settings.resume = llama::learns(settings.how) && !no_resume ? kept : std::filesystem::path{};
+                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0;
+                settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
                 auto const m = llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
@@ -222,10 +225,10 @@ namespace cli
                "--preset", c->preset,
                "signround: light, default or best: --iters, --finer-iters, --nsamples and --lr, where not given")
             ->check(CLI::IsMember({"light", "default", "best"}));
-        c->iters =
-            sub->add_option("--iters", c->settings.tuning.steps, "learned: steps of the first width, or of all at once")
-                ->check(CLI::Range(0, 1000000))
-                ->capture_default_str();
+        c->iters = sub->add_option("--iters", c->settings.tuning.steps,
+                                   "learned: steps of the first width, or of all at once; qat, where not given: 40")
+                       ->check(CLI::Range(0, 1000000))
+                       ->capture_default_str();
         c->finer_iters =
             sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
                 ->check(CLI::Range(0, 1000000))
@@ -276,7 +279,8 @@ namespace cli
         sub->add_option("--batch", c->settings.tuning.batch, "learned: windows a step")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
-        sub->add_flag("--no-resume", c->no_resume, "learned: keep no finished layers beside the output");
+        sub->add_flag("--no-resume", c->no_resume,
+                      "learned: keep nothing beside the output that a killed run could go on from");
         sub->add_option("--group-size", c->group_size, "columns that share a scale; -1: a row, 0: a tensor")
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();

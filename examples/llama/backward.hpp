@@ -8,37 +8,31 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <span>
 
 namespace llama
 {
-    // negative_log_likelihood() and `weight` times its gradient: into work.d_normed for the layers, added to d_output
-    // [vocabulary, hidden] unless null.
-    template <class T>
-    double negative_log_likelihood_backward(config const& c, ends_view<T const> const& ends,
-                                            std::span<token const> tokens, std::size_t length, T weight,
-                                            workspace<T>& work, T* d_output)
+    // The sum over tokens t of of_logits(t, x), x [vocabulary] what the model says of the token behind t, which becomes
+    // the gradient of that; by it work.d_normed for the layers, and what is added to d_output [vocabulary, hidden]
+    // unless null. Nothing is said behind the last token of a window.
+    template <class T, class OfLogits>
+    double loss_backward(config const& c, ends_view<T const> const& ends, std::size_t tokens, std::size_t length,
+                         workspace<T>& work, T* d_output, OfLogits&& of_logits)
     {
         double total = 0.0;
-        for (std::size_t first = 0; first < tokens.size(); first += workspace<T>::logit_rows)
+        for (std::size_t first = 0; first < tokens; first += workspace<T>::logit_rows)
         {
-            std::size_t const rows = std::min(workspace<T>::logit_rows, tokens.size() - first);
+            std::size_t const rows = std::min(workspace<T>::logit_rows, tokens - first);
             T const* const hidden = work.hidden.data() + first * c.hidden;
             linear(hidden, ends.output, work.logits.data(), rows, c.hidden, c.vocabulary);
             for (std::size_t i = 0; i < rows; ++i)
             {
-                std::size_t const t = first + i;
                 T* const x = work.logits.data() + i * c.vocabulary;
-                if ((t + 1) % length == 0) // nothing follows in this window
-                {
+                if ((first + i + 1) % length == 0)
                     std::fill_n(x, c.vocabulary, T{0});
-                    continue;
-                }
-                T const most = maximum(x, c.vocabulary), target = x[tokens[t + 1]];
-                T const sum = exponentiate(x, c.vocabulary, most);
-                total += std::log(static_cast<double>(sum)) + static_cast<double>(most - target);
-                scale(x, c.vocabulary, weight / sum);
-                x[tokens[t + 1]] -= weight;
+                else
+                    total += of_logits(first + i, x);
             }
             linear_input_gradient(work.logits.data(), ends.output, work.d_normed.data() + first * c.hidden, rows,
                                   c.hidden, c.vocabulary);
@@ -46,6 +40,51 @@ namespace llama
                 linear_weight_gradient(work.logits.data(), hidden, d_output, rows, c.hidden, c.vocabulary);
         }
         return total;
+    }
+
+    // negative_log_likelihood() and, as above, `weight` times its gradient.
+    template <class T>
+    double negative_log_likelihood_backward(config const& c, ends_view<T const> const& ends,
+                                            std::span<token const> tokens, std::size_t length, T weight,
+                                            workspace<T>& work, T* d_output)
+    {
+        auto const of_logits = [&](std::size_t t, T* x)
+        {
+            T const most = maximum(x, c.vocabulary), target = x[tokens[t + 1]];
+            T const sum = exponentiate(x, c.vocabulary, most);
+            scale(x, c.vocabulary, weight / sum);
+            x[tokens[t + 1]] -= weight;
+            return std::log(static_cast<double>(sum)) + static_cast<double>(most - target);
+        };
+        return loss_backward(c, ends, tokens.size(), length, work, d_output, of_logits);
+    }
+
+    // Sum of the Kullback-Leibler divergences of what the model says from what `taught` [tokens, vocabulary] does, both
+    // as logits, and, as above, `weight` times its gradient. taught is used up.
+    template <class T>
+    double divergence_backward(config const& c, ends_view<T const> const& ends, std::span<T> taught, std::size_t length,
+                               T weight, workspace<T>& work, T* d_output)
+    {
+        std::size_t const n = c.vocabulary;
+        auto const of_logits = [&](std::size_t t, T* x)
+        {
+            T* const y = taught.data() + t * n;
+            T const most_x = maximum(x, n), most_y = maximum(y, n);
+            double apart = 0; // sum of exp(y) (y - x)
+            for (std::size_t j = 0; j < n; ++j)
+            {
+                T const off = y[j] - x[j];
+                y[j] = exponential(y[j] - most_y);
+                apart += static_cast<double>(y[j] * off);
+            }
+            T const sum_y = std::accumulate(y, y + n, T{0}), sum_x = exponentiate(x, n, most_x);
+            for (std::size_t j = 0; j < n; ++j)
+                x[j] = weight * (x[j] / sum_x - y[j] / sum_y);
+            return apart / static_cast<double>(sum_y) +
+                   (std::log(static_cast<double>(sum_x)) + static_cast<double>(most_x)) -
+                   (std::log(static_cast<double>(sum_y)) + static_cast<double>(most_y));
+        };
+        return loss_backward(c, ends, taught.size() / n, length, work, d_output, of_logits);
     }
 
     // work.d_attended -> work.d_qkv. For y = p v, p = softmax(x):  dv = p^T dy,  dp = dy v^T,  dx = p (dp - sum(p dp)).
@@ -95,11 +134,11 @@ namespace llama
     }
 
     // The way back through one layer, behind forward_layer() with the same arguments: work.d_stream is the gradient by
-    // its output and becomes that by its input; g (its null norms are left out) is added to.
+    // its output and becomes that by its input, if `to_input`; g (its null norms are left out) is added to.
     template <class T>
     void backward_layer(config const& c, layer_view<T const> const& w, layer_state<T>& s, std::size_t n,
                         std::size_t length, workspace<T>& work, layer_view<T> const& g, dropout const& drop = {},
-                        std::size_t i = 0)
+                        std::size_t i = 0, bool to_input = true)
     {
         T* const d_stream = work.d_stream.data();
         T* const d_normed = work.d_normed.data();
@@ -126,6 +165,8 @@ namespace llama
         for (std::size_t t = 0; t < n; ++t)
             work.rotary.rotate(work.d_qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length, T{-1});
         linear_weight_gradient(work.d_qkv.data(), s.attention_normed.data(), g.qkv, n, c.hidden, c.qkv_width());
+        if (!to_input)
+            return;
         linear_input_gradient(work.d_qkv.data(), w.qkv, d_normed, n, c.hidden, c.qkv_width());
         rms_norm_backward(s.input.data(), w.attention_norm, s.attention_inverse.data(), d_normed, d_stream,
                           g.attention_norm, work.row.data(), n, c.hidden);

@@ -70,7 +70,7 @@ namespace llama
             auto const factor = 2 / static_cast<float>(_batch.size() * _window);
             std::transform(output, output + _window, p.work.d_stream.data(), [=](float x) { return factor * x; });
             parameter_view<float> const g(_config, p.gradient.data(), nullptr);
-            backward_layer<float>(_config, w, s, _length, _length, p.work, g.layer(0));
+            backward_layer<float>(_config, w, s, _length, _length, p.work, g.layer(0), {}, 0, false);
         }
         return sum;
     }

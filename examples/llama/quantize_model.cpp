@@ -3,13 +3,13 @@
 #include "layer_balancer.hpp"
 #include "layer_store.hpp"
 #include "layer_tuner.hpp"
+#include "run_origin.hpp"
 #include "weight_trainer.hpp"
 #include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/matryoshka.hpp>
 #include <jackplane/quantize/quantize.hpp>
-#include <jackplane/store/digest.hpp>
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -107,40 +107,6 @@ namespace llama
                     text("no parent of ", s.bits, " bits; there are 8, 4, 3 and 2"));
             }
         }
-
-        // Everything that decides what a tuned layer becomes, as a digest: the settings, the calibration text and the
-        // weights of the layers so far.
-        class run_origin
-        {
-        public:
-            run_origin(config const& c, quantize_settings const& s, std::span<float const> rest)
-            {
-                auto const& t = s.tuning;
-                std::string all =
-                    text(write_config(c, "float32"), static_cast<int>(s.how), " ", static_cast<int>(s.range), " ",
-                         slice_name(s.slice), " ", s.balance, " ", t.rate, " ", s.group.columns, " ",
-                         s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch, " ", t.seed, " ",
-                         t.suppress_outliers, t.learn_clipping, t.keep_best, t.dense_inputs, t.own_range, " ", t.reach,
-                         " ", t.joint_steps, " ", t.teacher, " ", t.layer_wise, t.from_gptq, s.by_activation, " ",
-                         s.search_scale, " ", s.calibration.length);
-                for (unsigned const width : t.widths)
-                    all += text(" ", width);
-                for (float const lambda : t.lambdas)
-                    all += text(" lambda ", lambda);
-                add(std::span<char const>(all));
-                add(std::span<token const>(s.calibration.tokens));
-                add(rest);
-            }
-            template <class T>
-            void add(std::span<T const> values)
-            {
-                _all.add(std::as_bytes(values));
-            }
-            std::string text_of() const { return _all.text(); }
-
-        private:
-            jackplane::digest _all;
-        };
 
         // What all methods share: the files, the table, the model that grows.
         struct job
@@ -243,7 +209,8 @@ namespace llama
             auto balancer = balancer_of(j);
             layer_tuner tuner(j.c, j.m.rest.data(), j.s);
             layer_store const store(j.s.resume);
-            run_origin origin(j.c, j.s, j.m.rest);
+            run_origin origin(j.c, j.s);
+            origin.add(std::span<float const>(j.m.rest));
             jackplane::aligned_vector<float> w;
             for (std::size_t layer = 0; layer < j.c.layers; ++layer)
             {

@@ -63,7 +63,7 @@ namespace llama
         // signround, nested-gptq: the first width starts from a range of its own, its outermost values at the ends; not
         // from that of 8 bits, whose cells cover the range at every width (parent_scale).
         bool own_range = false;
-        bool dense_inputs = false;      // layers learn from what the dense layers before them give
+        bool dense_inputs = false; // layers learn from what the dense layers before them give
         // With lambdas: how far an offset may go, in steps of the parent (0: half a step of the narrowest width); so
         // many steps of all widths at once after the stages, instead of all steps (0: no stages); and the width whose
         // output the narrowest one learns as much as the dense layer's (0: none; co-distillation).
@@ -88,8 +88,8 @@ namespace llama
         bool search_scale = false;      // gptq, matgptq, signround: scales as mse
         bool balance = false;           // any method but qat: see layer_balancer; awq always does
         tuning_settings tuning{};       // of methods that learn
-        // Folder that keeps every layer that is done; a run with the same settings goes on behind them. Empty: nothing
-        // is kept.
+        // Folder that keeps every layer that is done, and where the training of a whole model stands; a run with the
+        // same settings goes on behind them. Empty: nothing is kept.
         std::filesystem::path resume{};
     };
 

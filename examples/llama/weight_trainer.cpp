@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "weight_trainer.hpp"
 #include "loss.hpp"
+#include "run_origin.hpp"
+#include "run_store.hpp"
 #include "widths.hpp"
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
@@ -12,6 +14,8 @@ namespace llama
     namespace
     {
         using jackplane::uniform;
+
+        constexpr std::size_t save_every = 10; // steps, each a way back through the model; 12 bytes a weight
 
         // The loss as a function of the layers' weights; an lm_head behind them stays as it is.
         class loss_of_layers
@@ -25,6 +29,13 @@ namespace llama
             }
             std::size_t samples() const { return _loss.samples(); }
             void at(std::span<std::size_t const> windows) { _loss.at(windows); }
+            void teach(std::span<float const> w)
+            {
+                if (w.empty())
+                    return _loss.teach({});
+                std::copy(w.begin(), w.end(), _all.begin());
+                _loss.teach(_all);
+            }
             double operator()(std::span<float const> w, std::span<float> g)
             {
                 std::copy(w.begin(), w.end(), _all.begin());
@@ -58,12 +69,13 @@ namespace llama
                         .what = jackplane::learns::weights, .follows_weights = true, .name = parts[i].name});
             loss_of_layers loss(m, s, workers);
             auto const& t = s.tuning;
+            jackplane::tune_options options{
+                .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = tell, .name = "training"};
+            run_store store(s.resume, "training", run_origin(m.sizes, s).add(std::span(m.w)).text_of());
+            options.checkpoints = store.serve(save_every);
             auto const done =
                 jackplane::tune(std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.rate_or(3e-4f), t.steps},
-                                jackplane::adam{},
-                                jackplane::tune_options{
-                                    .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = tell, .name = "training"},
-                                workers);
+                                jackplane::adam{}, options, workers);
             if (report)
                 report->push_back({Bits, done.before, done.after, done.losses});
 
@@ -97,6 +109,7 @@ namespace llama
             model const dense = m.decode(8);
             auto const parts = parts_of(dense);
             loss_of_layers loss(dense, s, workers);
+            auto const origin = run_origin(dense.sizes, s).add(std::span(dense.w)).add(std::span(&t.scale_rate, 1));
             for (unsigned const bits : t.widths)
             {
                 std::vector<tunable> all;
@@ -105,15 +118,16 @@ namespace llama
                                      unpack(std::get<parent>(m.matrices[i].packed)), jackplane::adjust_scale<P>{},
                                      jackplane::tunable_options{.name = parts[i].name});
                 auto const name = text("scales at ", bits, " bits");
+                jackplane::tune_options options{
+                    .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = tell, .name = name};
+                run_store store(s.resume, text("scales.", bits), text(origin.text_of(), " ", t.scale_steps));
+                options.checkpoints = store.serve(save_every);
                 auto const done = std::visit(
                     [&](auto rule)
                     {
                         return jackplane::tune(
                             std::span(all), std::span(&loss, 1), jackplane::objective{{{bits, 1}}, rule},
-                            jackplane::cosine{t.scale_rate, t.scale_steps}, jackplane::adam{},
-                            jackplane::tune_options{
-                                .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = tell, .name = name},
-                            workers);
+                            jackplane::cosine{t.scale_rate, t.scale_steps}, jackplane::adam{}, options, workers);
                     },
                     s.slice);
                 if (report)

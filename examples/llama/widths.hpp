@@ -30,9 +30,9 @@ namespace llama
         bool const blocks = (s.how == method::signround && !t.layer_wise) || s.how == method::omniquant;
         JACKPLANE_EXPECTS(t.lambdas.empty() || blocks || s.how == method::qat, jackplane::value_error,
                           "signround, omniquant and qat learn widths all at once, from whole layers or models");
-        JACKPLANE_EXPECTS((t.reach == 0 && t.joint_steps == 0 && t.teacher == 0) || (blocks && !t.lambdas.empty()),
-                          jackplane::value_error,
-                          "reach, joint steps and a teacher go with lambdas, of signround or omniquant");
+        JACKPLANE_EXPECTS((t.reach == 0 && t.joint_steps == 0) || (blocks && !t.lambdas.empty()),
+                          jackplane::value_error, "reach and joint steps go with lambdas, of signround or omniquant");
+        JACKPLANE_EXPECTS(t.teacher == 0 || !t.lambdas.empty(), jackplane::value_error, "a teacher goes with lambdas");
         JACKPLANE_EXPECTS(blocks || s.how == method::efficientqat ||
                               (!t.suppress_outliers && !t.keep_best && !t.dense_inputs && t.learn_clipping),
                           jackplane::value_error,

@@ -222,6 +222,52 @@ namespace llama
         CHECK(layers_tuned(other).second == t.m.sizes.layers);
     }
 
+    TEST_CASE("the training of a whole model, killed and taken up again: the same bytes")
+    {
+        saved_model t;
+        t.s.how = method::qat;
+        t.s.tuning.widths = {2};
+        t.s.tuning.steps = 14;
+        t.s.tuning.scale_steps = 13;
+        std::string const whole = bytes_of(quantize_model(t.folder, t.s), t.folder);
+        t.s.resume = "trained.layers";
+        std::filesystem::remove_all(t.s.resume);
+        struct killed
+        {
+        };
+        auto const run = [&](quantize_settings const& s, std::string_view dies_in, std::size_t dies_at)
+        {
+            std::size_t steps = 0;
+            auto const tell = [&](std::string_view name, std::size_t done, std::size_t)
+            {
+                bool const learns = name == "training" || name.starts_with("scales at ");
+                steps += learns;
+                if (name == dies_in && done == dies_at)
+                    throw killed{};
+            };
+            if (!dies_in.empty())
+                CHECK_THROWS_AS(quantize_model(t.folder, s, nullptr, tell), killed);
+            else
+                CHECK(bytes_of(quantize_model(t.folder, s, nullptr, tell), t.folder) == whole);
+            return steps;
+        };
+        CHECK(run(t.s, "training", 12) == 12);
+        CHECK(run(t.s, "scales at 2 bits", 11) == 4 + 11); // behind step 10
+        CHECK(run(t.s, "", 0) == 4 + 3);
+        {
+            std::fstream file(t.s.resume / "training.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+            file.seekp(-100, std::ios::end); // damaged
+            char const byte = static_cast<char>(file.peek());
+            file.put(static_cast<char>(~byte));
+        }
+        CHECK(run(t.s, "", 0) == 14 + 3);
+        std::ofstream(t.s.resume / "training.safetensors", std::ios::trunc) << "nothing";
+        CHECK(run(t.s, "", 0) == 14 + 3);
+        quantize_settings other = t.s; // other settings: nothing fits
+        other.tuning.seed = 1;
+        CHECK(run(other, "training", 14) == 14);
+    }
+
     TEST_CASE("0 steps: the nearest codes in every cell; settings that make no sense are errors")
     {
         saved_model t;

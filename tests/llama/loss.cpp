@@ -59,6 +59,57 @@ namespace llama
         CHECK(both == doctest::Approx((third + f(m.tuned())) / 2).epsilon(1e-6));
     }
 
+    TEST_CASE("llama: taught by other weights it is the divergence of what both say of the next token")
+    {
+        model const m = random_model(tiny_config(true));
+        model other = m;
+        for (std::size_t i = 0; i < other.table.tuned_size(); ++i)
+            other.w[i] *= 1 + 0.5f * std::sin(1000 * other.w[i]);
+        language_model_loss f = random_loss(m);
+        f.teach(other.tuned());
+        CHECK(std::abs(f(other.tuned())) < 1e-6);
+        laws::check_loss(f, m.tuned(), 1e-4f, 2e-2);
+
+        // from the probabilities themselves
+        auto const said = [&](model const& by, std::span<token const> tokens)
+        {
+            workspace<float> work(m.sizes, 1, length, false);
+            auto const view = m.view(by.tuned());
+            forward(
+                m.sizes, [&](std::size_t layer) { return view.layer(layer); }, view.ends(), tokens, length, work);
+            std::vector<double> p(length * m.sizes.vocabulary);
+            for (std::size_t t = 0; t < length; ++t)
+            {
+                double sum = 0;
+                for (std::size_t v = 0; v < m.sizes.vocabulary; ++v)
+                {
+                    double x = 0;
+                    for (std::size_t j = 0; j < m.sizes.hidden; ++j)
+                        x += double{work.hidden[t * m.sizes.hidden + j]} * view.ends().output[v * m.sizes.hidden + j];
+                    sum += p[t * m.sizes.vocabulary + v] = std::exp(x);
+                }
+                for (std::size_t v = 0; v < m.sizes.vocabulary; ++v)
+                    p[t * m.sizes.vocabulary + v] /= sum;
+            }
+            return p;
+        };
+        std::vector<token> const text = random_tokens(5 * length + 7, m.sizes.vocabulary);
+        std::size_t const window = 3;
+        auto const tokens = std::span(text).subspan(window * length, length);
+        auto const p = said(other, tokens), q = said(m, tokens);
+        double expected = 0;
+        for (std::size_t i = 0; i < (length - 1) * m.sizes.vocabulary; ++i)
+            expected += p[i] * std::log(p[i] / q[i]) / (length - 1);
+        f.at(std::span(&window, 1));
+        CHECK(f(m.tuned()) == doctest::Approx(expected).epsilon(1e-4));
+
+        f.teach({});
+        language_model_loss untaught = random_loss(m);
+        untaught.at(std::span(&window, 1));
+        CHECK(f(m.tuned()) == untaught(m.tuned()));
+        CHECK_THROWS_AS(f.teach(m.tuned().first(3)), jackplane::shape_error);
+    }
+
     TEST_CASE("llama: a loss refuses what does not fit")
     {
         model const m = random_model(tiny_config(true));

@@ -165,6 +165,9 @@ namespace llama
         CHECK(after.size() == 4 * t.m.sizes.layers);
         CHECK(after[3].after < report[0].after);
         CHECK(learned([](auto& s) { s.teacher = 8; }).first != usual);
+        t.s.how = method::qat;
+        CHECK(learned([](auto& s) { s.teacher = 8; }).first != learned([](auto&) {}).first);
+        t.s.how = method::signround;
         CHECK(learned([](auto& s) { s.dense_inputs = true; }).first != usual);
         CHECK(learned([](auto& s) { s.learn_clipping = false; }).first != usual);
         t.s.tuning.steps = 30; // looked at after 20 and 30

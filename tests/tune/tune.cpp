@@ -419,3 +419,59 @@ TEST_CASE("a loss that is no number stops it, and says when; wrong counts are er
     CHECK_THROWS_WITH_AS(T(bad.view(), {}, {}, group{10}, {.name = "up"}), "up: weight at row 1, column 7 is inf",
                          value_error);
 }
+
+TEST_CASE("a run that goes on from where it stood ends the same, bit for bit")
+{
+    laws::sample const w = laws::weights(8, 96, 1);
+    scattered const loss{{0.1f, -0.2f, 0.3f, 0.0f, 0.5f, -0.4f, 0.2f}, 7};
+    auto const check = [&](auto const& step, tune_options options)
+    {
+        using matrix = tunable<uniform<3>, clip_range<>>;
+        auto const run = [&](tune_options const& o)
+        {
+            matrix m(w.view(), {}, {}, group{32});
+            scattered f = loss;
+            auto const report = tune(std::span(&m, 1), std::span(&f, 1), one_width(3), cosine{0.01f, 23}, step, o);
+            return std::pair(std::move(m), report);
+        };
+        options.batch = 2;
+        auto const [whole, report] = run(options);
+        std::vector<run_state> states;
+        options.checkpoints = {5, [&](run_state const& s) { states.push_back(s); }};
+        CHECK(run(options).first.result().codes == whole.result().codes);
+        REQUIRE(states.size() == 4);
+        CHECK(states[1].steps == 10);
+        for (run_state const& from : states)
+        {
+            tune_options rest = options;
+            rest.checkpoints = {.from = &from};
+            auto const [resumed, said] = run(rest);
+            CHECK(resumed.learned().offset == whole.learned().offset);
+            CHECK(resumed.learned().first == whole.learned().first);
+            CHECK(resumed.result().codes == whole.result().codes);
+            CHECK(said.losses == report.losses);
+            CHECK(said.before == report.before);
+            CHECK(said.after == report.after);
+            CHECK(said.kept_step == report.kept_step);
+        }
+        run_state const none; // no step is done
+        options.checkpoints = {.from = &none};
+        CHECK(run(options).first.result().codes == whole.result().codes);
+        for (int const change : {0, 1, 2})
+        {
+            run_state other = states[1];
+            if (change == 0)
+                other.arrays.pop_back();
+            else if (change == 1)
+                other.arrays[0].pop_back();
+            else
+                other.steps = 24;
+            options.checkpoints.from = &other;
+            CHECK_THROWS_AS(run(options), shape_error);
+        }
+    };
+    check(adam{}, {});
+    check(sign_step{}, {});
+    check(adam{}, {.kept = keep::best});
+    check(sign_step{}, {.kept = keep::best, .check_every = 4});
+}

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <vector>
 #include "number.hpp"
 
 namespace jackplane::inline v0
@@ -120,6 +121,12 @@ namespace jackplane::inline v0
     concept update_step = std::copyable<U> && requires(U& step, std::span<float> v, std::span<float const> g, float x) {
         step(v, g, x); // x: the rate
     };
+    // One that remembers: its memory can be kept, and put into another that then goes on from there.           adam
+    template <class U>
+    concept resumable_step = update_step<U> && requires(U& step, void (&visit)(std::vector<float>&), std::size_t k) {
+        step.each_array(visit); // what it remembers
+        step.took(k);           // it stands behind k steps
+    };
 
     // rate(k) of each step k < steps.                                      linear_decay, cosine, constant
     template <class R>
@@ -144,6 +151,36 @@ namespace jackplane::inline v0
                            { k.slope(of, p, s, s, book) } -> std::same_as<parameter_pair>;
                            { k.limit(p) } -> std::same_as<parameter_pair>;
                        };
+
+    // ---- integrate
+
+    // Points on the path from weights to what they become, and what the slope at each counts: the sum of
+    // weight(k) f'(node(k)).                              every quadrature_rule, first_order, second_order
+    template <class R>
+    concept path_rule = requires(R const& rule, std::size_t k) {
+        { rule.size() } -> std::same_as<std::size_t>;
+        { rule.node(k) } -> std::same_as<double>;
+        { rule.weight(k) } -> std::same_as<double>;
+        { R::name() } -> std::convertible_to<char const*>;
+    };
+
+    // The integral over [0, 1]. degree: of the polynomials that it integrates exactly; the error falls with
+    // size^-order.
+    //                           left_riemann, right_riemann, midpoint, trapezoid, simpson, gauss, inclusive_mean
+    template <class Q>
+    concept quadrature_rule = path_rule<Q> && requires(Q const& rule) {
+        { rule.degree() } -> std::same_as<std::size_t>;
+        { Q::order } -> std::convertible_to<unsigned>;
+    };
+
+    // ---- detach
+
+    // How much each weight matters, the most important the largest number; change: its share of a loss's change.
+    //                                 by_change, by_rise, by_magnitude, by_interquartile_range, by_chance
+    template <class S>
+    concept weight_score = requires(S const& s, std::span<float const> w, std::span<float const> change) {
+        { s(w, change) } -> std::same_as<std::vector<float>>;
+    };
 
     // ---- pack
 

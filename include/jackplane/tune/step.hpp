@@ -17,7 +17,7 @@ namespace jackplane::inline v0
         }
     };
 
-    // Kingma and Ba (arXiv 1412.6980, alg. 1), without decay.
+    // Kingma and Ba (arXiv 1412.6980, alg. 1), without decay. A resumable_step.
     class adam
     {
     public:
@@ -42,11 +42,27 @@ namespace jackplane::inline v0
             }
         }
 
+        template <class Visit>
+        void each_array(Visit&& visit)
+        {
+            visit(m_mean);
+            visit(m_square);
+        }
+        void took(std::size_t steps) noexcept
+        {
+            m_power1 = m_power2 = 1;
+            for (std::size_t k = 0; k < steps; ++k) // as they were made: pow() may round otherwise
+            {
+                m_power1 *= static_cast<double>(m_beta1);
+                m_power2 *= static_cast<double>(m_beta2);
+            }
+        }
+
     private:
         float m_beta1, m_beta2, m_epsilon;
         double m_power1 = 1, m_power2 = 1; // of the betas, to the number of steps
         std::vector<float> m_mean, m_square;
     };
 
-    static_assert(update_step<sign_step> && update_step<adam>);
+    static_assert(update_step<sign_step> && resumable_step<adam>);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <numeric>
 #include <random>
+#include "../core/checkpoint.hpp"
 #include "../core/progress.hpp"
 #include "objective.hpp"
 #include "rate.hpp"
@@ -20,6 +21,13 @@ namespace jackplane::inline v0
         best  // what had the least loss: of the batch that step saw, or, every check_every steps, of all samples
     };
 
+    struct tune_report
+    {
+        double before = 0, after = 0; // on all samples
+        std::size_t kept_step = 0;    // after so many steps
+        std::vector<double> losses;   // of each step's batch, before the step
+    };
+
     struct tune_options
     {
         bool learn_offsets = true; // where weights round
@@ -30,13 +38,7 @@ namespace jackplane::inline v0
         std::size_t check_every = 0; // steps; 0: each is judged by its own batch
         progress tell{};             // after every step
         std::string_view name = "tune";
-    };
-
-    struct tune_report
-    {
-        double before = 0, after = 0; // on all samples
-        std::size_t kept_step = 0;    // after so many steps
-        std::vector<double> losses;   // of each step's batch, before the step
+        checkpoint checkpoints{}; // of long runs
     };
 
     // Each epoch in a new order, in batches of `size`, a smaller rest dropped: the order depends on the seed alone.
@@ -67,9 +69,9 @@ namespace jackplane::inline v0
     };
 
     // losses: one for all terms of the objective, or one for each; a loss sees the weights of all matrices one after
-    // the other, row after row. After it every matrix is rounded to what is kept. 0 steps: nothing is learned.
-    // Throws value_error when a loss is not finite (names the step), shape_error for a wrong number of losses or no
-    // terms.
+    // the other, row after row. After it every matrix is rounded to what is kept. 0 steps: nothing is learned. Throws
+    // value_error when a loss is not finite (names the step), shape_error for a wrong number of losses, no terms, or a
+    // state of something else.
     template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step = sign_step,
               class Parallel = serial>
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,

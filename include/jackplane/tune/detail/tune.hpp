@@ -137,7 +137,53 @@ namespace jackplane::inline v0
                 }
             }
 
+            std::vector<std::vector<float>> arrays()
+            {
+                std::vector<std::vector<float>> out;
+                each_array([&](std::vector<float> const& array) { out.push_back(array); });
+                return out;
+            }
+            void go_on_from(run_state const& s)
+            {
+                snapshot(); // room for what was kept, if anything was
+                std::size_t arrays = 0, next = 0;
+                each_array([&](std::vector<float> const&) { ++arrays; });
+                if (arrays == s.arrays.size() + 3 * m_kept.size())
+                    arrays -= 3 * m_kept.size(), m_kept.clear();
+                JACKPLANE_EXPECTS(arrays == s.arrays.size(), shape_error, m_options.name, ": goes on from ",
+                                  s.arrays.size(), " arrays, has ", arrays);
+                for (Step& step : m_steps)
+                    if constexpr (resumable_step<Step>)
+                        step.took(s.steps);
+                each_array(
+                    [&](std::vector<float>& array)
+                    {
+                        // a step that has not been taken has no memory yet
+                        auto const& from = s.arrays[next++];
+                        JACKPLANE_EXPECTS(array.empty() || from.size() == array.size(), shape_error, m_options.name,
+                                          ": array ", next - 1, " to go on from has ", from.size(), " numbers, not ",
+                                          array.size());
+                        array = from;
+                    });
+                for (Tunable& m : m_matrices)
+                    m.round(m_parallel);
+            }
+
         private:
+            template <class Visit>
+            void each_array(Visit&& visit)
+            {
+                auto const learned = [&](typename Tunable::parameters& p)
+                { visit(p.offset), visit(p.first), visit(p.second); };
+                for (Tunable& m : m_matrices)
+                    learned(m.learned());
+                if constexpr (resumable_step<Step>)
+                    for (Step& step : m_steps)
+                        step.each_array(visit);
+                for (auto& kept : m_kept)
+                    learned(kept);
+            }
+
             std::span<Tunable> m_matrices;
             std::span<F> m_losses;
             std::vector<objective_term> m_terms;
@@ -145,7 +191,7 @@ namespace jackplane::inline v0
             Parallel m_parallel;
             std::vector<Step> m_steps; // of the offsets, the first and the second of the pairs of each matrix
             std::vector<code_reading> m_readings, m_teachers; // of the terms
-            std::vector<float> m_decoded, m_slope; // of all matrices
+            std::vector<float> m_decoded, m_slope;            // of all matrices
             std::vector<typename Tunable::parameters> m_kept;
         };
 
@@ -166,8 +212,32 @@ namespace jackplane::inline v0
             };
 
             tune_report report;
-            report.before = on_everything(0);
             double least = std::numeric_limits<double>::infinity();
+            std::size_t const done = options.checkpoints.done();
+            if (done > 0)
+            {
+                run_state const& from = *options.checkpoints.from;
+                JACKPLANE_EXPECTS(done <= rate.steps && from.numbers.size() == 3 + done, shape_error, options.name,
+                                  ": goes on behind step ", done, " of ", rate.steps, " with ", from.numbers.size(),
+                                  " numbers");
+                all.go_on_from(from);
+                report = {from.numbers[0],
+                          0,
+                          static_cast<std::size_t>(from.numbers[1]),
+                          {from.numbers.begin() + 3, from.numbers.end()}};
+                least = from.numbers[2];
+                for (std::size_t k = 0; k < done; ++k)
+                    order.next();
+            }
+            else
+                report.before = on_everything(0);
+            auto const state = [&]
+            {
+                run_state s{
+                    report.losses.size(), {report.before, static_cast<double>(report.kept_step), least}, all.arrays()};
+                s.numbers.insert(s.numbers.end(), report.losses.begin(), report.losses.end());
+                return s;
+            };
             auto const keep_if_best = [&](double value, std::size_t after_steps)
             {
                 if (value >= least)
@@ -177,9 +247,9 @@ namespace jackplane::inline v0
                 all.snapshot();
             };
             bool const keeps_best = options.kept == keep::best, by_batch = options.check_every == 0;
-            if (keeps_best && !by_batch)
+            if (keeps_best && !by_batch && done == 0)
                 keep_if_best(report.before, 0);
-            for (std::size_t k = 0; k < rate.steps; ++k)
+            for (std::size_t k = done; k < rate.steps; ++k)
             {
                 all.at(order.next());
                 report.losses.push_back(all.value(true, k));
@@ -188,6 +258,8 @@ namespace jackplane::inline v0
                 all.step(rate(k));
                 if (keeps_best && !by_batch && ((k + 1) % options.check_every == 0 || k + 1 == rate.steps))
                     keep_if_best(on_everything(k), k + 1);
+                if (options.checkpoints.due(k + 1))
+                    options.checkpoints.save(state());
                 if (options.tell)
                     options.tell(options.name, k + 1, rate.steps);
             }

@@ -11,5 +11,6 @@ namespace cli
     void add_eval(CLI::App& app);
     void add_generate(CLI::App& app);
     void add_allocate(CLI::App& app);
+    void add_sensitivity(CLI::App& app);
     void add_bench_decode(CLI::App& app);
 }

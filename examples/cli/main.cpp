@@ -26,6 +26,7 @@ int main(int argc, char** argv)
     cli::add_eval(app);
     cli::add_generate(app);
     cli::add_allocate(app);
+    cli::add_sensitivity(app);
     cli::add_bench_decode(app);
     try
     {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/nested_model.hpp"
 #include "../llama/quantize_model.hpp"
-#include "../llama/tokenizer.hpp"
+#include "calibration.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
-#include <jackplane/store/npy.hpp>
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 #include <chrono>
@@ -27,17 +26,15 @@ namespace cli
 
         struct quantize_command
         {
-            std::string folder, output, slice = "truncate_centred", calibration;
+            std::string folder, output, slice = "truncate_centred";
+            calibration_choice calibration;
             llama::quantize_settings settings;
             long group_size = 64;
-            std::size_t samples = 128, length = 0;
-            std::uint64_t seed = 0;
             std::vector<std::string> include;
             std::vector<unsigned> widths;
             std::vector<float> lambdas;
             bool json = false, quiet = false, no_resume = false;
-            CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *nsamples = nullptr,
-                        *rate = nullptr;
+            CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *rate = nullptr;
             std::string preset;
             std::vector<llama::width_report> tuned;
 
@@ -48,7 +45,7 @@ namespace cli
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = llama::slice_of(slice);
                 settings.include_lm_head = !include.empty();
-                settings.tuning.seed = seed;
+                settings.tuning.seed = calibration.seed;
                 if (settings.how == llama::method::efficientqat && scale_iters->empty())
                     settings.tuning.scale_steps = 60; // its second phase
                 if (settings.how == llama::method::qat && iters->empty())
@@ -56,7 +53,7 @@ namespace cli
                 read_widths();
                 read_preset();
                 if (llama::needs_calibration(settings))
-                    settings.calibration = read_calibration();
+                    settings.calibration = calibration.read(folder);
                 std::filesystem::path const kept = output + ".layers";
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0;
                 settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
@@ -87,7 +84,7 @@ namespace cli
                 t.steps = iters->empty() ? asked.steps : t.steps;
                 t.finer_steps = finer_iters->empty() ? asked.finer_steps : t.finer_steps;
                 t.rate = rate->empty() ? asked.rate : t.rate;
-                samples = nsamples->empty() ? asked.samples : samples;
+                calibration.samples = calibration.samples_option->empty() ? asked.samples : calibration.samples;
             }
 
             // Both lists by width, narrowest first.
@@ -124,17 +121,6 @@ namespace cli
                                             " -> ", static_cast<float>(tuned[told].after));
                     bar(line, done, total);
                 };
-            }
-
-            llama::calibration_text read_calibration() const
-            {
-                llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
-                std::size_t const window = length == 0 ? sizes.context : length;
-                if (calibration.ends_with(".npy"))
-                    return llama::calibration_text::of(jackplane::npy::read_tokens(calibration), samples, window, seed);
-                llama::tokenizer const words(std::filesystem::path(folder) / "tokenizer.model");
-                auto const tokens = words.encode(llama::settings_file::contents(calibration));
-                return llama::calibration_text::of(tokens, samples, window, seed);
             }
 
             void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors, double seconds)
@@ -197,17 +183,8 @@ namespace cli
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
             ->capture_default_str();
-        sub->add_option("--calibration", c->calibration,
-                        "for all methods but rtn and mse: a text file, or a .npy file of tokens")
-            ->check(CLI::ExistingFile)
-            ->needs(how);
-        c->nsamples = sub->add_option("--nsamples", c->samples, "windows of the calibration text")
-                          ->check(CLI::Range(1, 1 << 20))
-                          ->capture_default_str();
-        sub->add_option("--seqlen", c->length, "tokens of one window; default: the model's context")
-            ->check(CLI::Range(2, 1 << 20));
-        sub->add_option("--seed", c->seed, "which windows are drawn, and in which order they are learned from")
-            ->capture_default_str();
+        c->calibration.add_to(*sub, "for all methods but rtn and mse: ", ", and in which order they are learned from");
+        c->calibration.file_option->needs(how);
         sub->add_flag("--mse", c->settings.search_scale,
                       "gptq, matgptq, nested-gptq, signround: search the scales as method mse does");
         sub->add_flag("--balance", c->settings.balance,
@@ -298,7 +275,7 @@ namespace cli
         sub->callback(
             [c]
             {
-                if (llama::needs_calibration(c->settings) && c->calibration.empty())
+                if (llama::needs_calibration(c->settings) && c->calibration.file.empty())
                     throw CLI::RequiredError("--calibration for this method");
                 c->run();
             });

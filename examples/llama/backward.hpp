@@ -42,6 +42,17 @@ namespace llama
         return total;
     }
 
+    // -log p(token) of a softmax over the logits x, which become `weight` times its gradient.
+    template <class T>
+    double token_loss_and_slope(T* x, std::size_t vocabulary, token wanted, T weight)
+    {
+        T const most = maximum(x, vocabulary), target = x[wanted];
+        T const sum = exponentiate(x, vocabulary, most);
+        scale(x, vocabulary, weight / sum);
+        x[wanted] -= weight;
+        return std::log(static_cast<double>(sum)) + static_cast<double>(most - target);
+    }
+
     // negative_log_likelihood() and, as above, `weight` times its gradient.
     template <class T>
     double negative_log_likelihood_backward(config const& c, ends_view<T const> const& ends,
@@ -49,13 +60,7 @@ namespace llama
                                             workspace<T>& work, T* d_output)
     {
         auto const of_logits = [&](std::size_t t, T* x)
-        {
-            T const most = maximum(x, c.vocabulary), target = x[tokens[t + 1]];
-            T const sum = exponentiate(x, c.vocabulary, most);
-            scale(x, c.vocabulary, weight / sum);
-            x[tokens[t + 1]] -= weight;
-            return std::log(static_cast<double>(sum)) + static_cast<double>(most - target);
-        };
+        { return token_loss_and_slope(x, c.vocabulary, tokens[t + 1], weight); };
         return loss_backward(c, ends, tokens.size(), length, work, d_output, of_logits);
     }
 

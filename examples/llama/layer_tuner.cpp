@@ -110,48 +110,46 @@ namespace llama
         // SignRound learns where weights round and how ranges are clipped, OmniQuant the clipping alone.
         auto const by_method = [&]<class P>(P)
         {
-            using jackplane::clip_range;
+            using Z = typename P::zero_type;
+            using from_parent = jackplane::parent_scale<P>;
             std::string const name = text("layer ", layer);
-            jackplane::tune_options options{.batch = _settings.tuning.batch,
-                                            .seed = _settings.tuning.seed + 1000003 * layer,
-                                            .kept = _settings.tuning.keep_best ? jackplane::keep::best
-                                                                               : jackplane::keep::last,
+            auto const& t = _settings.tuning;
+            jackplane::tune_options options{.batch = t.batch,
+                                            .seed = t.seed + 1000003 * layer,
+                                            .kept = t.keep_best ? jackplane::keep::best : jackplane::keep::last,
                                             .check_every = 20,
                                             .name = name};
-            using from_parent = jackplane::parent_scale<P>;
-            from_parent const start{{}, _settings.tuning.own_range}, own{{}, true};
-            if (_settings.how == method::nested_gptq || _settings.tuning.layer_wise)
-                return tune_layer_wise(w, parts, start, options, report);
-            if (_settings.tuning.dense_inputs)
+            from_parent const parent{{}, t.own_range};
+            any_scale<Z> start{parent};
+            if (_settings.search_scale)
+                start = {jackplane::mse_search<from_parent>{parent}};
+            any_scale<Z> const own{from_parent{{}, true}};
+            using clip = any_clipping<Z>;
+            clip const learned = _settings.search_scale ? clip{jackplane::adjust_scale<any_scale<Z>>{start}}
+                                                        : clip{jackplane::clip_range<any_scale<Z>>{start}};
+            if (_settings.how == method::nested_gptq || t.layer_wise)
+                return tune_layer_wise<Z>(w, parts, start, learned, options, report);
+            if (t.dense_inputs)
                 _dense_input.assign(_dense.input().begin(), _dense.input().end());
             _dense.advance(w, _workers); // to what the layer shall give
             if (_settings.how == method::omniquant)
             {
                 options.learn_offsets = false;
-                auto const rate = [&](std::size_t steps) {
-                    return jackplane::constant{_settings.tuning.rate_or(0.01f), steps};
-                };
-                return tune_as(w, parts, clip_range<from_parent, jackplane::sigmoid>{own}, jackplane::adam{}, rate,
-                               options, report);
+                auto const rate = [&](std::size_t steps) { return jackplane::constant{t.rate_or(0.01f), steps}; };
+                return tune_as<Z>(w, parts, {jackplane::clip_range<any_scale<Z>, jackplane::sigmoid>{own}},
+                                  {jackplane::adam{}}, rate, options, report);
             }
             if (_settings.how == method::efficientqat) // its first phase; scales learn as a part of what they are
             {
-                constexpr bool has_zero = !std::same_as<typename P::zero_type, jackplane::no_zero>;
-                float const first = _settings.tuning.rate_or(1e-3f);
+                float const first = t.rate_or(1e-3f);
                 options.clip_rate = 10;
-                auto const rate = [&](std::size_t steps) { return jackplane::cosine{first, steps, first / 20}; };
-                return tune_as(w, parts, jackplane::adjust_scale<from_parent, has_zero>{own}, jackplane::adam{}, rate,
-                               options, report);
+                auto const rate = [=](std::size_t steps) { return jackplane::cosine{first, steps, first / 20}; };
+                return tune_as<Z>(w, parts, {typename clip::moves_zero{{own}}}, {jackplane::adam{}}, rate, options,
+                                  report);
             }
-            options.clip_rate = _settings.tuning.learn_clipping ? 1.0f : 0.0f;
-            auto const signround = [&](auto const& clip)
-            {
-                auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
-                return tune_as(w, parts, clip, jackplane::sign_step{}, rate, options, report);
-            };
-            using searched = jackplane::mse_search<from_parent>;
-            return _settings.search_scale ? signround(jackplane::adjust_scale<searched>{searched{start}})
-                                          : signround(clip_range<from_parent>{start});
+            options.clip_rate = t.learn_clipping ? 1.0f : 0.0f;
+            auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
+            return tune_as<Z>(w, parts, learned, {jackplane::sign_step{}}, rate, options, report);
         };
         auto tuned = with_scheme(_settings.range, by_method);
         advance(w, parts, tuned);
@@ -196,12 +194,14 @@ namespace llama
     }
 
     // rate(steps) is the schedule of so many steps.
-    template <class Clip, class Step, class Rate>
+    template <jackplane::zero_number Z>
     std::vector<jackplane::any_packed>
-    layer_tuner::tune_as(layer_view<float const> const& w, std::span<parameter const> parts, Clip const& clip,
-                         Step const& step, Rate const& rate, jackplane::tune_options options,
+    layer_tuner::tune_as(layer_view<float const> const& w, std::span<parameter const> parts,
+                         any_clipping<Z> const& clip, any_step const& step,
+                         std::function<any_rate(std::size_t)> const& rate, jackplane::tune_options options,
                          std::vector<width_report>* report)
     {
+        using Clip = any_clipping<Z>;
         auto const& t = _settings.tuning;
         constexpr float anywhere = std::numeric_limits<float>::max();
         float const clip_rate = options.clip_rate;
@@ -270,13 +270,13 @@ namespace llama
 
     // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ,
     // and SignRound from there or from the nearest codes.
-    template <class P>
+    template <jackplane::zero_number Z>
     std::vector<jackplane::any_packed>
-    layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts, P const& policy,
+    layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
+                                 any_scale<Z> const& policy, any_clipping<Z> const& clipped,
                                  jackplane::tune_options options, std::vector<width_report>* report)
     {
-        using clip = jackplane::clip_range<P>;
-        clip const clipped{policy};
+        using clip = any_clipping<Z>;
         auto const& t = _settings.tuning;
         bool const learns = _settings.how == method::signround, gptq = !learns || t.from_gptq;
         // The layer at each width: tuned as far as it is done, dense behind.
@@ -293,9 +293,9 @@ namespace llama
             auto const dense = matrix_of(w.qkv, parts, i);
             uniform<Bits, 8> const book{};
             jackplane::quantize_options const named{{}, parts[i].name};
-            auto const start = [&](auto const& scale, auto const& sweep)
+            auto const start = [&](auto const& sweep)
             {
-                return n == 0 ? jackplane::quantize(dense, book, scale, _settings.group, jackplane::nearest{}, sweep,
+                return n == 0 ? jackplane::quantize(dense, book, policy, _settings.group, jackplane::nearest{}, sweep,
                                                     named, _workers)
                               : jackplane::refine(dense, book, codes[i], sweep, parts[i].name, _workers);
             };
@@ -313,9 +313,9 @@ namespace llama
             };
             auto const tune = [&](tunable<Bits, clip> m)
             {
-                auto const rate = signround_rate(n == 0 ? t.steps : t.finer_steps);
+                any_rate const rate = signround_rate(n == 0 ? t.steps : t.finer_steps);
                 auto const done = jackplane::tune(std::span(&m, 1), std::span(&loss, 1), jackplane::one_width(Bits),
-                                                  rate, jackplane::sign_step{}, options, _workers);
+                                                  rate, any_step{}, options, _workers);
                 report_of.before += done.before;
                 finish(m.result());
             };
@@ -325,12 +325,10 @@ namespace llama
             if (learns && !gptq)
                 return n == 0 ? tune({dense, book, clipped, _settings.group, {.reach = inside, .name = parts[i].name}})
                               : tune({dense, book, codes[i], {.reach = inside, .name = parts[i].name}});
-            auto const coded = [&](auto const& sweep)
-            { return _settings.search_scale ? start(jackplane::mse_search<P>{policy}, sweep) : start(policy, sweep); };
-            auto const q = coded(order);
+            auto const q = start(order);
             if (!learns)
             {
-                report_of.before += loss_of(coded(jackplane::independent{}));
+                report_of.before += loss_of(start(jackplane::independent{}));
                 return finish(q);
             }
             auto const inner = n == 0 ? scales_of(jackplane::leading(q)) : codes[i];

@@ -2,10 +2,12 @@
 #pragma once
 #include <jackplane/core/team.hpp>
 #include <jackplane/tune/tune.hpp>
+#include "any_clipping.hpp"
 #include "calibration.hpp"
 #include "layer_loss.hpp"
 #include "quantize_model.hpp"
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,15 +39,17 @@ namespace llama
         layer_view<float const> view_of(std::vector<float> const& weights, layer_view<float const> const& w) const;
         void advance(layer_view<float const> const& w, std::span<parameter const> parts,
                      std::span<jackplane::any_packed const> tuned);
-        template <class Clip, class Step, class Rate>
+        // Z: the kind of zero that the parents have
+        template <jackplane::zero_number Z>
         std::vector<jackplane::any_packed> tune_as(layer_view<float const> const& w, std::span<parameter const> parts,
-                                                   Clip const& clip, Step const& step, Rate const& rate,
+                                                   any_clipping<Z> const& clip, any_step const& step,
+                                                   std::function<any_rate(std::size_t)> const& rate,
                                                    jackplane::tune_options options, std::vector<width_report>* report);
-
-        template <class P>
+        template <jackplane::zero_number Z>
         std::vector<jackplane::any_packed>
-        tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts, P const& policy,
-                        jackplane::tune_options options, std::vector<width_report>* report);
+        tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts, any_scale<Z> const& policy,
+                        any_clipping<Z> const& clipped, jackplane::tune_options options,
+                        std::vector<width_report>* report);
 
         config _config;
         quantize_settings _settings;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "weight_trainer.hpp"
+#include "any_clipping.hpp"
 #include "loss.hpp"
 #include "run_origin.hpp"
 #include "run_store.hpp"
@@ -54,19 +55,20 @@ namespace llama
             return std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer);
         }
 
-        template <unsigned Bits, class P, class Objective>
-        std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s, Objective const& goal,
+        template <unsigned Bits, jackplane::zero_number Z, class Objective>
+        std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s,
+                                                    any_clipping<Z> const& clip, Objective const& goal,
                                                     std::vector<width_report>* report, jackplane::progress const& tell)
         {
-            using tunable = jackplane::tunable<uniform<Bits, 8>, jackplane::clip_range<P>>;
+            using tunable = jackplane::tunable<uniform<Bits, 8>, any_clipping<Z>>;
             auto const parts = parts_of(m);
             jackplane::team const workers;
             std::vector<tunable> all;
             for (std::size_t i = 0; i < parts.size(); ++i)
-                all.emplace_back(
-                    matrix_of(m.w.data(), parts, i), uniform<Bits, 8>{}, jackplane::clip_range<P>{}, s.group,
-                    jackplane::tunable_options{
-                        .what = jackplane::learns::weights, .follows_weights = true, .name = parts[i].name});
+                all.emplace_back(matrix_of(m.w.data(), parts, i), uniform<Bits, 8>{}, clip, s.group,
+                                 jackplane::tunable_options{.what = jackplane::learns::weights,
+                                                            .follows_weights = true,
+                                                            .name = parts[i].name});
             loss_of_layers loss(m, s, workers);
             auto const& t = s.tuning;
             jackplane::tune_options options{
@@ -97,13 +99,14 @@ namespace llama
             return out;
         }
 
-        // P: makes zeros as the parents have them
-        template <class P>
+        // Z: the zeros of the parents
+        template <jackplane::zero_number Z>
         void train_scales_as(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
                              jackplane::progress const& tell)
         {
-            using parent = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, typename P::zero_type>;
-            using tunable = jackplane::tunable<uniform<8>, jackplane::adjust_scale<P>>;
+            using parent = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, Z>;
+            using clip = jackplane::adjust_scale<any_scale<Z>>;
+            using tunable = jackplane::tunable<uniform<8>, clip>;
             auto const& t = s.tuning;
             jackplane::team const workers;
             model const dense = m.decode(8);
@@ -115,7 +118,7 @@ namespace llama
                 std::vector<tunable> all;
                 for (std::size_t i = 0; i < parts.size(); ++i)
                     all.emplace_back(matrix_of(dense.w.data(), parts, i),
-                                     unpack(std::get<parent>(m.matrices[i].packed)), jackplane::adjust_scale<P>{},
+                                     unpack(std::get<parent>(m.matrices[i].packed)), clip{},
                                      jackplane::tunable_options{.name = parts[i].name});
                 auto const name = text("scales at ", bits, " bits");
                 jackplane::tune_options options{
@@ -147,7 +150,7 @@ namespace llama
     void train_scales(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
                       jackplane::progress const& tell)
     {
-        with_scheme(s.range, [&]<class P>(P) { train_scales_as<P>(m, s, report, tell); });
+        with_scheme(s.range, [&]<class P>(P) { train_scales_as<typename P::zero_type>(m, s, report, tell); });
     }
 
     std::vector<jackplane::any_packed> train_weights(model const& m, quantize_settings const& s,
@@ -156,15 +159,21 @@ namespace llama
         auto const& t = s.tuning;
         bool const joint = t.widths.size() > 1;
         std::vector<jackplane::any_packed> out;
+        auto const train = [&]<class Z>(any_clipping<Z> const& clip)
+        {
+            if (joint)
+                out = std::visit([&](auto const& goal) { return train_as<8>(m, s, clip, goal, report, tell); },
+                                 objective_of(t, s.slice));
+            else
+                with_width(t.widths[0], [&](auto bits)
+                           { out = train_as<bits>(m, s, clip, jackplane::one_width(bits), report, tell); });
+        };
         with_scheme(s.range,
                     [&]<class P>(P)
                     {
-                        if (joint)
-                            out = std::visit([&](auto const& goal) { return train_as<8, P>(m, s, goal, report, tell); },
-                                             objective_of(t, s.slice));
-                        else
-                            with_width(t.widths[0], [&](auto bits)
-                                       { out = train_as<bits, P>(m, s, jackplane::one_width(bits), report, tell); });
+                        using Z = typename P::zero_type;
+                        any_scale<Z> const own{jackplane::parent_scale<P>{{}, true}};
+                        train(any_clipping<Z>{jackplane::clip_range<any_scale<Z>>{own}});
                     });
         return out;
     }

@@ -66,7 +66,7 @@ np.save(tokens, np.arange(35, dtype="<u2"))
 
 # usage
 for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"], ["allocate"],
-                ["bench-decode"]):
+                ["sensitivity"], ["bench-decode"]):
     if "Usage" not in expect(0, run(*command, "--help")).stdout:
         fail(f"{command} --help shows no usage")
 expect(2, run())
@@ -183,6 +183,30 @@ if row[0]["mean_nll"] != row[1]["mean_nll"] or row[1]["bits"] != "mix":
 expect(1, run("eval", "--model", file, "--tokens", tokens, "--mix", "2,2"), "2 widths for 1 layers")
 expect(1, run("allocate", "--model", file, "--text", model / "config.json"), "tokenizer")
 expect(2, run("allocate", "--model", file))
+
+# what quantizing costs each matrix: measured, predicted, and as maps
+some = ["sensitivity", model, "--quantized", file, "--calibration", tokens, "--seqlen", "8", "--quiet", "--bits"]
+report = json.loads(expect(0, run(*some, "4", "--rule", "midpoint", "--intervals", "16", "--maps", folder / "maps",
+                                  "--json")).stdout)
+total, rows = report["total"], report["layers"]
+if abs(total["pqi"] - total["actual"]) > 0.01 * abs(total["actual"]) or len(rows) != 7:
+    fail(f"sensitivity: {total}, {len(rows)} matrices")
+for key in ("pqi", "first_order", "second_order_hessian", "second_order_fisher_token", "second_order_fisher_mean"):
+    if not np.isclose(sum(row[key] for row in rows), total[key], rtol=1e-6):
+        fail(f"sensitivity: {key} of the matrices does not add up to {total[key]}")
+if not np.isclose(total["second_order_fisher_sequence"], 7 * total["second_order_fisher_mean"]):
+    fail(f"sensitivity: {total}")
+for row in rows:
+    change = np.load(folder / "maps" / f"{row['name']}.npy")
+    if change.shape != weights[row["name"]].shape or not np.isclose(change.sum(), row["pqi"], rtol=1e-4, atol=1e-8):
+        fail(f"sensitivity: the map of {row['name']} is {change.shape}, {change.sum()}, not {row['pqi']}")
+if "total" not in expect(0, run(*some, "2", "--no-taylor", "--total-only", "--each-sample")).stdout:
+    fail("sensitivity prints no total")
+expect(2, run(*some, "4", "--rule", "cubic"))
+expect(1, run(*some, "4", "--rule", "simpson", "--intervals", "3"), "even", "3")
+expect(2, run("sensitivity", model, "--quantized", file, "--bits", "4"))
+if list(folder.glob("*.integral")):
+    fail("sensitivity left something behind")
 
 # a file cut at each width gives the same rows
 rows = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--json")).stdout)["rows"]

@@ -20,8 +20,8 @@ namespace jackplane::inline v0
         if constexpr (!std::same_as<typename K::zero_type, no_zero>)
             m_result.zeros.resize(scales);
         m_inside.resize(size());
-        m_learned = {std::vector<float>(size()), std::vector<float>(scales, K::initial().first),
-                     std::vector<float>(scales, K::initial().second)};
+        auto const [first, second] = m_clip.initial();
+        m_learned = {std::vector<float>(size()), std::vector<float>(scales, first), std::vector<float>(scales, second)};
         m_slopes = {std::vector<float>(size()), std::vector<float>(scales), std::vector<float>(scales)};
     }
 
@@ -187,7 +187,7 @@ namespace jackplane::inline v0
                 v = std::clamp(v, -reach, reach);
         for (std::size_t i = 0; i < m_learned.first.size(); ++i)
         {
-            auto const [first, second] = K::limit({m_learned.first[i], m_learned.second[i]});
+            auto const [first, second] = m_clip.limit({m_learned.first[i], m_learned.second[i]});
             m_learned.first[i] = first;
             m_learned.second[i] = second;
         }

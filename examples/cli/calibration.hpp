@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../llama/calibration.hpp"
+#include "../llama/tokenizer.hpp"
+#include <CLI/CLI.hpp>
+#include <jackplane/store/npy.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace cli
+{
+    // Windows of a text that a model is looked at with: --calibration, --nsamples, --seqlen, --seed.
+    struct calibration_choice
+    {
+        std::string file{};
+        std::size_t samples = 128, length = 0;
+        std::uint64_t seed = 0;
+        CLI::Option *file_option = nullptr, *samples_option = nullptr;
+
+        void add_to(CLI::App& app, std::string const& needed_by, std::string const& seeds)
+        {
+            file_option = app.add_option("--calibration", file, needed_by + "a text file, or a .npy file of tokens")
+                              ->check(CLI::ExistingFile);
+            samples_option = app.add_option("--nsamples", samples, "windows of the calibration text")
+                                 ->check(CLI::Range(1, 1 << 20))
+                                 ->capture_default_str();
+            app.add_option("--seqlen", length, "tokens of one window; default: the model's context")
+                ->check(CLI::Range(2, 1 << 20));
+            app.add_option("--seed", seed, "which windows are drawn" + seeds)->capture_default_str();
+        }
+
+        llama::calibration_text read(std::filesystem::path const& folder) const
+        {
+            llama::config const sizes = llama::read_config(folder / "config.json");
+            std::size_t const window = length == 0 ? sizes.context : length;
+            if (file.ends_with(".npy"))
+                return llama::calibration_text::of(jackplane::npy::read_tokens(file), samples, window, seed);
+            llama::tokenizer const words(folder / "tokenizer.model");
+            auto const tokens = words.encode(llama::settings_file::contents(file));
+            return llama::calibration_text::of(tokens, samples, window, seed);
+        }
+    };
+}

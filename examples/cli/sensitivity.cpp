@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/sensitivity.hpp"
+#include "../llama/nested_model.hpp"
+#include "calibration.hpp"
+#include "commands.hpp"
+#include "terminal.hpp"
+#include <nlohmann/json.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace cli
+{
+    namespace
+    {
+        using llama::change_estimates;
+        constexpr std::pair<char const*, double change_estimates::*> estimates[]{
+            {"actual", &change_estimates::actual},
+            {"pqi", &change_estimates::pqi},
+            {"first_order", &change_estimates::first_order},
+            {"second_order_hessian", &change_estimates::second_order_hessian},
+            {"second_order_fisher_token", &change_estimates::second_order_fisher_token},
+            {"second_order_fisher_sequence", &change_estimates::second_order_fisher_sequence},
+            {"second_order_fisher_mean", &change_estimates::second_order_fisher_mean}};
+
+        struct sensitivity_command
+        {
+            std::string folder, quantized, maps;
+            unsigned bits = 0;
+            calibration_choice calibration{.samples = 20};
+            llama::sensitivity_settings settings;
+            bool json = false, quiet = false, total_alone = false, no_taylor = false, no_resume = false;
+
+            void run()
+            {
+                llama::packed_model const packed = llama::load_nested(quantized);
+                packed.expect_width(bits, quantized);
+                llama::model const dense = llama::load_model(folder);
+                JACKPLANE_EXPECTS(dense.w.size() == packed.table.size() && dense.sizes.layers == packed.sizes.layers,
+                                  jackplane::shape_error, quantized, " is a model of ", packed.table.size(),
+                                  " weights in ", packed.sizes.layers, " layers, ", folder, " one of ", dense.w.size(),
+                                  " in ", dense.sizes.layers);
+                auto const [sliced, width] = packed.sliced(bits);
+                settings.calibration = calibration.read(folder);
+                settings.matrices_alone = !total_alone;
+                settings.taylor = !no_taylor;
+                std::filesystem::path const kept = quantized + ".integral";
+                settings.resume = no_resume ? std::filesystem::path{} : kept;
+                auto const found =
+                    llama::measure_sensitivity(dense, sliced.decode(width), settings, progress_on_stderr(quiet));
+                if (!maps.empty())
+                    write_maps(dense, found.integral);
+                if (!no_resume)
+                    std::filesystem::remove_all(kept);
+                json ? print_json(found) : print(found);
+            }
+
+        private:
+            void write_maps(llama::model const& m, jackplane::sensitivity const& s) const
+            {
+                std::filesystem::create_directories(maps);
+                auto const& change = s.magnitude.empty() ? s.change : s.magnitude;
+                for (std::size_t i = 0; i < m.sizes.layers * llama::matrices_of_layer; ++i)
+                {
+                    llama::parameter const& p = m.table.parameters()[i];
+                    jackplane::npy::save(std::filesystem::path(maps) / (p.name + ".npy"), {p.rows, p.cols},
+                                         std::span<float const>(change).subspan(p.offset, p.size()));
+                }
+            }
+
+            bool told(char const* name) const
+            {
+                std::string_view const n = name;
+                return n == "actual" || n == "pqi" || !no_taylor;
+            }
+            nlohmann::ordered_json numbers_of(change_estimates const& e, bool is_total) const
+            {
+                nlohmann::ordered_json out;
+                if (!is_total)
+                    out["name"] = e.name;
+                for (auto const& [name, member] : estimates)
+                    if (told(name) && (is_total || !total_alone || member != &change_estimates::actual))
+                        out[name] = e.*member;
+                return out;
+            }
+            void print_json(llama::sensitivity_result const& found) const
+            {
+                nlohmann::ordered_json out{
+                    {"bits", bits}, {"rule", settings.rule}, {"total", numbers_of(found.total, true)}};
+                out["layers"] = nlohmann::ordered_json::array();
+                for (change_estimates const& e : found.matrices)
+                    out["layers"].push_back(numbers_of(e, false));
+                std::printf("%s\n", out.dump(2).c_str());
+            }
+            void print(llama::sensitivity_result const& found) const
+            {
+                std::printf("change of the loss, nats a token\n%-44s", "");
+                for (auto const& [name, member] : estimates)
+                    if (told(name))
+                        std::printf(" %10.10s", std::string(name).substr(0, 10).c_str());
+                std::printf("\n");
+                auto const line = [&](change_estimates const& e)
+                {
+                    std::printf("%-44s", e.name.c_str());
+                    for (auto const& [name, member] : estimates)
+                        if (told(name))
+                            std::printf(" %10.3e", e.*member);
+                    std::printf("\n");
+                };
+                for (change_estimates const& e : found.matrices)
+                    line(e);
+                line(found.total);
+            }
+        };
+    }
+
+    void add_sensitivity(CLI::App& app)
+    {
+        auto const c = std::make_shared<sensitivity_command>();
+        CLI::App* const sub =
+            app.add_subcommand("sensitivity", "What quantizing costs each matrix, measured and predicted");
+        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
+        sub->add_option("--quantized", c->quantized, "nested file of the same model")
+            ->required()
+            ->check(CLI::ExistingFile);
+        sub->add_option("--bits", c->bits, "width that it is read at")->required()->check(CLI::Range(1, 8));
+        c->calibration.add_to(*sub, "", "");
+        c->calibration.file_option->required();
+        sub->add_option("--rule", c->settings.rule, "how the integral is taken")
+            ->check(CLI::IsMember(llama::rule_names()))
+            ->capture_default_str();
+        sub->add_option("--intervals", c->settings.intervals, "of the rule; points of gauss; adaptive: at first")
+            ->check(CLI::Range(1, 1024))
+            ->capture_default_str();
+        sub->add_option("--path", c->settings.path, "lambda: so far from the weights towards the quantized ones")
+            ->check(CLI::Range(0.0, 1.0))
+            ->capture_default_str();
+        sub->add_flag("--each-sample", c->settings.each_sample,
+                      "maps hold the mean magnitude of each sequence's changes");
+        sub->add_option("--fisher-tokens", c->settings.fisher_tokens, "tokens whose slopes are taken one by one")
+            ->check(CLI::Range(1, 1 << 20))
+            ->capture_default_str();
+        sub->add_flag("--total-only", c->total_alone, "no measured change of each matrix alone");
+        sub->add_flag("--no-taylor", c->no_taylor, "the integral alone");
+        sub->add_option("--maps", c->maps, "folder for one .npy of changes [rows, cols] for each matrix");
+        sub->add_flag("--no-resume", c->no_resume, "keep nothing that a killed run could go on from");
+        sub->add_flag("--json", c->json, "report as JSON");
+        sub->add_flag("--quiet", c->quiet, "no progress");
+        sub->callback([c] { c->run(); });
+    }
+}

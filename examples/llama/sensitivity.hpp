@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/progress.hpp>
+#include <jackplane/integrate/integrate.hpp>
+#include "calibration.hpp"
+#include "model.hpp"
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace llama
+{
+    // What quantizing some weights costs, and what each estimate says that it costs: change of the loss on the
+    // calibration text, nats a token.
+    struct change_estimates
+    {
+        std::string name;
+        double actual = 0; // these weights alone quantized; forward passes in fp64
+        double pqi = 0;    // their share of the Post-quantization Integral, along the path of all weights
+        double first_order = 0, second_order_hessian = 0;
+        double second_order_fisher_token = 0, second_order_fisher_sequence = 0, second_order_fisher_mean = 0;
+    };
+
+    struct sensitivity_settings
+    {
+        calibration_text calibration{};
+        std::string rule = "gauss";      // or another of rule_names()
+        std::size_t intervals = 4;       // points of gauss
+        float path = 1;                  // lambda: so far towards the quantized weights
+        bool each_sample = false;        // magnitudes are those of each sequence
+        bool matrices_alone = true;      // `actual` of each matrix; else of the total only
+        bool taylor = true;              // the other estimates
+        std::size_t fisher_tokens = 160; // that are looked at one by one; spread over the text
+        std::filesystem::path resume{};  // a killed integral goes on from this folder
+    };
+
+    struct sensitivity_result
+    {
+        change_estimates total;
+        std::vector<change_estimates> matrices; // of the layers, in the order of the table
+        jackplane::sensitivity integral;        // of their weights
+    };
+
+    std::vector<std::string> const& rule_names();
+
+    // quantized: the same model with other linear weights (packed_model::decode). Throws value_error when its norms
+    // differ (balanced models), for an unknown rule, and as integrate does.
+    sensitivity_result measure_sensitivity(model const& dense, model const& quantized, sensitivity_settings const& s,
+                                           jackplane::progress const& tell = {});
+
+    // Mean of -log p(token | those before it in its window), nats, of a model with these tuned weights; in fp64.
+    double loss_in_double(model const& m, std::span<float const> tuned, calibration_text const& text,
+                          jackplane::team const& workers);
+}

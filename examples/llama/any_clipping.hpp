@@ -9,8 +9,8 @@
 #include <type_traits>
 #include <variant>
 
-// Policies that are chosen at run time. They decide once for each group or step; a type of its own for every combination
-// would compile the loops over weights a hundred times.
+// Policies that are chosen at run time. They decide once for each group or step; a type of its own for every
+// combination would compile the loops over weights a hundred times.
 namespace llama
 {
     namespace detail

@@ -18,7 +18,8 @@ check(readme readme)
 add_test(NAME header_set
          COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target all_verify_interface_header_sets)
 set_tests_properties(header_set PROPERTIES LABELS heavy PROCESSORS 2)
-check(doors_of_jackplane doors WITH FOLDERS=core,quantize,loss,tune,allocate,pack FORBIDDEN=xtensor|xtl|xsimd|nlohmann)
+check(doors_of_jackplane doors WITH FOLDERS=core,quantize,loss,tune,integrate,allocate,pack,detach
+      FORBIDDEN=xtensor|xtl|xsimd|nlohmann)
 check(doors_of_multiply doors WITH FOLDERS=multiply FORBIDDEN=xtensor|xtl|nlohmann)
 check(doors_of_store doors WITH FOLDERS=store FORBIDDEN=xtensor|xtl|xsimd)
 

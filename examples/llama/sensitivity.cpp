@@ -150,7 +150,7 @@ namespace llama
         std::size_t const weights = size_of(parts);
         std::vector<float> w(dense.tuned().begin(), dense.tuned().end()), to = w; // an lm_head behind them stays
         for (std::size_t i = 0; i < weights; ++i)
-            to[i] = w[i] + s.path * (quantized.w[i] - w[i]);
+            to[i] = s.path == 1 ? quantized.w[i] : w[i] + s.path * (quantized.w[i] - w[i]);
 
         jackplane::team const workers;
         auto const& text = s.calibration;

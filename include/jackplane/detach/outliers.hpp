@@ -53,7 +53,8 @@ namespace jackplane::inline v0
                 given += floor;
             }
             left -= given;
-            std::stable_sort(open.begin(), open.end(), [&](std::size_t a, std::size_t b) { return rest[a] > rest[b]; });
+            std::sort(open.begin(), open.end(), [&](std::size_t a, std::size_t b)
+                      { return rest[a] != rest[b] ? rest[a] > rest[b] : a < b; });
             for (std::size_t const i : open)
             {
                 std::size_t const one = left > 0 && counts[i] < sizes[i] ? 1 : 0;

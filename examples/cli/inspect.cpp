@@ -37,6 +37,7 @@ namespace cli
                 for (nested::level const& l : file.levels())
                     out["levels"].push_back({{"bits", l.bits}, {"end", l.end}, {"digest", l.digest}});
                 for (auto const& [name, l] : file.described().layers)
+                {
                     out["layers"].push_back({{"name", name},
                                              {"shape", {l.rows, l.cols}},
                                              {"group", l.group},
@@ -45,6 +46,11 @@ namespace cli
                                              {"planes", l.planes},
                                              {"scale", std::string(dtype_name(l.scale))},
                                              {"zero", l.zero}});
+                    if (l.sparse)
+                        out["layers"].back()["sparse"] = {{"nonzeros", l.sparse->nonzeros},
+                                                          {"value", std::string(dtype_name(l.sparse->value))},
+                                                          {"column", std::string(dtype_name(l.sparse->column))}};
+                }
                 for (auto const* t : file.plain())
                     out["tensors"].push_back({{"name", t->name},
                                               {"dtype", std::string(dtype_name(t->type))},
@@ -60,10 +66,17 @@ namespace cli
                 for (nested::level const& l : file.levels())
                     std::printf("  %u bits: the first %llu bytes\n", l.bits, static_cast<unsigned long long>(l.end));
                 for (auto const& [name, l] : file.described().layers)
-                    std::printf("  %-48s %6llu x %-6llu %s%u, group %llu, scale %s, zero %s\n", name.c_str(),
+                {
+                    std::printf("  %-48s %6llu x %-6llu %s%u, group %llu, scale %s, zero %s", name.c_str(),
                                 static_cast<unsigned long long>(l.rows), static_cast<unsigned long long>(l.cols),
                                 l.codebook.c_str(), l.bits, static_cast<unsigned long long>(l.group),
                                 std::string(dtype_name(l.scale)).c_str(), l.zero.c_str());
+                    if (l.sparse)
+                        std::printf(", %llu weights beside it (%s)",
+                                    static_cast<unsigned long long>(l.sparse->nonzeros),
+                                    std::string(dtype_name(l.sparse->value)).c_str());
+                    std::printf("\n");
+                }
                 for (auto const* t : file.plain())
                     std::printf("  %-48s %s %s\n", t->name.c_str(), std::string(dtype_name(t->type)).c_str(),
                                 jackplane::safetensors::shape_text(t->shape).c_str());

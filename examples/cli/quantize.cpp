@@ -3,6 +3,7 @@
 #include "../llama/quantize_model.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
+#include "detach_choice.hpp"
 #include "terminal.hpp"
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
@@ -28,6 +29,7 @@ namespace cli
         {
             std::string folder, output, slice = "truncate_centred";
             calibration_choice calibration;
+            detach_choice detach;
             llama::quantize_settings settings;
             long group_size = 64;
             std::vector<std::string> include;
@@ -37,6 +39,7 @@ namespace cli
             CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *rate = nullptr;
             std::string preset;
             std::vector<llama::width_report> tuned;
+            llama::detach_report detached;
 
             void run()
             {
@@ -52,19 +55,24 @@ namespace cli
                     settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
                 read_widths();
                 read_preset();
-                if (llama::needs_calibration(settings))
+                if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 std::filesystem::path const kept = output + ".layers";
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0;
                 settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
-                auto const m = llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
+                auto const m = detach.asked()
+                                   ? llama::quantize_and_detach(folder, settings, detach.read(folder, settings),
+                                                                &tensors, tell(), &tuned, &detached)
+                                   : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
                 llama::save_nested(m, folder, output);
                 if (!settings.resume.empty())
                     std::filesystem::remove_all(kept);
                 report(m, tensors, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
             }
+
+            bool needs_calibration() const { return llama::needs_calibration(settings) || detach.asked(); }
 
             // AutoRound's (its documentation), where no option of its own asks for something else. The defaults are
             // those of every option.
@@ -131,6 +139,11 @@ namespace cli
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
                     out["effective_bits"] = m.cost_at(settings.bits).effective_bits;
                     out["peak_bytes"] = peak_memory();
+                    if (detach.asked())
+                        out["sparse"] = {{"outliers", detached.outliers},
+                                         {"exponent", detached.exponent},
+                                         {"significant", detached.significant},
+                                         {"refused_layers", detached.refused}};
                     for (auto const& t : tuned)
                         out["losses"].push_back({{"bits", t.bits},
                                                  {"before", t.before},
@@ -147,6 +160,10 @@ namespace cli
                 for (auto const& t : tensors)
                     std::printf("%-48s %6zu x %-6zu relative error %.5f\n", t.name.c_str(), t.rows, t.cols,
                                 t.relative_error);
+                if (detach.asked())
+                    std::printf("%zu outliers (shared out by sensitivity^%g) and %zu significant weights beside the "
+                                "planes; %zu layers gain nothing by them\n",
+                                detached.outliers, detached.exponent, detached.significant, detached.refused.size());
                 std::printf(
                     "%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s, peak memory %s: %s\n",
                     tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
@@ -162,29 +179,28 @@ namespace cli
         CLI::App* const sub = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
-        CLI::Option* const how =
-            sub->add_option(
-                   "--method", c->settings.how,
-                   "rtn: round to nearest; mse: search the scale of least error; awq: columns of large inputs scaled "
-                   "up first; gptq: each weight makes up for the errors before it; matgptq: so for several --widths; "
-                   "nested-gptq: gptq at --widths, coarse to fine; signround: rounding and clipping are learned, layer "
-                   "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once")
-                ->transform(CLI::CheckedTransformer(
-                    std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
-                                                         {"mse", llama::method::mse},
-                                                         {"gptq", llama::method::gptq},
-                                                         {"signround", llama::method::signround},
-                                                         {"omniquant", llama::method::omniquant},
-                                                         {"awq", llama::method::awq},
-                                                         {"matgptq", llama::method::matgptq},
-                                                         {"efficientqat", llama::method::efficientqat},
-                                                         {"qat", llama::method::qat},
-                                                         {"nested-gptq", llama::method::nested_gptq}}));
+        sub->add_option(
+               "--method", c->settings.how,
+               "rtn: round to nearest; mse: search the scale of least error; awq: columns of large inputs scaled "
+               "up first; gptq: each weight makes up for the errors before it; matgptq: so for several --widths; "
+               "nested-gptq: gptq at --widths, coarse to fine; signround: rounding and clipping are learned, layer "
+               "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once")
+            ->transform(CLI::CheckedTransformer(
+                std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
+                                                     {"mse", llama::method::mse},
+                                                     {"gptq", llama::method::gptq},
+                                                     {"signround", llama::method::signround},
+                                                     {"omniquant", llama::method::omniquant},
+                                                     {"awq", llama::method::awq},
+                                                     {"matgptq", llama::method::matgptq},
+                                                     {"efficientqat", llama::method::efficientqat},
+                                                     {"qat", llama::method::qat},
+                                                     {"nested-gptq", llama::method::nested_gptq}}));
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
             ->capture_default_str();
         c->calibration.add_to(*sub, "for all methods but rtn and mse: ", ", and in which order they are learned from");
-        c->calibration.file_option->needs(how);
+        c->detach.add_to(*sub);
         sub->add_flag("--mse", c->settings.search_scale,
                       "gptq, matgptq, nested-gptq, signround: search the scales as method mse does");
         sub->add_flag("--balance", c->settings.balance,
@@ -275,7 +291,7 @@ namespace cli
         sub->callback(
             [c]
             {
-                if (llama::needs_calibration(c->settings) && c->calibration.file.empty())
+                if (c->needs_calibration() && c->calibration.file.empty())
                     throw CLI::RequiredError("--calibration for this method");
                 c->run();
             });

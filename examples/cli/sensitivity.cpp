@@ -43,7 +43,7 @@ namespace cli
                                   " in ", dense.sizes.layers);
                 auto const [sliced, width] = packed.sliced(bits);
                 settings.calibration = calibration.read(folder);
-                settings.matrices_alone = !total_alone;
+                settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
                 std::filesystem::path const kept = quantized + ".integral";
                 settings.resume = no_resume ? std::filesystem::path{} : kept;
@@ -91,6 +91,9 @@ namespace cli
                 out["layers"] = nlohmann::ordered_json::array();
                 for (change_estimates const& e : found.matrices)
                     out["layers"].push_back(numbers_of(e, false));
+                out["blocks"] = nlohmann::ordered_json::array();
+                for (change_estimates const& e : found.blocks)
+                    out["blocks"].push_back(numbers_of(e, false));
                 std::printf("%s\n", out.dump(2).c_str());
             }
             void print(llama::sensitivity_result const& found) const
@@ -110,6 +113,8 @@ namespace cli
                 };
                 for (change_estimates const& e : found.matrices)
                     line(e);
+                for (change_estimates const& e : found.blocks)
+                    line(e);
                 line(found.total);
             }
         };
@@ -119,7 +124,7 @@ namespace cli
     {
         auto const c = std::make_shared<sensitivity_command>();
         CLI::App* const sub =
-            app.add_subcommand("sensitivity", "What quantizing costs each matrix, measured and predicted");
+            app.add_subcommand("sensitivity", "What quantizing costs each matrix and layer, measured and predicted");
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
         sub->add_option("--quantized", c->quantized, "nested file of the same model")
             ->required()
@@ -141,7 +146,7 @@ namespace cli
         sub->add_option("--fisher-tokens", c->settings.fisher_tokens, "tokens whose slopes are taken one by one")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
-        sub->add_flag("--total-only", c->total_alone, "no measured change of each matrix alone");
+        sub->add_flag("--total-only", c->total_alone, "no measured change of each matrix and layer alone");
         sub->add_flag("--no-taylor", c->no_taylor, "the integral alone");
         sub->add_option("--maps", c->maps, "folder for one .npy of changes [rows, cols] for each matrix");
         sub->add_flag("--no-resume", c->no_resume, "keep nothing that a killed run could go on from");

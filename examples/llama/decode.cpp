@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "decode.hpp"
+#include <jackplane/detach/detach.hpp>
 #include <jackplane/multiply/dispatch.hpp>
+#include <jackplane/multiply/sparse.hpp>
 #include "formats.hpp"
 #include <variant>
 
@@ -23,6 +25,23 @@ namespace llama
     }
 
     char const* kernels_name() { return kernels::name(); }
+
+    void decoder::open_width()
+    {
+        for (packed_model::matrix const& m : _model->matrices)
+        {
+            jackplane::csr<float> beside;
+            auto const by = [&](auto const& a)
+            {
+                auto const dense = a.prefix(_bits); // or an error
+                if (m.sparse.nonzeros() != 0)
+                    beside = residuals(m.sparse, dense);
+            };
+            if (m.is_packed)
+                std::visit(by, m.packed);
+            _residuals.push_back(std::move(beside));
+        }
+    }
 
     activation decoder::fitted(activation how, packed_model const& m)
     {
@@ -68,5 +87,9 @@ namespace llama
                 multiply_other(m.packed, _bits, floats_of(_prepared), y, _team);
         };
         std::visit(by, m.packed);
+        if (_residuals[i].nonzeros() != 0)
+            std::visit([&](auto const& ready)
+                       { multiply_add<jackplane::compensated, kernels>(_residuals[i], ready, y, _team); },
+                       _prepared);
     }
 }

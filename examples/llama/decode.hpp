@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/team.hpp>
+#include <jackplane/detach/csr.hpp>
 #include "activation.hpp"
 #include "forward.hpp"
 #include "packed_model.hpp"
@@ -16,8 +17,9 @@ namespace llama
     // The kernels that this machine runs.
     char const* kernels_name();
 
-    // Token-by-token decoding on packed weights at one width, with a key-value cache. Allocates nothing after the first
-    // token. The model must outlive it. The team shares the linear layers; the logits do not depend on its size.
+    // Token-by-token decoding on packed weights at one width, with a key-value cache. A sparse part's residuals at that
+    // width are formed when it is opened (jackplane::dense_sparse). Allocates nothing after the first token. The model
+    // must outlive it. The team shares the linear layers; the logits do not depend on its size.
     class decoder
     {
     public:
@@ -42,9 +44,7 @@ namespace llama
               _scores(room),
               _logits(m.sizes.vocabulary)
         {
-            for (auto const& matrix : m.matrices)
-                if (matrix.is_packed)
-                    std::visit([&](auto const& a) { static_cast<void>(a.prefix(bits)); }, matrix.packed); // or an error
+            open_width();
         }
 
         std::size_t position() const noexcept { return _position; }
@@ -109,6 +109,7 @@ namespace llama
             return {norm, norm + c.hidden};
         }
 
+        void open_width(); // -> _residuals; throws where a matrix has no such width
         static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
         void prepare(std::span<float const> x);
         void product(std::size_t i, std::span<float> y); // y = matrix i times the prepared x
@@ -150,6 +151,7 @@ namespace llama
 
         packed_model const* _model;
         unsigned _bits;
+        std::vector<jackplane::csr<float>> _residuals; // of every matrix: its sparse part at this width
         activation _how;
         prepared_x _prepared;
         jackplane::team _team;

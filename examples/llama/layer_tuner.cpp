@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_tuner.hpp"
+#include "blas_product.hpp"
 #include "widths.hpp"
 #include <jackplane/loss/layer.hpp>
+#include <jackplane/loss/pinned.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
@@ -14,6 +16,41 @@ namespace llama
     namespace
     {
         using jackplane::uniform;
+
+        void put(jackplane::csr<> const& beside, jackplane::matrix_view<float> into)
+        {
+            for_each_weight(beside, [&](std::size_t row, std::size_t col, float w) { into(row, col) = w; });
+        }
+
+        // What the planes have to hold: the layer's weights, those beside them as 0.
+        std::vector<float> left_of(dense_layer const& layer)
+        {
+            std::vector<float> left(layer.w.qkv, layer.w.qkv + size_of(layer.parts));
+            for (std::size_t i = 0; i < layer.parts.size(); ++i)
+                for_each_weight(layer.beside[i], [&](std::size_t row, std::size_t col, float)
+                                { matrix_of(left.data(), layer.parts, i)(row, col) = 0; });
+            return left;
+        }
+
+        // A loss of matrices that lie one after the other: with the weights beside them in their places.
+        template <class Loss>
+        jackplane::pinned<Loss> with_beside(Loss of, std::span<jackplane::csr<> const> beside)
+        {
+            std::vector<std::size_t> places;
+            std::vector<float> values;
+            std::size_t first = 0;
+            for (jackplane::csr<> const& each : beside)
+            {
+                for_each_weight(each,
+                                [&](std::size_t row, std::size_t col, float w)
+                                {
+                                    places.push_back(first + row * each.cols() + col);
+                                    values.push_back(w);
+                                });
+                first += each.rows() * each.cols();
+            }
+            return jackplane::pinned<Loss>(std::move(of), std::move(places), std::move(values));
+        }
 
         template <unsigned Bits, class Clip>
         using tunable = jackplane::tunable<uniform<Bits, 8>, Clip>;
@@ -73,16 +110,6 @@ namespace llama
             return static_cast<double>(moved) / static_cast<double>(std::max<std::size_t>(weights, 1));
         }
 
-        struct blas_product
-        {
-            void operator()(jackplane::matrix_view<float const> a, jackplane::matrix_view<float const> b,
-                            jackplane::matrix_view<float> out) const
-            {
-                gemm(a.rows, b.cols, a.cols, 1.0f, operand<float>{a.data, a.stride}, operand<float>{b.data, b.stride},
-                     0.0f, out.data, out.stride);
-            }
-        };
-
         template <class Clip>
         std::vector<jackplane::any_packed> packed_parents(std::vector<leading<Clip>> const& codes,
                                                           std::span<parameter const> parts)
@@ -103,8 +130,7 @@ namespace llama
             _streams.emplace_back(c, embedding, s.calibration);
     }
 
-    std::vector<jackplane::any_packed> layer_tuner::tune(std::size_t layer, layer_view<float const> const& w,
-                                                         std::span<parameter const> parts,
+    std::vector<jackplane::any_packed> layer_tuner::tune(std::size_t number, dense_layer const& layer,
                                                          std::vector<width_report>* report)
     {
         // SignRound learns where weights round and how ranges are clipped, OmniQuant the clipping alone.
@@ -112,10 +138,10 @@ namespace llama
         {
             using Z = typename P::zero_type;
             using from_parent = jackplane::parent_scale<P>;
-            std::string const name = text("layer ", layer);
+            std::string const name = text("layer ", number);
             auto const& t = _settings.tuning;
             jackplane::tune_options options{.batch = t.batch,
-                                            .seed = t.seed + 1000003 * layer,
+                                            .seed = t.seed + 1000003 * number,
                                             .kept = t.keep_best ? jackplane::keep::best : jackplane::keep::last,
                                             .check_every = 20,
                                             .name = name};
@@ -128,15 +154,15 @@ namespace llama
             clip const learned = _settings.search_scale ? clip{jackplane::adjust_scale<any_scale<Z>>{start}}
                                                         : clip{jackplane::clip_range<any_scale<Z>>{start}};
             if (_settings.how == method::nested_gptq || t.layer_wise)
-                return tune_layer_wise<Z>(w, parts, start, learned, options, report);
+                return tune_layer_wise<Z>(layer, start, learned, options, report);
             if (t.dense_inputs)
                 _dense_input.assign(_dense.input().begin(), _dense.input().end());
-            _dense.advance(w, _workers); // to what the layer shall give
+            _dense.advance(layer.w, _workers); // to what the layer shall give
             if (_settings.how == method::omniquant)
             {
                 options.learn_offsets = false;
                 auto const rate = [&](std::size_t steps) { return jackplane::constant{t.rate_or(0.01f), steps}; };
-                return tune_as<Z>(w, parts, {jackplane::clip_range<any_scale<Z>, jackplane::sigmoid>{own}},
+                return tune_as<Z>(layer, {jackplane::clip_range<any_scale<Z>, jackplane::sigmoid>{own}},
                                   {jackplane::adam{}}, rate, options, report);
             }
             if (_settings.how == method::efficientqat) // its first phase; scales learn as a part of what they are
@@ -144,34 +170,36 @@ namespace llama
                 float const first = t.rate_or(1e-3f);
                 options.clip_rate = 10;
                 auto const rate = [=](std::size_t steps) { return jackplane::cosine{first, steps, first / 20}; };
-                return tune_as<Z>(w, parts, {typename clip::moves_zero{{own}}}, {jackplane::adam{}}, rate, options,
+                return tune_as<Z>(layer, {typename clip::moves_zero{{own}}}, {jackplane::adam{}}, rate, options,
                                   report);
             }
             options.clip_rate = t.learn_clipping ? 1.0f : 0.0f;
             auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
-            return tune_as<Z>(w, parts, learned, {jackplane::sign_step{}}, rate, options, report);
+            return tune_as<Z>(layer, learned, {jackplane::sign_step{}}, rate, options, report);
         };
         auto tuned = with_scheme(_settings.range, by_method);
-        advance(w, parts, tuned);
+        advance(layer, tuned);
         return tuned;
     }
 
-    void layer_tuner::pass(layer_view<float const> const& w, std::span<parameter const> parts,
-                           std::span<jackplane::any_packed const> tuned)
+    void layer_tuner::pass(dense_layer const& layer, std::span<jackplane::any_packed const> tuned)
     {
-        _dense.advance(w, _workers);
-        advance(w, parts, tuned);
+        _dense.advance(layer.w, _workers);
+        advance(layer, tuned);
     }
 
-    void layer_tuner::advance(layer_view<float const> const& w, std::span<parameter const> parts,
-                              std::span<jackplane::any_packed const> tuned)
+    void layer_tuner::advance(dense_layer const& layer, std::span<jackplane::any_packed const> tuned)
     {
-        std::vector<float> decoded(size_of(parts));
+        std::vector<float> decoded(size_of(layer.parts));
         for (std::size_t n = 0; n < _streams.size(); ++n)
         {
-            for (std::size_t i = 0; i < parts.size(); ++i)
-                dequantize(tuned[i], _settings.slice, _settings.tuning.widths[n], matrix_of(decoded.data(), parts, i));
-            _streams[n].advance(view_of(decoded, w), _workers);
+            for (std::size_t i = 0; i < layer.parts.size(); ++i)
+            {
+                auto const out = matrix_of(decoded.data(), layer.parts, i);
+                dequantize(tuned[i], _settings.slice, _settings.tuning.widths[n], out);
+                put(layer.beside[i], out);
+            }
+            _streams[n].advance(view_of(decoded, layer.w), _workers);
         }
     }
 
@@ -196,20 +224,23 @@ namespace llama
     // rate(steps) is the schedule of so many steps.
     template <jackplane::zero_number Z>
     std::vector<jackplane::any_packed>
-    layer_tuner::tune_as(layer_view<float const> const& w, std::span<parameter const> parts,
-                         any_clipping<Z> const& clip, any_step const& step,
+    layer_tuner::tune_as(dense_layer const& layer, any_clipping<Z> const& clip, any_step const& step,
                          std::function<any_rate(std::size_t)> const& rate, jackplane::tune_options options,
                          std::vector<width_report>* report)
     {
         using Clip = any_clipping<Z>;
         auto const& t = _settings.tuning;
+        auto const parts = layer.parts;
+        auto const left = left_of(layer);
+        auto const w = view_of(left, layer.w);
         constexpr float anywhere = std::numeric_limits<float>::max();
         float const clip_rate = options.clip_rate;
-        std::vector<layer_loss> losses;
+        std::vector<jackplane::pinned<layer_loss>> losses;
         for (std::size_t n = 0; n < t.widths.size() + (t.teacher > 0); ++n)
         {
-            losses.emplace_back(_config, w, input_of(n % t.widths.size()), _dense.input(), _dense.length(), _workers);
-            losses.back().suppress_outliers(t.suppress_outliers);
+            layer_loss loss(_config, w, input_of(n % t.widths.size()), _dense.input(), _dense.length(), _workers);
+            loss.suppress_outliers(t.suppress_outliers);
+            losses.push_back(with_beside(std::move(loss), layer.beside));
         }
         auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved)
         {
@@ -272,12 +303,14 @@ namespace llama
     // and SignRound from there or from the nearest codes.
     template <jackplane::zero_number Z>
     std::vector<jackplane::any_packed>
-    layer_tuner::tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts,
-                                 any_scale<Z> const& policy, any_clipping<Z> const& clipped,
+    layer_tuner::tune_layer_wise(dense_layer const& layer, any_scale<Z> const& policy, any_clipping<Z> const& clipped,
                                  jackplane::tune_options options, std::vector<width_report>* report)
     {
         using clip = any_clipping<Z>;
         auto const& t = _settings.tuning;
+        auto const& w = layer.w;
+        auto const parts = layer.parts;
+        auto const left = left_of(layer);
         bool const learns = _settings.how == method::signround, gptq = !learns || t.from_gptq;
         // The layer at each width: tuned as far as it is done, dense behind.
         std::vector<std::vector<float>> now(t.widths.size(), std::vector<float>(w.qkv, w.qkv + size_of(parts)));
@@ -290,7 +323,7 @@ namespace llama
         auto const one_matrix =
             [&]<unsigned Bits>(std::size_t i, std::size_t n, jackplane::feedback const& order, auto& loss)
         {
-            auto const dense = matrix_of(w.qkv, parts, i);
+            auto const dense = matrix_of(left.data(), parts, i);
             uniform<Bits, 8> const book{};
             jackplane::quantize_options const named{{}, parts[i].name};
             auto const start = [&](auto const& sweep)
@@ -304,6 +337,7 @@ namespace llama
             auto const loss_of = [&](auto const& q)
             {
                 dequantize(q, out);
+                put(layer.beside[i], out);
                 return loss(std::span<float const>(out.data, out.rows * out.cols), std::span<float>());
             };
             auto const finish = [&](auto const& q)
@@ -332,9 +366,8 @@ namespace llama
                 return finish(q);
             }
             auto const inner = n == 0 ? scales_of(jackplane::leading(q)) : codes[i];
-            tunable<Bits, clip> m(
-                dense, book, inner,
-                {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
+            tunable<Bits, clip> m(dense, book, inner,
+                                  {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
             m.start_from(q.codes);
             options.clip_rate = 0;
             tune(std::move(m));
@@ -356,7 +389,8 @@ namespace llama
                         learns ? jackplane::matrix_view<float const>{drift.data(), side, side}
                                : jackplane::matrix_view<float const>{},
                         parts[i].name};
-                    jackplane::layer loss(matrix_of(w.qkv, parts, i), inputs, named, blas_product{});
+                    jackplane::layer const of_all(matrix_of(w.qkv, parts, i), inputs, named, blas_product{});
+                    auto loss = with_beside(of_all, layer.beside.subspan(i, 1));
                     with_width(t.widths[n],
                                [&](auto bits) { one_matrix.template operator()<bits>(i, n, order, loss); });
                 }
@@ -365,8 +399,8 @@ namespace llama
             report->insert(report->end(), losses.begin(), losses.end());
         if (t.widths.back() < 8)
             for (std::size_t i = 0; i < parts.size(); ++i)
-                codes[i] = jackplane::leading(
-                    jackplane::refine(matrix_of(w.qkv, parts, i), uniform<8>{}, codes[i], jackplane::independent{}));
+                codes[i] = jackplane::leading(jackplane::refine(matrix_of(left.data(), parts, i), uniform<8>{},
+                                                                codes[i], jackplane::independent{}));
         _dense.advance(w, _workers);
         return packed_parents<clip>(codes, parts);
     }

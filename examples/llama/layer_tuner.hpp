@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/team.hpp>
+#include <jackplane/detach/csr.hpp>
 #include <jackplane/tune/tune.hpp>
 #include "any_clipping.hpp"
 #include "calibration.hpp"
@@ -15,6 +16,14 @@
 
 namespace llama
 {
+    // A dense decoder layer, and the weights that will stand beside its planes.
+    struct dense_layer
+    {
+        layer_view<float const> w;                // the matrices of `parts` lie one after the other from w.qkv on
+        std::span<parameter const> parts;         // [matrices_of_layer]
+        std::span<jackplane::csr<> const> beside; // of each of them
+    };
+
     // Tunes the matrices of one decoder layer after the other into parents of 8 bits, block by block: each layer shall
     // give what the dense model gives there, from what the quantized layers before it give, at every tuned width (so
     // each has a stream of its own). SignRound (arXiv 2309.05516) with coarse-to-fine stages, or the joint
@@ -24,32 +33,27 @@ namespace llama
     public:
         layer_tuner(config const& c, float const* embedding, quantize_settings const& s);
 
-        // w: the dense layer; the matrices of `parts` lie one after the other from w.qkv on. After it the streams stand
-        // behind this layer.
-        std::vector<jackplane::any_packed> tune(std::size_t layer, layer_view<float const> const& w,
-                                                std::span<parameter const> parts,
+        // After it the streams stand behind this layer.
+        std::vector<jackplane::any_packed> tune(std::size_t number, dense_layer const& layer,
                                                 std::vector<width_report>* report = nullptr);
         // The same movement of the streams for a layer that was tuned before.
-        void pass(layer_view<float const> const& w, std::span<parameter const> parts,
-                  std::span<jackplane::any_packed const> tuned);
+        void pass(dense_layer const& layer, std::span<jackplane::any_packed const> tuned);
 
     private:
         std::span<float const> input_of(std::size_t width) const; // of the layer at hand, when it learns
         jackplane::linear_decay signround_rate(std::size_t steps) const;
         layer_view<float const> view_of(std::vector<float> const& weights, layer_view<float const> const& w) const;
-        void advance(layer_view<float const> const& w, std::span<parameter const> parts,
-                     std::span<jackplane::any_packed const> tuned);
+        void advance(dense_layer const& layer, std::span<jackplane::any_packed const> tuned);
         // Z: the kind of zero that the parents have
         template <jackplane::zero_number Z>
-        std::vector<jackplane::any_packed> tune_as(layer_view<float const> const& w, std::span<parameter const> parts,
-                                                   any_clipping<Z> const& clip, any_step const& step,
+        std::vector<jackplane::any_packed> tune_as(dense_layer const& layer, any_clipping<Z> const& clip,
+                                                   any_step const& step,
                                                    std::function<any_rate(std::size_t)> const& rate,
                                                    jackplane::tune_options options, std::vector<width_report>* report);
         template <jackplane::zero_number Z>
         std::vector<jackplane::any_packed>
-        tune_layer_wise(layer_view<float const> const& w, std::span<parameter const> parts, any_scale<Z> const& policy,
-                        any_clipping<Z> const& clipped, jackplane::tune_options options,
-                        std::vector<width_report>* report);
+        tune_layer_wise(dense_layer const& layer, any_scale<Z> const& policy, any_clipping<Z> const& clipped,
+                        jackplane::tune_options options, std::vector<width_report>* report);
 
         config _config;
         quantize_settings _settings;

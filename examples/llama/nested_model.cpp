@@ -31,7 +31,10 @@ namespace llama
             parameter const& p = m.table.parameters()[i];
             if (i < m.matrices.size() && m.matrices[i].is_packed)
             {
-                file.add(p.name, m.matrices[i].packed);
+                if (m.matrices[i].sparse.nonzeros() == 0)
+                    file.add(p.name, m.matrices[i].packed);
+                else
+                    file.add(p.name, m.matrices[i].packed, m.matrices[i].sparse);
                 continue;
             }
             std::span<float const> const values =
@@ -71,6 +74,8 @@ namespace llama
             {
                 m.matrices[i].packed = file.matrix(p.name, most_bits);
                 m.matrices[i].is_packed = true;
+                if (auto const& layers = file.described().layers; layers.at(p.name).sparse)
+                    m.matrices[i].sparse = file.sparse(p.name);
                 std::size_t const rows = jackplane::rows_of(m.matrices[i].packed),
                                   cols = jackplane::cols_of(m.matrices[i].packed);
                 JACKPLANE_EXPECTS(rows == p.rows && cols == p.cols, jackplane::shape_error, path.string(), ": layer '",

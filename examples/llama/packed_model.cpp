@@ -112,14 +112,18 @@ namespace llama
             if (!matrices[i].is_packed)
                 std::copy(matrices[i].dense.begin(), matrices[i].dense.end(), out.data);
             else
+            {
                 dequantize(matrices[i].packed, slice, bits[i], out);
+                for_each_weight(matrices[i].sparse,
+                                [&](std::size_t row, std::size_t col, float w) { out(row, col) = w; });
+            }
         }
         return m;
     }
 
     packed_model::cost packed_model::cost_at(std::span<unsigned const> bits) const
     {
-        std::size_t bytes = 0, weights = 0, dense = rest.size();
+        std::size_t bytes = 0, beside = 0, weights = 0, dense = rest.size();
         for (std::size_t i = 0; i < matrices.size(); ++i)
         {
             matrix const& m = matrices[i];
@@ -127,10 +131,12 @@ namespace llama
             dense += m.dense.size();
             weights += m.is_packed ? table.parameters()[i].size() : 0;
             bytes += m.is_packed ? std::visit([&](auto const& a) { return bytes_read(a.prefix(kept)); }, m.packed) : 0;
+            bytes += m.sparse.nonzeros() == 0 ? 0 : bytes_read(m.sparse);
+            beside += m.sparse.nonzeros() * (sizeof(float) - sizeof(jackplane::half));
         }
         if (!sizes.tied)
             dense -= (sizes.vocabulary - 1) * sizes.hidden;
         return {8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(weights, 1)), bytes,
-                bytes + dense * sizeof(jackplane::half)};
+                bytes + beside + dense * sizeof(jackplane::half)};
     }
 }

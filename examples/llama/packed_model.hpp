@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/detach/csr.hpp>
 #include <jackplane/pack/any_packed.hpp>
 #include "model.hpp"
 #include <cstddef>
@@ -23,7 +24,7 @@ namespace llama
     void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
                     jackplane::matrix_view<float> out);
 
-    // A quantized Llama: packed linear weights, everything else dense.
+    // A quantized Llama: packed linear weights, a few of them whole beside the planes, everything else dense.
     struct packed_model
     {
         // A tuned parameter: in planes, or (an lm_head that was left out) dense.
@@ -32,6 +33,7 @@ namespace llama
             jackplane::any_packed packed;
             bool is_packed = false;
             jackplane::aligned_vector<float> dense; // [rows, cols] when not packed
+            jackplane::csr<> sparse;                // weights that stand for what the planes give, at every width
         };
 
         config sizes;
@@ -70,8 +72,9 @@ namespace llama
         struct cost
         {
             double effective_bits;       // 8 * packed_bytes / weights of the packed matrices
-            std::size_t packed_bytes;    // what decoding one token reads of them
-            std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding
+            std::size_t packed_bytes;    // of planes, scales, zeros and sparse parts
+            std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding;
+                                         // of a sparse part fp32 residuals, not the weights of the file
         };
         cost cost_at(unsigned bits) const { return cost_at(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
         cost cost_at(std::span<unsigned const> bits_of_matrices) const;

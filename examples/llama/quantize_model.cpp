@@ -7,6 +7,7 @@
 #include "weight_trainer.hpp"
 #include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
+#include <jackplane/detach/detach.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/matryoshka.hpp>
 #include <jackplane/quantize/quantize.hpp>
@@ -71,11 +72,14 @@ namespace llama
                                                   });
         }
 
-        // w becomes what is left of it; returns |w^ - w| / |w|.
-        double decode_in_place(jackplane::any_packed const& m, jackplane::matrix_view<float> w)
+        // w, where 0 stands for the weights beside, becomes what is left of it; returns |w^ - w| / |w|.
+        double decode_in_place(jackplane::any_packed const& m, jackplane::csr<> const& beside,
+                               jackplane::matrix_view<float> w)
         {
             std::vector<float> back(w.rows * w.cols);
             std::visit([&](auto const& a) { dequantize(a, {back.data(), w.rows, w.cols}, jackplane::threads{}); }, m);
+            for_each_weight(beside, [&](std::size_t row, std::size_t col, float x)
+                            { back[row * w.cols + col] = w(row, col) = x; });
             double error = 0, norm = 0;
             for (std::size_t i = 0; i < back.size(); ++i)
             {
@@ -117,6 +121,7 @@ namespace llama
             packed_model& m;
             std::vector<tensor_report>* report;
             jackplane::progress const& tell;
+            model* dense; // gets the weights as the method sees them; or nullptr
 
             std::span<parameter const> parts_of(std::size_t layer) const
             {
@@ -133,19 +138,35 @@ namespace llama
                     read_parameter(files, p, w);
                 }
             }
+            // The dense weights of a layer, balanced if they shall be.
+            void seen(std::size_t layer, std::span<float const> w) const
+            {
+                if (dense)
+                    std::copy(w.begin(), w.end(),
+                              dense->w.begin() + static_cast<std::ptrdiff_t>(parts_of(layer)[0].offset));
+            }
+            // The weights of matrix i that stand beside its planes; in w they become 0.
+            jackplane::csr<> detached(std::size_t i, jackplane::matrix_view<float> w) const
+            {
+                std::string const& name = m.table.parameters()[i].name;
+                return s.beside.empty() ? jackplane::csr<>(w.rows, w.cols, {}, name)
+                                        : jackplane::detach(w, s.beside[i], name);
+            }
             void told(std::size_t i) const
             {
                 if (tell)
                     tell(m.table.parameters()[i].name, i + 1, m.matrices.size());
             }
             // Matrix i is there; its weights become what is left of them where somebody reads them again.
-            void made(std::size_t i, jackplane::any_packed packed, float* weights, bool read_again) const
+            void made(std::size_t i, jackplane::any_packed packed, jackplane::csr<> beside, float* weights,
+                      bool read_again) const
             {
                 parameter const& p = m.table.parameters()[i];
-                m.matrices[i] = {std::move(packed), true, {}};
+                m.matrices[i] = {std::move(packed), true, {}, std::move(beside)};
                 if (report || read_again)
                 {
-                    double const error = decode_in_place(m.matrices[i].packed, {weights, p.rows, p.cols});
+                    double const error =
+                        decode_in_place(m.matrices[i].packed, m.matrices[i].sparse, {weights, p.rows, p.cols});
                     if (report)
                         report->push_back({p.name, p.rows, p.cols, error});
                 }
@@ -177,6 +198,7 @@ namespace llama
                 j.read_layer(layer, w);
                 if (balancer)
                     balancer->balance(rest.layer(layer, w.data()), j.parts_of(layer));
+                j.seen(layer, w);
                 layer_view<float const> const view = rest.layer(layer, w.data());
                 for (layer_stage const& part : layer_stages)
                 {
@@ -191,11 +213,11 @@ namespace llama
                     }
                     for (std::size_t i = first + part.first; i < first + part.last; ++i)
                     {
-                        float* const weights = w.data() + (all[i].offset - begin);
-                        j.made(i,
-                               quantize_matrix({weights, all[i].rows, all[i].cols}, j.s, order ? &*order : nullptr,
-                                               all[i].name),
-                               weights, stream.has_value());
+                        jackplane::matrix_view<float> const weights{w.data() + (all[i].offset - begin), all[i].rows,
+                                                                    all[i].cols};
+                        auto beside = j.detached(i, weights);
+                        auto packed = quantize_matrix(weights, j.s, order ? &*order : nullptr, all[i].name);
+                        j.made(i, std::move(packed), std::move(beside), weights.data, stream.has_value());
                     }
                 }
                 if (stream)
@@ -218,20 +240,25 @@ namespace llama
                 j.read_layer(layer, w);
                 if (balancer)
                     balancer->balance(rest.layer(layer, w.data()), parts);
-                layer_view<float const> const view = rest.layer(layer, w.data());
                 origin.add(std::span<float const>(w));
+                j.seen(layer, w);
+                std::vector<jackplane::csr<>> beside;
+                auto left = w;
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                    beside.push_back(j.detached(layer * matrices_of_layer + i, matrix_of(left.data(), parts, i)));
+                dense_layer const dense{rest.layer(layer, w.data()), parts, beside};
                 auto tuned = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
                 if (tuned)
-                    tuner.pass(view, parts, *tuned);
+                    tuner.pass(dense, *tuned);
                 else
                 {
-                    tuned = tuner.tune(layer, view, parts, widths);
+                    tuned = tuner.tune(layer, dense, widths);
                     if (!j.s.resume.empty())
                         tuned = store.keep(layer, origin.text_of(), parts, *tuned);
                 }
                 for (std::size_t i = 0; i < parts.size(); ++i)
-                    j.made(layer * matrices_of_layer + i, std::move((*tuned)[i]), matrix_of(w.data(), parts, i).data,
-                           false);
+                    j.made(layer * matrices_of_layer + i, std::move((*tuned)[i]), std::move(beside[i]),
+                           matrix_of(left.data(), parts, i).data, false);
             }
         }
 
@@ -241,13 +268,13 @@ namespace llama
             model dense = load_model(folder);
             auto trained = train_weights(dense, j.s, widths, j.tell);
             for (std::size_t i = 0; i < trained.size(); ++i)
-                j.made(i, std::move(trained[i]), dense.w.data() + j.m.table.parameters()[i].offset, false);
+                j.made(i, std::move(trained[i]), {}, dense.w.data() + j.m.table.parameters()[i].offset, false);
         }
     }
 
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
                                 std::vector<tensor_report>* report, jackplane::progress const& tell,
-                                std::vector<width_report>* widths)
+                                std::vector<width_report>* widths, model* dense)
     {
         config const c = read_config(folder / "config.json");
         checkpoint_files const files(folder);
@@ -258,6 +285,11 @@ namespace llama
                           "what is learned is a parent of 8 bits, not ", s.bits);
         JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat), jackplane::value_error,
                           "balancing goes with methods that look at activations layer by layer");
+        JACKPLANE_EXPECTS(s.beside.empty() || s.how != method::qat, jackplane::value_error,
+                          "weights leave before the others are quantized where layers are, one by one; not in qat");
+        JACKPLANE_EXPECTS(s.beside.empty() || s.beside.size() == c.layers * matrices_of_layer, jackplane::shape_error,
+                          "weights beside ", s.beside.size(), " matrices, the layers have ",
+                          c.layers * matrices_of_layer);
         if (learns(s.how) || s.tuning.scale_steps > 0)
             expect_widths(s);
         packed_model m(c);
@@ -270,7 +302,7 @@ namespace llama
             p.offset -= m.table.tuned_size();
             read_parameter(files, p, m.rest);
         }
-        job const j{s, c, files, m, report, tell};
+        job const j{s, c, files, m, report, tell, dense};
         parameter_view<float> const rest(c, nullptr, m.rest.data());
         if (s.how == method::qat)
             train_all(j, folder, widths);
@@ -285,13 +317,16 @@ namespace llama
             jackplane::aligned_vector<float> w(p.size());
             read_parameter(files, p, w);
             if (s.include_lm_head)
-                j.made(i, quantize_matrix({w.data(), p.rows, p.cols}, s, nullptr, p.name), w.data(), false);
+                j.made(i, quantize_matrix({w.data(), p.rows, p.cols}, s, nullptr, p.name), {}, w.data(), false);
             else
             {
                 m.matrices[i].dense = std::move(w);
                 j.told(i);
             }
         }
+        if (dense) // norms of balanced layers
+            std::copy(m.rest.begin(), m.rest.end(),
+                      dense->w.begin() + static_cast<std::ptrdiff_t>(m.table.tuned_size()));
         if (s.tuning.scale_steps > 0)
             train_scales(m, s, widths, tell);
         if (auto const tokenizer = folder / "tokenizer.model"; std::filesystem::exists(tokenizer))

@@ -88,6 +88,9 @@ namespace llama
         bool search_scale = false;      // gptq, matgptq, signround: scales as mse
         bool balance = false;           // any method but qat: see layer_balancer; awq always does
         tuning_settings tuning{};       // of methods that learn
+        // Of every matrix of the layers: places (row * cols + column, ascending) of weights that stand beside the
+        // planes, where these hold 0. Empty: none. Any method but qat.
+        std::vector<std::vector<std::size_t>> beside{};
         // Folder that keeps every layer that is done, and where the training of a whole model stands; a run with the
         // same settings goes on behind them. Empty: nothing is kept.
         std::filesystem::path resume{};
@@ -115,9 +118,9 @@ namespace llama
 
     // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time. gptq looks at what the part
     // of the model before a matrix, quantized already, makes of the calibration text; methods that learn (8 bits, all
-    // widths) work layer by layer and report each width of each layer. Throws value_error that names tensor, row and
-    // column.
+    // widths) work layer by layer and report each width of each layer. dense becomes the model whose weights were
+    // quantized: that of the folder, or balanced. Throws value_error that names tensor, row and column.
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
                                 std::vector<tensor_report>* report = nullptr, jackplane::progress const& tell = {},
-                                std::vector<width_report>* widths = nullptr);
+                                std::vector<width_report>* widths = nullptr, model* dense = nullptr);
 }

@@ -130,7 +130,7 @@ namespace llama
             JACKPLANE_EXPECTS(p.rows % jackplane::block::rows == 0 && p.cols % jackplane::block::cols == 0,
                               jackplane::shape_error, p.name, ": ", p.rows, " x ", p.cols,
                               ", expected whole blocks of 16 x 32");
-            m.matrices[i] = {random_matrix(p.rows, p.cols, draw(seed, i)), true, {}};
+            m.matrices[i] = {random_matrix(p.rows, p.cols, draw(seed, i)), true, {}, {}};
         }
         m.rest.assign(m.table.size() - m.table.tuned_size(), 1.0f); // the norms keep it
         jackplane::threads{}(c.vocabulary * c.hidden, [&](std::size_t first, std::size_t last)

@@ -26,6 +26,8 @@ namespace llama
             for (float const lambda : t.lambdas)
                 all += text(" lambda ", lambda);
             add(std::span<char const>(all));
+            for (auto const& places : s.beside)
+                add(std::span<std::size_t const>(places));
             add(std::span<token const>(s.calibration.tokens));
         }
         template <class T>

@@ -96,6 +96,13 @@ namespace llama
             return all.text();
         }
 
+        constexpr double change_estimates::*estimates[]{&change_estimates::pqi,
+                                                        &change_estimates::first_order,
+                                                        &change_estimates::second_order_hessian,
+                                                        &change_estimates::second_order_fisher_token,
+                                                        &change_estimates::second_order_fisher_sequence,
+                                                        &change_estimates::second_order_fisher_mean};
+
         void expect_same_rest(model const& dense, model const& quantized)
         {
             auto const& parameters = dense.table.parameters();
@@ -115,6 +122,24 @@ namespace llama
     {
         static std::vector<std::string> const names = fixed_rules::names();
         return names;
+    }
+
+    jackplane::sensitivity integrate_path(language_model_loss& loss, std::span<float const> w,
+                                          std::span<float const> to, sensitivity_settings const& s,
+                                          jackplane::integrate_options options)
+    {
+        options.each_sample = s.each_sample;
+        jackplane::sensitivity found;
+        auto const fixed = [&](auto const& rule) { found = integrate(loss, w, to, rule, options); };
+        if (s.rule == "adaptive") // keeps no checkpoints
+        {
+            options.checkpoints = {};
+            options.each_sample = false;
+            found = integrate(loss, w, to, jackplane::adaptive{.first = s.intervals}, options);
+        }
+        else if (!fixed_rules::with(s.rule, s.intervals, fixed))
+            jackplane::fail<jackplane::value_error>(jackplane::text("no quadrature rule '", s.rule, "'"));
+        return found;
     }
 
     double loss_in_double(model const& m, std::span<float const> tuned, calibration_text const& text,
@@ -155,19 +180,12 @@ namespace llama
         jackplane::team const workers;
         auto const& text = s.calibration;
         language_model_loss loss(dense, text.tokens, text.length, workers);
-        jackplane::integrate_options options{.each_sample = s.each_sample, .tell = tell, .name = "integral"};
+        jackplane::integrate_options options{.tell = tell, .name = "integral"};
         run_store store(s.resume, "integral", s.resume.empty() ? "" : origin_of(w, to, s));
         sensitivity_result result;
-        auto const fixed = [&](auto const& rule)
-        {
-            options.checkpoints = store.serve(1);
-            result.integral = integrate(loss, w, to, rule, options);
-            options.checkpoints = {};
-        };
-        if (s.rule == "adaptive")
-            result.integral = integrate(loss, w, to, jackplane::adaptive{.first = s.intervals}, options);
-        else if (!fixed_rules::with(s.rule, s.intervals, fixed))
-            jackplane::fail<jackplane::value_error>(jackplane::text("no quadrature rule '", s.rule, "'"));
+        options.checkpoints = store.serve(1);
+        result.integral = integrate_path(loss, w, to, s, options);
+        options.checkpoints = {};
 
         result.total.name = "total";
         for (parameter const& p : parts)
@@ -183,7 +201,6 @@ namespace llama
             }
         };
         tell_of(result.integral.change, &change_estimates::pqi);
-        options.each_sample = false;
         if (s.taylor)
         {
             auto const by = [&](auto const& rule, char const* name, double change_estimates::*member)
@@ -208,14 +225,30 @@ namespace llama
 
         double const before = loss_in_double(dense, w, text, workers);
         result.total.actual = loss_in_double(dense, to, text, workers) - before;
-        for (std::size_t i = 0; s.matrices_alone && i < parts.size(); ++i)
+        auto const alone = [&](std::size_t first, std::size_t end) // these matrices quantized
         {
-            std::vector<float> one = w;
-            std::copy_n(to.begin() + static_cast<std::ptrdiff_t>(parts[i].offset), parts[i].size(),
-                        one.begin() + static_cast<std::ptrdiff_t>(parts[i].offset));
-            result.matrices[i].actual = loss_in_double(dense, one, text, workers) - before;
+            std::vector<float> some = w;
+            std::size_t const from = parts[first].offset, until = parts[end - 1].offset + parts[end - 1].size();
+            std::copy(to.begin() + static_cast<std::ptrdiff_t>(from), to.begin() + static_cast<std::ptrdiff_t>(until),
+                      some.begin() + static_cast<std::ptrdiff_t>(from));
+            return loss_in_double(dense, some, text, workers) - before;
+        };
+        for (std::size_t i = 0; s.parts_alone && i < parts.size(); ++i)
+        {
+            result.matrices[i].actual = alone(i, i + 1);
             if (tell)
                 tell("actual changes", i + 1, parts.size());
+        }
+        for (std::size_t block = 0; block < dense.sizes.layers; ++block)
+        {
+            std::size_t const first = block * matrices_of_layer, end = first + matrices_of_layer;
+            change_estimates of{.name = jackplane::text("model.layers.", block)};
+            for (auto const member : estimates)
+                for (std::size_t i = first; i < end; ++i)
+                    of.*member += result.matrices[i].*member;
+            if (s.parts_alone)
+                of.actual = alone(first, end);
+            result.blocks.push_back(of);
         }
         return result;
     }

@@ -3,9 +3,11 @@
 #include <jackplane/core/progress.hpp>
 #include <jackplane/integrate/integrate.hpp>
 #include "calibration.hpp"
+#include "loss.hpp"
 #include "model.hpp"
 #include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +31,7 @@ namespace llama
         std::size_t intervals = 4;       // points of gauss
         float path = 1;                  // lambda: so far towards the quantized weights
         bool each_sample = false;        // magnitudes are those of each sequence
-        bool matrices_alone = true;      // `actual` of each matrix; else of the total only
+        bool parts_alone = true;         // `actual` of each matrix and block; else of the total only
         bool taylor = true;              // the other estimates
         std::size_t fisher_tokens = 160; // that are looked at one by one; spread over the text
         std::filesystem::path resume{};  // a killed integral goes on from this folder
@@ -39,6 +41,7 @@ namespace llama
     {
         change_estimates total;
         std::vector<change_estimates> matrices; // of the layers, in the order of the table
+        std::vector<change_estimates> blocks;   // the matrices of a decoder layer together
         jackplane::sensitivity integral;        // of their weights
     };
 
@@ -48,6 +51,11 @@ namespace llama
     // differ (balanced models), for an unknown rule, and as integrate does.
     sensitivity_result measure_sensitivity(model const& dense, model const& quantized, sensitivity_settings const& s,
                                            jackplane::progress const& tell = {});
+
+    // The integral along the path between these tuned weights, by the rule of the settings.
+    jackplane::sensitivity integrate_path(language_model_loss& loss, std::span<float const> w,
+                                          std::span<float const> to, sensitivity_settings const& s,
+                                          jackplane::integrate_options options);
 
     // Mean of -log p(token | those before it in its window), nats, of a model with these tuned weights; in fp64.
     double loss_in_double(model const& m, std::span<float const> tuned, calibration_text const& text,

@@ -5,6 +5,7 @@
 #include "run_origin.hpp"
 #include "run_store.hpp"
 #include "widths.hpp"
+#include <jackplane/loss/pinned.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
@@ -23,11 +24,13 @@ namespace llama
         {
         public:
             loss_of_layers(model const& m, quantize_settings const& s, jackplane::team const& workers)
-                : _loss(m, s.calibration.tokens, s.calibration.length, workers),
+                : _size(size_of(std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer))),
+                  _loss(m, s.calibration.tokens, s.calibration.length, workers),
                   _all(m.tuned().begin(), m.tuned().end()),
                   _slope(_all.size())
             {
             }
+            std::size_t size() const { return _size; }
             std::size_t samples() const { return _loss.samples(); }
             void at(std::span<std::size_t const> windows) { _loss.at(windows); }
             void teach(std::span<float const> w)
@@ -46,6 +49,7 @@ namespace llama
             }
 
         private:
+            std::size_t _size;
             language_model_loss _loss;
             std::vector<float> _all, _slope;
         };
@@ -111,7 +115,16 @@ namespace llama
             jackplane::team const workers;
             model const dense = m.decode(8);
             auto const parts = parts_of(dense);
-            loss_of_layers loss(dense, s, workers);
+            std::vector<std::size_t> places;
+            std::vector<float> values;
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                for_each_weight(m.matrices[i].sparse,
+                                [&](std::size_t row, std::size_t col, float w)
+                                {
+                                    places.push_back(parts[i].offset + row * parts[i].cols + col);
+                                    values.push_back(w);
+                                });
+            jackplane::pinned loss(loss_of_layers(dense, s, workers), std::move(places), std::move(values));
             auto const origin = run_origin(dense.sizes, s).add(std::span(dense.w)).add(std::span(&t.scale_rate, 1));
             for (unsigned const bits : t.widths)
             {

@@ -13,6 +13,7 @@
 #include "quantize/slice.hpp"        // what a code means at a narrower width
 #include "quantize/refine.hpp"       // more bits inside the cells of fewer
 #include "loss/layer.hpp"            // what a layer loses by quantized weights, from its calibration inputs
+#include "loss/pinned.hpp"           // a few weights stay what they are while the others are tuned
 #include "loss/difference.hpp"       // whether a gradient is one
 #include "tune/tune.hpp"             // learned rounding and clipping, for one width or several
 #include "integrate/integrate.hpp"   // what each weight costs a loss, along the way to the quantized ones

@@ -40,6 +40,12 @@ int main(int argc, char** argv)
     one.add("b", models::matrix<packed<planes<4>, nf4, half, no_zero>>(17, 1, 1));
     one.save(folder / "one_level.nested");
 
+    nested::writer beside;
+    std::vector<triplet> const weights = {{0, 1, 1}, {2, 0, 2}};
+    csr<> const few(3, 5, weights);
+    beside.add("a", models::matrix<packed<planes<4, 4>, uniform<8>, half, std::uint8_t>>(3, 5, 2), few);
+    beside.save(folder / "sparse.nested");
+
     std::ifstream whole(folder / "two_levels.nested", std::ios::binary);
     std::string const bytes(std::istreambuf_iterator<char>(whole), {});
     auto const metadata = bytes.find("{\\\"slice\\\"");

@@ -61,6 +61,9 @@ namespace
         for (auto const* t : read->plain())
             touch(t->bytes);
         for (auto const& layer : read->described().layers)
+        {
+            if (auto const s = try_load([&] { return read->sparse(layer.first); }); is_right(s))
+                s->nonzeros() > 0 ? touch(std::as_bytes(std::span(s->view().values, s->nonzeros()))) : void();
             for (unsigned const most : {8u, 3u})
             {
                 auto const m = try_load([&] { return read->matrix(layer.first, most); });
@@ -71,6 +74,7 @@ namespace
                         dequantize(a, {w.data(), a.rows(), a.cols()});
                     }, *m);
             }
+        }
     }
 }
 

@@ -222,6 +222,49 @@ namespace llama
         CHECK_THROWS_AS(load_nested("model.jack"), jackplane::format_error);
     }
 
+    TEST_CASE("weights beside the planes stand for what those give, at every width, in memory and from a file")
+    {
+        auto const folder = folder_with(random_model(tiny_config(false)));
+        packed_model made = quantize_model(folder, {.group = jackplane::group{32}});
+        packed_model const plain = made;
+        std::vector<jackplane::triplet> const weights = {{0, 0, 3}, {0, 63, -2}, {5, 7, 0}, {31, 1, 0.25f}};
+        for (std::size_t const i : {1u, 7u, 10u}) // not every matrix has some
+        {
+            parameter const& p = made.table.parameters()[i];
+            made.matrices[i].sparse = jackplane::csr<>(p.rows, p.cols, weights);
+        }
+        save_nested(made, folder, "sparse.jack");
+        packed_model const read = load_nested("sparse.jack");
+        auto const tokens = random_tokens(19, made.sizes.vocabulary);
+        for (unsigned const bits : {8u, 2u, 1u})
+        {
+            CAPTURE(bits);
+            model const dense = read.decode(bits), without = plain.decode(bits);
+            std::size_t const tuned = made.table.parameters()[made.matrices.size() - 1].offset; // lm_head became fp16
+            std::size_t apart = 0;
+            for (std::size_t i = 0; i < tuned; ++i)
+                apart += dense.w[i] != without.w[i];
+            CHECK(apart == 3 * weights.size());
+            for (std::size_t const i : {1u, 7u, 10u})
+                for (auto const& t : weights)
+                {
+                    parameter const& p = made.table.parameters()[i];
+                    CHECK(dense.w[p.offset + t.row * p.cols + t.col] == t.value);
+                }
+            auto const exact = batch_logits<double>(dense, tokens);
+            double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
+            CHECK(worst(all_logits(read, bits, tokens, {}, 1), exact) <= allowed);
+            CHECK(worst(all_logits(read, bits, tokens, activation_of("limbs3"), 2), exact) <= allowed);
+            CHECK(worst(all_logits(plain, bits, tokens, {}, 1), exact) > 10 * allowed);
+
+            std::size_t bytes = 0;
+            for (std::size_t const i : {1u, 7u, 10u})
+                bytes += weights.size() * 4 + (made.table.parameters()[i].rows + 1) * 4;
+            CHECK(read.cost_at(bits).packed_bytes == plain.cost_at(bits).packed_bytes + bytes);
+            CHECK(read.cost_at(bits).bytes_per_token == plain.cost_at(bits).bytes_per_token + bytes + 3 * 4 * 2);
+        }
+    }
+
     TEST_CASE("evaluation: scored tokens, no dependence on threads, a model against itself")
     {
         model const m = random_model(tiny_config(true));

@@ -67,6 +67,8 @@ namespace llama
                 auto const of = std::span(r.integral.change).subspan(p.offset, p.size());
                 CHECK(std::accumulate(of.begin(), of.end(), 0.0) == r.matrices[i].pqi);
             }
+            REQUIRE(r.blocks.size() == t.m.sizes.layers);
+            CHECK(r.blocks[0].pqi + r.blocks[1].pqi == doctest::Approx(r.total.pqi).epsilon(1e-9));
             // one matrix alone
             std::vector<float> one(t.m.tuned().begin(), t.m.tuned().end());
             auto const& p = t.m.table.parameters()[3];
@@ -82,7 +84,7 @@ namespace llama
     {
         quantized_model t(4);
         t.how.path = 0.125f;
-        t.how.matrices_alone = false;
+        t.how.parts_alone = false;
         auto const r = t.measure();
         CHECK(r.total.first_order + r.total.second_order_hessian == doctest::Approx(r.total.actual).epsilon(0.02));
         CHECK(r.total.pqi == doctest::Approx(r.total.actual).epsilon(0.01));
@@ -99,7 +101,7 @@ namespace llama
         quantized_model t(4);
         t.how.calibration = calibration_text::of(t.how.calibration.tokens, 24, 2, 0);
         t.how.fisher_tokens = 1000; // all there are
-        t.how.matrices_alone = false;
+        t.how.parts_alone = false;
         auto const r = t.measure();
         CHECK(r.total.second_order_fisher_token == doctest::Approx(r.total.second_order_fisher_sequence).epsilon(1e-4));
         CHECK(r.total.second_order_fisher_mean == doctest::Approx(r.total.second_order_fisher_sequence).epsilon(1e-12));
@@ -108,7 +110,7 @@ namespace llama
     TEST_CASE("every rule by its name; magnitudes of each sequence; a killed integral goes on")
     {
         quantized_model t(2);
-        t.how.taylor = t.how.matrices_alone = false;
+        t.how.taylor = t.how.parts_alone = false;
         t.how.intervals = 4;
         double const actual = t.measure().total.actual;
         for (std::string const& rule : rule_names())

@@ -150,7 +150,15 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "signround", "--widths", "8,2", "--lambda", "1,1", "--teacher", "8"],
                 ["--method", "signround", "--widths", "2,4", "--lambda", "1,1", "--reach", "4", "--no-clipping"],
                 ["--method", "omniquant", "--widths", "2", "--keep-best", "--dense-inputs"],
-                ["--method", "rtn", "--widths", "2,4", "--scale-iters", "2"]):
+                ["--method", "rtn", "--widths", "2,4", "--scale-iters", "2"],
+                ["--method", "rtn", "--bits", "2", "--outliers", "1", "--significant", "1", "--each-sample"],
+                ["--method", "gptq", "--bits", "3", "--significant", "2", "--significant-rule", "pursuit",
+                 "--validation", tokens],
+                ["--method", "awq", "--bits", "4", "--significant", "1", "--significant-rule", "fisher", "--fit",
+                 "--validation", tokens],
+                ["--method", "efficientqat", "--widths", "2", "--scale-iters", "2", "--outliers", "2",
+                 "--outlier-rule", "interquartile"],
+                ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):
     learned = folder / "learned.jack"
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
                                       *options)).stdout)
@@ -161,6 +169,20 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
     if report["peak_bytes"] < 1e6 or (folder / "learned.jack.layers").exists():
         fail(f"{options}: {report['peak_bytes']} bytes, or layers left behind")
     expect(0, run("eval", "--model", learned, "--tokens", tokens))
+held = json.loads(expect(0, run("inspect", learned, "--json")).stdout)["layers"]
+beside = [layer["sparse"]["nonzeros"] for layer in held if "sparse" in layer]
+weights_of_layers = sum(rows * cols for rows, cols in (layer["shape"] for layer in held))
+if (sum(beside) != report["sparse"]["outliers"] + report["sparse"]["significant"] or
+        sum(beside) != round(0.02 * weights_of_layers) + round(0.01 * weights_of_layers)):
+    fail(f"sparse parts of {beside} weights, {report['sparse']}")
+if "weights beside it" not in expect(0, run("inspect", learned)).stdout:
+    fail("inspect shows no sparse part")
+some = ["quantize", model, "-o", folder / "x.jack", "--method", "rtn", *calibrated, "--quiet"]
+expect(2, run(*some, "--significant-rule", "pqi"))
+expect(2, run(*some, "--outliers", "101"))
+expect(2, run(*some[:6], "--outliers", "1"))
+expect(1, run(*some, "--outliers", "100"), "outliers: 100 %", "not all")
+expect(1, run(*some, "--significant", "1", "--fit"), "validation")
 some = ["quantize", model, "-o", folder / "x.jack", "--method", "signround"]
 expect(2, run(*some))
 expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1"))

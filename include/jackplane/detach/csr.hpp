@@ -78,6 +78,16 @@ namespace jackplane::inline v0
         std::shared_ptr<void const> m_keep;
     };
 
+    // each(row, col, weight) for all that is stored, row after row.
+    template <scale_number T, column_number I, class Each>
+    void for_each_weight(csr<T, I> const& a, Each&& each)
+    {
+        auto const& v = a.view();
+        for (std::size_t row = 0; row < v.rows; ++row)
+            for (std::uint32_t i = v.row_pointers[row]; i < v.row_pointers[row + 1]; ++i)
+                each(row, std::size_t{v.columns[i]}, to_float(v.values[i]));
+    }
+
     // Of values, indices and row pointers: what a product reads.
     template <scale_number T, column_number I>
     std::size_t bytes_read(csr<T, I> const& a) noexcept

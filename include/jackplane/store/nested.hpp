@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,13 +13,17 @@
 // The nested file: one safetensors file that serves every width, because the bytes of fewer bits are its beginning.
 //
 //     header, padded with spaces to a multiple of 4096
-//     what all widths need: plain tensors (config, tokenizer, norms, embeddings), <layer>.scale, <layer>.zero
+//     what all widths need: plain tensors (config, tokenizer, norms, embeddings), <layer>.scale, <layer>.zero,
+//                           <layer>.sparse.row, <layer>.sparse.column, <layer>.sparse.value where a layer has them
 //     level 1: <layer>.scale.1, <layer>.zero.1 where a width has its own, then <layer>.plane.0 of every layer
 //     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
 //
 // <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 // <layer>.scale      F16, BF16 or F32 [panels, groups, 16]
 // <layer>.zero       U8 or F16, the same shape; none for symmetric codes
+// <layer>.sparse.row     U32 [rows + 1]              a sparse part (detach/csr.hpp) that serves every width: weights
+// <layer>.sparse.column  U16 or U32 [nonzeros]       that stand in the place of what the planes give there
+// <layer>.sparse.value   F16, BF16 or F32 [nonzeros]
 // __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole; the
 //                    first tensor of level n lies n * plane_stagger further: a layer's planes are apart as in memory
 //
@@ -29,7 +34,8 @@
 // changed byte up to the data is rejected always, more with probability 1 - 2^-64. The length must be a level's end.
 // Each level (and what stands before the first) has a digest of its own, which opening does not compute, because it
 // would read the data: verify(bits) does, for the levels of those bits and no other. Bytes of planes, scales and pads
-// are otherwise taken as they are, and cannot lead a reader out of bounds.
+// are otherwise taken as they are, and cannot lead a reader out of bounds. A sparse part is looked through when it is
+// asked for: its indices could.
 namespace jackplane::inline v0::nested
 {
     using safetensors::extents;
@@ -49,6 +55,15 @@ namespace jackplane::inline v0::nested
         std::string digest = {}; // of the bytes from the end of the level before
     };
 
+    // The weights that stand beside a packed matrix.
+    struct sparse_part
+    {
+        dtype value = dtype::F16, column = dtype::U16; // column: U16 or U32
+        std::uint64_t nonzeros = 0;
+
+        friend bool operator==(sparse_part const&, sparse_part const&) = default;
+    };
+
     // A packed matrix as the header describes it.
     struct layer
     {
@@ -59,6 +74,7 @@ namespace jackplane::inline v0::nested
         dtype scale = dtype::F16;
         std::string zero = "none";  // "none", "U8", "F16"
         std::vector<unsigned> own;  // widths with scales (and zeros) of their own, ascending
+        std::optional<sparse_part> sparse = {};
 
         friend bool operator==(layer const&, layer const&) = default;
 
@@ -96,5 +112,9 @@ namespace jackplane::inline v0::nested
     inline std::string zero_name(std::string_view of, unsigned bits = 0)
     {
         return bits == 0 ? text(of, ".zero") : text(of, ".zero.", bits);
+    }
+    inline std::string sparse_name(std::string_view of, std::string_view what) // row, column, value
+    {
+        return text(of, ".sparse.", what);
     }
 }

@@ -13,6 +13,7 @@
 #include <utility>
 #include <variant>
 #include <vector>
+#include "../detach/csr.hpp"
 #include "../pack/any_packed.hpp"
 #include "detail/nested_settings.hpp"
 #include "map.hpp"
@@ -45,6 +46,11 @@ namespace jackplane::inline v0::nested
         template <class Any = any_packed>
         Any matrix(std::string_view layer_name, unsigned most_bits = 8) const;
 
+        // The weights beside that matrix, in place; every width has the same. Looked through here, once. Throws
+        // format_error where the layer has none, has another value or column type, or is damaged.
+        template <scale_number T = half, column_number I = std::uint16_t>
+        csr<T, I> sparse(std::string_view layer_name) const;
+
         // The level of exactly that many bits, present here. Throws width_error with those there are.
         level const& at_bits(unsigned bits) const;
 
@@ -65,6 +71,7 @@ namespace jackplane::inline v0::nested
         void check_digest() const;
         void check_length();
         void check_tensors();
+        layer const& described(std::string_view layer_name) const;
         safetensors::tensor const& expect(std::string const& tensor, dtype type, extents const& shape,
                                           unsigned bits) const;
         template <class T>

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 #include "../core/progress.hpp"
+#include "../detach/csr.hpp"
 #include "../pack/pack.hpp"
 #include "detail/nested_settings.hpp"
 #include "nested.hpp"
@@ -28,7 +29,8 @@ namespace jackplane::inline v0::detail
         std::vector<std::span<std::byte const>> planes;
         std::span<std::byte const> scale, zero;
         std::vector<std::pair<std::span<std::byte const>, std::span<std::byte const>>> own; // scale, zero; as is.own
-        std::shared_ptr<void const> keep;
+        std::array<std::span<std::byte const>, 3> sparse; // rows, columns, values; as is.sparse
+        std::shared_ptr<void const> keep, keep_sparse;
     };
 
     template <code_layout L, codebook C, scale_number S, zero_number Z>
@@ -42,7 +44,7 @@ namespace jackplane::inline v0::detail
         JACKPLANE_EXPECTS(is_whole, width_error, where, "a prefix or a repacked copy; store the matrix it came from");
         JACKPLANE_EXPECTS(v.rows <= nested::largest_side && v.cols <= nested::largest_side, shape_error, where, v.rows,
                           " x ", v.cols, "; a side may have ", nested::largest_side);
-        nested_layer out{std::move(name), {}, {}, {}, {}, {}, a.owner()};
+        nested_layer out{std::move(name), {}, {}, {}, {}, {}, {}, a.owner(), {}};
         out.is = {v.rows,      v.cols,         v.group, C::name(), C::bits, {L::widths.begin(), L::widths.end()},
                   dtype_of<S>, zero_text<Z>(), {}};
         auto const bytes = [](auto const* p, std::size_t n)
@@ -63,6 +65,20 @@ namespace jackplane::inline v0::detail
                 out.own.push_back({bytes(own.scales, scales), zeros(own.zeros)});
             }
         return out;
+    }
+
+    template <scale_number T, column_number I>
+    nested_layer with_sparse(nested_layer of, csr<T, I> const& a)
+    {
+        JACKPLANE_EXPECTS(a.rows() == of.is.rows && a.cols() == of.is.cols, shape_error, "layer '", printable(of.name),
+                          "': ", of.is.rows, " x ", of.is.cols, ", and a sparse part of ", a.rows(), " x ", a.cols());
+        auto const& v = a.view();
+        of.is.sparse = {dtype_of<T>, dtype_of<I>, a.nonzeros()};
+        of.sparse = {std::as_bytes(std::span(v.row_pointers, v.rows + 1)),
+                     std::as_bytes(std::span(v.columns, a.nonzeros())),
+                     std::as_bytes(std::span(v.values, a.nonzeros()))};
+        of.keep_sparse = a.owner();
+        return of;
     }
 
     // The head of a nested file; ends in `s` count from the data's start, as items do.
@@ -108,10 +124,16 @@ namespace jackplane::inline v0::nested
         {
             _layers.push_back(detail::nested_layer_of(std::move(name), a));
         }
-        template <class... Packed>
-        void add(std::string name, std::variant<Packed...> const& a)
+        // beside: the weights themselves (dense_sparse), for every width. Throws shape_error where the two differ.
+        template <code_layout L, codebook C, scale_number S, zero_number Z, scale_number T, column_number I>
+        void add(std::string name, packed<L, C, S, Z> const& a, csr<T, I> const& beside)
         {
-            std::visit([&](auto const& each) { add(std::move(name), each); }, a);
+            _layers.push_back(detail::with_sparse(detail::nested_layer_of(std::move(name), a), beside));
+        }
+        template <class... Packed, class... Sparse>
+        void add(std::string name, std::variant<Packed...> const& a, Sparse const&... beside)
+        {
+            std::visit([&](auto const& each) { add(std::move(name), each, beside...); }, a);
         }
 
         // told: after each tensor written. A callback of an item runs twice: for its digest, and to write.
@@ -176,6 +198,12 @@ namespace jackplane::inline v0::nested
             p.add({scale_name(l.name), l.is.scale, l.is.scale_shape(), l.scale, {}});
             if (l.is.zero != "none")
                 p.add({zero_name(l.name), *find_dtype(l.is.zero), l.is.scale_shape(), l.zero, {}});
+            if (auto const& s = l.is.sparse)
+            {
+                p.add({sparse_name(l.name, "row"), dtype::U32, {l.is.rows + 1}, l.sparse[0], {}});
+                p.add({sparse_name(l.name, "column"), s->column, {s->nonzeros}, l.sparse[1], {}});
+                p.add({sparse_name(l.name, "value"), s->value, {s->nonzeros}, l.sparse[2], {}});
+            }
             for (std::size_t i = 0; i < l.is.planes.size(); ++i)
                 levels.insert(l.is.bits_through(i));
         }

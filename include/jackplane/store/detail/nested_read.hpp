@@ -115,6 +115,12 @@ namespace jackplane::inline v0::nested
                                    "none");
                 known.insert(&expect(plane_name(name, i), dtype::U8, l.plane_shape(i), l.bits_through(i)));
             }
+            if (l.sparse)
+            {
+                known.insert(&expect(sparse_name(name, "row"), dtype::U32, {l.rows + 1}, 0));
+                known.insert(&expect(sparse_name(name, "column"), l.sparse->column, {l.sparse->nonzeros}, 0));
+                known.insert(&expect(sparse_name(name, "value"), l.sparse->value, {l.sparse->nonzeros}, 0));
+            }
             for (unsigned const bits : l.own)
                 if (bits <= all.s.levels.back().bits)
                 {
@@ -236,22 +242,52 @@ namespace jackplane::inline v0::nested
         return true;
     }
 
-    template <class Any>
-    Any file::matrix(std::string_view name, unsigned most_bits) const
+    inline layer const& file::described(std::string_view layer_name) const
     {
-        auto const found = _all->s.layers.find(name);
-        JACKPLANE_EXPECTS(found != _all->s.layers.end(), format_error, detail::one_line(this->name()), ": no layer '",
-                          detail::printable(name), "' among ", _all->s.layers.size());
+        auto const found = _all->s.layers.find(layer_name);
+        JACKPLANE_EXPECTS(found != _all->s.layers.end(), format_error, detail::one_line(name()), ": no layer '",
+                          detail::printable(layer_name), "' among ", _all->s.layers.size());
+        return found->second;
+    }
+
+    template <class Any>
+    Any file::matrix(std::string_view layer_name, unsigned most_bits) const
+    {
+        layer const& l = described(layer_name);
         Any out;
         bool is_built = false;
         [&]<class... Packed>(std::variant<Packed...> const*) {
-            is_built = (build(static_cast<Packed const*>(nullptr), found->first, found->second, most_bits, out) || ...);
+            is_built =
+                (build(static_cast<Packed const*>(nullptr), std::string(layer_name), l, most_bits, out) || ...);
         }(static_cast<Any const*>(nullptr));
         if (!is_built)
-            detail::reject({this->name(), name, 8}, "a format this reader was built for",
-                           text(found->second.codebook, " ", found->second.bits, " bits in ",
-                                found->second.planes.size(), " planes, scales ", dtype_name(found->second.scale),
-                                ", zeros ", found->second.zero));
+            detail::reject({name(), layer_name, 8}, "a format this reader was built for",
+                           text(l.codebook, " ", l.bits, " bits in ", l.planes.size(), " planes, scales ",
+                                dtype_name(l.scale), ", zeros ", l.zero));
         return out;
+    }
+
+    template <scale_number T, column_number I>
+    csr<T, I> file::sparse(std::string_view layer_name) const
+    {
+        layer const& l = described(layer_name);
+        if (!l.sparse || l.sparse->value != dtype_of<T> || l.sparse->column != dtype_of<I>)
+            detail::reject({name(), layer_name, 8},
+                           text("a sparse part of ", dtype_name(dtype_of<T>), " at ", dtype_name(dtype_of<I>)),
+                           l.sparse ? text(dtype_name(l.sparse->value), " at ", dtype_name(l.sparse->column)) : "none");
+        auto const rows = static_cast<std::size_t>(l.rows), cols = static_cast<std::size_t>(l.cols),
+                   nonzeros = static_cast<std::size_t>(l.sparse->nonzeros);
+        auto made = try_load( // a csr blames its arguments; here it is the file
+            [&]
+            {
+                return csr<T, I>(rows, cols, {data<T>(sparse_name(layer_name, "value")), nonzeros},
+                                 {data<I>(sparse_name(layer_name, "column")), nonzeros},
+                                 {data<std::uint32_t>(sparse_name(layer_name, "row")), rows + 1}, _all->keep, "csr");
+            });
+        if (!made)
+            detail::reject({name(), sparse_name(layer_name, "row"),
+                            _all->head.tensors.find(sparse_name(layer_name, "row"))->second.offset},
+                           "compressed sparse rows", made.error);
+        return *made;
     }
 }

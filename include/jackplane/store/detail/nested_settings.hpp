@@ -18,9 +18,15 @@ namespace jackplane::inline v0::detail
         for (nested::level const& l : s.levels)
             levels.push_back({{"bits", l.bits}, {"end", l.end}, {"digest", l.digest}});
         for (auto const& [name, l] : s.layers)
+        {
             layers[name] = {{"rows", l.rows}, {"cols", l.cols}, {"group", l.group}, {"codebook", l.codebook},
                             {"bits", l.bits}, {"planes", l.planes}, {"scale", std::string(dtype_name(l.scale))},
                             {"zero", l.zero}, {"own", l.own}};
+            if (l.sparse)
+                layers[name]["sparse"] = {{"value", std::string(dtype_name(l.sparse->value))},
+                                          {"column", std::string(dtype_name(l.sparse->column))},
+                                          {"nonzeros", l.sparse->nonzeros}};
+        }
         out["slice"] = s.slice;
         out["common"] = {{"end", s.common.end}, {"digest", s.common.digest}};
         out["levels"] = levels;
@@ -28,7 +34,7 @@ namespace jackplane::inline v0::detail
         return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
     }
 
-    // The inverse, over hostile text: every field there, of its type, in its range; nothing else.
+    // The inverse, over hostile text: every field there (but "sparse"), of its type, in its range; nothing else.
     class nested_reader
     {
     public:
@@ -65,7 +71,11 @@ namespace jackplane::inline v0::detail
 
         nested::layer read_layer(std::string const& name, json const& l)
         {
-            fields(l, name, {"rows", "cols", "group", "codebook", "bits", "planes", "scale", "zero", "own"});
+            std::vector<char const*> names{"rows",   "cols",  "group", "codebook", "bits",
+                                           "planes", "scale", "zero",  "own"};
+            if (l.contains("sparse"))
+                names.push_back("sparse");
+            fields(l, name, names);
             nested::layer out;
             out.rows = number(l, "rows", 0, nested::largest_side);
             out.cols = number(l, "cols", 0, nested::largest_side);
@@ -94,6 +104,18 @@ namespace jackplane::inline v0::detail
                            printable(width.dump(), 40));
                 out.own.push_back(width.get<unsigned>());
             }
+            if (l.contains("sparse"))
+                out.sparse = read_sparse(name, l["sparse"], out.rows * out.cols);
+            return out;
+        }
+
+        nested::sparse_part read_sparse(std::string const& of, json const& s, std::uint64_t weights)
+        {
+            fields(s, nested::sparse_name(of, "*"), {"value", "column", "nonzeros"});
+            nested::sparse_part out;
+            out.value = *find_dtype(word(s, "value", {"F16", "BF16", "F32"}));
+            out.column = *find_dtype(word(s, "column", {"U16", "U32"}));
+            out.nonzeros = number(s, "nonzeros", 0, std::min<std::uint64_t>(weights, ~std::uint32_t{0}));
             return out;
         }
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../llama/detach_model.hpp"
+#include "calibration.hpp"
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+namespace cli
+{
+    // The sparse part: --outliers, --significant and how they are chosen.
+    struct detach_choice
+    {
+        static constexpr std::size_t validation_windows = 32;
+
+        llama::detach_settings settings{};
+        calibration_choice validation{.samples = validation_windows};
+
+        bool asked() const noexcept { return settings.outliers > 0 || settings.significant > 0; }
+
+        void add_to(CLI::App& app)
+        {
+            auto const percent = CLI::Range(0.0, 100.0);
+            app.add_option("--outliers", settings.outliers,
+                           "percent of the weights that stand beside the planes in 16 bits and leave before the others "
+                           "are quantized")
+                ->check(percent);
+            app.add_option(
+                   "--outlier-rule", settings.outlier_rule,
+                   "the largest of each matrix, as many as its sensitivity earns it (adaptive) or the same part "
+                   "of each (even); SqueezeLLM's; or random")
+                ->check(CLI::IsMember(llama::outlier_rule_names()))
+                ->capture_default_str();
+            CLI::Option* const significant =
+                app.add_option("--significant", settings.significant,
+                               "percent of the weights that come back in 16 bits after the others are quantized")
+                    ->check(percent);
+            app.add_option("--significant-rule", settings.score,
+                           "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
+                           "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, or those whose "
+                           "matrix gains most (pursuit, which fits them, too)")
+                ->check(CLI::IsMember(llama::weight_score_names()))
+                ->capture_default_str()
+                ->needs(significant);
+            app.add_flag("--fit", settings.fit,
+                         "significant weights get values that make up for the errors of the others")
+                ->needs(significant);
+            app.add_option("--detach-steps", settings.steps, "in which significant weights are chosen")
+                ->check(CLI::Range(1, 1000))
+                ->capture_default_str();
+            app.add_option("--detach-bits", settings.bits,
+                           "the width whose damage counts; default: the narrowest that is tuned, or --bits")
+                ->check(CLI::Range(1, 8));
+            app.add_option("--rule", settings.integral.rule, "how the integral for it is taken")
+                ->check(CLI::IsMember(llama::rule_names()))
+                ->capture_default_str();
+            app.add_option("--intervals", settings.integral.intervals, "of that rule; points of gauss")
+                ->check(CLI::Range(1, 1024))
+                ->capture_default_str();
+            app.add_flag("--each-sample", settings.integral.each_sample,
+                         "magnitudes are those of each window's changes, not of their mean");
+            validation.file_option =
+                app.add_option("--validation", validation.file,
+                               "a text file, or a .npy file of tokens: a layer's fitted weights stay only if its loss "
+                               "falls")
+                    ->check(CLI::ExistingFile);
+        }
+
+        // s: of the quantizer
+        llama::detach_settings read(std::filesystem::path const& folder, llama::quantize_settings const& s) const
+        {
+            llama::detach_settings out = settings;
+            out.seed = s.tuning.seed;
+            if (out.bits == 0)
+                out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
+            if (!validation.file.empty())
+                out.validation = validation.read(folder);
+            return out;
+        }
+    };
+}

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cells that were made, and how they compare."""
+import json
+import math
+
+from measure import HERE
+
+BLOCK = 2  # windows
+SLOWER = 25  # cpu family: Zen 3; cells without one are of Zen 5
+
+
+def load(name):
+    path = HERE / "cells" / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def row_of(cell, bits):
+    return next(row for row in cell["rows"] if row["bits"] == bits)
+
+
+def gap(cell, bits):
+    """Loss above full precision, nats a token."""
+    return row_of(cell, bits)["mean_nll"] - row_of(cell, "fp32")["mean_nll"]
+
+
+def over(cell, bits):
+    """Perplexity above that of full precision, percent."""
+    return 100 * (row_of(cell, bits)["perplexity"] / row_of(cell, "fp32")["perplexity"] - 1)
+
+
+def closed(cell, bits, base):
+    """Part of the gap of another cell that this one takes away, percent."""
+    return 100 * (1 - gap(cell, bits) / gap(base, bits))
+
+
+def paired(one, other):
+    """Mean difference of the loss per token, row one minus the other, and its standard error."""
+    blocks, tokens = [], sum(one["window_nll"]) / one["mean_nll"]
+    for at in range(0, len(one["window_nll"]), BLOCK):
+        blocks.append(sum(one["window_nll"][at:at + BLOCK]) - sum(other["window_nll"][at:at + BLOCK]))
+    mean = sum(blocks) / len(blocks)
+    deviation = math.sqrt(sum((b - mean) ** 2 for b in blocks) / (len(blocks) - 1) / len(blocks))
+    return sum(blocks) / tokens, deviation * len(blocks) / tokens
+
+
+def cpu_minutes(cell):
+    if "cpu_minutes" not in cell:
+        return ""
+    return f"{cell['cpu_minutes']:.1f}{' †' if cell.get('cpu_family') == SLOWER else ''}"

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Weights that stand beside the planes: before and after the others are quantized, restored and fitted. On the tiny
+// model.
+#include <llama/decode.hpp>
+#include <llama/detach_model.hpp>
+#include <llama/generate.hpp>
+#include <llama/loss.hpp>
+#include <jackplane/detach/choose.hpp>
+#include "tiny_saved.hpp"
+#include <doctest/doctest.h>
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace llama
+{
+    using tiny::bytes_of;
+    using tiny::saved_model;
+
+    namespace
+    {
+        constexpr double half_percent = 0.5;
+
+        // A text that the model itself says, so that what is nearer to the model predicts it better.
+        calibration_text said_by(packed_model const& m, std::size_t windows, std::uint64_t seed)
+        {
+            calibration_text text{{}, tiny::length};
+            decoder next(m, 8, tiny::length);
+            for (std::size_t window = 0; window < windows; ++window)
+            {
+                next.restart();
+                token t = static_cast<token>((seed * 131 + window * 7) % m.sizes.vocabulary);
+                for (std::size_t i = 0; i < tiny::length; ++i)
+                {
+                    text.tokens.push_back(t);
+                    t = sample(next(t), {1.0f, 100, seed}, window * tiny::length + i);
+                }
+            }
+            return text;
+        }
+
+        // The tiny model, in every other row one weight more than ten times the others.
+        struct spiky_model : saved_model
+        {
+            detach_settings d{};
+
+            spiky_model()
+            {
+                for (std::size_t i = 0; i < m.sizes.layers * matrices_of_layer; ++i)
+                {
+                    parameter const& p = m.table.parameters()[i];
+                    for (std::size_t row = 0; row < p.rows; row += 2)
+                        m.w[p.offset + row * p.cols + (row * 5 + i) % p.cols] = row % 4 == 0 ? 2.0f : -2.0f;
+                }
+                save_model<float>(m, folder, "float32");
+                s.tuning.widths = {2};
+                auto const whole = nearest();
+                s.calibration = said_by(whole, 16, 1);
+                d.bits = 2;
+                d.integral.intervals = 2;
+                d.validation = said_by(whole, 8, 2);
+            }
+            double loss(packed_model const& q) const // of the validation text
+            {
+                model const now = q.decode(2);
+                language_model_loss f(now, d.validation.tokens, tiny::length);
+                return f(now.tuned());
+            }
+            packed_model made(detach_report* told = nullptr) const
+            {
+                return quantize_and_detach(folder, s, d, nullptr, {}, nullptr, told);
+            }
+            packed_model without() const { return quantize_model(folder, s); }
+        };
+
+        std::size_t weights_beside(packed_model const& m)
+        {
+            std::size_t all = 0;
+            for (auto const& each : m.matrices)
+                all += each.sparse.nonzeros();
+            return all;
+        }
+
+        // Weights of the model that stand beside the planes and are not what they were, but for fp16.
+        std::size_t not_restored(packed_model const& q, model const& dense)
+        {
+            std::size_t wrong = 0;
+            for (std::size_t i = 0; i < q.matrices.size(); ++i)
+            {
+                parameter const& p = dense.table.parameters()[i];
+                for_each_weight(q.matrices[i].sparse,
+                                [&](std::size_t row, std::size_t col, float w)
+                                {
+                                    float const was = dense.w[p.offset + row * p.cols + col];
+                                    wrong += w != to_float(jackplane::from_float<jackplane::half>(was));
+                                });
+            }
+            return wrong;
+        }
+    }
+
+    TEST_CASE("outliers leave before the others are quantized, by every method that goes layer by layer")
+    {
+        spiky_model t;
+        for (method const how : {method::rtn, method::gptq, method::signround, method::omniquant, method::nested_gptq})
+            for (bool const layer_wise : {false, true})
+            {
+                if (layer_wise && how != method::signround)
+                    continue;
+                t.s.how = how;
+                t.s.tuning.layer_wise = layer_wise;
+                CAPTURE(static_cast<int>(how));
+                t.d.outliers = 2;
+                t.d.outlier_rule = "even";
+                detach_report told;
+                packed_model const q = t.made(&told);
+                CHECK(told.outliers == weights_beside(q));
+                CHECK(told.outliers ==
+                      jackplane::count_of(2, t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset));
+                CHECK(not_restored(q, t.m) == 0);
+                CHECK(t.off(q, 2) < 0.7 * t.off(t.without(), 2)); // the range of a group is that of the others
+            }
+    }
+
+    TEST_CASE("outliers by sensitivity, SqueezeLLM's rule, or chance: as many, and chance is the worst")
+    {
+        spiky_model t;
+        t.s.how = method::rtn;
+        t.d.outliers = 1;
+        std::vector<double> off;
+        for (auto const& rule : outlier_rule_names())
+        {
+            t.d.outlier_rule = rule;
+            detach_report told;
+            packed_model const q = t.made(&told);
+            CHECK(told.outliers == weights_beside(q));
+            CHECK(bytes_of(q, t.folder) == bytes_of(t.made(), t.folder));
+            off.push_back(t.off(q, 2));
+        }
+        REQUIRE(outlier_rule_names().back() == "random");
+        for (std::size_t i = 0; i + 1 < off.size(); ++i)
+            CHECK(off[i] < 0.9 * off.back());
+    }
+
+    TEST_CASE("significant weights come back to what they were, after outliers and beside them, for every width")
+    {
+        spiky_model t;
+        t.s.how = method::rtn;
+        t.d.outliers = t.d.significant = half_percent;
+        for (auto const& score : weight_score_names())
+        {
+            if (score == "pursuit")
+                continue;
+            CAPTURE(score);
+            t.d.score = score;
+            detach_report told;
+            packed_model const q = t.made(&told);
+            CHECK(told.significant == told.outliers);
+            CHECK(told.significant + told.outliers == weights_beside(q)); // none twice
+            CHECK(not_restored(q, t.m) == 0);
+            for (unsigned const bits : {8u, 4u, 2u})
+                CHECK(t.off(q, bits) < t.off(t.without(), bits));
+        }
+    }
+
+    TEST_CASE("fitted weights make up for the others; a layer that gains nothing on other text keeps its planes")
+    {
+        spiky_model t;
+        t.s.how = method::rtn;
+        t.d.significant = 1;
+        t.d.score = "pursuit";
+        double const before = t.loss(t.without());
+        detach_report told;
+        packed_model const pursued = t.made(&told);
+        CHECK(told.refused.empty());
+        CHECK(weights_beside(pursued) ==
+              jackplane::count_of(1, t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset));
+        CHECK(not_restored(pursued, t.m) > 0);
+        CHECK(t.loss(pursued) < before);
+
+        t.d.outliers = 1; // all that stand out
+        t.d.outlier_rule = "even";
+        t.d.score = "magnitude";
+        double const restored = t.off(t.made(), 2);
+        t.d.fit = true;
+        CHECK(t.off(t.made(), 2) < restored);
+
+        t.d.outliers = 0;
+        t.d.validation = tiny::text_of(8, t.m.sizes.vocabulary); // that neither model can predict
+        packed_model const doubted = t.made(&told);
+        CHECK(t.loss(doubted) <= t.loss(t.without()));
+        CHECK((told.refused.empty() || weights_beside(doubted) < weights_beside(pursued)));
+    }
+
+    TEST_CASE("what a sparse part cannot be asked for")
+    {
+        spiky_model t;
+        t.s.how = method::rtn;
+        t.d.outliers = 100;
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("outliers: 100 %"), jackplane::value_error);
+        t.d.outliers = 1;
+        t.d.outlier_rule = "largest";
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("no rule for outliers 'largest'"), jackplane::value_error);
+        t.d.outlier_rule = "even";
+        t.d.significant = 1e-9;
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("significant weights: 1e-09 % of"), jackplane::value_error);
+        t.d.significant = 1;
+        t.d.score = "hessian";
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("no score of weights 'hessian'"), jackplane::value_error);
+        t.d.score = "pursuit";
+        t.d.validation.tokens.clear();
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("validation text"), jackplane::value_error);
+        t.d.significant = 0;
+        t.s.how = method::qat;
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("not in qat"), jackplane::value_error);
+        t.s.calibration.tokens.clear();
+        CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("calibration text"), jackplane::value_error);
+    }
+}

@@ -8,7 +8,6 @@
 #include <jackplane/integrate/taylor.hpp>
 #include <jackplane/loss/layer.hpp>
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <utility>
 
@@ -301,12 +300,13 @@ namespace llama
             if (needs_parents(s.how))
             {
                 quick.how = method::rtn;
+                quick.balance = false;
                 quick.tuning.scale_steps = 0;
             }
             auto const quantized = [&](std::vector<places> const& beside)
             {
                 quick.beside = beside;
-                return quantize_model(folder, quick).decode(d.bits).w;
+                return quantize_model(folder, quick, nullptr, {}, nullptr, &c.dense).decode(d.bits).w;
             };
             how.beside = choose_outliers(c, quantized, found);
             for (places const& each : how.beside)

@@ -156,6 +156,7 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                  "--validation", tokens],
                 ["--method", "awq", "--bits", "4", "--significant", "1", "--significant-rule", "fisher", "--fit",
                  "--validation", tokens],
+                ["--method", "awq", "--bits", "2", "--outliers", "1"],
                 ["--method", "efficientqat", "--widths", "2", "--scale-iters", "2", "--outliers", "2",
                  "--outlier-rule", "interquartile"],
                 ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):

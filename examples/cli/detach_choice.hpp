@@ -2,8 +2,8 @@
 #pragma once
 #include "../llama/detach_model.hpp"
 #include "calibration.hpp"
+#include "integral.hpp"
 #include <CLI/CLI.hpp>
-#include <cstddef>
 #include <filesystem>
 #include <string>
 
@@ -12,10 +12,8 @@ namespace cli
     // The sparse part: --outliers, --significant and how they are chosen.
     struct detach_choice
     {
-        static constexpr std::size_t validation_windows = 32;
-
         llama::detach_settings settings{};
-        calibration_choice validation{.samples = validation_windows};
+        calibration_choice validation{.samples = 32};
 
         bool asked() const noexcept { return settings.outliers > 0 || settings.significant > 0; }
 
@@ -52,14 +50,7 @@ namespace cli
             app.add_option("--detach-bits", settings.bits,
                            "the width whose damage counts; default: the narrowest that is tuned, or --bits")
                 ->check(CLI::Range(1, 8));
-            app.add_option("--rule", settings.integral.rule, "how the integral for it is taken")
-                ->check(CLI::IsMember(llama::rule_names()))
-                ->capture_default_str();
-            app.add_option("--intervals", settings.integral.intervals, "of that rule; points of gauss")
-                ->check(CLI::Range(1, 1024))
-                ->capture_default_str();
-            app.add_flag("--each-sample", settings.integral.each_sample,
-                         "magnitudes are those of each window's changes, not of their mean");
+            add_integral(app, settings.integral);
             validation.file_option =
                 app.add_option("--validation", validation.file,
                                "a text file, or a .npy file of tokens: a layer's fitted weights stay only if its loss "

@@ -3,6 +3,7 @@
 #include "../llama/nested_model.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
+#include "integral.hpp"
 #include "terminal.hpp"
 #include <nlohmann/json.hpp>
 #include <cstdio>
@@ -15,14 +16,7 @@ namespace cli
     namespace
     {
         using llama::change_estimates;
-        constexpr std::pair<char const*, double change_estimates::*> estimates[]{
-            {"actual", &change_estimates::actual},
-            {"pqi", &change_estimates::pqi},
-            {"first_order", &change_estimates::first_order},
-            {"second_order_hessian", &change_estimates::second_order_hessian},
-            {"second_order_fisher_token", &change_estimates::second_order_fisher_token},
-            {"second_order_fisher_sequence", &change_estimates::second_order_fisher_sequence},
-            {"second_order_fisher_mean", &change_estimates::second_order_fisher_mean}};
+        using llama::estimates;
 
         struct sensitivity_command
         {
@@ -132,17 +126,10 @@ namespace cli
         sub->add_option("--bits", c->bits, "width that it is read at")->required()->check(CLI::Range(1, 8));
         c->calibration.add_to(*sub, "", "");
         c->calibration.file_option->required();
-        sub->add_option("--rule", c->settings.rule, "how the integral is taken")
-            ->check(CLI::IsMember(llama::rule_names()))
-            ->capture_default_str();
-        sub->add_option("--intervals", c->settings.intervals, "of the rule; points of gauss; adaptive: at first")
-            ->check(CLI::Range(1, 1024))
-            ->capture_default_str();
+        add_integral(*sub, c->settings);
         sub->add_option("--path", c->settings.path, "lambda: so far from the weights towards the quantized ones")
             ->check(CLI::Range(0.0, 1.0))
             ->capture_default_str();
-        sub->add_flag("--each-sample", c->settings.each_sample,
-                      "maps hold the mean magnitude of each sequence's changes");
         sub->add_option("--fisher-tokens", c->settings.fisher_tokens, "tokens whose slopes are taken one by one")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();

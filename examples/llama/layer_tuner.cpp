@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_tuner.hpp"
+#include "beside.hpp"
 #include "blas_product.hpp"
 #include "widths.hpp"
+#include <jackplane/detach/detach.hpp>
 #include <jackplane/loss/layer.hpp>
-#include <jackplane/loss/pinned.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
@@ -16,41 +17,6 @@ namespace llama
     namespace
     {
         using jackplane::uniform;
-
-        void put(jackplane::csr<> const& beside, jackplane::matrix_view<float> into)
-        {
-            for_each_weight(beside, [&](std::size_t row, std::size_t col, float w) { into(row, col) = w; });
-        }
-
-        // What the planes have to hold: the layer's weights, those beside them as 0.
-        std::vector<float> left_of(dense_layer const& layer)
-        {
-            std::vector<float> left(layer.w.qkv, layer.w.qkv + size_of(layer.parts));
-            for (std::size_t i = 0; i < layer.parts.size(); ++i)
-                for_each_weight(layer.beside[i], [&](std::size_t row, std::size_t col, float)
-                                { matrix_of(left.data(), layer.parts, i)(row, col) = 0; });
-            return left;
-        }
-
-        // A loss of matrices that lie one after the other: with the weights beside them in their places.
-        template <class Loss>
-        jackplane::pinned<Loss> with_beside(Loss of, std::span<jackplane::csr<> const> beside)
-        {
-            std::vector<std::size_t> places;
-            std::vector<float> values;
-            std::size_t first = 0;
-            for (jackplane::csr<> const& each : beside)
-            {
-                for_each_weight(each,
-                                [&](std::size_t row, std::size_t col, float w)
-                                {
-                                    places.push_back(first + row * each.cols() + col);
-                                    values.push_back(w);
-                                });
-                first += each.rows() * each.cols();
-            }
-            return jackplane::pinned<Loss>(std::move(of), std::move(places), std::move(values));
-        }
 
         template <unsigned Bits, class Clip>
         using tunable = jackplane::tunable<uniform<Bits, 8>, Clip>;
@@ -197,7 +163,7 @@ namespace llama
             {
                 auto const out = matrix_of(decoded.data(), layer.parts, i);
                 dequantize(tuned[i], _settings.slice, _settings.tuning.widths[n], out);
-                put(layer.beside[i], out);
+                put_back(layer.beside[i], out);
             }
             _streams[n].advance(view_of(decoded, layer.w), _workers);
         }
@@ -230,9 +196,8 @@ namespace llama
     {
         using Clip = any_clipping<Z>;
         auto const& t = _settings.tuning;
+        auto const& w = layer.left;
         auto const parts = layer.parts;
-        auto const left = left_of(layer);
-        auto const w = view_of(left, layer.w);
         constexpr float anywhere = std::numeric_limits<float>::max();
         float const clip_rate = options.clip_rate;
         std::vector<jackplane::pinned<layer_loss>> losses;
@@ -240,7 +205,7 @@ namespace llama
         {
             layer_loss loss(_config, w, input_of(n % t.widths.size()), _dense.input(), _dense.length(), _workers);
             loss.suppress_outliers(t.suppress_outliers);
-            losses.push_back(with_beside(std::move(loss), layer.beside));
+            losses.push_back(with_beside(std::move(loss), parts, layer.beside));
         }
         auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved)
         {
@@ -310,7 +275,6 @@ namespace llama
         auto const& t = _settings.tuning;
         auto const& w = layer.w;
         auto const parts = layer.parts;
-        auto const left = left_of(layer);
         bool const learns = _settings.how == method::signround, gptq = !learns || t.from_gptq;
         // The layer at each width: tuned as far as it is done, dense behind.
         std::vector<std::vector<float>> now(t.widths.size(), std::vector<float>(w.qkv, w.qkv + size_of(parts)));
@@ -323,7 +287,7 @@ namespace llama
         auto const one_matrix =
             [&]<unsigned Bits>(std::size_t i, std::size_t n, jackplane::feedback const& order, auto& loss)
         {
-            auto const dense = matrix_of(left.data(), parts, i);
+            auto const dense = matrix_of(layer.left.qkv, parts, i);
             uniform<Bits, 8> const book{};
             jackplane::quantize_options const named{{}, parts[i].name};
             auto const start = [&](auto const& sweep)
@@ -337,7 +301,7 @@ namespace llama
             auto const loss_of = [&](auto const& q)
             {
                 dequantize(q, out);
-                put(layer.beside[i], out);
+                put_back(layer.beside[i], out);
                 return loss(std::span<float const>(out.data, out.rows * out.cols), std::span<float>());
             };
             auto const finish = [&](auto const& q)
@@ -390,7 +354,7 @@ namespace llama
                                : jackplane::matrix_view<float const>{},
                         parts[i].name};
                     jackplane::layer const of_all(matrix_of(w.qkv, parts, i), inputs, named, blas_product{});
-                    auto loss = with_beside(of_all, layer.beside.subspan(i, 1));
+                    auto loss = with_beside(of_all, parts.subspan(i, 1), layer.beside.subspan(i, 1));
                     with_width(t.widths[n],
                                [&](auto bits) { one_matrix.template operator()<bits>(i, n, order, loss); });
                 }
@@ -399,7 +363,7 @@ namespace llama
             report->insert(report->end(), losses.begin(), losses.end());
         if (t.widths.back() < 8)
             for (std::size_t i = 0; i < parts.size(); ++i)
-                codes[i] = jackplane::leading(jackplane::refine(matrix_of(left.data(), parts, i), uniform<8>{},
+                codes[i] = jackplane::leading(jackplane::refine(matrix_of(layer.left.qkv, parts, i), uniform<8>{},
                                                                 codes[i], jackplane::independent{}));
         _dense.advance(w, _workers);
         return packed_parents<clip>(codes, parts);

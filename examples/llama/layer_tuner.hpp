@@ -19,8 +19,8 @@ namespace llama
     // A dense decoder layer, and the weights that will stand beside its planes.
     struct dense_layer
     {
-        layer_view<float const> w;                // the matrices of `parts` lie one after the other from w.qkv on
-        std::span<parameter const> parts;         // [matrices_of_layer]
+        layer_view<float const> w, left;          // left: what the planes have to hold, 0 for those weights
+        std::span<parameter const> parts;         // [matrices_of_layer] lie one after the other from qkv on
         std::span<jackplane::csr<> const> beside; // of each of them
     };
 

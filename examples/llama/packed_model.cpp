@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "packed_model.hpp"
 #include <jackplane/core/parallel.hpp>
+#include <jackplane/detach/detach.hpp>
 #include <algorithm>
 #include <concepts>
 
@@ -114,8 +115,7 @@ namespace llama
             else
             {
                 dequantize(matrices[i].packed, slice, bits[i], out);
-                for_each_weight(matrices[i].sparse,
-                                [&](std::size_t row, std::size_t col, float w) { out(row, col) = w; });
+                put_back(matrices[i].sparse, out, p.name);
             }
         }
         return m;

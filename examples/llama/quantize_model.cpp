@@ -78,8 +78,8 @@ namespace llama
         {
             std::vector<float> back(w.rows * w.cols);
             std::visit([&](auto const& a) { dequantize(a, {back.data(), w.rows, w.cols}, jackplane::threads{}); }, m);
-            for_each_weight(beside, [&](std::size_t row, std::size_t col, float x)
-                            { back[row * w.cols + col] = w(row, col) = x; });
+            for (auto const each : {w, jackplane::matrix_view<float>{back.data(), w.rows, w.cols}})
+                put_back(beside, each);
             double error = 0, norm = 0;
             for (std::size_t i = 0; i < back.size(); ++i)
             {
@@ -246,7 +246,7 @@ namespace llama
                 auto left = w;
                 for (std::size_t i = 0; i < parts.size(); ++i)
                     beside.push_back(j.detached(layer * matrices_of_layer + i, matrix_of(left.data(), parts, i)));
-                dense_layer const dense{rest.layer(layer, w.data()), parts, beside};
+                dense_layer const dense{rest.layer(layer, w.data()), rest.layer(layer, left.data()), parts, beside};
                 auto tuned = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
                 if (tuned)
                     tuner.pass(dense, *tuned);

@@ -96,13 +96,6 @@ namespace llama
             return all.text();
         }
 
-        constexpr double change_estimates::*estimates[]{&change_estimates::pqi,
-                                                        &change_estimates::first_order,
-                                                        &change_estimates::second_order_hessian,
-                                                        &change_estimates::second_order_fisher_token,
-                                                        &change_estimates::second_order_fisher_sequence,
-                                                        &change_estimates::second_order_fisher_mean};
-
         void expect_same_rest(model const& dense, model const& quantized)
         {
             auto const& parameters = dense.table.parameters();
@@ -134,7 +127,6 @@ namespace llama
         if (s.rule == "adaptive") // keeps no checkpoints
         {
             options.checkpoints = {};
-            options.each_sample = false;
             found = integrate(loss, w, to, jackplane::adaptive{.first = s.intervals}, options);
         }
         else if (!fixed_rules::with(s.rule, s.intervals, fixed))
@@ -243,7 +235,7 @@ namespace llama
         {
             std::size_t const first = block * matrices_of_layer, end = first + matrices_of_layer;
             change_estimates of{.name = jackplane::text("model.layers.", block)};
-            for (auto const member : estimates)
+            for (auto const& [key, member] : estimates)
                 for (std::size_t i = first; i < end; ++i)
                     of.*member += result.matrices[i].*member;
             if (s.parts_alone)

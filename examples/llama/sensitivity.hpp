@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace llama
@@ -23,6 +24,16 @@ namespace llama
         double first_order = 0, second_order_hessian = 0;
         double second_order_fisher_token = 0, second_order_fisher_sequence = 0, second_order_fisher_mean = 0;
     };
+
+    // As the tool's JSON names them.
+    inline constexpr std::pair<char const*, double change_estimates::*> estimates[]{
+        {"actual", &change_estimates::actual},
+        {"pqi", &change_estimates::pqi},
+        {"first_order", &change_estimates::first_order},
+        {"second_order_hessian", &change_estimates::second_order_hessian},
+        {"second_order_fisher_token", &change_estimates::second_order_fisher_token},
+        {"second_order_fisher_sequence", &change_estimates::second_order_fisher_sequence},
+        {"second_order_fisher_mean", &change_estimates::second_order_fisher_mean}};
 
     struct sensitivity_settings
     {

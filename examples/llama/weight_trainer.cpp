@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "weight_trainer.hpp"
 #include "any_clipping.hpp"
+#include "beside.hpp"
 #include "loss.hpp"
 #include "run_origin.hpp"
 #include "run_store.hpp"
 #include "widths.hpp"
-#include <jackplane/loss/pinned.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
@@ -115,16 +115,10 @@ namespace llama
             jackplane::team const workers;
             model const dense = m.decode(8);
             auto const parts = parts_of(dense);
-            std::vector<std::size_t> places;
-            std::vector<float> values;
+            std::vector<jackplane::csr<>> beside;
             for (std::size_t i = 0; i < parts.size(); ++i)
-                for_each_weight(m.matrices[i].sparse,
-                                [&](std::size_t row, std::size_t col, float w)
-                                {
-                                    places.push_back(parts[i].offset + row * parts[i].cols + col);
-                                    values.push_back(w);
-                                });
-            jackplane::pinned loss(loss_of_layers(dense, s, workers), std::move(places), std::move(values));
+                beside.push_back(m.matrices[i].sparse);
+            auto loss = with_beside(loss_of_layers(dense, s, workers), parts, beside);
             auto const origin = run_origin(dense.sizes, s).add(std::span(dense.w)).add(std::span(&t.scale_rate, 1));
             for (unsigned const bits : t.widths)
             {

@@ -22,6 +22,11 @@ TEST_CASE("weights that leave stand in the sparse part, and residuals make any d
         float const rounded = to_float(from_float<half>(whole.data[i]));
         CHECK(sparse.at(i / 77, i % 77) == (left ? rounded : 0.0f));
     }
+    laws::sample back = w;
+    put_back(sparse, back.view());
+    for (std::size_t i = 0; i < w.data.size(); ++i)
+        CHECK(back.data[i] == (w.data[i] == 0 ? sparse.at(i / 77, i % 77) : whole.data[i]));
+    CHECK_THROWS_WITH_AS(put_back(sparse, {back.data.data(), 77, 31}, "q"), "q: 31 x 77 into 77 x 31", shape_error);
     auto const dense = pack<bit_planes>(
         quantize(matrix_view<float const>(w.view()), uniform<8>{}, parent_scale<minmax<>>{}, group{32}));
     for (unsigned const bits : {8u, 4u, 2u, 1u})

@@ -43,6 +43,16 @@ def paired(one, other):
     return sum(blocks) / tokens, deviation * len(blocks) / tokens
 
 
+def apart(cell, base, widths):
+    """A cell against another at each of these widths, as the columns of a table."""
+    of = (paired(row_of(cell, bits), row_of(base, bits)) for bits in widths)
+    return " | ".join(f"{mean:+.4f} ± {error:.4f}" for mean, error in of)
+
+
+def bar(text, value, form, met):
+    return f"| {text} | {form.format(value)} | {'yes' if met else '**no**'} |"
+
+
 def cpu_minutes(cell):
     if "cpu_minutes" not in cell:
         return ""

@@ -2,8 +2,9 @@
 """The tables of tuned rounding."""
 import math
 
+import compare
+from compare import apart, closed, cpu_minutes, gap, load, over, paired, row_of
 from measure import REACHES, SHORT
-from compare import closed, cpu_minutes, gap, load, over, paired, row_of
 
 GPTQ = ("gptq", "gptq-plain", "nested-gptq", "nested-gptq-own")
 
@@ -72,8 +73,7 @@ def table_of_parents():
     lines += ["", "The others against coarse to fine at each width: difference of the loss in nats a token, paired, "
               "and its standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
     for name, cell in found.items() if parent is not None else ():
-        apart = [paired(row_of(cell, bits), row_of(parent, bits)) for bits in (8, 4, 2)]
-        lines.append(f"| {names[name]} | " + " | ".join(f"{mean:+.4f} ± {error:.4f}" for mean, error in apart) + " |")
+        lines.append(f"| {names[name]} | {apart(cell, parent, (8, 4, 2))} |")
     lines += ["", "Each width of the coarse-to-fine parent against the model that was tuned for that width alone: "
               "difference of the loss in nats a token, paired.", "", "| width | parent - alone | standard error |",
               "|---|---|---|"]
@@ -163,8 +163,8 @@ def table_of_bars():
     """What was asked for, and what there is."""
     lines = ["", "| asked for, groups of 64, test books | measured | met |", "|---|---|---|"]
 
-    def bar(text, value, form, met):
-        lines.append(f"| {text} | {form.format(value)} | {'yes' if met else '**no**'} |")
+    def bar(*said):
+        lines.append(compare.bar(*said))
 
     def of_rtn(cell, bits):
         return closed(cell, bits, load(f"rtn-w{bits}-g64"))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tables of predicted changes and of weights beside the planes."""
-from compare import closed, cpu_minutes, gap, load, paired, row_of
+import compare
+from compare import apart, closed, cpu_minutes, gap, load, paired, row_of
 from measure import PATHS, RULES, TOP
 
 ESTIMATES = {"actual": "actual", "pqi": "integral", "first_order": "slope", "second_order_hessian": "true Hessian",
@@ -73,7 +74,8 @@ def table_of_rules():
                 lines.append(line(f"`{rule}`", [errors[rule, n] for n in (4, 8, 16, 32)], "{:+.4f} %"))
         if (cell := load(f"paper-w{bits}")) is not None:
             total = totals(cell)[0]
-            lines += ["", f"The paper's setting, 100 windows and 32 intervals of the inclusive mean: {total['pqi']:.6f}, "
+            lines += ["", "The paper's setting, 100 windows and 32 intervals of the inclusive mean: "
+                      f"{total['pqi']:.6f}, "
                       f"actual {total['actual']:.6f} ({100 * (total['pqi'] / total['actual'] - 1):+.3f} %), in "
                       f"{cpu_minutes(cell)} CPU minutes."]
     return lines
@@ -155,16 +157,15 @@ def table_of_shared():
                               ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged")):
         cell, plain = load(name), load(base)
         if cell is not None:
-            apart = [paired(row_of(cell, bits), row_of(plain, bits)) for bits in (8, 4, 3, 2)]
-            lines.append(f"| {label} | " + " | ".join(f"{mean:+.4f} ± {error:.4f}" for mean, error in apart) + " |")
+            lines.append(f"| {label} | {apart(cell, plain, (8, 4, 3, 2))} |")
     return lines
 
 
 def table_of_bars():
     lines = ["", "| asked for | measured | met |", "|---|---|---|"]
 
-    def bar(text, value, form, met):
-        lines.append(f"| {text} | {form.format(value)} | {'yes' if met else '**no**'} |")
+    def bar(*said):
+        lines.append(compare.bar(*said))
 
     most = {("midpoint", 16): (0.1, 0.1, 0.1), ("trapezoid", 16): (0.1, 0.1, 0.1), ("trapezoid", 32): (0.03,) * 3,
             ("inclusive_mean", 32): (0.3, 0.5, 1), ("gauss", 16): (0.01, None, None)}
@@ -189,8 +190,9 @@ def table_of_bars():
         share, chance = closed(cell, 2, base), closed(random, 2, base)
         bar("0.5 % restored by the integral on RTN, 2 bits: at least 5 % of the gap", share, "{:.1f} %", share >= 5)
         bar("and three times what random ones give", share / max(chance, 1e-9), "{:.1f}", share >= 3 * chance)
-    for name, plain, least in (("sparse-rtn-w2-pursuit", "rtn-w2-g64", 20), ("sparse-gptq-w2-pursuit", "gptq-w2-g64", 15)):
-        if (cell := load(name)) is not None:
+    for method, least in (("rtn", 20), ("gptq", 15)):
+        plain = f"{method}-w2-g64"
+        if (cell := load(f"sparse-{method}-w2-pursuit")) is not None:
             share = closed(cell, 2, load(plain))
             bar(f"0.5 % by pursuit, fitted ({plain[:-4]}): at least {least} % of the gap", share, "{:.1f} %",
                 share >= least)

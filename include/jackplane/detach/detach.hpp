@@ -29,6 +29,15 @@ namespace jackplane::inline v0
         return sparse;
     }
 
+    // The way back: the sparse part's weights in their places in w.
+    template <scale_number T, column_number I>
+    void put_back(csr<T, I> const& sparse, matrix_view<float> w, std::string_view name = "sparse weights")
+    {
+        JACKPLANE_EXPECTS(sparse.nonzeros() == 0 || (sparse.rows() == w.rows && sparse.cols() == w.cols), shape_error,
+                          name, ": ", sparse.rows(), " x ", sparse.cols(), " into ", w.rows, " x ", w.cols);
+        for_each_weight(sparse, [&](std::size_t row, std::size_t col, float x) { w(row, col) = x; });
+    }
+
     // What `sparse`, which holds the weights themselves, adds to a dense part that has something in their places: one
     // sparse part serves every width, and this is formed once for each. Indices are shared, the values are new.
     template <scale_number T = float, scale_number S, column_number I, dense_map D>

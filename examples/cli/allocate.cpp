@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
+#include "../llama/sensitivity.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
 #include <jackplane/allocate/allocate.hpp>
 #include <nlohmann/json.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +19,7 @@ namespace cli
         // Mix'n'Match: which width each decoder layer of one file should be read at.
         struct allocate_command
         {
-            std::string model, text;
+            std::string model, text, dense;
             std::vector<unsigned> widths{2, 3, 4, 8};
             double average = 3;
             std::size_t windows = 16;
@@ -29,36 +32,73 @@ namespace cli
                     m.expect_width(width, model);
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, model);
-                auto tokens = words->encode(llama::settings_file::contents(text));
-                tokens.resize(std::min(tokens.size(), windows * m.sizes.context));
-                llama::windows const cut(tokens, m.sizes.context, words->bos());
+                auto const tokens = words->encode(llama::settings_file::contents(text));
+                auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, tokens);
 
-                // What each layer costs alone, the others at the most bits there are.
-                unsigned const widest = m.widths().back();
-                std::vector<unsigned> bits(m.sizes.layers, widest);
-                double const whole = llama::evaluate(m.decode(widest), cut).mean_nll;
                 std::uint64_t layer = 0; // weights
                 for (std::size_t i = 0; i < llama::matrices_of_layer; ++i)
                     layer += m.table.parameters()[i].size();
                 std::vector<std::vector<jackplane::allocation_choice>> table(m.sizes.layers);
-                auto const tell = progress_on_stderr(quiet);
                 for (std::size_t i = 0; i < table.size(); ++i)
-                {
-                    for (unsigned const width : widths)
-                    {
-                        bits[i] = width;
-                        double const loss = llama::evaluate(m.decode(m.mix(bits, widest)), cut).mean_nll - whole;
-                        table[i].push_back({layer * width, loss});
-                    }
-                    bits[i] = widest;
-                    if (tell)
-                        tell(llama::text("layer ", i), i + 1, table.size());
-                }
+                    for (std::size_t w = 0; w < widths.size(); ++w)
+                        table[i].push_back({layer * widths[w], losses[w][i]});
                 auto const budget = static_cast<std::uint64_t>(average * static_cast<double>(layer * m.sizes.layers));
                 report(table, jackplane::allocate(table, budget, model), layer * m.sizes.layers);
             }
 
         private:
+            using layer_losses = std::vector<std::vector<double>>; // [widths, layers]
+
+            // What each layer costs alone, the others at the most bits there are.
+            layer_losses measured(llama::packed_model const& m, std::vector<llama::token> tokens,
+                                  std::optional<llama::token> first) const
+            {
+                tokens.resize(std::min(tokens.size(), windows * m.sizes.context));
+                llama::windows const cut(tokens, m.sizes.context, first);
+                unsigned const widest = m.widths().back();
+                std::vector<unsigned> bits(m.sizes.layers, widest);
+                double const whole = llama::evaluate(m.decode(widest), cut).mean_nll;
+                layer_losses out(widths.size(), std::vector<double>(m.sizes.layers));
+                auto const tell = progress_on_stderr(quiet);
+                for (std::size_t i = 0; i < m.sizes.layers; ++i)
+                {
+                    for (std::size_t w = 0; w < widths.size(); ++w)
+                    {
+                        bits[i] = widths[w];
+                        out[w][i] = llama::evaluate(m.decode(m.mix(bits, widest)), cut).mean_nll - whole;
+                    }
+                    bits[i] = widest;
+                    if (tell)
+                        tell(llama::text("layer ", i), i + 1, m.sizes.layers);
+                }
+                return out;
+            }
+
+            // Each layer's share of the change of the loss when all layers go to a width: the Post-quantization
+            // Integral, once a width.
+            layer_losses predicted(llama::packed_model const& m, std::vector<llama::token> const& tokens) const
+            {
+                llama::model const from = llama::load_model(dense);
+                JACKPLANE_EXPECTS(from.w.size() == m.table.size() && from.sizes.layers == m.sizes.layers,
+                                  jackplane::shape_error, dense, " is a model of ", from.w.size(), " weights in ",
+                                  from.sizes.layers, " layers, ", model, " one of ", m.table.size(), " in ",
+                                  m.sizes.layers);
+                llama::sensitivity_settings integral;
+                integral.calibration = llama::calibration_text::of(tokens, windows, m.sizes.context, 0);
+                integral.parts_alone = integral.taylor = false;
+                layer_losses out;
+                for (unsigned const width : widths)
+                {
+                    auto const [sliced, kept] = m.sliced(width);
+                    auto const found =
+                        llama::measure_sensitivity(from, sliced.decode(kept), integral, progress_on_stderr(quiet));
+                    out.emplace_back();
+                    for (llama::change_estimates const& layer : found.blocks)
+                        out.back().push_back(layer.pqi);
+                }
+                return out;
+            }
+
             void report(std::vector<std::vector<jackplane::allocation_choice>> const& table,
                         jackplane::allocation const& best, std::uint64_t weights) const
             {
@@ -79,7 +119,8 @@ namespace cli
                     std::printf("%s\n", out.dump(2).c_str());
                     return;
                 }
-                std::printf("nats a token that a layer costs alone\nlayer");
+                std::printf("nats a token that a layer costs, %s\nlayer",
+                            dense.empty() ? "measured alone" : "predicted");
                 for (unsigned const width : widths)
                     std::printf("  %u bits ", width);
                 std::printf("\n");
@@ -106,6 +147,10 @@ namespace cli
         sub->add_option("--text", c->text, "what losses are measured on; not what is scored afterwards")
             ->required()
             ->check(CLI::ExistingFile);
+        sub->add_option("--integral", c->dense,
+                        "folder of the weights that the file was made from: losses are not measured but predicted, by "
+                        "the Post-quantization Integral of all layers at each width")
+            ->check(CLI::ExistingDirectory);
         sub->add_option("--average", c->average, "bits a weight, scales apart, at most")
             ->check(CLI::Range(1.0, 8.0))
             ->capture_default_str();

@@ -15,6 +15,8 @@ namespace cli
         llama::detach_settings settings{};
         calibration_choice validation{.samples = 32};
 
+        detach_choice() { settings.score.clear(); }
+
         bool asked() const noexcept { return settings.outliers > 0 || settings.significant > 0; }
 
         void add_to(CLI::App& app)
@@ -37,9 +39,9 @@ namespace cli
             app.add_option("--significant-rule", settings.score,
                            "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
                            "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, or those whose "
-                           "matrix gains most (pursuit, which fits them, too)")
+                           "matrix gains most (pursuit, which fits them, too); default: pursuit with --validation, "
+                           "fisher without")
                 ->check(CLI::IsMember(llama::weight_score_names()))
-                ->capture_default_str()
                 ->needs(significant);
             app.add_flag("--fit", settings.fit,
                          "significant weights get values that make up for the errors of the others")
@@ -67,6 +69,8 @@ namespace cli
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
             if (!validation.file.empty())
                 out.validation = validation.read(folder);
+            if (out.score.empty())
+                out.score = validation.file.empty() ? "fisher" : "pursuit"; // examples/llama/RESULTS.md
             return out;
         }
     };

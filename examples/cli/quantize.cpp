@@ -184,7 +184,8 @@ namespace cli
                "rtn: round to nearest; mse: search the scale of least error; awq: columns of large inputs scaled "
                "up first; gptq: each weight makes up for the errors before it; matgptq: so for several --widths; "
                "nested-gptq: gptq at --widths, coarse to fine; signround: rounding and clipping are learned, layer "
-               "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once")
+               "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once; "
+               "squeezellm: values of each row's own, for --bits 4, 3 or 2")
             ->transform(CLI::CheckedTransformer(
                 std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
                                                      {"mse", llama::method::mse},
@@ -195,6 +196,7 @@ namespace cli
                                                      {"matgptq", llama::method::matgptq},
                                                      {"efficientqat", llama::method::efficientqat},
                                                      {"qat", llama::method::qat},
+                                                     {"squeezellm", llama::method::squeezellm},
                                                      {"nested-gptq", llama::method::nested_gptq}}));
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))

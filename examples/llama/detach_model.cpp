@@ -297,7 +297,7 @@ namespace llama
         if (d.outliers > 0)
         {
             auto quick = s; // the search needs many models
-            if (needs_parents(s.how))
+            if (calibrates(s.how))
             {
                 quick.how = method::rtn;
                 quick.balance = false;

@@ -1,42 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "exponential.hpp"
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 // What happens between the matrix products. Plain loops that compilers vectorize without -ffast-math: sums run in fixed
-// lanes, and exp is a polynomial (libm's is a call per element).
+// lanes.
 
 namespace llama
 {
-    // exp(x) to 2 units in the last place; arguments below -87 give exp(-87).
-    inline float exponential(float x) noexcept
-    {
-        float const clamped = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
-        float const magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer in the low bits
-        float const shifted = clamped * 1.44269504f + magic;
-        float const n = shifted - magic;
-        float const r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f; // |r| <= ln 2 / 2, ln 2 in two parts
-        float p = 1.0f / 5040.0f;                                           // Taylor, degree 7: 2e-8 at the ends
-        p = p * r + 1.0f / 720.0f;
-        p = p * r + 1.0f / 120.0f;
-        p = p * r + 1.0f / 24.0f;
-        p = p * r + 1.0f / 6.0f;
-        p = p * r + 0.5f;
-        p = p * r + 1.0f;
-        p = p * r + 1.0f;
-        std::uint32_t const exponent =
-            (std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(magic) + 127u) << 23;
-        return p * std::bit_cast<float>(exponent);
-    }
-
-    inline double exponential(double x) noexcept { return std::exp(x); }
-
-    inline constexpr std::size_t lanes = 16;
-
     template <class T>
     T dot(T const* a, T const* b, std::size_t n) noexcept
     {
@@ -52,50 +27,6 @@ namespace llama
             total += a[j] * b[j];
         for (std::size_t l = 0; l < lanes; ++l)
             total += sum[l];
-        return total;
-    }
-
-    template <class T>
-    T maximum(T const* x, std::size_t n) noexcept
-    {
-        std::array<T, lanes> most;
-        most.fill(x[0]);
-        std::size_t j = 0;
-        for (; j + lanes <= n; j += lanes)
-        {
-            for (std::size_t l = 0; l < lanes; ++l)
-                most[l] = most[l] < x[j + l] ? x[j + l] : most[l];
-        }
-        for (; j < n; ++j)
-            most[0] = most[0] < x[j] ? x[j] : most[0];
-        T m = most[0];
-        for (T v : most)
-            m = m < v ? v : m;
-        return m;
-    }
-
-    // x[j] = exp(x[j] - shift); returns the sum.
-    template <class T>
-    T exponentiate(T* x, std::size_t n, T shift) noexcept
-    {
-        std::array<T, lanes> sum{};
-        std::size_t j = 0;
-        for (; j + lanes <= n; j += lanes)
-        {
-            for (std::size_t l = 0; l < lanes; ++l)
-            {
-                x[j + l] = exponential(x[j + l] - shift);
-                sum[l] += x[j + l];
-            }
-        }
-        T total = 0;
-        for (; j < n; ++j)
-        {
-            x[j] = exponential(x[j] - shift);
-            total += x[j];
-        }
-        for (T v : sum)
-            total += v;
         return total;
     }
 
@@ -179,35 +110,6 @@ namespace llama
             }
         }
     };
-
-    // y = silu(gate) up;  gate_up [tokens, 2 n] holds gate then up in each row, y [tokens, n].
-    template <class T>
-    void swiglu(T const* gate_up, T* y, std::size_t tokens, std::size_t n) noexcept
-    {
-        for (std::size_t t = 0; t < tokens; ++t, gate_up += 2 * n, y += n)
-        {
-            for (std::size_t j = 0; j < n; ++j)
-            {
-                T const gate = gate_up[j];
-                y[j] = gate / (T{1} + exponential(-gate)) * gate_up[j + n];
-            }
-        }
-    }
-
-    // gate_up := its own gradient.
-    template <class T>
-    void swiglu_backward(T* gate_up, T const* dy, std::size_t tokens, std::size_t n) noexcept
-    {
-        for (std::size_t t = 0; t < tokens; ++t, gate_up += 2 * n, dy += n)
-        {
-            for (std::size_t j = 0; j < n; ++j)
-            {
-                T const gate = gate_up[j], up = gate_up[j + n], sigmoid = T{1} / (T{1} + exponential(-gate));
-                gate_up[j] = dy[j] * up * sigmoid * (T{1} + gate * (T{1} - sigmoid));
-                gate_up[j + n] = dy[j] * gate * sigmoid;
-            }
-        }
-    }
 
     // Inverted dropout whose mask is a hash of (key, element): nothing is stored, the way back draws the same mask.
     struct dropout

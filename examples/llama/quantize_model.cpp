@@ -3,14 +3,17 @@
 #include "layer_balancer.hpp"
 #include "layer_store.hpp"
 #include "layer_tuner.hpp"
+#include "loss.hpp"
 #include "run_origin.hpp"
 #include "weight_trainer.hpp"
 #include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/detach/detach.hpp>
+#include <jackplane/integrate/taylor.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/matryoshka.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/row_table.hpp>
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -112,6 +115,37 @@ namespace llama
             }
         }
 
+        // To 2, 3 or 4 bits. information: of each weight; those that are 0 (or stand beside) decide nothing, as in
+        // SqueezeLLM.
+        jackplane::any_packed quantize_to_tables(jackplane::matrix_view<float const> w,
+                                                 std::span<float const> information, unsigned bits,
+                                                 std::string_view name)
+        {
+            std::vector<float> matters(information.begin(), information.end());
+            for (std::size_t i = 0; i < matters.size(); ++i)
+                matters[i] = w.data[i] == 0 ? 0 : matters[i];
+            auto const with = [&]<unsigned B, class L>(jackplane::row_table<B> book, L) -> jackplane::any_packed
+            {
+                jackplane::threads const all{};
+                auto const q = jackplane::quantize(w, book, {{matters.data(), w.rows, w.cols}, name}, all);
+                return jackplane::pack<L>(q, all);
+            };
+            if (bits == 4)
+                return with(jackplane::row_table<4>{}, jackplane::planes<4>{});
+            if (bits == 3)
+                return with(jackplane::row_table<3>{}, jackplane::planes<2, 1>{});
+            return with(jackplane::row_table<2>{}, jackplane::planes<2>{});
+        }
+
+        // Of every tuned weight, in the order of the table.
+        std::vector<float> information_of(std::filesystem::path const& folder, calibration_text const& text,
+                                          jackplane::progress const& tell)
+        {
+            model const dense = load_model(folder);
+            language_model_loss loss(dense, text.tokens, text.length, jackplane::team{});
+            return jackplane::fisher_information(loss, dense.tuned(), {.tell = tell, .name = "Fisher"});
+        }
+
         // What all methods share: the files, the table, the model that grows.
         struct job
         {
@@ -183,8 +217,8 @@ namespace llama
             return balancer;
         }
 
-        // rtn, mse, awq, gptq, matgptq
-        void quantize_in_stages(job const& j, parameter_view<float> const& rest)
+        // rtn, mse, awq, gptq, matgptq; and squeezellm, whose information is there
+        void quantize_in_stages(job const& j, parameter_view<float> const& rest, std::span<float const> information)
         {
             auto const& all = j.m.table.parameters();
             auto balancer = balancer_of(j);
@@ -216,7 +250,11 @@ namespace llama
                         jackplane::matrix_view<float> const weights{w.data() + (all[i].offset - begin), all[i].rows,
                                                                     all[i].cols};
                         auto beside = j.detached(i, weights);
-                        auto packed = quantize_matrix(weights, j.s, order ? &*order : nullptr, all[i].name);
+                        auto packed =
+                            information.empty()
+                                ? quantize_matrix(weights, j.s, order ? &*order : nullptr, all[i].name)
+                                : quantize_to_tables(weights, information.subspan(all[i].offset, all[i].size()),
+                                                     j.s.bits, all[i].name);
                         j.made(i, std::move(packed), std::move(beside), weights.data, stream.has_value());
                     }
                 }
@@ -283,7 +321,10 @@ namespace llama
                           "a method that looks at activations needs a calibration text");
         JACKPLANE_EXPECTS(!(needs_parents(s.how) || s.tuning.scale_steps > 0) || s.bits == 8, jackplane::width_error,
                           "what is learned is a parent of 8 bits, not ", s.bits);
-        JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat), jackplane::value_error,
+        JACKPLANE_EXPECTS(s.how != method::squeezellm || (2 <= s.bits && s.bits <= 4), jackplane::width_error,
+                          "values of each row's own are for 4, 3 or 2 bits, not ", s.bits);
+        JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat && s.how != method::squeezellm),
+                          jackplane::value_error,
                           "balancing goes with methods that look at activations layer by layer");
         JACKPLANE_EXPECTS(s.beside.empty() || s.how != method::qat, jackplane::value_error,
                           "weights leave before the others are quantized where layers are, one by one; not in qat");
@@ -309,7 +350,9 @@ namespace llama
         else if (learns(s.how))
             tune_layers(j, rest, widths);
         else
-            quantize_in_stages(j, rest);
+            quantize_in_stages(j, rest,
+                               s.how == method::squeezellm ? information_of(folder, s.calibration, tell)
+                                                           : std::vector<float>{});
         for (std::size_t i = c.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
         {
             parameter p = all[i];

@@ -18,10 +18,11 @@ namespace llama
         signround, // learned rounding and clipping: each layer shall give what it gives in the dense model
         omniquant, // learned clipping alone
         qat,       // the weights themselves learn, all at once, from the cross-entropy of the calibration text
-        nested_gptq, // gptq coarse to fine: the bits that come below make up for errors, too
-        awq,         // as rtn, after columns and what makes their inputs were balanced and weights clipped
-        matgptq,     // gptq with codes of 8 bits chosen for what they mean at several widths
-        efficientqat // the weights and scales of a layer learn, as signround; then all scales, as qat
+        nested_gptq,  // gptq coarse to fine: the bits that come below make up for errors, too
+        awq,          // as rtn, after columns and what makes their inputs were balanced and weights clipped
+        matgptq,      // gptq with codes of 8 bits chosen for what they mean at several widths
+        efficientqat, // the weights and scales of a layer learn, as signround; then all scales, as qat
+        squeezellm    // values of each row's own, the best as the squared slopes of the calibration text weigh weights
     };
     // They make parents of 8 bits whose leading bits are tuned, too.
     constexpr bool learns(method how) noexcept
@@ -32,7 +33,7 @@ namespace llama
     constexpr bool needs_parents(method how) noexcept { return learns(how) || how == method::matgptq; }
     constexpr bool calibrates(method how) noexcept
     {
-        return needs_parents(how) || how == method::gptq || how == method::awq;
+        return needs_parents(how) || how == method::gptq || how == method::awq || how == method::squeezellm;
     }
     enum class scheme
     {
@@ -81,12 +82,12 @@ namespace llama
         scheme range = scheme::asymmetric;
         jackplane::group group{64};
         slice_rule slice{};
-        unsigned bits = 8;              // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two
+        unsigned bits = 8;              // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two; squeezellm: not 8
         bool include_lm_head = false;   // an untied one; to the nearest code whatever the method
         calibration_text calibration{}; // for methods that look at activations
         bool by_activation = false;     // gptq: columns of large inputs first
         bool search_scale = false;      // gptq, matgptq, signround: scales as mse
-        bool balance = false;           // any method but qat: see layer_balancer; awq always does
+        bool balance = false;           // any method but qat and squeezellm: see layer_balancer; awq always does
         tuning_settings tuning{};       // of methods that learn
         // Of every matrix of the layers: places (row * cols + column, ascending) of weights that stand beside the
         // planes, where these hold 0. Empty: none. Any method but qat.
@@ -116,10 +117,10 @@ namespace llama
         return calibrates(s.how) || s.balance || s.tuning.scale_steps > 0;
     }
 
-    // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time. gptq looks at what the part
-    // of the model before a matrix, quantized already, makes of the calibration text; methods that learn (8 bits, all
-    // widths) work layer by layer and report each width of each layer. dense becomes the model whose weights were
-    // quantized: that of the folder, or balanced. Throws value_error that names tensor, row and column.
+    // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time (qat, squeezellm: all). gptq
+    // looks at what the part of the model before a matrix, quantized already, makes of the calibration text; methods
+    // that learn (8 bits, all widths) work layer by layer and report each width of each layer. dense becomes the model
+    // whose weights were quantized: that of the folder, or balanced. Throws value_error that names tensor, row, column.
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
                                 std::vector<tensor_report>* report = nullptr, jackplane::progress const& tell = {},
                                 std::vector<width_report>* widths = nullptr, model* dense = nullptr);

@@ -10,6 +10,7 @@
 #include "core/progress.hpp"         // how long jobs tell where they are
 #include "core/checkpoint.hpp"       // how they go on where they were killed
 #include "quantize/quantize.hpp"     // weights -> codes: codebook, scale, group, rounding, sweep
+#include "quantize/row_table.hpp"    // codes that number the values of their own row
 #include "quantize/slice.hpp"        // what a code means at a narrower width
 #include "quantize/refine.hpp"       // more bits inside the cells of fewer
 #include "loss/layer.hpp"            // what a layer loses by quantized weights, from its calibration inputs

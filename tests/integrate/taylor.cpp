@@ -87,6 +87,9 @@ TEST_CASE("Fisher information: per token, per sequence, and of the mean, which i
         CHECK(mean.change[i] == doctest::Approx(sequence.change[i] / length).epsilon(1e-6));
     }
     CHECK(token.predicted == doctest::Approx(sum_of(token.change)).epsilon(1e-6));
+    auto const information = fisher_information(f, w);
+    for (std::size_t i = 0; i < n; ++i)
+        CHECK(information[i] * std::pow(double{to[i]} - w[i], 2) / 2 == doctest::Approx(mean.change[i]).epsilon(1e-5));
     f.slopes[5][3] = std::numeric_limits<float>::quiet_NaN();
     CHECK_THROWS_WITH_AS(second_order_fisher(f, w, to, 1, {.name = "q"}),
                          doctest::Contains("q: the loss of sample 1 is"), value_error);

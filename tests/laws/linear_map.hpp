@@ -51,7 +51,8 @@ namespace laws
             for (std::size_t col = 0; col < q.cols; ++col)
             {
                 exact_number const scale = q.scale_at(row, col), zero = q.zero_at(row, col);
-                exact_number const value = decoded(q.book, q.codes[row * q.cols + col], bits);
+                exact_number const value =
+                    jackplane::row_codebook<C> ? 1 : decoded(q.book, q.codes[row * q.cols + col], bits);
                 t.weight.push_back(scale * (value - zero));
                 t.bound.push_back(allowed * std::abs(scale) * (std::abs(value) + std::abs(zero)));
             }

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -36,6 +38,37 @@ namespace llama
                 s.calibration = tiny::text_of(8, m.sizes.vocabulary); // each search runs a layer 80 times on it
             }
         };
+    }
+
+    TEST_CASE("squeezellm: values of each row's own, nearer where slopes are steep; the file keeps them")
+    {
+        saved_model t;
+        t.s.how = method::squeezellm;
+        double before = 0;
+        for (unsigned const bits : {4u, 3u, 2u})
+        {
+            t.s.bits = bits;
+            packed_model const made = quantize_model(t.folder, t.s);
+            CHECK(made.widths() == std::vector<unsigned>{bits});
+            double const apart = t.off(made, bits);
+            CHECK(apart > before); // fewer bits are further off
+            before = apart;
+            model const decoded = made.decode(bits);
+            std::set<float> const values(decoded.w.begin(), // of the first row of the first matrix
+                                         decoded.w.begin() + static_cast<std::ptrdiff_t>(t.m.sizes.hidden));
+            CHECK(values.size() == 1u << bits);
+            save_nested(made, t.folder, "tuned.jack");
+            model const read = load_nested("tuned.jack").decode(bits);
+            std::size_t const layers = t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset;
+            CHECK(std::equal(read.w.begin(), read.w.begin() + static_cast<std::ptrdiff_t>(layers), decoded.w.begin()));
+            auto nearest = t.s;
+            nearest.how = method::rtn;
+            nearest.group = jackplane::group::per_row();
+            CHECK(apart < t.off(quantize_model(t.folder, nearest), bits));
+        }
+        t.s.bits = 8;
+        CHECK_THROWS_WITH_AS(quantize_model(t.folder, t.s), "values of each row's own are for 4, 3 or 2 bits, not 8",
+                             jackplane::width_error);
     }
 
     TEST_CASE("mean magnitudes of what the matrices of a layer read")

@@ -25,3 +25,10 @@ using normal_float = whole<planes<4>, nf4, absmax>;
 using small_float = whole<planes<2, 2>, fp4, minmax<real_zero>>;
 TEST_CASE_TEMPLATE_INVOKE(linear_map_law, four, two, one, normal_float, small_float);
 TEST_CASE_TEMPLATE_INVOKE(dense_map_law, four, two, one, normal_float, small_float);
+
+// values of each row's own
+using row_of_16 = subjects::tables<planes<4>, 4>;
+using row_of_8 = subjects::tables<planes<2, 1>, 3, float>;
+using row_of_4 = subjects::tables<planes<2>, 2, bfloat16>;
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, row_of_16, row_of_8, row_of_4);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, row_of_16, row_of_8, row_of_4);

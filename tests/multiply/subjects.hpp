@@ -2,6 +2,7 @@
 #pragma once
 // Seats for tests/laws/linear_map.hpp: how each map is made, and its exact twin.
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/row_table.hpp>
 #include "laws/linear_map.hpp"
 
 namespace subjects
@@ -29,6 +30,19 @@ namespace subjects
         static auto make(laws::shape s, group g, std::uint64_t seed, unsigned = C::bits)
         {
             auto const q = random<S>(s, C{}, P{}, g, seed);
+            return subject<decltype(pack<L>(q))>{pack<L>(q), laws::twin_of(q), nullptr};
+        }
+    };
+
+    // Values of each row's own.
+    template <code_layout L, unsigned B, scale_number S = half>
+    struct tables
+    {
+        static std::vector<unsigned> widths() { return {B}; }
+        static auto make(laws::shape s, group, std::uint64_t seed, unsigned = B)
+        {
+            laws::sample const w = laws::weights(s.rows, s.cols, seed);
+            auto const q = quantize<S>(w.view(), row_table<B>{});
             return subject<decltype(pack<L>(q))>{pack<L>(q), laws::twin_of(q), nullptr};
         }
     };

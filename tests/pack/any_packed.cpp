@@ -12,6 +12,7 @@ TEST_CASE("any_packed holds a format that is known at run time only")
     formats.emplace_back(pack<bit_planes>(quantize(w.view(), uniform<8>{}, minmax<>{}, group{16})));
     formats.emplace_back(pack<planes<4>>(quantize(w.view(), nf4{}, absmax{}, group{16})));
     formats.emplace_back(pack<planes<2>>(quantize(w.view(), uniform<2>{}, full_range{}, group{16})));
+    formats.emplace_back(pack<planes<2, 1>>(quantize(w.view(), row_table<3>{})));
     float previous = 0;
     for (any_packed const& m : formats)
     {

@@ -35,7 +35,9 @@ namespace models
         {
             using namespace jackplane;
             files::numbers random{seed};
-            quantized<C, S, Z> q{C{}, rows, cols, group_grid::of({group}, cols), {}, {}, {}};
+            auto const grid =
+                row_codebook<C> ? group_grid{1, C::size, false} : group_grid::of(jackplane::group{group}, cols);
+            quantized<C, S, Z> q{C{}, rows, cols, grid, {}, {}, {}};
             q.codes.resize(rows * cols);
             for (code& each : q.codes)
                 each = static_cast<code>(random.below(C::size));

@@ -63,14 +63,15 @@ def sparse_cells():
     out["paths-w4"] = Estimates(4, tuple(("--bits", "4", *twenty, "--no-taylor", "--total-only", "--path", path)
                                          for path in PATHS))
     two = ("--method", "rtn", "--bits", "2", *twenty)
-    both = ("--outliers", "0.45", "--significant", "0.05")
+    both = ("--outliers", "0.45", "--significant", "0.05", "--significant-rule", "pqi")  # ReQuant
+    integral = ("--significant", "0.5", "--significant-rule", "pqi")
     pursuit = ("--significant-rule", "pursuit", "--validation", VALIDATION)
     fit = ("--fit", "--validation", VALIDATION)
     for score in ("pqi", "rise", "fisher", "magnitude"):
         out[f"sparse-{score}"] = Cell((*two, "--significant", "0.5", "--significant-rule", score), (2,))
-    out["sparse-each-sample"] = Cell((*two, "--significant", "0.5", "--each-sample"), (2,))
+    out["sparse-each-sample"] = Cell((*two, *integral, "--each-sample"), (2,))
     for steps in (1, 4):
-        out[f"sparse-steps-{steps}"] = Cell((*two, "--significant", "0.5", "--detach-steps", str(steps)), (2,))
+        out[f"sparse-steps-{steps}"] = Cell((*two, *integral, "--detach-steps", str(steps)), (2,))
     for rule in ("even", "interquartile", "adaptive"):
         out[f"sparse-outliers-{rule}"] = Cell((*two, "--outliers", "0.5", "--outlier-rule", rule), (2,))
     for seed in (0, 1, 2):
@@ -79,28 +80,43 @@ def sparse_cells():
                                              (2,))
         out[f"sparse-both{suffix}"] = Cell((*two, *both, *more), (2,))
         if seed:
-            out[f"sparse-pqi{suffix}"] = Cell((*two, "--significant", "0.5", *more), (2,))
+            out[f"sparse-fisher{suffix}"] = Cell((*two, "--significant", "0.5", "--significant-rule", "fisher", *more),
+                                                 (2,))
+            out[f"sparse-pqi{suffix}"] = Cell((*two, *integral, *more), (2,))
     out["sparse-rtn-g32"] = Cell(("--method", "rtn", "--bits", "2", "--group-size", "32"), (2,))
+    smaller = ("--group-size", "40")  # as many bits more as 0.5 % of weights beside groups of 64 cost
     gptq = ("--method", "gptq", "--mse", "--act-order", "--calibration", CALIBRATION)
     for bits in (4, 3, 2):
-        bases = {"rtn": ("--method", "rtn", "--bits", str(bits), "--calibration", CALIBRATION),
-                 "gptq": (*gptq, "--bits", str(bits))}
+        at = ("--bits", str(bits), "--calibration", CALIBRATION)
+        bases = {"rtn": ("--method", "rtn", *at), "gptq": (*gptq, "--bits", str(bits)),
+                 "squeezellm": ("--method", "squeezellm", *at)}
         for base, arguments in bases.items():
             out[f"sparse-{base}-w{bits}-both"] = Cell((*arguments, *both), (bits,))
-            out[f"sparse-{base}-w{bits}-pursuit"] = Cell((*arguments, "--significant", "0.5", *pursuit), (bits,))
+            if base != "squeezellm" or bits == 2:
+                out[f"sparse-{base}-w{bits}-pursuit"] = Cell((*arguments, "--significant", "0.5", *pursuit), (bits,))
+        out[f"equal-rtn-w{bits}"] = Cell(("--method", "rtn", "--bits", str(bits), *smaller), (bits,))
+        out[f"equal-gptq-w{bits}"] = Cell((*bases["gptq"], *smaller), (bits,))
+        out[f"squeezellm-w{bits}"] = Cell(bases["squeezellm"], (bits,))
+        out[f"sparse-squeezellm-w{bits}-own"] = Cell((*bases["squeezellm"], "--outliers", "0.45", "--outlier-rule",
+                                                      "interquartile", "--significant", "0.05", "--significant-rule",
+                                                      "fisher"), (bits,))
+        out[f"sparse-awq-w{bits}-both"] = Cell(("--method", "awq", *at, *both), (bits,))
         out[f"sparse-signround-w{bits}-both"] = Cell(("--method", "signround", "--widths", str(bits), "--calibration",
                                                       CALIBRATION, *both), (bits,))
     fisher = ("--significant", "0.5", "--significant-rule", "fisher")
     out["sparse-rtn-w2-fit"] = Cell(("--method", "rtn", "--bits", "2", "--calibration", CALIBRATION, *fisher, *fit),
                                     (2,))
-    for name, more in {"pqi": ("--significant", "0.5"), "rise": ("--significant", "0.5", "--significant-rule", "rise"),
+    for name, more in {"pqi": integral, "rise": ("--significant", "0.5", "--significant-rule", "rise"),
                        "fit": (*fisher, *fit)}.items():
         out[f"sparse-gptq-w2-{name}"] = Cell((*gptq, "--bits", "2", *more), (2,))
     tuned = ("--method", "signround", "--widths", "2", "--calibration", CALIBRATION)
-    out["sparse-signround-w2-pqi"] = Cell((*tuned, "--significant", "0.5"), (2,))
+    out["equal-signround-w2"] = Cell((*tuned, *smaller), (2,))
+    out["sparse-signround-w2-pqi"] = Cell((*tuned, *integral), (2,))
     out["sparse-signround-w2-pursuit"] = Cell((*tuned, "--significant", "0.5", *pursuit), (2,))
-    out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, "--significant", "0.5"),
-                                    (8, 4, 3, 2))
+    for seed in (1, 2):
+        for base, arguments in (("gptq", (*gptq, "--bits", "2")), ("signround", tuned)):
+            out[f"sparse-{base}-w2-pqi-seed{seed}"] = Cell((*arguments, *integral, "--seed", str(seed)), (2,))
+    out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
     out["sparse-parent-staged"] = Cell(("--method", "signround", "--calibration", CALIBRATION, *both), (8, 4, 3, 2))
     return out
 
@@ -172,8 +188,9 @@ def cells():
     for name, widths in {"uniform": (3,) * 6, "pyramid": (2, 3, 4, 4, 3, 2), "hand": (4, 3, 2, 2, 3, 4)}.items():
         out[f"mix-{name}"] = Mix(widths)
     for average in ("2.5", "3", "3.5"):
-        out[f"mix-allocate-{average}"] = Mix(allocate=("--text", CALIBRATION, "--widths", "2,3,4,6,8", "--average",
-                                                       average))
+        asked = ("--text", CALIBRATION, "--widths", "2,3,4,6,8", "--average", average)
+        out[f"mix-allocate-{average}"] = Mix(allocate=asked)
+        out[f"mix-integral-{average}"] = Mix(allocate=("--integral", MODEL, *asked))
     # what matters
     two = ("--method", "signround", "--widths", "2", *learned)
     for steps in (50, 1000):

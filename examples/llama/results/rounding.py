@@ -20,7 +20,8 @@ def table_of_widths():
              "gptq-plain": "GPTQ", "gptq": "GPTQ, searched scales, act-order",
              "nested-gptq": "GPTQ, searched scales, on the parent's grid",
              "nested-gptq-own": "the same from the range of the width",
-             "awq": "AWQ", "gptq-balanced": "GPTQ after AWQ's scales", "omniquant": "OmniQuant clipping",
+             "squeezellm": "SqueezeLLM (2^bits values a row, no groups)", "awq": "AWQ",
+             "gptq-balanced": "GPTQ after AWQ's scales", "omniquant": "OmniQuant clipping",
              "qat": "QAT", "efficientqat": "EfficientQAT", "layer-wise": "SignRound, layer-wise",
              "layer-wise-from-gptq": "SignRound, layer-wise, from GPTQ", "signround": "SignRound, block-wise"}
     lines = []
@@ -34,7 +35,8 @@ def table_of_widths():
                       "| CPU minutes |",
                       "|---|---|---|---|---|---|---|---|---|"]
             for method, label in names.items():
-                cell = load(f"{method}-w{bits}-g{group}")
+                cell = load(f"{method}-w{bits}" if method == "squeezellm" and group == 64 else
+                            f"{method}-w{bits}-g{group}")
                 if cell is None:
                     continue
                 row, whole = row_of(cell, bits), row_of(cell, "fp32")
@@ -127,7 +129,8 @@ def table_of_mixes():
              "|---|---|---|---|---|---|"]
     names = {"mix-uniform": "the same for all", "mix-pyramid": "MatQuant's pyramid", "mix-hand": "the other way round",
              "mix-allocate-2.5": "`allocate --average 2.5`", "mix-allocate-3": "`allocate --average 3`",
-             "mix-allocate-3.5": "`allocate --average 3.5`"}
+             "mix-allocate-3.5": "`allocate --average 3.5`", "mix-integral-2.5": "by the integral, 2.5",
+             "mix-integral-3": "by the integral, 3", "mix-integral-3.5": "by the integral, 3.5"}
     base = load("mix-uniform")
     for name, label in names.items():
         cell = load(name)

@@ -7,6 +7,7 @@ from measure import PATHS, RULES, TOP
 ESTIMATES = {"actual": "actual", "pqi": "integral", "first_order": "slope", "second_order_hessian": "true Hessian",
              "second_order_fisher_token": "Fisher, tokens", "second_order_fisher_sequence": "Fisher, sequences",
              "second_order_fisher_mean": "Fisher, means"}
+BASES = {"rtn": "RTN", "gptq": "GPTQ", "awq": "AWQ", "squeezellm": "SqueezeLLM", "signround": "SignRound"}
 KINDS = {"q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "o": "self_attn.o_proj",
          "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj"}
 
@@ -133,20 +134,44 @@ def table_of_sparse():
 
 def table_of_bases():
     """Each base with and without weights beside it."""
-    bases = {"rtn": "rtn", "gptq": "gptq", "signround": "signround"}
     kinds = {"pqi": "0.5 % by the integral, restored", "rise": "0.5 %, only what makes the loss larger, restored",
              "both": "ReQuant: 0.45 % outliers, 0.05 % by the integral", "pursuit": "0.5 % by pursuit, fitted",
-             "fit": "0.5 % by Fisher, fitted"}
+             "fit": "0.5 % by Fisher, fitted", "own": "its paper's: 0.45 % outliers, 0.05 % by Fisher"}
     lines = []
     for bits in (4, 3, 2):
         rows = []
-        for base, cell_name in bases.items():
-            plain = load(f"{cell_name}-w{bits}-g64")
+        for base, shown in BASES.items():
+            plain = load(f"{base}-w{bits}" if base == "squeezellm" else f"{base}-w{bits}-g64")
+            if plain is None:
+                continue
+            row = row_of(plain, bits)
+            found = []
             for kind, label in kinds.items():
                 name = "sparse-pqi" if (base, kind, bits) == ("rtn", "pqi", 2) else f"sparse-{base}-w{bits}-{kind}"
-                rows += sparse_row(f"{base}: {label}", name, bits, plain)
+                found += sparse_row(f"{shown}: {label}", name, bits, plain)
+            found += sparse_row(f"{shown}, groups of 40 and nothing beside", f"equal-{base}-w{bits}", bits, plain)
+            if found:
+                rows.append(f"| **{shown}** | {row['perplexity']:.3f} | {row['effective_bits']:.3f} | | | "
+                            f"{cpu_minutes(plain)} |")
+            rows += found
         if rows:
             lines += ["", *header(f"{bits} bits, groups of 64", SPARSE), *rows]
+    return lines
+
+
+def table_of_sparse_seeds():
+    """Half a percent beside 2 bits, restored: what the seed changes, which draws the calibration windows."""
+    lines = ["", *header("gap recovered, seeds 0, 1, 2", ("", "mean"))]
+    for label, name, plain in (("RTN: random", "sparse-random", "rtn"), ("RTN: integral", "sparse-pqi", "rtn"),
+                               ("RTN: Fisher", "sparse-fisher", "rtn"), ("RTN: ReQuant", "sparse-both", "rtn"),
+                               ("GPTQ: integral", "sparse-gptq-w2-pqi", "gptq"),
+                               ("SignRound: integral", "sparse-signround-w2-pqi", "signround")):
+        suffixes = ("", "-seed1", "-seed2")
+        found = [load(name + suffix) for suffix in suffixes]
+        bases = [load(f"{plain}-w2-g64{'' if plain == 'rtn' else suffix}") for suffix in suffixes]
+        if None not in found and None not in bases:
+            shares = [closed(cell, 2, base) for cell, base in zip(found, bases)]
+            lines.append(f"| {label} | {', '.join(f'{x:+.1f} %' for x in shares)} | {sum(shares) / 3:+.1f} % |")
     return lines
 
 
@@ -206,5 +231,5 @@ def table_of_bars():
 
 
 TABLES = {"estimates": table_of_estimates, "paths": table_of_paths, "rules": table_of_rules,
-          "spread": table_of_spread, "sparse": table_of_sparse, "bases": table_of_bases, "shared": table_of_shared,
-          "sparse bars": table_of_bars}
+          "spread": table_of_spread, "sparse": table_of_sparse, "bases": table_of_bases,
+          "sparse seeds": table_of_sparse_seeds, "shared": table_of_shared, "sparse bars": table_of_bars}

@@ -17,7 +17,7 @@ namespace jackplane::inline v0
     // ---- quantize: one formula everywhere,  w^ = scale * (decode(code) - zero)
 
     // code <-> value, before any scale. `centre` is the zero of symmetric schemes (not stored); coordinate(x) is the
-    // fractional code of x.                                                  uniform<B>, nf4, fp4, matryoshka
+    // fractional code of x.                                    uniform<B>, nf4, fp4, matryoshka, row_table<B>
     template <class C>
     concept codebook = std::copyable<C> && requires(C const& c, code q, float x) {
         { C::bits } -> std::convertible_to<unsigned>;
@@ -39,6 +39,10 @@ namespace jackplane::inline v0
     // narrowed<K>: the codebook of the leading K bits.                                   uniform<B>
     template <class C>
     concept nested_codebook = codebook<C> && codebook<typename C::template narrowed<1>>;
+
+    // A code is the number of a value of its row: w^[row, col] = scales[row, code], nothing else.       row_table<B>
+    template <class C>
+    concept row_codebook = codebook<C> && requires { requires C::by_row; };
 
     // What a code of `from` bits means at `to` bits. value() is in steps of the parent's codes; bits_read: how many
     // leading bits decide; bits_kept: how many a stored result needs.

@@ -28,6 +28,47 @@ namespace jackplane::inline v0
     };
     static_assert(path_rule<first_order> && path_rule<second_order>);
 
+    namespace detail
+    {
+        // body(g) for the slope g of each sample of f at w.
+        template <batched_loss F, class Body>
+        void for_each_slope(F& f, std::span<float const> w, integrate_options const& options, Body&& body)
+        {
+            std::vector<float> g(w.size());
+            std::size_t const samples = f.samples();
+            for (std::size_t sample = 0; sample < samples; ++sample)
+            {
+                f.at(std::span(&sample, 1));
+                double const value = f(w, std::span<float>(g));
+                JACKPLANE_EXPECTS(std::isfinite(value), value_error, options.name, ": the loss of sample ", sample,
+                                  " is ", value);
+                body(std::span<float const>(g));
+                if (options.tell)
+                    options.tell(options.name, sample + 1, samples);
+            }
+        }
+    }
+
+    // The empirical Fisher information's diagonal, as SqueezeLLM has it (arXiv 2306.07629): mean over the samples of
+    // each slope's square. -> [size of w]. Throws as integrate does.
+    template <batched_loss F>
+    std::vector<float> fisher_information(F& f, std::span<float const> w, integrate_options const& options = {})
+    {
+        std::vector<float> sum(w.size());
+        detail::for_each_slope(f, w, options,
+                               [&](std::span<float const> g)
+                               {
+                                   for (std::size_t i = 0; i < g.size(); ++i)
+                                       sum[i] += g[i] * g[i];
+                               });
+        for (float& x : sum)
+        {
+            x /= static_cast<float>(f.samples());
+            JACKPLANE_EXPECTS(std::isfinite(x), value_error, options.name, ": slopes are not finite");
+        }
+        return sum;
+    }
+
     // dw^2 diag(F) / 2, F the empirical Fisher information: the mean over the samples of each slope's square. For a
     // loss that is the mean over `tokens_each` tokens of a sample:
     //     samples are tokens, 1                 per token
@@ -41,23 +82,16 @@ namespace jackplane::inline v0
     {
         detail::expect_path(w, w_tilde, options.name);
         sensitivity s{std::vector<float>(w.size()), {}, 0};
-        std::vector<float> g(w.size());
-        std::size_t const samples = f.samples();
-        double const part = tokens_each / (2 * static_cast<double>(samples));
-        for (std::size_t sample = 0; sample < samples; ++sample)
-        {
-            f.at(std::span(&sample, 1));
-            double const value = f(w, std::span<float>(g));
-            JACKPLANE_EXPECTS(std::isfinite(value), value_error, options.name, ": the loss of sample ", sample, " is ",
-                              value);
-            for (std::size_t i = 0; i < w.size(); ++i)
-            {
-                float const along = g[i] * (w_tilde[i] - w[i]);
-                s.change[i] += along * along;
-            }
-            if (options.tell)
-                options.tell(options.name, sample + 1, samples);
-        }
+        double const part = tokens_each / (2 * static_cast<double>(f.samples()));
+        detail::for_each_slope(f, w, options,
+                               [&](std::span<float const> g)
+                               {
+                                   for (std::size_t i = 0; i < g.size(); ++i)
+                                   {
+                                       float const along = g[i] * (w_tilde[i] - w[i]);
+                                       s.change[i] += along * along;
+                                   }
+                               });
         for (float& x : s.change)
         {
             x *= static_cast<float>(part);

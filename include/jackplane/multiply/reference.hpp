@@ -14,15 +14,17 @@ namespace jackplane::inline v0
         void multiply_values(View const& a, std::size_t vectors, Values&& x, float* y, std::size_t stride,
                              std::size_t first, std::size_t last) noexcept
         {
+            using C = typename View::codebook_type;
             for (std::size_t row = first; row < last; ++row)
                 for (std::size_t n = 0; n < vectors; ++n)
                 {
                     double sum = 0;
                     for (std::size_t col = 0; col < a.cols; ++col)
                     {
-                        std::size_t const at = detail::scale_index(a, row, col);
-                        double const decoded = detail::decode(a, detail::code_at(a, row, col));
-                        sum += to_float(a.scales[at]) * (decoded - detail::zero(a, at)) * x(n, col);
+                        unsigned const q = detail::code_at(a, row, col);
+                        std::size_t const at = detail::scale_index(a, row, row_codebook<C> ? q : col);
+                        double const value = row_codebook<C> ? 1.0 : double{detail::decode(a, q)} - detail::zero(a, at);
+                        sum += to_float(a.scales[at]) * value * x(n, col);
                     }
                     y[n * stride + row] = static_cast<float>(y[n * stride + row] + sum);
                 }

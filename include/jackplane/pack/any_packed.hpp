@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <variant>
-#include "../quantize/scale.hpp" // integer_zero, real_zero
+#include "../quantize/row_table.hpp"
 #include "pack.hpp"
 
 namespace jackplane::inline v0
@@ -30,7 +30,10 @@ namespace jackplane::inline v0
         packed<planes<2>, uniform<2>, half, no_zero>,
         packed<planes<2>, uniform<2>, half, integer_zero>,
         packed<planes<4>, nf4, half, no_zero>,
-        packed<planes<4>, fp4, half, no_zero>>;
+        packed<planes<4>, fp4, half, no_zero>,
+        packed<planes<4>, row_table<4>, half, no_zero>,
+        packed<planes<2, 1>, row_table<3>, half, no_zero>,
+        packed<planes<2>, row_table<2>, half, no_zero>>;
 
     inline std::size_t rows_of(any_packed const& m)
     {

@@ -67,6 +67,12 @@ namespace jackplane::inline v0
                         matrix_view<float> out) noexcept
         {
             std::size_t const begin = nth * block::cols, end = std::min(a.cols, begin + block::cols);
+            if constexpr (row_codebook<C>)
+            {
+                for (std::size_t col = begin; col < end; ++col)
+                    out(row, col) = to_float(a.scales[scale_index(a, row, codes[col - begin])]);
+                return;
+            }
             for (std::size_t left = begin, right = 0; left < end; left = right) // the columns of one group
             {
                 right = std::min((left / a.group + 1) * a.group, end);

@@ -11,6 +11,7 @@ namespace jackplane::inline v0
     // What a kernel sees: pointers and sizes, no member functions. A panel is 16 rows, padded rows have scale 0, padded
     // columns code 0.
     //     w^ = scale * (decode(code) - zero),  decode(code) = step * code + base for a linear codebook
+    // Of a row_codebook w^ = scales[panel, code, row], and there are C::size groups of 1.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct packed_view
     {

@@ -6,7 +6,7 @@
 
 namespace jackplane::inline v0
 {
-    // What quantize makes:  w^[row, col] = scale * (decode(code) - zero).
+    // What quantize makes:  w^[row, col] = scale * (decode(code) - zero); of a row_codebook scales[row, code].
     template <codebook C, scale_number S = half, zero_number Z = no_zero>
     struct quantized
     {
@@ -15,10 +15,13 @@ namespace jackplane::inline v0
         std::size_t rows = 0, cols = 0;
         group_grid grid{1, 0, false};
         aligned_vector<code> codes; // [rows, cols]
-        aligned_vector<S> scales;   // [rows, grid.per_row]; [1] for one group of the whole tensor
+        aligned_vector<S> scales;   // [rows, grid.per_row]; [1] for one group of the whole tensor; [rows, C::size]
         aligned_vector<Z> zeros;    // like scales; empty for no_zero
 
-        float scale_at(std::size_t row, std::size_t col) const noexcept { return to_float(scales[grid.at(row, col)]); }
+        float scale_at(std::size_t row, std::size_t col) const noexcept // of that weight
+        {
+            return to_float(scales[grid.at(row, row_codebook<C> ? codes[row * cols + col] : col)]);
+        }
         float zero_at([[maybe_unused]] std::size_t row, [[maybe_unused]] std::size_t col) const noexcept
         {
             if constexpr (std::same_as<Z, no_zero>)
@@ -28,7 +31,8 @@ namespace jackplane::inline v0
         }
         float at(std::size_t row, std::size_t col) const noexcept
         {
-            return scale_at(row, col) * (book.decode(codes[row * cols + col]) - zero_at(row, col));
+            float const scale = scale_at(row, col);
+            return row_codebook<C> ? scale : scale * (book.decode(codes[row * cols + col]) - zero_at(row, col));
         }
     };
 

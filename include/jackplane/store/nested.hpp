@@ -19,7 +19,7 @@
 //     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
 //
 // <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
-// <layer>.scale      F16, BF16 or F32 [panels, groups, 16]
+// <layer>.scale      F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
 // <layer>.zero       U8 or F16, the same shape; none for symmetric codes
 // <layer>.sparse.row     U32 [rows + 1]              a sparse part (detach/csr.hpp) that serves every width: weights
 // <layer>.sparse.column  U16 or U32 [nonzeros]       that stand in the place of what the planes give there
@@ -68,7 +68,7 @@ namespace jackplane::inline v0::nested
     struct layer
     {
         std::uint64_t rows = 0, cols = 0, group = 0; // group: columns that share a scale, 1 .. max(cols, 1)
-        std::string codebook;                        // "uniform", "nf4", "fp4"
+        std::string codebook;                        // "uniform", "nf4", "fp4", "row_table"
         unsigned bits = 0;                           // of a code; the sum of planes
         std::vector<unsigned> planes;                // bits in each, most significant first: 1, 2, 4 or 8
         dtype scale = dtype::F16;
@@ -80,7 +80,10 @@ namespace jackplane::inline v0::nested
 
         std::uint64_t panels() const noexcept { return (rows + 15) / 16; }
         std::uint64_t blocks() const noexcept { return (cols + 31) / 32; }
-        std::uint64_t groups() const noexcept { return cols / group + (cols % group != 0); }
+        std::uint64_t groups() const noexcept
+        {
+            return codebook == "row_table" ? std::uint64_t{1} << bits : cols / group + (cols % group != 0);
+        }
         extents scale_shape() const { return {panels(), groups(), 16}; }
         extents plane_shape(std::size_t i) const { return {panels(), blocks(), 64ull * planes[i]}; }
         unsigned bits_through(std::size_t plane) const noexcept // bits in planes 0 .. plane

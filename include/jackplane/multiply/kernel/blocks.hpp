@@ -28,10 +28,19 @@ namespace jackplane::inline v0
                         }
                     });
             });
-            constexpr bool small = !linear_codebook<C> && L::bits <= 4;
-            constexpr std::size_t entries = small ? 1u << L::bits : 1; // a file may hold codes beyond C::size
-            [[maybe_unused]] float entry[entries];
-            if constexpr (small)
+            constexpr bool own = row_codebook<C>, small = !linear_codebook<C> && !own && L::bits <= 4;
+            constexpr std::size_t entries = own     ? block::rows << L::bits
+                                            : small ? 1u << L::bits // a file may hold codes beyond C::size
+                                                    : 1;
+            alignas(64) [[maybe_unused]] float entry[entries];
+            if constexpr (own)
+            {
+                using V = vectors<Arch>;
+                auto const* const values = a.scales + nth / a.blocks * entries;
+                for (std::size_t i = 0; i < entries; i += V::rows)
+                    V::load(values + i).store(entry + i);
+            }
+            else if constexpr (small)
                 for_each<entries>([&](auto i) __attribute__((always_inline)) {
                     entry[i] = a.book.decode(static_cast<code>(i));
                 });
@@ -41,6 +50,8 @@ namespace jackplane::inline v0
                 float& to = w[(4 * step + lane % 4) * block::rows + lane / 4];
                 if constexpr (linear_codebook<C>)
                     to = static_cast<float>(q[i]);
+                else if constexpr (own)
+                    to = entry[q[i] * block::rows + lane / 4];
                 else if constexpr (small)
                     to = entry[q[i]];
                 else
@@ -88,9 +99,10 @@ namespace jackplane::inline v0
             using floats = typename V::floats;
             using C = typename View::codebook_type;
             constexpr std::size_t batches = block::rows / V::rows, side = V::registers / 8; // vectors at a time
-            constexpr bool linear = linear_codebook<C>;
+            constexpr bool linear = linear_codebook<C>, whole = row_codebook<C>; // whole: decoded with its scale
             floats const step(linear ? a.step : 1.0f);
             float const base = linear ? a.base : 0.0f;
+            bool const row_alone = whole || a.groups == 1;
             alignas(64) float w[block::codes], part[side][block::cols], out[block::rows];
 
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
@@ -103,8 +115,8 @@ namespace jackplane::inline v0
                     std::size_t const end = wide < a.cols ? wide : a.cols;
                     for (std::size_t left = begin; left < end;) // one turn when groups are multiples of a block
                     {
-                        std::size_t const g = a.groups == 1 ? 0 : left / a.group, next = (g + 1) * a.group;
-                        std::size_t const right = a.groups == 1 || next > end ? end : next;
+                        std::size_t const g = row_alone ? 0 : left / a.group, next = (g + 1) * a.group;
+                        std::size_t const right = row_alone || next > end ? end : next;
                         std::size_t const at = (panel * a.groups + g) * block::rows;
                         for (std::size_t n = 0; n < x.vectors; n += side)
                         {
@@ -134,7 +146,7 @@ namespace jackplane::inline v0
                                             chain[k][i] = V::fma(weight, floats(xs[k][c + i]), chain[k][i]);
                                         });
                                     });
-                                floats const scale = V::load(a.scales + at + h * V::rows);
+                                floats const scale = whole ? floats(1.0f) : V::load(a.scales + at + h * V::rows);
                                 floats const offset = offset_at<V>(a, base, at + h * V::rows);
                                 for_each<side>([&](auto k) __attribute__((always_inline)) {
                                     floats const dot = (chain[k][0] + chain[k][1]) + (chain[k][2] + chain[k][3]);

@@ -8,11 +8,12 @@ namespace jackplane::inline v0
 {
     namespace kernel
     {
-        // Codes of at most 4 bits become floats by a look-up in 16 entries, whatever the codebook; wider ones are
-        // counted.
+        // Codes of at most 4 bits become floats by a look-up in 16 entries that all rows share, whatever the codebook;
+        // wider ones are counted.
         template <class V, class View>
         inline constexpr bool fits_vectors = linear_codebook<typename View::codebook_type> ||
-                                             (V::looks_up && View::layout::bits <= 4);
+                                             (V::looks_up && View::layout::bits <= 4 &&
+                                              !row_codebook<typename View::codebook_type>);
 
         template <class View>
         inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;

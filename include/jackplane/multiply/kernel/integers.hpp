@@ -73,7 +73,8 @@ namespace jackplane::inline v0
         // One limb bears levels of 8 bits; more limbs of x are worth exact weights.
         template <class V, class View, unsigned Limbs>
         inline constexpr bool multiplies_as_integers = linear_codebook<typename View::codebook_type> ||
-                                                       (Limbs == 1 && V::looks_up_bytes && View::layout::bits == 4);
+                                                       (Limbs == 1 && V::looks_up_bytes && View::layout::bits == 4 &&
+                                                        !row_codebook<typename View::codebook_type>);
 
         template <class V, std::size_t Sums, unsigned Chains>
         using dots = std::array<std::array<typename V::ints, Chains>, Sums>;

@@ -45,8 +45,10 @@ namespace jackplane::inline v0
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         float weight_at(packed_view<L, C, S, Z> const& a, std::size_t row, std::size_t col) noexcept
         {
-            std::size_t const at = scale_index(a, row, col);
-            return to_float(a.scales[at]) * (decode(a, code_at(a, row, col)) - zero(a, at));
+            unsigned const q = code_at(a, row, col);
+            std::size_t const at = scale_index(a, row, row_codebook<C> ? q : col);
+            float const scale = to_float(a.scales[at]);
+            return row_codebook<C> ? scale : scale * (decode(a, q) - zero(a, at));
         }
     }
 

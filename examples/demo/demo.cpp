@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The main job: a trained language model, quantized once to 8 bits, served at 8, 7, 6, 5, 4, 3, 2 and 1 bits from the
-// same file: perplexity and size of each, with weights to the nearest code and with learned rounding, a passage written
-// at some widths, and proof that the file's beginning is enough.
+// same file: perplexity and size of each, with weights to the nearest code, with a few weights whole beside them, and
+// with learned rounding; a passage written at some widths, and proof that the file's beginning is enough.
+#include "../llama/detach_model.hpp"
 #include "../llama/generate.hpp"
 #include "../llama/perplexity.hpp"
 #include "../llama/quantize_model.hpp"
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,14 +37,29 @@ namespace
             megabytes(fs::file_size(folder / "model.safetensors")));
     }
 
+    // The same, and half a percent of the weights as they are: those that cost most at 2 bits.
+    void quantize_beside(fs::path const& folder, fs::path const& text, llama::tokenizer const& words,
+                         fs::path const& file)
+    {
+        auto const tokens = words.encode(llama::settings_file::contents(text));
+        llama::quantize_settings settings;
+        settings.calibration =
+            llama::calibration_text::of(tokens, 20, llama::read_config(folder / "config.json").context, 0);
+        llama::detach_settings few;
+        few.significant = 0.5;
+        few.score = "fisher";
+        few.bits = 2;
+        llama::save_nested(llama::quantize_and_detach(folder, settings, few), folder, file);
+    }
+
     void print_row(llama::row const& row)
     {
         std::printf("%s\n", llama::table_line(row).c_str());
         std::fflush(stdout);
     }
 
-    void score_every_width(fs::path const& folder, fs::path const& nearest, fs::path const& tuned,
-                           llama::tokenizer const& words, fs::path const& text_file)
+    void score_every_width(fs::path const& folder, fs::path const& nearest, fs::path const& beside,
+                           fs::path const& tuned, llama::tokenizer const& words, fs::path const& text_file)
     {
         llama::model const full = llama::load_model(folder);
         std::string const text = llama::settings_file::contents(text_file);
@@ -53,16 +70,15 @@ namespace
             "%zu windows of %zu. KL and top-1 are against fp32. All widths of a table are read from one file.\n\n",
             text_file.c_str(), text.size(), text_tokens.size(), scored.cut.size(), full.sizes.context);
         auto const reference = llama::make_reference(full, scored.cut);
-        auto const every_width = [&](fs::path const& file)
+        auto const every_width = [&](fs::path const& file, std::initializer_list<unsigned> widths)
         {
             llama::packed_model const packed = llama::load_nested(file);
-            auto const widths = packed.widths();
-            for (auto width = widths.rbegin(); width != widths.rend(); ++width)
-                print_row(llama::quantized_row(packed, *width, scored, &reference));
+            for (unsigned const width : widths)
+                print_row(llama::quantized_row(packed, width, scored, &reference));
         };
         std::printf("To the nearest code:\n\n%s\n", llama::table_head().c_str());
         print_row(llama::full_precision_row(full, scored, &reference));
-        every_width(nearest);
+        every_width(nearest, {8, 7, 6, 5, 4, 3, 2, 1});
         llama::quantize_settings settings;
         settings.bits = 2;
         auto const alone = llama::quantize_model(folder, settings);
@@ -71,9 +87,14 @@ namespace
         print_row(own);
         std::printf("\n\"2 own\" was rounded to 2 bits on its own; a 2-bit prefix stands in the middle of its\n"
                     "cells (truncate_centred).\n\n"
-                    "Learned rounding (%s; its command stands in examples/llama/RESULTS.md):\n\n%s\n",
-                    tuned.c_str(), llama::table_head().c_str());
-        every_width(tuned);
+                    "To the nearest code, and half a percent of the weights in 16 bits beside the planes: one sparse\n"
+                    "part for every width, those weights whose rounding to 2 bits costs most (SqueezeLLM's Fisher\n"
+                    "information).\n\n%s\n",
+                    llama::table_head().c_str());
+        every_width(beside, {8, 4, 3, 2});
+        std::printf("\nLearned rounding (%s; its command stands in examples/llama/RESULTS.md):\n\n%s\n", tuned.c_str(),
+                    llama::table_head().c_str());
+        every_width(tuned, {8, 7, 6, 5, 4, 3, 2, 1});
         std::printf("\n");
     }
 
@@ -130,22 +151,24 @@ namespace
     }
 }
 
-// demo MODEL_FOLDER TEXT TUNED OUTPUT
+// demo MODEL_FOLDER TEXT CALIBRATION_TEXT TUNED OUTPUT
 int main(int argc, char** argv)
 {
-    if (argc != 5)
+    if (argc != 6)
     {
-        std::fprintf(stderr, "usage: %s MODEL_FOLDER TEXT TUNED OUTPUT\n", argv[0]);
+        std::fprintf(stderr, "usage: %s MODEL_FOLDER TEXT CALIBRATION_TEXT TUNED OUTPUT\n", argv[0]);
         return 2;
     }
-    fs::path const folder = argv[1], text = argv[2], tuned = argv[3], file = argv[4];
+    fs::path const folder = argv[1], text = argv[2], calibration = argv[3], tuned = argv[4], file = argv[5];
     openblas_set_num_threads(1); // windows run side by side
     try
     {
         std::printf("Kernels: %s\n", llama::kernels_name());
         llama::tokenizer const words(folder / "tokenizer.model");
         quantize_once(folder, file);
-        score_every_width(folder, file, tuned, words, text);
+        fs::path const beside = file.string() + ".beside";
+        quantize_beside(folder, calibration, words, beside);
+        score_every_width(folder, file, beside, tuned, words, text);
         write_passages(tuned, words);
         fs::copy_file(tuned, file, fs::copy_options::overwrite_existing);
         return prefix_is_enough(file) ? 0 : 1;

@@ -13,9 +13,8 @@ namespace cli
     struct detach_choice
     {
         llama::detach_settings settings{};
+        std::string score{}; // of significant weights; empty: what measures best
         calibration_choice validation{.samples = 32};
-
-        detach_choice() { settings.score.clear(); }
 
         bool asked() const noexcept { return settings.outliers > 0 || settings.significant > 0; }
 
@@ -26,17 +25,17 @@ namespace cli
                            "percent of the weights that stand beside the planes in 16 bits and leave before the others "
                            "are quantized")
                 ->check(percent);
-            app.add_option(
-                   "--outlier-rule", settings.outlier_rule,
-                   "the largest of each matrix, as many as its sensitivity earns it (adaptive) or the same part "
-                   "of each (even); SqueezeLLM's; or random")
+            app.add_option("--outlier-rule", settings.outlier_rule,
+                           "the largest of each matrix, as many as its sensitivity earns it (adaptive: Fisher's where "
+                           "--significant-rule is fisher, the integral's otherwise) or the same part "
+                           "of each (even); SqueezeLLM's; or random")
                 ->check(CLI::IsMember(llama::outlier_rule_names()))
                 ->capture_default_str();
             CLI::Option* const significant =
                 app.add_option("--significant", settings.significant,
                                "percent of the weights that come back in 16 bits after the others are quantized")
                     ->check(percent);
-            app.add_option("--significant-rule", settings.score,
+            app.add_option("--significant-rule", score,
                            "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
                            "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, or those whose "
                            "matrix gains most (pursuit, which fits them, too); default: pursuit with --validation, "
@@ -69,8 +68,7 @@ namespace cli
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
             if (!validation.file.empty())
                 out.validation = validation.read(folder);
-            if (out.score.empty())
-                out.score = validation.file.empty() ? "fisher" : "pursuit"; // examples/llama/RESULTS.md
+            out.score = !score.empty() ? score : validation.file.empty() ? "fisher" : "pursuit"; // llama/RESULTS.md
             return out;
         }
     };

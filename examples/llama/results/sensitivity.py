@@ -123,7 +123,7 @@ def table_of_sparse():
              "sparse-rise": "integral, only what makes the loss larger",
              "sparse-outliers-even": "outliers first, the same part of each matrix",
              "sparse-outliers-interquartile": "outliers first, SqueezeLLM's rule",
-             "sparse-outliers-adaptive": "outliers first, shared out by sensitivity",
+             "sparse-outliers-adaptive": "outliers first, shared out by sensitivity (Fisher's)",
              "sparse-both": "0.45 % adaptive outliers, 0.05 % integral (ReQuant)",
              "sparse-rtn-w2-pursuit": "fitted: pursuit", "sparse-rtn-w2-fit": "fitted: Fisher's places"}
     lines = ["", *header("0.5 % beside RTN, 2 bits, groups of 64", SPARSE)]

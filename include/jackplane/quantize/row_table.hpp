@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <vector>
@@ -56,12 +59,13 @@ namespace jackplane::inline v0
                     _moment[i + 1] = _moment[i] + static_cast<double>(matters[i]) * static_cast<double>(weights[i]);
                 }
                 _best.resize(n + 1);
+                _next.resize(n + 1);
                 for (std::size_t i = 0; i <= n; ++i)
                     _best[i] = worth(0, i);
-                _begin.assign(k, std::vector<std::uint32_t>(n + 1));
+                _begin.resize(k);
                 for (std::size_t run = 1; run < k; ++run)
                 {
-                    _next.resize(n + 1);
+                    _begin[run].resize(n + 1);
                     fill(_begin[run], 0, n + 1, 0, n);
                     std::swap(_best, _next);
                 }
@@ -70,11 +74,10 @@ namespace jackplane::inline v0
                     _ends[run - 1] = _begin[run][_ends[run]];
                 return _ends;
             }
-            // of the weights [first, last); 0 without mass
+            // of the weights [first, last), which have mass
             double mean(std::size_t first, std::size_t last) const noexcept
             {
-                double const mass = _mass[last] - _mass[first];
-                return mass > 0 ? (_moment[last] - _moment[first]) / mass : 0;
+                return (_moment[last] - _moment[first]) / (_mass[last] - _mass[first]);
             }
             bool has_mass(std::size_t first, std::size_t last) const noexcept { return _mass[last] > _mass[first]; }
 
@@ -143,7 +146,7 @@ namespace jackplane::inline v0
                 if (!any)
                     std::fill(matters.begin(), matters.end(), 1.0f);
 
-                S* const values = q.scales.data() + row * table::size;
+                std::array<float, table::size> values; // as they will be read
                 auto const& ends = runs.split(weights, matters, table::size);
                 float value = w.cols == 0 ? 0.0f : weights[0];
                 for (std::size_t run = 0, begin = 0; run < table::size; begin = ends[run++])
@@ -151,13 +154,15 @@ namespace jackplane::inline v0
                     if (runs.has_mass(begin, ends[run])) // else that of the run before
                         value = std::clamp(static_cast<float>(runs.mean(begin, ends[run])), weights[begin],
                                            weights[ends[run] - 1]);
-                    values[run] = from_float<S>(value);
-                    JACKPLANE_EXPECTS(is_finite(values[run]), value_error, options.name, ": the value ", value,
-                                      " of row ", row, " overflows its storage type");
+                    S const stored = from_float<S>(value);
+                    JACKPLANE_EXPECTS(is_finite(stored), value_error, options.name, ": the value ", value, " of row ",
+                                      row, " overflows its storage type");
+                    q.scales[row * table::size + run] = stored;
+                    values[run] = to_float(stored);
                 }
                 for (std::size_t col = 0; col < w.cols; ++col)
                 {
-                    auto const distance = [&](std::size_t at) { return std::abs(of_row[col] - to_float(values[at])); };
+                    auto const distance = [&](std::size_t at) { return std::abs(of_row[col] - values[at]); };
                     std::size_t nearest = 0;
                     for (std::size_t at = 1; at < table::size; ++at)
                         nearest = distance(at) < distance(nearest) ? at : nearest;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
-#include "../llama/sensitivity.hpp"
 #include "commands.hpp"
+#include "integral.hpp"
 #include "terminal.hpp"
 #include <jackplane/allocate/allocate.hpp>
 #include <nlohmann/json.hpp>
@@ -78,11 +78,7 @@ namespace cli
             // Integral, once a width.
             layer_losses predicted(llama::packed_model const& m, std::vector<llama::token> const& tokens) const
             {
-                llama::model const from = llama::load_model(dense);
-                JACKPLANE_EXPECTS(from.w.size() == m.table.size() && from.sizes.layers == m.sizes.layers,
-                                  jackplane::shape_error, dense, " is a model of ", from.w.size(), " weights in ",
-                                  from.sizes.layers, " layers, ", model, " one of ", m.table.size(), " in ",
-                                  m.sizes.layers);
+                llama::model const from = load_dense(dense, m, model);
                 llama::sensitivity_settings integral;
                 integral.calibration = llama::calibration_text::of(tokens, windows, m.sizes.context, 0);
                 integral.parts_alone = integral.taylor = false;

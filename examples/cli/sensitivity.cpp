@@ -30,11 +30,7 @@ namespace cli
             {
                 llama::packed_model const packed = llama::load_nested(quantized);
                 packed.expect_width(bits, quantized);
-                llama::model const dense = llama::load_model(folder);
-                JACKPLANE_EXPECTS(dense.w.size() == packed.table.size() && dense.sizes.layers == packed.sizes.layers,
-                                  jackplane::shape_error, quantized, " is a model of ", packed.table.size(),
-                                  " weights in ", packed.sizes.layers, " layers, ", folder, " one of ", dense.w.size(),
-                                  " in ", dense.sizes.layers);
+                llama::model const dense = load_dense(folder, packed, quantized);
                 auto const [sliced, width] = packed.sliced(bits);
                 settings.calibration = calibration.read(folder);
                 settings.parts_alone = !total_alone;

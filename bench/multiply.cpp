@@ -92,7 +92,7 @@ int main(int argc, char** argv)
     auto const list = [&](char const* name, std::vector<std::string>& into, std::vector<std::string> const& known)
     { app.add_option(name, into)->delimiter(',')->check(CLI::IsMember(known)); };
     list("--activation", o.activations, names);
-    list("--layout", o.layouts, {"1x8", "2x4", "4x2", "2-2-4", "8", "1x4-nf4"});
+    list("--layout", o.layouts, {"1x8", "2x4", "4x2", "2-2-4", "8", "1x4-nf4", "4-table", "2-1-table", "2-table"});
     list("--cache", o.caches, {"cold", "llc"});
     app.add_option("--ggml", o.ggml, "folder of libggml-base.so and libggml-cpu-*.so");
     app.add_option("--ggml-cpu", o.ggml_cpu, "variant, such as haswell; default: the best for this machine");

@@ -36,10 +36,11 @@ namespace
         }
     }
 
-    std::vector<csr<>> sparse_set(std::size_t rows, std::size_t cols, double density)
+    template <class T>
+    std::vector<csr<T>> sparse_set(std::size_t rows, std::size_t cols, double density)
     {
         constexpr unsigned patterns = 16;
-        std::vector<csr<>> set;
+        std::vector<csr<T>> set;
         for (unsigned seed = 0; seed < patterns; ++seed)
             set.emplace_back(rows, cols, weights(rows, cols, density, seed));
         std::size_t bytes = 0;
@@ -47,11 +48,11 @@ namespace
         {
             struct arrays
             {
-                std::vector<half> values;
+                std::vector<T> values;
                 std::vector<std::uint16_t> columns;
                 std::vector<std::uint32_t> row_pointers;
             };
-            csr_view<half, std::uint16_t> const v = set[set.size() - patterns].view();
+            csr_view<T, std::uint16_t> const v = set[set.size() - patterns].view();
             std::size_t const n = v.row_pointers[rows];
             auto const copy = std::make_shared<arrays>(arrays{
                 {v.values, v.values + n}, {v.columns, v.columns + n}, {v.row_pointers, v.row_pointers + rows + 1}});
@@ -96,7 +97,7 @@ namespace
 
     void alone(benchmark::State& state, double density, std::size_t rows, std::size_t cols, unsigned count)
     {
-        auto const set = sparse_set(rows, cols, density);
+        auto const set = sparse_set<half>(rows, cols, density);
         bench::matrix const x(1, cols);
         std::vector<float> y(rows);
         team const workers(count);
@@ -118,15 +119,13 @@ namespace
 
     void beside(benchmark::State& state, double density, std::size_t rows, std::size_t cols, unsigned count)
     {
-        auto const sparse = sparse_set(rows, cols, density);
+        auto const sparse = sparse_set<float>(rows, cols, density); // residuals, as dense_sparse forms them
         auto const q = quantize(bench::matrix(rows, cols).view(), uniform<8>{}, minmax{}, group{weight_group});
         std::vector<decltype(pack<bit_planes>(q))> dense;
-        std::vector<sum<decltype(dense.front().prefix(4)), csr<>>> both;
-        for (std::size_t bytes = 0; bytes < cold_bytes; bytes += bytes_read(dense.back()))
-        {
+        for (std::size_t bytes = 0; bytes < cold_bytes; bytes += bytes_read(dense.back().prefix(4)))
             dense.push_back(pack<bit_planes>(q));
-            both.emplace_back(dense.back().prefix(4), sparse[both.size() % sparse.size()]);
-        }
+        auto const beside = [&](std::size_t nth, std::size_t part)
+        { return sum(dense[nth % dense.size()].prefix(4), sparse[part % sparse.size()]); };
         bench::matrix const x(1, cols);
         std::vector<float> y(rows), dense_y(rows), sparse_y(rows);
         team const workers(count);
@@ -134,9 +133,10 @@ namespace
         activation::prepared ready;
         auto prepare = [&] { how.prepare(x.view().row(0), ready); };
         prepare();
-        multiply(both.front(), ready, y, workers);
-        multiply(both.front().first(), ready, dense_y, workers);
-        multiply(both.front().second(), ready, sparse_y, workers);
+        auto const one = beside(0, 0);
+        multiply(one, ready, y, workers);
+        multiply(one.first(), ready, dense_y, workers);
+        multiply(one.second(), ready, sparse_y, workers);
         for (std::size_t row = 0; row < rows; ++row) // one more rounding, and the sparse sum is rounded either way
             if (!(std::abs(y[row] - (dense_y[row] + sparse_y[row])) <=
                   0x1p-22f * (std::abs(dense_y[row]) + std::abs(sparse_y[row]))))
@@ -147,16 +147,10 @@ namespace
         for (auto _ : state)
         {
             // Sparse parts never come round: there are more of them than of the dense ones, which take turns in halves.
-            auto const& second = both[turn % both.size()];
-            auto const& first = both[(turn + both.size() / 2) % both.size()].first();
-            auto const& part = sparse[turn++ % sparse.size()];
+            auto const both = beside(turn, turn);
+            auto const first = dense[(turn++ + dense.size() / 2) % dense.size()].prefix(4);
             without.push_back(seconds([&] { prepare(), multiply(first, ready, y, workers); }));
-            with.push_back(seconds([&]
-            {
-                prepare();
-                multiply(second.first(), ready, y, workers);
-                multiply_add(part, ready, y, workers);
-            }));
+            with.push_back(seconds([&] { prepare(), multiply(both, ready, y, workers); }));
             state.SetIterationTime(with.back());
         }
         bench::rate(state, "weights_per_second", rows * cols);

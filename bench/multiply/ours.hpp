@@ -12,17 +12,27 @@
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/row_table.hpp>
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 namespace bench
 {
-    // Linear codes have zeros, tables have none.
+    // Linear codes have zeros, tables have none; a table for each row has no scales either.
     template <class C>
     using scale_of = std::conditional_t<jackplane::linear_codebook<C>, jackplane::minmax<>, jackplane::absmax>;
     template <class L, class C>
     using packed = jackplane::packed<L, C, jackplane::half, typename scale_of<C>::zero_type>;
+
+    template <class C>
+    auto quantized(matrix const& w, [[maybe_unused]] std::size_t group)
+    {
+        if constexpr (jackplane::row_codebook<C>)
+            return jackplane::quantize(w.view(), C{});
+        else
+            return jackplane::quantize(w.view(), C{}, scale_of<C>{}, jackplane::group{group});
+    }
 
     // The n-th matrix of a set: a strip of at most 17 panels, quantized once, laid again and again into planes of its
     // own. The last panel may be ragged.
@@ -65,8 +75,7 @@ namespace bench
         auto make = [&]
         {
             std::size_t const strip_rows = std::min(s.rows, 256 + s.rows % 16);
-            auto const strip = jackplane::pack<L>(
-                jackplane::quantize(matrix(strip_rows, s.cols).view(), C{}, scale_of<C>{}, jackplane::group{group}));
+            auto const strip = jackplane::pack<L>(quantized<C>(matrix(strip_rows, s.cols), group));
             auto const set = std::make_shared<std::vector<packed<L, C>>>();
             for (std::size_t nth = 0; nth < count; ++nth)
                 set->push_back(spread<L, C>(strip, s.rows, nth));
@@ -125,9 +134,11 @@ namespace bench
                     double expected = 0, size = 0, allowed = 0;
                     for (std::size_t col = 0; col < v.cols; ++col)
                     {
-                        std::size_t const at = jackplane::detail::scale_index(v, row, col);
+                        constexpr bool table = jackplane::row_codebook<C>;
+                        unsigned const code = jackplane::detail::code_at(v, row, col);
+                        std::size_t const at = jackplane::detail::scale_index(v, row, table ? code : col);
                         double const scale = jackplane::to_float(v.scales[at]);
-                        double const value = jackplane::detail::decode(v, jackplane::detail::code_at(v, row, col));
+                        double const value = table ? 1.0f : jackplane::detail::decode(v, code);
                         double const zero = jackplane::detail::zero(v, at);
                         expected += scale * (value - zero) * x[col];
                         size += std::abs(scale) * (std::abs(value) + std::abs(zero)) * std::abs(double{x[col]});
@@ -155,7 +166,7 @@ namespace bench
     {
         if (std::ranges::find(o.layouts, layout) == o.layouts.end())
             return;
-        for (std::size_t const group : o.groups)
+        for (std::size_t const group : jackplane::row_codebook<C> ? std::vector{s.cols} : o.groups)
             for (unsigned const bits : o.bits)
                 for_each_run(
                     o,
@@ -185,5 +196,11 @@ namespace bench
         add_layout<planes<2, 2, 4>, uniform<8>, A>(o, "2-2-4", activation, s);
         add_layout<planes<8>, uniform<8>, A>(o, "8", activation, s);
         add_layout<planes<1, 1, 1, 1>, nf4, A>(o, "1x4-nf4", activation, s);
+        if constexpr (std::same_as<A, exact>) // what all others come to
+        {
+            add_layout<planes<4>, row_table<4>, A>(o, "4-table", activation, s);
+            add_layout<planes<2, 1>, row_table<3>, A>(o, "2-1-table", activation, s);
+            add_layout<planes<2>, row_table<2>, A>(o, "2-table", activation, s);
+        }
     }
 }

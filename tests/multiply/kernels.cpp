@@ -3,6 +3,7 @@
 // be: each width of each is machine code of its own.
 #include "laws/activation.hpp"
 #include "laws/kernel.hpp"
+#include "subjects.hpp"
 
 using namespace jackplane;
 using laws::format;
@@ -40,6 +41,29 @@ TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<no_zeros,
                           seat<unaligned, limbs<1>>, seat<normal_float, limbs<1>>, seat<normal_float, exact>,
                           seat<small_float, limbs<1>>, seat<small_float, limbs<3>>);
 #endif
+
+TEST_CASE_TEMPLATE("a table for each row: within the bound at ragged sizes, the same bits in any split of the rows", S,
+                   subjects::tables<planes<4>, 4>, subjects::tables<planes<2, 1>, 3, float>,
+                   subjects::tables<planes<2>, 2, bfloat16>, subjects::tables<planes<1, 2>, 3>)
+{
+    for (laws::shape const s : laws::ragged_shapes)
+    {
+        auto const subject = S::make(s, group{}, 1);
+        auto const x = laws::vector(s.cols, laws::input::bell, 2);
+        auto const y = laws::times(subject.map, x);
+        CAPTURE(s.rows);
+        CAPTURE(s.cols);
+        CHECK(laws::first_wrong(laws::product(subject.exact, x), y) == s.rows);
+
+        exact::prepared ready;
+        exact::prepare(x, ready);
+        std::vector<float> parts(s.rows);
+        for (std::size_t last = s.rows; last > 0; last -= std::min<std::size_t>(5, last))
+            kernel::multiply_rows<compensated, best_arch>(subject.map.view(), ready.view(), parts.data(), s.rows,
+                                                          last - std::min<std::size_t>(5, last), last);
+        CHECK(laws::same_bits(parts, y));
+    }
+}
 
 namespace
 {

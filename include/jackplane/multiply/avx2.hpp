@@ -143,6 +143,14 @@ namespace jackplane::inline v0
                     return _mm256_blendv_ps(low.v, _mm256_permutevar8x32_ps(t.high, index),
                                             _mm256_castsi256_ps(_mm256_slli_epi32(a.v, 28 - At)));
             }
+            [[gnu::always_inline]] static bytes in_turn(bytes a, bytes b) noexcept
+            {
+                return {_mm256_blend_epi32(a.v, b.v, 0xf0)};
+            }
+            [[gnu::always_inline]] static bytes right_by(bytes a, std::uint32_t const* by) noexcept
+            {
+                return {_mm256_srlv_epi32(a.v, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(by)))};
+            }
 
             [[gnu::always_inline]] static ints magnitude(floats a) noexcept
             {

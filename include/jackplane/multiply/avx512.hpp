@@ -140,6 +140,15 @@ namespace jackplane::inline v0
             {
                 return _mm512_maskz_permutexvar_ps(all, down<At>(a.v), t.v);
             }
+            [[gnu::always_inline]] static bytes in_turn(bytes a, bytes b) noexcept
+            {
+                return {_mm512_mask_blend_epi32(0xf0f0, a.v, b.v)};
+            }
+            [[gnu::always_inline]] static bytes right_by(bytes a, std::uint32_t const* by) noexcept
+            {
+                __m512i const places = _mm512_loadu_si512(by);
+                return {reinterpret_cast<__m512i>(reinterpret_cast<lanes>(a.v) >> reinterpret_cast<lanes>(places))};
+            }
 
             [[gnu::always_inline]] static ints magnitude(floats a) noexcept
             {

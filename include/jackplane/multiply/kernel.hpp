@@ -4,6 +4,7 @@
 #include "kernel/blocks.hpp"
 #include "kernel/integers.hpp"
 #include "kernel/pairs.hpp"
+#include "kernel/rows.hpp"
 #include "kernel/tiles.hpp"
 #include "reference.hpp"
 
@@ -48,6 +49,9 @@ namespace jackplane::inline v0
                         a.bits, [&](auto bits) __attribute__((always_inline)) {
                             multiply_exact<Acc, V, bits>(a, x, y, first, last);
                         });
+            if constexpr (looks_up_by_row<V, View>)
+                if (x.vectors == 1)
+                    return multiply_by_row<Acc, V>(a, x, y, first, last);
             multiply_decoded<Acc, Arch>(a, x, y, stride, first, last);
         }
 

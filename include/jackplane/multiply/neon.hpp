@@ -146,6 +146,11 @@ namespace jackplane::inline v0
                 uint32x4_t const at = vmlaq_u32(vdupq_n_u32(0x03020100), entry, vdupq_n_u32(0x04040404));
                 return vreinterpretq_f32_u8(vqtbl4q_u8(t.v, vreinterpretq_u8_u32(at)));
             }
+            [[gnu::always_inline]] static bytes right_by(bytes a, std::uint32_t const* by) noexcept
+            {
+                int32x4_t const left = vnegq_s32(vreinterpretq_s32_u32(vld1q_u32(by)));
+                return {vreinterpretq_u8_u32(vshlq_u32(vreinterpretq_u32_u8(a.v), left))};
+            }
 
             [[gnu::always_inline]] static ints magnitude(floats a) noexcept
             {

@@ -37,14 +37,20 @@ namespace jackplane::inline v0
             static constexpr bool looks_up = width <= 4 && (linear_codebook<C> ? V::looks_up_fast : V::looks_up);
             static constexpr float unit = looks_up ? 1 : static_cast<float>(1u << (width - Bits));
 
-            // What the 4 bits i from the bottom of a field mean. Fields of 2 bits have a neighbour above them.
+            // The code in 4 bits that begin with a field; above one of 2 bits is its neighbour.
+            static constexpr unsigned code_at(unsigned i) noexcept
+            {
+                return (i & ((1u << width) - 1)) >> (width - Bits);
+            }
+
+            // What those 4 bits mean.
             [[gnu::always_inline]] static auto table(C const& book) noexcept
             {
                 if constexpr (looks_up)
                 {
                     float entry[16];
                     for_each<16>([&](auto i) __attribute__((always_inline)) {
-                        constexpr unsigned q = (i & ((1u << width) - 1)) >> (width - Bits);
+                        constexpr unsigned q = code_at(i);
                         if constexpr (linear_codebook<C>)
                             entry[i] = static_cast<float>(q);
                         else

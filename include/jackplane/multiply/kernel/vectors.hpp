@@ -36,6 +36,8 @@ namespace jackplane::inline v0
         //   column<At, Width>(bytes) -> floats         the bits [At, At + Width) of every lane, as a number
         //   looks_up, looks_up_fast                    it can; faster than column()
         //   make_table(float const*), look_up<At>(table, bytes)        16 floats by the 4 bits from At
+        //   right_by(bytes, uint32 const*)             every dword shifted by its own number of bits (looks_up)
+        //   in_turn(bytes a, bytes b)                  dwords in fours: of a, of b, of a ... (looks_up, rows > 4)
         //
         // pairs of bfloat16, where multiplies_pairs<V>
         //   pair<At, Kept>(bytes)                      bits [At, At + Kept) of every 16-bit word as 2^Kept + value

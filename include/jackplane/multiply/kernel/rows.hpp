@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "floats.hpp"
+
+// A row_codebook has a table for each row, and a look-up has one table for all lanes: so lanes are columns of one row
+// here, not rows of one column.
+namespace jackplane::inline v0
+{
+    namespace kernel
+    {
+        template <class V, class View>
+        inline constexpr bool looks_up_by_row = V::looks_up&& View::layout::aligned() && View::layout::bits <= 4 &&
+                                                row_codebook<typename View::codebook_type>;
+
+        // all[0] += the others of a power of two
+        template <class Number>
+        [[gnu::always_inline]] inline void add_in_pairs(Number* all, std::size_t count) noexcept
+        {
+            for (count /= 2; count > 0; count /= 2)
+                for (std::size_t i = 0; i < count; ++i)
+                    all[i] = all[i] + all[i + count];
+        }
+
+        // How far up in its dword of fields of Width bits the code of each column of a block lies.
+        template <unsigned Width>
+        struct columns_of_row
+        {
+            alignas(64) std::array<std::uint32_t, block::cols> up{};
+
+            constexpr columns_of_row() noexcept
+            {
+                for (unsigned column = 0; column < block::cols; ++column)
+                    up[column] = column % 4 * 8 + field_of(Width, column / 4).shift;
+            }
+        };
+        template <unsigned Width>
+        inline constexpr columns_of_row<Width> columns;
+
+        // Lane i: in its lowest bits the code of column Nth * V::rows + i of one row, others' above it. `row` is that
+        // row's dword in the first of Width vectors of fields.
+        template <class V, unsigned Width, std::size_t Nth>
+        [[gnu::always_inline]] inline auto codes_of_row(std::byte const* row) noexcept
+        {
+            constexpr std::size_t step = Nth * V::rows / 4, steps = V::rows / 4; // of 4 columns
+            constexpr auto vector = [](std::size_t s) { return field_of(Width, step + s).vector; };
+            constexpr std::size_t one = vector(0), other = vector(steps > 1);
+            static_assert(steps < 4 || (vector(2) == one && vector(3) == other));
+            auto const dword = [&](std::size_t at) __attribute__((always_inline))
+            {
+                return V::broadcast_bytes(reinterpret_cast<std::int8_t const*>(row + at * block::lanes));
+            };
+            auto codes = dword(one);
+            if constexpr (one != other)
+                codes = V::in_turn(codes, dword(other));
+            return V::right_by(codes, columns<Width>.up.data() + Nth * V::rows);
+        }
+
+        // The tables of a panel's rows; `entry` is addressed by 4 bits, as decoder::table is.
+        template <class V, class View>
+        [[gnu::always_inline]] inline void tables_of_rows(View const& a, std::size_t panel,
+                                                          float (&entry)[block::rows][16]) noexcept
+        {
+            constexpr unsigned bits = View::layout::bits;
+            alignas(64) float row[block::rows];
+            for (unsigned i = 0; i < 16; ++i)
+            {
+                unsigned const q = decoder<V, bits, typename View::codebook_type>::code_at(i);
+                auto const* const values = a.scales + ((panel << bits) + q) * block::rows;
+                for (std::size_t h = 0; h < block::rows; h += V::rows)
+                    V::load(values + h).store(row + h);
+                for (std::size_t nth = 0; nth < block::rows; ++nth)
+                    entry[nth][i] = row[nth];
+            }
+        }
+
+        // to [blocks, Width, 16 dwords]: the fields of so many blocks from plane on
+        template <class V, code_layout L, unsigned Width>
+        [[gnu::always_inline]] inline void merge_planes(std::array<std::byte const*, L::count> plane,
+                                                        std::size_t blocks, std::byte* to) noexcept
+        {
+            for (std::size_t i = 0; i < blocks; ++i, skip<L, L::bits>(plane, 1), to += Width * block::lanes)
+                for (std::size_t h = 0; h < block::lanes; h += V::rows * 4)
+                {
+                    auto rows = plane;
+                    advance<L, L::bits>(rows, h);
+                    auto const codes = fields<V, L, L::bits, Width>(rows);
+                    for_each<Width>([&](auto v) __attribute__((always_inline)) {
+                        V::store(codes[v], to + v * block::lanes + h);
+                    });
+                }
+        }
+
+        // y[row] += for the rows [first, last), one vector. The bound of multiply_exact: chains of 8 terms, which are
+        // added in pairs, as in the end lanes are.
+        template <accumulator Acc, class V, class View>
+        [[gnu::noinline]] void multiply_by_row(View const& a, exact_view const& x, float* y, std::size_t first,
+                                               std::size_t last) noexcept
+        {
+            using floats = typename V::floats;
+            using L = typename View::layout;
+            constexpr unsigned width = decoder<V, L::bits, typename View::codebook_type>::width;
+            constexpr std::size_t most = 8, bytes = width * block::lanes; // blocks of a chain; of the fields of a block
+            constexpr std::size_t parts = block::cols / V::rows;
+            constexpr bool merged = L::widths[0] != width;
+            alignas(64) std::byte merge[merged ? most * bytes : 1];
+            alignas(64) float entry[block::rows][16], lane[block::rows];
+
+            for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
+            {
+                tables_of_rows<V>(a, panel, entry);
+                typename Acc::template of<floats> total[block::rows];
+                for (std::size_t b = 0; b < a.blocks; b += most)
+                {
+                    std::size_t const count = a.blocks - b < most ? a.blocks - b : most;
+                    auto const plane = planes_at<L::bits>(a, panel * a.blocks + b);
+                    std::byte const* const from = merged ? merge : plane[0];
+                    if constexpr (merged)
+                        merge_planes<V, L, width>(plane, count, merge);
+                    for (std::size_t row = 0; row < block::rows; ++row)
+                    {
+                        if (auto next = plane; row < count) // not all at once: there are few places for lines to come
+                        {
+                            skip<L, L::bits>(next, row);
+                            fetch_ahead<L, L::bits>(next);
+                        }
+                        auto const table = V::make_table(entry[row]);
+                        floats chain[parts];
+                        for_each<parts>([&](auto k) __attribute__((always_inline)) { chain[k] = floats(0.0f); });
+                        for (std::size_t i = 0; i < count; ++i)
+                            for_each<parts>([&](auto k) __attribute__((always_inline)) {
+                                auto const codes = codes_of_row<V, width, k>(from + i * bytes + row * 4);
+                                floats const xs = V::load(x.x + (b + i) * block::cols + k * V::rows);
+                                chain[k] = V::fma(V::template look_up<0>(table, codes), xs, chain[k]);
+                            });
+                        add_in_pairs(chain, parts);
+                        total[row].add(floats(1.0f), chain[0]);
+                    }
+                }
+                alignas(64) float out[block::rows];
+                for (std::size_t row = 0; row < block::rows; ++row)
+                {
+                    total[row].total().store(lane);
+                    add_in_pairs(lane, V::rows);
+                    out[row] = lane[0];
+                }
+                add_rows(out, panel, first, last, y);
+            }
+        }
+    }
+}

@@ -58,7 +58,7 @@ namespace cli
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 std::filesystem::path const kept = output + ".layers";
-                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0;
+                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
                 settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
@@ -275,7 +275,7 @@ namespace cli
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
         sub->add_flag("--no-resume", c->no_resume,
-                      "learned: keep nothing beside the output that a killed run could go on from");
+                      "learned, integrated: keep nothing beside the output that a killed run could go on from");
         sub->add_option("--group-size", c->group_size, "columns that share a scale; -1: a row, 0: a tensor")
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();

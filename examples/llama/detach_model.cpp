@@ -52,7 +52,10 @@ namespace llama
                     change = jackplane::second_order_fisher(loss, w, to, 1, {.tell = tell, .name = "Fisher"}).change;
                 else
                 {
-                    auto found = integrate_path(loss, w, to, d.integral, {.tell = tell, .name = "integral"});
+                    auto how = d.integral;
+                    how.calibration = s.calibration;
+                    how.resume = s.resume;
+                    auto found = integrate_path(loss, w, to, how, {.tell = tell, .name = "integral"});
                     change = std::move(d.integral.each_sample ? found.magnitude : found.change);
                 }
                 change.resize(weights().size());

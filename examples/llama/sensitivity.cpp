@@ -122,6 +122,9 @@ namespace llama
                                           jackplane::integrate_options options)
     {
         options.each_sample = s.each_sample;
+        std::string const origin = s.resume.empty() ? "" : origin_of(w, to, s);
+        run_store store(s.resume, jackplane::text("integral.", origin), origin);
+        options.checkpoints = store.serve(1);
         jackplane::sensitivity found;
         auto const fixed = [&](auto const& rule) { found = integrate(loss, w, to, rule, options); };
         if (s.rule == "adaptive") // keeps no checkpoints
@@ -173,11 +176,8 @@ namespace llama
         auto const& text = s.calibration;
         language_model_loss loss(dense, text.tokens, text.length, workers);
         jackplane::integrate_options options{.tell = tell, .name = "integral"};
-        run_store store(s.resume, "integral", s.resume.empty() ? "" : origin_of(w, to, s));
         sensitivity_result result;
-        options.checkpoints = store.serve(1);
         result.integral = integrate_path(loss, w, to, s, options);
-        options.checkpoints = {};
 
         result.total.name = "total";
         for (parameter const& p : parts)

@@ -45,7 +45,7 @@ namespace llama
         bool parts_alone = true;         // `actual` of each matrix and block; else of the total only
         bool taylor = true;              // the other estimates
         std::size_t fisher_tokens = 160; // that are looked at one by one; spread over the text
-        std::filesystem::path resume{};  // a killed integral goes on from this folder
+        std::filesystem::path resume{};  // killed integrals go on from this folder, each from a file of its own
     };
 
     struct sensitivity_result

@@ -167,6 +167,37 @@ namespace llama
         }
     }
 
+    TEST_CASE("a choice that was killed goes on in the integral where it stood, to the same weights")
+    {
+        spiky_model t;
+        t.s.how = method::rtn;
+        t.d.significant = half_percent; // in two steps: two integrals
+        auto const whole = bytes_of(t.made(), t.folder);
+        struct killed
+        {
+        };
+        std::size_t gradients = 0, last = 0;
+        auto const counts = [&](std::string_view name, std::size_t, std::size_t)
+        {
+            gradients += name == "integral";
+            if (gradients == last)
+                throw killed{};
+        };
+        auto const made = [&] { return bytes_of(quantize_and_detach(t.folder, t.s, t.d, nullptr, counts), t.folder); };
+        last = 1000000;
+        CHECK(made() == whole);
+        std::size_t const all = std::exchange(gradients, 0);
+
+        t.s.resume = "killed.choice";
+        std::filesystem::remove_all(t.s.resume);
+        last = all / 2 + 2;
+        CHECK_THROWS_AS(made(), killed);
+        std::size_t const before = std::exchange(gradients, 0);
+        last = all;
+        CHECK(made() == whole);
+        CHECK(before + gradients == all);
+        CHECK(before == all / 2 + 2);
+    }
     TEST_CASE("fitted weights make up for the others; a layer that gains nothing on other text keeps its planes")
     {
         spiky_model t;

@@ -12,7 +12,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/archs.cmake)
 # Programs link <target> and say
 #     multiply<compensated, dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
 # One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
-# activations and archs are 230 units.
+# activations and archs are 245 units.
 function(jackplane_add_kernels target)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ARCHS;FORMATS;ACTIVATIONS;SPARSE;HEADERS")
     if(arg_UNPARSED_ARGUMENTS)
@@ -51,7 +51,7 @@ function(jackplane_add_kernels target)
     endif()
 
     # format_planes[n]: of formats[n], as many as it has widths. Those of any_packed's types are checked in the table.
-    set(planes_of_any_packed 8 8 8 8 8 8 8 4 4 2 2 1 1 1 1 1 1 1 1)
+    set(planes_of_any_packed 8 8 8 8 8 8 8 4 4 2 2 1 1 1 1 2 2 1 1 1 1 1 2 1)
     list(LENGTH planes_of_any_packed any_packed_size)
     set(checks)
     set(formats)

@@ -47,8 +47,13 @@ foreach(arch IN ITEMS avx2 avx512_vnni avx512_bf16 neon neon_dot)
 endforeach()
 jackplane_add_kernels(test_kernels ARCHS ${dispatched} ACTIVATIONS exact "limbs<1>" "limbs<3>" brain
                       FORMATS "packed<planes<2, 2, 4>, uniform<8>, half, integer_zero>" "packed<planes<4>, nf4>"
-                              "packed<planes<1, 2>, uniform<3>, float, real_zero>")
+                              "packed<planes<1, 2>, uniform<3>, float, real_zero>" "packed<planes<2, 1>, row_table<3>>")
 target_compile_options(test_kernels PRIVATE ${baseline} -O2)
+jackplane_add_kernels(default_kernels) # all of any_packed: its table says whether the formats are those of the type
+set_target_properties(default_kernels PROPERTIES EXCLUDE_FROM_ALL ON)
+add_library(default_table OBJECT ${CMAKE_CURRENT_BINARY_DIR}/default_kernels_kernels/table.cpp)
+target_link_libraries(default_table PRIVATE jackplane::multiply)
+add_dependencies(unit_tests default_table)
 add_executable(dispatch dispatch/dispatch.cpp)
 target_link_libraries(dispatch PRIVATE test_kernels)
 target_compile_options(dispatch PRIVATE ${baseline})

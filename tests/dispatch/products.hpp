@@ -5,6 +5,7 @@
 #include <jackplane/multiply/sparse.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/row_table.hpp>
 #include <cstdio>
 #include <cstring>
 
@@ -68,6 +69,7 @@ namespace products
         print_activations<Arch>("mixed planes", pack<planes<2, 2, 4>>(quantize(w, uniform<8>{},
                                                                               minmax<integer_zero>{}, group{64})));
         print_activations<Arch>("a table", pack<planes<4>>(quantize(w, nf4{}, absmax{}, group{64})));
+        print_activations<Arch>("a table for each row", pack<planes<2, 1>>(quantize(w, row_table<3>{})));
         print_activations<Arch>("planes that do not merge",
                                 pack<planes<1, 2>>(quantize<float>(w, uniform<3>{}, minmax<real_zero>{}, group{48})));
 

@@ -33,7 +33,7 @@ namespace jackplane::inline v0
                     up[column] = column % 4 * 8 + field_of(Width, column / 4).shift;
             }
         };
-        template <unsigned Width>
+        template <class V, unsigned Width> // V for its name: an arch's units define nothing that others have, too
         inline constexpr columns_of_row<Width> columns;
 
         // Lane i: in its lowest bits the code of column Nth * V::rows + i of one row, others' above it. `row` is that
@@ -52,7 +52,7 @@ namespace jackplane::inline v0
             auto codes = dword(one);
             if constexpr (one != other)
                 codes = V::in_turn(codes, dword(other));
-            return V::right_by(codes, columns<Width>.up.data() + Nth * V::rows);
+            return V::right_by(codes, columns<V, Width>.up.data() + Nth * V::rows);
         }
 
         // The tables of a panel's rows; `entry` is addressed by 4 bits, as decoder::table is.

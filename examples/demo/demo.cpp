@@ -37,7 +37,7 @@ namespace
             megabytes(fs::file_size(folder / "model.safetensors")));
     }
 
-    // The same, and half a percent of the weights as they are: those that cost most at 2 bits.
+    // The same, with half a percent of the weights beside it: outliers, so that the others get finer steps.
     void quantize_beside(fs::path const& folder, fs::path const& text, llama::tokenizer const& words,
                          fs::path const& file)
     {
@@ -46,8 +46,8 @@ namespace
         settings.calibration =
             llama::calibration_text::of(tokens, 20, llama::read_config(folder / "config.json").context, 0);
         llama::detach_settings few;
-        few.significant = 0.5;
-        few.score = "fisher";
+        few.outliers = 0.5;
+        few.score = "fisher"; // how many may leave which matrix
         few.bits = 2;
         llama::save_nested(llama::quantize_and_detach(folder, settings, few), folder, file);
     }
@@ -87,9 +87,9 @@ namespace
         print_row(own);
         std::printf("\n\"2 own\" was rounded to 2 bits on its own; a 2-bit prefix stands in the middle of its\n"
                     "cells (truncate_centred).\n\n"
-                    "To the nearest code, and half a percent of the weights in 16 bits beside the planes: one sparse\n"
-                    "part for every width, those weights whose rounding to 2 bits costs most (SqueezeLLM's Fisher\n"
-                    "information).\n\n%s\n",
+                    "To the nearest code, after half a percent of the weights, outliers, left to stand beside the\n"
+                    "planes in 16 bits: one sparse part for every width, shared out among the matrices by what\n"
+                    "quantizing them to 2 bits costs (Fisher information).\n\n%s\n",
                     llama::table_head().c_str());
         every_width(beside, {8, 4, 3, 2});
         std::printf("\nLearned rounding (%s; its command stands in examples/llama/RESULTS.md):\n\n%s\n", tuned.c_str(),

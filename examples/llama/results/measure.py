@@ -117,7 +117,11 @@ def sparse_cells():
         for base, arguments in (("gptq", (*gptq, "--bits", "2")), ("signround", tuned)):
             out[f"sparse-{base}-w2-pqi-seed{seed}"] = Cell((*arguments, *integral, "--seed", str(seed)), (2,))
     out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
-    out["sparse-parent-staged"] = Cell(("--method", "signround", "--calibration", CALIBRATION, *both), (8, 4, 3, 2))
+    staged = ("--method", "signround", "--calibration", CALIBRATION)
+    out["sparse-parent-staged"] = Cell((*staged, *both), (8, 4, 3, 2))
+    first = ("--outliers", "0.5")
+    out["sparse-parent-rtn-outliers"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *first), (8, 4, 3, 2))
+    out["sparse-parent-staged-outliers"] = Cell((*staged, *first), (8, 4, 3, 2))
     return out
 
 

@@ -176,7 +176,9 @@ def table_of_sparse_seeds():
 
 
 SHARED = (("nearest, 0.5 % by the integral at 2 bits", "sparse-parent-rtn", "parent-rtn"),
-          ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"))
+          ("nearest, 0.5 % outliers first", "sparse-parent-rtn-outliers", "parent-rtn"),
+          ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"),
+          ("coarse to fine, 0.5 % outliers first", "sparse-parent-staged-outliers", "parent-staged"))
 
 
 def table_of_shared():

@@ -26,8 +26,8 @@ namespace cli
                            "are quantized")
                 ->check(percent);
             app.add_option("--outlier-rule", settings.outlier_rule,
-                           "the largest of each matrix, as many as its sensitivity earns it (adaptive: Fisher's where "
-                           "--significant-rule is fisher, the integral's otherwise) or the same part "
+                           "the largest of each matrix, as many as its sensitivity earns it (adaptive: Fisher's, the "
+                           "integral's where it chooses significant weights) or the same part "
                            "of each (even); SqueezeLLM's; or random")
                 ->check(CLI::IsMember(llama::outlier_rule_names()))
                 ->capture_default_str();
@@ -37,9 +37,9 @@ namespace cli
                     ->check(percent);
             app.add_option("--significant-rule", score,
                            "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
-                           "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, or those whose "
-                           "matrix gains most (pursuit, which fits them, too); default: pursuit with --validation, "
-                           "fisher without")
+                           "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
+                           "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
+                           "(information); default: pursuit with --validation, fisher without")
                 ->check(CLI::IsMember(llama::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--fit", settings.fit,

@@ -48,7 +48,7 @@ namespace llama
                 std::copy_n(quantized.begin(), weights().size(), to.begin());
                 auto loss = loss_of(s.calibration);
                 std::vector<float> change;
-                if (d.score == "fisher")
+                if (d.score != "pqi" && d.score != "rise")
                     change = jackplane::second_order_fisher(loss, w, to, 1, {.tell = tell, .name = "Fisher"}).change;
                 else
                 {
@@ -73,6 +73,18 @@ namespace llama
                     out[i].push_back(place - parts()[i].offset);
                 }
                 return out;
+            }
+            std::vector<std::size_t> sizes() const
+            {
+                std::vector<std::size_t> out;
+                for (parameter const& p : parts())
+                    out.push_back(p.size());
+                return out;
+            }
+            // The same part of each matrix, so many in all.
+            std::vector<std::size_t> even_shares(std::size_t count) const
+            {
+                return jackplane::share_out(count, sizes(), std::vector<double>(parts().size(), 1), 0);
             }
             // The largest of each matrix.
             std::vector<places> largest_of(std::span<std::size_t const> counts) const
@@ -104,24 +116,20 @@ namespace llama
         {
             auto const& rule = c.d.outlier_rule;
             std::size_t const count = jackplane::count_of(c.d.outliers, c.weights().size(), "outliers");
-            std::vector<std::size_t> sizes;
-            for (parameter const& p : c.parts())
-                sizes.push_back(p.size());
             if (rule == "random")
                 return c.split(choose(jackplane::by_chance{c.d.seed}, c.weights(), {}, count));
             if (rule == "interquartile")
             {
                 std::vector<float> score;
-                for (std::size_t i = 0; i < sizes.size(); ++i)
+                for (std::size_t i = 0; i < c.parts().size(); ++i)
                 {
                     auto const of = jackplane::by_interquartile_range{}(c.of(c.weights(), i), {});
                     score.insert(score.end(), of.begin(), of.end());
                 }
                 return c.split(jackplane::largest(score, count));
             }
-            std::vector<double> const even(sizes.size(), 1.0);
             if (rule == "even")
-                return c.largest_of(jackplane::share_out(count, sizes, even, 0));
+                return c.largest_of(c.even_shares(count));
             auto const sensitivity = mean_magnitudes(c, c.changes(quantized({})));
             auto loss = c.loss_of(c.s.calibration);
             auto const loss_with = [&](std::span<std::size_t const> counts)
@@ -131,9 +139,28 @@ namespace llama
                 std::copy_n(now.begin(), c.weights().size(), w.begin());
                 return loss(w);
             };
-            auto const best = jackplane::adaptive_outliers(count, sizes, sensitivity, exponents, loss_with);
+            auto const best = jackplane::adaptive_outliers(count, c.sizes(), sensitivity, exponents, loss_with);
             told.exponent = best.exponent;
             return c.largest_of(best.counts);
+        }
+
+        // SqueezeLLM's sensitive weights: the same part of each matrix, by Fisher information alone, whatever quantizing
+        // would make of them. They join the outliers of their matrix.
+        void add_informative(chooser const& c, std::vector<places>& beside)
+        {
+            auto loss = c.loss_of(c.s.calibration);
+            auto const information =
+                jackplane::fisher_information(loss, c.dense.tuned(), {.tell = c.tell, .name = "Fisher"});
+            auto const counts =
+                c.even_shares(jackplane::count_of(c.d.significant, c.weights().size(), "significant weights"));
+            beside.resize(counts.size());
+            for (std::size_t i = 0; i < counts.size(); ++i)
+            {
+                auto const chosen =
+                    choose(jackplane::by_change{}, c.of(c.weights(), i), c.of(information, i), counts[i], beside[i]);
+                beside[i].insert(beside[i].end(), chosen.begin(), chosen.end());
+                std::sort(beside[i].begin(), beside[i].end());
+            }
         }
 
         // Beside what stands there already.
@@ -207,12 +234,7 @@ namespace llama
             parameter_view<float const> const whole = c.dense.view();
             std::vector<std::size_t> shares;
             if (where.empty())
-            {
-                std::vector<std::size_t> rooms;
-                for (parameter const& p : c.parts())
-                    rooms.push_back(p.size());
-                shares = jackplane::share_out(count, rooms, std::vector<double>(rooms.size(), 1), 0);
-            }
+                shares = c.even_shares(count);
             for (std::size_t n = 0; n < sizes.layers; ++n)
             {
                 std::size_t const first = n * matrices_of_layer;
@@ -279,7 +301,7 @@ namespace llama
     std::vector<std::string> outlier_rule_names() { return {"adaptive", "even", "interquartile", "random"}; }
     std::vector<std::string> weight_score_names()
     {
-        return {"pqi", "rise", "fisher", "magnitude", "random", "pursuit"};
+        return {"pqi", "rise", "fisher", "information", "magnitude", "random", "pursuit"};
     }
 
     packed_model quantize_and_detach(std::filesystem::path const& folder, quantize_settings const& s,
@@ -292,6 +314,8 @@ namespace llama
         bool const fits = d.significant > 0 && (d.fit || d.score == "pursuit");
         JACKPLANE_EXPECTS(!fits || !d.validation.tokens.empty(), jackplane::value_error,
                           "fitted weights need a validation text");
+        bool const first = d.significant > 0 && d.score == "information";
+        JACKPLANE_EXPECTS(!first || !d.fit, jackplane::value_error, "weights that leave first are not fitted");
         JACKPLANE_EXPECTS(!s.calibration.tokens.empty(), jackplane::value_error,
                           "weights beside the planes are chosen by a calibration text");
         detach_report found;
@@ -315,8 +339,10 @@ namespace llama
             for (places const& each : how.beside)
                 found.outliers += each.size();
         }
+        if (first)
+            add_informative(c, how.beside);
         packed_model m = quantize_model(folder, how, report, tell, widths, &c.dense);
-        if (d.significant > 0)
+        if (d.significant > 0 && !first)
         {
             places outliers;
             for (std::size_t i = 0; i < how.beside.size(); ++i)
@@ -330,10 +356,10 @@ namespace llama
                 auto const significant = choose_significant(c, m.decode(d.bits).w, outliers);
                 fits ? fit_layers(c, m, c.split(significant), 0, found) : restore(c, m, significant);
             }
-            for (packed_model::matrix const& each : m.matrices)
-                found.significant += each.sparse.nonzeros();
-            found.significant -= found.outliers;
         }
+        for (packed_model::matrix const& each : m.matrices)
+            found.significant += each.sparse.nonzeros();
+        found.significant -= found.outliers;
         if (told)
             *told = found;
         return m;

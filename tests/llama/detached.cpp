@@ -247,6 +247,9 @@ namespace llama
         t.d.significant = 1;
         t.d.score = "hessian";
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("no score of weights 'hessian'"), jackplane::value_error);
+        t.d.score = "information";
+        t.d.fit = true;
+        CHECK_THROWS_WITH_AS(t.made(), "weights that leave first are not fitted", jackplane::value_error);
         t.d.score = "pursuit";
         t.d.validation.tokens.clear();
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("validation text"), jackplane::value_error);

@@ -99,7 +99,7 @@ def sparse_cells():
         out[f"squeezellm-w{bits}"] = Cell(bases["squeezellm"], (bits,))
         out[f"sparse-squeezellm-w{bits}-own"] = Cell((*bases["squeezellm"], "--outliers", "0.45", "--outlier-rule",
                                                       "interquartile", "--significant", "0.05", "--significant-rule",
-                                                      "fisher"), (bits,))
+                                                      "information"), (bits,))
         out[f"sparse-awq-w{bits}-both"] = Cell(("--method", "awq", *at, *both), (bits,))
         out[f"sparse-signround-w{bits}-both"] = Cell(("--method", "signround", "--widths", str(bits), "--calibration",
                                                       CALIBRATION, *both), (bits,))

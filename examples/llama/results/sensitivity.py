@@ -136,7 +136,7 @@ def table_of_bases():
     """Each base with and without weights beside it."""
     kinds = {"pqi": "0.5 % by the integral, restored", "rise": "0.5 %, only what makes the loss larger, restored",
              "both": "ReQuant: 0.45 % outliers, 0.05 % by the integral", "pursuit": "0.5 % by pursuit, fitted",
-             "fit": "0.5 % by Fisher, fitted", "own": "its paper's: 0.45 % outliers, 0.05 % by Fisher"}
+             "fit": "0.5 % by Fisher, fitted", "own": "its paper's: 0.45 % outliers, 0.05 % sensitive"}
     lines = []
     for bits in (4, 3, 2):
         rows = []

@@ -106,11 +106,13 @@ def sparse_cells():
     fisher = ("--significant", "0.5", "--significant-rule", "fisher")
     out["sparse-rtn-w2-fit"] = Cell(("--method", "rtn", "--bits", "2", "--calibration", CALIBRATION, *fisher, *fit),
                                     (2,))
-    for name, more in {"pqi": integral, "rise": ("--significant", "0.5", "--significant-rule", "rise"),
-                       "fit": (*fisher, *fit)}.items():
+    first = ("--outliers", "0.5")
+    for name, more in {"outliers": first, "pqi": integral, "fit": (*fisher, *fit),
+                       "rise": ("--significant", "0.5", "--significant-rule", "rise")}.items():
         out[f"sparse-gptq-w2-{name}"] = Cell((*gptq, "--bits", "2", *more), (2,))
     tuned = ("--method", "signround", "--widths", "2", "--calibration", CALIBRATION)
     out["equal-signround-w2"] = Cell((*tuned, *smaller), (2,))
+    out["sparse-signround-w2-outliers"] = Cell((*tuned, *first), (2,))
     out["sparse-signround-w2-pqi"] = Cell((*tuned, *integral), (2,))
     out["sparse-signround-w2-pursuit"] = Cell((*tuned, "--significant", "0.5", *pursuit), (2,))
     for seed in (1, 2):
@@ -119,7 +121,6 @@ def sparse_cells():
     out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
     staged = ("--method", "signround", "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *both), (8, 4, 3, 2))
-    first = ("--outliers", "0.5")
     out["sparse-parent-rtn-outliers"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *first), (8, 4, 3, 2))
     out["sparse-parent-staged-outliers"] = Cell((*staged, *first), (8, 4, 3, 2))
     return out

@@ -132,9 +132,13 @@ def table_of_sparse():
     return lines + sparse_row("none, groups of 32", "sparse-rtn-g32", 2, base)
 
 
+RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi"}  # made for the table above
+
+
 def table_of_bases():
     """Each base with and without weights beside it."""
-    kinds = {"pqi": "0.5 % by the integral, restored", "rise": "0.5 %, only what makes the loss larger, restored",
+    kinds = {"outliers": "0.5 % outliers first, shared out by Fisher", "pqi": "0.5 % by the integral, restored",
+             "rise": "0.5 %, only what makes the loss larger, restored",
              "both": "ReQuant: 0.45 % outliers, 0.05 % by the integral", "pursuit": "0.5 % by pursuit, fitted",
              "fit": "0.5 % by Fisher, fitted", "own": "its paper's: 0.45 % outliers, 0.05 % sensitive"}
     lines = []
@@ -147,7 +151,8 @@ def table_of_bases():
             row = row_of(plain, bits)
             found = []
             for kind, label in kinds.items():
-                name = "sparse-pqi" if (base, kind, bits) == ("rtn", "pqi", 2) else f"sparse-{base}-w{bits}-{kind}"
+                name = RTN_AT_2.get(kind) if (base, bits) == ("rtn", 2) else None
+                name = name or f"sparse-{base}-w{bits}-{kind}"
                 found += sparse_row(f"{shown}: {label}", name, bits, plain)
             found += sparse_row(f"{shown}, groups of 40 and nothing beside", f"equal-{base}-w{bits}", bits, plain)
             if found:

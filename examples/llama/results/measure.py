@@ -150,6 +150,7 @@ def cells():
             out[f"layer-wise-{where}"] = Cell(("--method", "signround", "--layer-wise", *nested), (bits,))
             out[f"omniquant-{where}"] = Cell(("--method", "omniquant", *nested, "--iters", "400", "--batch", "4"),
                                              (bits,))
+    out["efficientqat-blocks-w4-g128"] = Cell((*out["efficientqat-w4-g128"].arguments, "--scale-iters", "0"), (4,))
     out["gptq-balanced-w2-g64"] = Cell((*gptq, "--balance", "--bits", "2"), (2,))
     for bits in (4, 3, 2):  # on the same grid as SignRound
         out[f"nested-rtn-w{bits}-g64"] = Cell(("--method", "signround", "--iters", "0", "--widths", str(bits),

@@ -22,7 +22,8 @@ def table_of_widths():
              "nested-gptq-own": "the same from the range of the width",
              "squeezellm": "SqueezeLLM (2^bits values a row, no groups)", "awq": "AWQ",
              "gptq-balanced": "GPTQ after AWQ's scales", "omniquant": "OmniQuant clipping",
-             "qat": "QAT", "efficientqat": "EfficientQAT", "layer-wise": "SignRound, layer-wise",
+             "qat": "QAT", "efficientqat": "EfficientQAT",
+             "efficientqat-blocks": "EfficientQAT without its end-to-end phase", "layer-wise": "SignRound, layer-wise",
              "layer-wise-from-gptq": "SignRound, layer-wise, from GPTQ", "signround": "SignRound, block-wise"}
     lines = []
     for bits in (4, 3, 2):

@@ -7,6 +7,7 @@ from measure import HERE
 
 BLOCK = 2  # windows
 SLOWER = 25  # cpu family: Zen 3; cells without one are of Zen 5
+INTEL = 6    # where OpenBLAS chose AVX-512 kernels, unless the cell names others
 
 
 def load(name):
@@ -56,4 +57,6 @@ def bar(text, value, form, met):
 def cpu_minutes(cell):
     if "cpu_minutes" not in cell:
         return ""
-    return f"{cell['cpu_minutes']:.1f}{' †' if cell.get('cpu_family') == SLOWER else ''}"
+    family = cell.get("cpu_family")
+    mark = " †" if family == SLOWER else " ‡" if family == INTEL and "blas" not in cell else ""
+    return f"{cell['cpu_minutes']:.1f}{mark}"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is measured: the cells, and how each is made."""
 import json
+import os
 import pathlib
+import platform
 import resource
 import shutil
 import subprocess
@@ -226,10 +228,20 @@ def cpu_family():
     return next((int(line.split(":")[1]) for line in lines if line.startswith("cpu family")), 0)
 
 
+# OpenBLAS sums in another order on other machines, and learning makes another model of each order. Its AVX2 kernels run
+# on all that made these cells, to the same bits.
+BLAS = "Haswell" if platform.machine() == "x86_64" else None
+
+
+def made_on():
+    return {"cpu_family": cpu_family(), "blas": BLAS}
+
+
 def timed(*command):
     """The JSON that a command prints, and its minutes: of the clock and of the CPU."""
     begin, busy = time.monotonic(), cpu_seconds()
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    environment = {**os.environ, **({"OPENBLAS_CORETYPE": BLAS} if BLAS else {})}
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=environment).stdout
     minutes, cpu_minutes = (time.monotonic() - begin) / 60, (cpu_seconds() - busy) / 60
     return json.loads(printed), {"minutes": round(minutes, 2), "cpu_minutes": round(cpu_minutes, 2)}
 
@@ -247,7 +259,7 @@ def run(name, cell, tool, keep_in):
         if keep_in is not None:
             shutil.copyfile(file, pathlib.Path(keep_in) / f"{name}.jack")
     out = {"cell": name, "command": ["jackplane", "quantize", MODEL, *cell.arguments], **minutes,
-           "cpu_family": cpu_family(), "peak_mb": round(made["peak_bytes"] / 1e6), "rows": rows,
+           **made_on(), "peak_mb": round(made["peak_bytes"] / 1e6), "rows": rows,
            "curves": curves_of(made), "moved": round(moved_by(made), 4)}
     if "sparse" in made:
         out["sparse"] = made["sparse"]
@@ -267,7 +279,7 @@ def run_estimates(name, cell, tool):
                                     "--quiet", "--no-resume")
             used = {key: round(value + minutes[key], 2) for key, value in used.items()}
             found.append(report)
-        out = {"cell": name, "commands": commands, **used, "cpu_family": cpu_family(), "reports": found}
+        out = {"cell": name, "commands": commands, **used, **made_on(), "reports": found}
         if cell.maps:
             out["spread"] = spread_of(maps)
     return out
@@ -291,7 +303,7 @@ def run_mix(name, mix, tool):
         command = ["eval", "--mix", ",".join(map(str, mix.widths))]
         widths, minutes = mix.widths, {"minutes": 0.0, "cpu_minutes": 0.0}
     rows = scored(tool, TUNED, "--bits", "fp32", "--mix", ",".join(map(str, widths)))
-    return {"cell": name, "command": ["jackplane", *command], **minutes, "cpu_family": cpu_family(),
+    return {"cell": name, "command": ["jackplane", *command], **minutes, **made_on(),
             "mix": list(widths), "rows": rows}
 
 

@@ -16,7 +16,7 @@ namespace llama
     struct detach_settings
     {
         double outliers = 0;    // percent of the layers' weights that leave before the others are quantized
-        double significant = 0; // percent that come back after it, or are chosen in another way
+        double significant = 0; // percent that come back after it (by `information`: that leave, too)
         // adaptive: those of the largest magnitude of each matrix, so many as its sensitivity earns it; even: the same
         // part of each; interquartile: SqueezeLLM's; random
         std::string outlier_rule = "adaptive";

@@ -9,8 +9,8 @@ namespace jackplane::inline v0
     namespace kernel
     {
         template <class V, class View>
-        inline constexpr bool looks_up_by_row = V::looks_up&& View::layout::aligned() && View::layout::bits <= 4 &&
-                                                row_codebook<typename View::codebook_type>;
+        inline constexpr bool looks_up_by_row = row_codebook<typename View::codebook_type> && View::layout::aligned() &&
+                                                View::layout::bits <= 4 && V::looks_up;
 
         // all[0] += the others of a power of two
         template <class Number>

@@ -124,8 +124,8 @@ namespace
         std::vector<decltype(pack<bit_planes>(q))> dense;
         for (std::size_t bytes = 0; bytes < cold_bytes; bytes += bytes_read(dense.back().prefix(4)))
             dense.push_back(pack<bit_planes>(q));
-        auto const beside = [&](std::size_t nth, std::size_t part)
-        { return sum(dense[nth % dense.size()].prefix(4), sparse[part % sparse.size()]); };
+        auto const sum_of = [&](std::size_t nth) // as many sums as there are sparse parts
+        { return sum(dense[nth % dense.size()].prefix(4), sparse[nth % sparse.size()]); };
         bench::matrix const x(1, cols);
         std::vector<float> y(rows), dense_y(rows), sparse_y(rows);
         team const workers(count);
@@ -133,7 +133,7 @@ namespace
         activation::prepared ready;
         auto prepare = [&] { how.prepare(x.view().row(0), ready); };
         prepare();
-        auto const one = beside(0, 0);
+        auto const one = sum_of(0);
         multiply(one, ready, y, workers);
         multiply(one.first(), ready, dense_y, workers);
         multiply(one.second(), ready, sparse_y, workers);
@@ -147,7 +147,7 @@ namespace
         for (auto _ : state)
         {
             // Sparse parts never come round: there are more of them than of the dense ones, which take turns in halves.
-            auto const both = beside(turn, turn);
+            auto const both = sum_of(turn);
             auto const first = dense[(turn++ + dense.size() / 2) % dense.size()].prefix(4);
             without.push_back(seconds([&] { prepare(), multiply(first, ready, y, workers); }));
             with.push_back(seconds([&] { prepare(), multiply(both, ready, y, workers); }));

@@ -144,8 +144,8 @@ namespace llama
             return c.largest_of(best.counts);
         }
 
-        // SqueezeLLM's sensitive weights: the same part of each matrix, by Fisher information alone, whatever quantizing
-        // would make of them. They join the outliers of their matrix.
+        // SqueezeLLM's sensitive weights: the same part of each matrix, by Fisher information alone, whatever
+        // quantizing would make of them. They join the outliers of their matrix.
         void add_informative(chooser const& c, std::vector<places>& beside)
         {
             auto loss = c.loss_of(c.s.calibration);

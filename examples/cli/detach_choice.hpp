@@ -15,6 +15,7 @@ namespace cli
         llama::detach_settings settings{};
         std::string score{}; // of significant weights; empty: what measures best
         calibration_choice validation{.samples = 32};
+        std::size_t samples = 0; // windows that choose; 0: all of the quantizer's
 
         bool asked() const noexcept { return settings.outliers > 0 || settings.significant > 0; }
 
@@ -51,6 +52,9 @@ namespace cli
             app.add_option("--detach-bits", settings.bits,
                            "the width whose damage counts; default: the narrowest that is tuned, or --bits")
                 ->check(CLI::Range(1, 8));
+            app.add_option("--detach-nsamples", samples,
+                           "windows of the calibration text that choose; default: those that the method sees")
+                ->check(CLI::Range(1, 1 << 20));
             add_integral(app, settings.integral);
             validation.file_option =
                 app.add_option("--validation", validation.file,
@@ -59,13 +63,19 @@ namespace cli
                     ->check(CLI::ExistingFile);
         }
 
-        // s: of the quantizer
-        llama::detach_settings read(std::filesystem::path const& folder, llama::quantize_settings const& s) const
+        // s, calibration: of the quantizer
+        llama::detach_settings read(std::filesystem::path const& folder, llama::quantize_settings const& s,
+                                    calibration_choice calibration) const
         {
             llama::detach_settings out = settings;
             out.seed = s.tuning.seed;
             if (out.bits == 0)
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
+            if (samples > 0)
+            {
+                calibration.samples = samples;
+                out.integral.calibration = calibration.read(folder);
+            }
             if (!validation.file.empty())
                 out.validation = validation.read(folder);
             out.score = !score.empty() ? score : validation.file.empty() ? "fisher" : "pursuit"; // llama/RESULTS.md

@@ -62,10 +62,10 @@ namespace cli
                 settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
-                auto const m = detach.asked()
-                                   ? llama::quantize_and_detach(folder, settings, detach.read(folder, settings),
-                                                                &tensors, tell(), &tuned, &detached)
-                                   : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
+                auto const m = detach.asked() ? llama::quantize_and_detach(folder, settings,
+                                                                           detach.read(folder, settings, calibration),
+                                                                           &tensors, tell(), &tuned, &detached)
+                                              : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
                 llama::save_nested(m, folder, output);
                 if (!settings.resume.empty())
                     std::filesystem::remove_all(kept);

@@ -37,6 +37,10 @@ namespace llama
             {
                 return all.subspan(parts()[i].offset, parts()[i].size());
             }
+            calibration_text const& text() const
+            {
+                return d.integral.calibration.tokens.empty() ? s.calibration : d.integral.calibration;
+            }
             language_model_loss loss_of(calibration_text const& text) const
             {
                 return {dense, text.tokens, text.length, workers};
@@ -46,14 +50,14 @@ namespace llama
             {
                 std::vector<float> w(dense.tuned().begin(), dense.tuned().end()), to = w;
                 std::copy_n(quantized.begin(), weights().size(), to.begin());
-                auto loss = loss_of(s.calibration);
+                auto loss = loss_of(text());
                 std::vector<float> change;
                 if (d.score != "pqi" && d.score != "rise")
                     change = jackplane::second_order_fisher(loss, w, to, 1, {.tell = tell, .name = "Fisher"}).change;
                 else
                 {
                     auto how = d.integral;
-                    how.calibration = s.calibration;
+                    how.calibration = text();
                     how.resume = s.resume;
                     auto found = integrate_path(loss, w, to, how, {.tell = tell, .name = "integral"});
                     change = std::move(d.integral.each_sample ? found.magnitude : found.change);
@@ -131,7 +135,7 @@ namespace llama
             if (rule == "even")
                 return c.largest_of(c.even_shares(count));
             auto const sensitivity = mean_magnitudes(c, c.changes(quantized({})));
-            auto loss = c.loss_of(c.s.calibration);
+            auto loss = c.loss_of(c.text());
             auto const loss_with = [&](std::span<std::size_t const> counts)
             {
                 std::vector<float> w(c.dense.tuned().begin(), c.dense.tuned().end());
@@ -146,11 +150,8 @@ namespace llama
 
         // SqueezeLLM's sensitive weights: the same part of each matrix, by Fisher information alone, whatever
         // quantizing would make of them. They join the outliers of their matrix.
-        void add_informative(chooser const& c, std::vector<places>& beside)
+        void add_informative(chooser const& c, std::span<float const> information, std::vector<places>& beside)
         {
-            auto loss = c.loss_of(c.s.calibration);
-            auto const information =
-                jackplane::fisher_information(loss, c.dense.tuned(), {.tell = c.tell, .name = "Fisher"});
             auto const counts =
                 c.even_shares(jackplane::count_of(c.d.significant, c.weights().size(), "significant weights"));
             beside.resize(counts.size());
@@ -340,7 +341,10 @@ namespace llama
                 found.outliers += each.size();
         }
         if (first)
-            add_informative(c, how.beside);
+        {
+            how.information = information_of(c.dense, s.calibration, tell);
+            add_informative(c, how.information, how.beside);
+        }
         packed_model m = quantize_model(folder, how, report, tell, widths, &c.dense);
         if (d.significant > 0 && !first)
         {

@@ -28,8 +28,9 @@ namespace llama
         std::size_t steps = 2; // significant weights are chosen in so many, each by what is left (pqi, rise)
         unsigned bits = 0;     // the width whose damage counts
         std::uint64_t seed = 0;
-        sensitivity_settings integral{}; // its rule, intervals, each_sample; text and folder are the quantizer's
-        calibration_text validation{};   // a layer's fitted part stays only if the loss of this text falls
+        // Its rule, intervals and each_sample; its text is what Fisher's estimate is of, too; none: the quantizer's.
+        sensitivity_settings integral{};
+        calibration_text validation{}; // a layer's fitted part stays only if the loss of this text falls
     };
 
     struct detach_report

@@ -137,15 +137,6 @@ namespace llama
             return with(jackplane::row_table<2>{}, jackplane::planes<2>{});
         }
 
-        // Of every tuned weight, in the order of the table.
-        std::vector<float> information_of(std::filesystem::path const& folder, calibration_text const& text,
-                                          jackplane::progress const& tell)
-        {
-            model const dense = load_model(folder);
-            language_model_loss loss(dense, text.tokens, text.length, jackplane::team{});
-            return jackplane::fisher_information(loss, dense.tuned(), {.tell = tell, .name = "Fisher"});
-        }
-
         // What all methods share: the files, the table, the model that grows.
         struct job
         {
@@ -310,6 +301,12 @@ namespace llama
         }
     }
 
+    std::vector<float> information_of(model const& dense, calibration_text const& text, jackplane::progress const& tell)
+    {
+        language_model_loss loss(dense, text.tokens, text.length, jackplane::team{});
+        return jackplane::fisher_information(loss, dense.tuned(), {.tell = tell, .name = "Fisher"});
+    }
+
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
                                 std::vector<tensor_report>* report, jackplane::progress const& tell,
                                 std::vector<width_report>* widths, model* dense)
@@ -335,6 +332,8 @@ namespace llama
             expect_widths(s);
         packed_model m(c);
         m.slice = s.slice;
+        JACKPLANE_EXPECTS(s.information.empty() || s.information.size() == m.table.tuned_size(), jackplane::shape_error,
+                          "information of ", s.information.size(), " weights, there are ", m.table.tuned_size());
         auto const& all = m.table.parameters();
         m.rest.resize(m.table.size() - m.table.tuned_size());
         for (std::size_t i = m.matrices.size(); i < all.size(); ++i)
@@ -351,8 +350,9 @@ namespace llama
             tune_layers(j, rest, widths);
         else
             quantize_in_stages(j, rest,
-                               s.how == method::squeezellm ? information_of(folder, s.calibration, tell)
-                                                           : std::vector<float>{});
+                               s.how != method::squeezellm ? std::vector<float>{}
+                               : s.information.empty()     ? information_of(load_model(folder), s.calibration, tell)
+                                                           : s.information);
         for (std::size_t i = c.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
         {
             parameter p = all[i];

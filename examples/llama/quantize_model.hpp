@@ -92,6 +92,7 @@ namespace llama
         // Of every matrix of the layers: places (row * cols + column, ascending) of weights that stand beside the
         // planes, where these hold 0. Empty: none. Any method but qat.
         std::vector<std::vector<std::size_t>> beside{};
+        std::vector<float> information{}; // squeezellm: see information_of; empty: of its calibration text
         // Folder that keeps every layer that is done, and where the training of a whole model stands; a run with the
         // same settings goes on behind them. Empty: nothing is kept.
         std::filesystem::path resume{};
@@ -116,6 +117,11 @@ namespace llama
     {
         return calibrates(s.how) || s.balance || s.tuning.scale_steps > 0;
     }
+
+    // Fisher information of every tuned weight, as SqueezeLLM takes it: the mean over the windows of a text of the
+    // squared slope of each window's loss.
+    std::vector<float> information_of(model const& dense, calibration_text const& text,
+                                      jackplane::progress const& tell = {});
 
     // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time (qat, squeezellm: all). gptq
     // looks at what the part of the model before a matrix, quantized already, makes of the calibration text; methods

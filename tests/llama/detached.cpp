@@ -167,6 +167,40 @@ namespace llama
         }
     }
 
+    TEST_CASE("a text of its own chooses what stands beside the planes; the method still sees the other")
+    {
+        spiky_model t;
+        auto const other = said_by(t.without(), 4, 3);
+        t.s.how = method::gptq;
+        t.s.bits = 2;
+        t.d.significant = half_percent;
+        auto const one_text = bytes_of(t.made(), t.folder);
+        t.d.integral.calibration = t.s.calibration;
+        CHECK(bytes_of(t.made(), t.folder) == one_text);
+        t.d.integral.calibration = other;
+        packed_model q = t.made();
+        packed_model const plain = t.without();
+        CHECK(bytes_of(q, t.folder) != one_text);
+        for (std::size_t i = 0; i < q.matrices.size(); ++i)
+            q.matrices[i].sparse = plain.matrices[i].sparse;
+        CHECK(bytes_of(q, t.folder) == bytes_of(plain, t.folder));
+    }
+
+    TEST_CASE("SqueezeLLM's information may be given")
+    {
+        saved_model t;
+        t.s.how = method::squeezellm;
+        t.s.bits = 2;
+        auto const taken = bytes_of(quantize_model(t.folder, t.s), t.folder);
+        t.s.information = information_of(load_model(t.folder), t.s.calibration);
+        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == taken);
+        std::fill(t.s.information.begin(), t.s.information.end(), 1.0f);
+        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) != taken);
+        t.s.information.pop_back();
+        CHECK_THROWS_WITH_AS(quantize_model(t.folder, t.s), doctest::Contains("information of"),
+                             jackplane::shape_error);
+    }
+
     TEST_CASE("a choice that was killed goes on in the integral where it stood, to the same weights")
     {
         spiky_model t;

@@ -66,7 +66,9 @@ def sparse_cells():
                                          for path in PATHS))
     two = ("--method", "rtn", "--bits", "2", *twenty)
     both = ("--outliers", "0.45", "--significant", "0.05", "--significant-rule", "pqi")  # ReQuant
+    by_twenty = (*both, "--detach-nsamples", "20")  # where the method itself sees more
     integral = ("--significant", "0.5", "--significant-rule", "pqi")
+    first = ("--outliers", "0.5")
     pursuit = ("--significant-rule", "pursuit", "--validation", VALIDATION)
     fit = ("--fit", "--validation", VALIDATION)
     for score in ("pqi", "rise", "fisher", "magnitude"):
@@ -82,9 +84,17 @@ def sparse_cells():
                                              (2,))
         out[f"sparse-both{suffix}"] = Cell((*two, *both, *more), (2,))
         if seed:
+            out[f"sparse-each-sample{suffix}"] = Cell((*two, *integral, "--each-sample", *more), (2,))
+            out[f"sparse-outliers-adaptive{suffix}"] = Cell((*two, *first, *more), (2,))
+            for steps in ("1", "4"):
+                out[f"sparse-steps-{steps}{suffix}"] = Cell((*two, *integral, "--detach-steps", steps, *more), (2,))
             out[f"sparse-fisher{suffix}"] = Cell((*two, "--significant", "0.5", "--significant-rule", "fisher", *more),
                                                  (2,))
             out[f"sparse-pqi{suffix}"] = Cell((*two, *integral, *more), (2,))
+    eighty = ("--method", "rtn", "--bits", "2", "--calibration", CALIBRATION, "--nsamples", "80")
+    for name, more in {"pqi": integral, "each-sample": (*integral, "--each-sample"),
+                       "fisher": ("--significant", "0.5", "--significant-rule", "fisher")}.items():
+        out[f"sparse-{name}-80"] = Cell((*eighty, *more), (2,))
     out["sparse-rtn-g32"] = Cell(("--method", "rtn", "--bits", "2", "--group-size", "32"), (2,))
     smaller = ("--group-size", "40")  # as many bits more as 0.5 % of weights beside groups of 64 cost
     gptq = ("--method", "gptq", "--mse", "--act-order", "--calibration", CALIBRATION)
@@ -93,7 +103,7 @@ def sparse_cells():
         bases = {"rtn": ("--method", "rtn", *at), "gptq": (*gptq, "--bits", str(bits)),
                  "squeezellm": ("--method", "squeezellm", *at)}
         for base, arguments in bases.items():
-            out[f"sparse-{base}-w{bits}-both"] = Cell((*arguments, *both), (bits,))
+            out[f"sparse-{base}-w{bits}-both"] = Cell((*arguments, *by_twenty), (bits,))
             if base != "squeezellm" or bits == 2:
                 out[f"sparse-{base}-w{bits}-pursuit"] = Cell((*arguments, "--significant", "0.5", *pursuit), (bits,))
         out[f"equal-rtn-w{bits}"] = Cell(("--method", "rtn", "--bits", str(bits), *smaller), (bits,))
@@ -102,18 +112,19 @@ def sparse_cells():
         out[f"sparse-squeezellm-w{bits}-own"] = Cell((*bases["squeezellm"], "--outliers", "0.45", "--outlier-rule",
                                                       "interquartile", "--significant", "0.05", "--significant-rule",
                                                       "information"), (bits,))
-        out[f"sparse-awq-w{bits}-both"] = Cell(("--method", "awq", *at, *both), (bits,))
-        out[f"sparse-signround-w{bits}-both"] = Cell(("--method", "signround", "--widths", str(bits), "--calibration",
-                                                      CALIBRATION, *both), (bits,))
+        awq = ("--method", "awq", *at)
+        out[f"sparse-awq-w{bits}-both"] = Cell((*awq, *by_twenty), (bits,))
+        out[f"equal-awq-w{bits}"] = Cell((*awq, *smaller), (bits,))
+        tuned = ("--method", "signround", "--widths", str(bits), "--calibration", CALIBRATION)
+        out[f"sparse-signround-w{bits}-both"] = Cell((*tuned, *by_twenty), (bits,))
+        out[f"equal-signround-w{bits}"] = Cell((*tuned, *smaller), (bits,))
     fisher = ("--significant", "0.5", "--significant-rule", "fisher")
     out["sparse-rtn-w2-fit"] = Cell(("--method", "rtn", "--bits", "2", "--calibration", CALIBRATION, *fisher, *fit),
                                     (2,))
-    first = ("--outliers", "0.5")
-    for name, more in {"outliers": first, "pqi": integral, "fit": (*fisher, *fit),
+    for name, more in {"outliers": first, "pqi": integral, "fisher": fisher, "fit": (*fisher, *fit),
+                       "each-sample": (*integral, "--each-sample"),
                        "rise": ("--significant", "0.5", "--significant-rule", "rise")}.items():
         out[f"sparse-gptq-w2-{name}"] = Cell((*gptq, "--bits", "2", *more), (2,))
-    tuned = ("--method", "signround", "--widths", "2", "--calibration", CALIBRATION)
-    out["equal-signround-w2"] = Cell((*tuned, *smaller), (2,))
     out["sparse-signround-w2-outliers"] = Cell((*tuned, *first), (2,))
     out["sparse-signround-w2-pqi"] = Cell((*tuned, *integral), (2,))
     out["sparse-signround-w2-pursuit"] = Cell((*tuned, "--significant", "0.5", *pursuit), (2,))

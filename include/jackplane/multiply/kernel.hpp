@@ -50,8 +50,7 @@ namespace jackplane::inline v0
                             multiply_exact<Acc, V, bits>(a, x, y, first, last);
                         });
             if constexpr (looks_up_by_row<V, View>)
-                if (x.vectors == 1)
-                    return multiply_by_row<Acc, V>(a, x, y, first, last);
+                return multiply_all_by_row<Acc, V>(a, x, y, stride, first, last);
             multiply_decoded<Acc, Arch>(a, x, y, stride, first, last);
         }
 

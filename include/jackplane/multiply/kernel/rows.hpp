@@ -90,11 +90,11 @@ namespace jackplane::inline v0
                 }
         }
 
-        // y[row] += for the rows [first, last), one vector. The bound of multiply_exact: chains of 8 terms, which are
-        // added in pairs, as in the end lanes are.
-        template <accumulator Acc, class V, class View>
-        [[gnu::noinline]] void multiply_by_row(View const& a, exact_view const& x, float* y, std::size_t first,
-                                               std::size_t last) noexcept
+        // y[vector * stride + row] += for the rows [first, last), at most Side vectors, which share each look-up. The
+        // bound of multiply_exact: chains of 8 terms, which are added in pairs, as in the end lanes are.
+        template <accumulator Acc, class V, std::size_t Side, class View>
+        [[gnu::noinline]] void multiply_by_row(View const& a, exact_view const& x, float* y, std::size_t stride,
+                                               std::size_t first, std::size_t last) noexcept
         {
             using floats = typename V::floats;
             using L = typename View::layout;
@@ -104,11 +104,14 @@ namespace jackplane::inline v0
             constexpr bool merged = L::widths[0] != width;
             alignas(64) std::byte merge[merged ? most * bytes : 1];
             alignas(64) float entry[block::rows][16], lane[block::rows];
+            float const* xs[Side]; // what is too many is the first again, and forgotten
+            for (std::size_t n = 0; n < Side; ++n)
+                xs[n] = x.x + (n < x.vectors ? n : 0) * x.blocks * block::cols;
 
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
                 tables_of_rows<V>(a, panel, entry);
-                typename Acc::template of<floats> total[block::rows];
+                typename Acc::template of<floats> total[Side][block::rows];
                 for (std::size_t b = 0; b < a.blocks; b += most)
                 {
                     std::size_t const count = a.blocks - b < most ? a.blocks - b : most;
@@ -124,26 +127,58 @@ namespace jackplane::inline v0
                             fetch_ahead<L, L::bits>(next);
                         }
                         auto const table = V::make_table(entry[row]);
-                        floats chain[parts];
-                        for_each<parts>([&](auto k) __attribute__((always_inline)) { chain[k] = floats(0.0f); });
+                        floats chain[Side][parts];
+                        for_each<Side * parts>([&](auto k) __attribute__((always_inline)) {
+                            chain[k / parts][k % parts] = floats(0.0f);
+                        });
                         for (std::size_t i = 0; i < count; ++i)
                             for_each<parts>([&](auto k) __attribute__((always_inline)) {
                                 auto const codes = codes_of_row<V, width, k>(from + i * bytes + row * 4);
-                                floats const xs = V::load(x.x + (b + i) * block::cols + k * V::rows);
-                                chain[k] = V::fma(V::template look_up<0>(table, codes), xs, chain[k]);
+                                floats const weight = V::template look_up<0>(table, codes);
+                                for_each<Side>([&](auto n) __attribute__((always_inline)) {
+                                    floats const of_block = V::load(xs[n] + (b + i) * block::cols + k * V::rows);
+                                    chain[n][k] = V::fma(weight, of_block, chain[n][k]);
+                                });
                             });
-                        add_in_pairs(chain, parts);
-                        total[row].add(floats(1.0f), chain[0]);
+                        for_each<Side>([&](auto n) __attribute__((always_inline)) {
+                            add_in_pairs(chain[n], parts);
+                            total[n][row].add(floats(1.0f), chain[n][0]);
+                        });
                     }
                 }
                 alignas(64) float out[block::rows];
-                for (std::size_t row = 0; row < block::rows; ++row)
+                for (std::size_t n = 0; n < x.vectors; ++n)
                 {
-                    total[row].total().store(lane);
-                    add_in_pairs(lane, V::rows);
-                    out[row] = lane[0];
+                    for (std::size_t row = 0; row < block::rows; ++row)
+                    {
+                        total[n][row].total().store(lane);
+                        add_in_pairs(lane, V::rows);
+                        out[row] = lane[0];
+                    }
+                    add_rows(out, panel, first, last, y + n * stride);
                 }
-                add_rows(out, panel, first, last, y);
+            }
+        }
+
+        // Any number of vectors: panel by panel, whose codes are in the cache for all after the first `side`.
+        template <accumulator Acc, class V, class View>
+        void multiply_all_by_row(View const& a, exact_view const& x, float* y, std::size_t stride, std::size_t first,
+                                 std::size_t last) noexcept
+        {
+            constexpr std::size_t side = V::registers / 8;
+            if (x.vectors == 1)
+                return multiply_by_row<Acc, V, 1>(a, x, y, stride, first, last);
+            for (std::size_t next; first < last; first = next)
+            {
+                next = (first / block::rows + 1) * block::rows;
+                next = next < last ? next : last;
+                for (std::size_t n = 0; n < x.vectors; n += side)
+                {
+                    exact_view some = x;
+                    some.x += n * x.blocks * block::cols;
+                    some.vectors = x.vectors - n < side ? x.vectors - n : side;
+                    multiply_by_row<Acc, V, side>(a, some, y + n * stride, stride, first, next);
+                }
             }
         }
     }

@@ -103,7 +103,8 @@ def sparse_cells():
         bases = {"rtn": ("--method", "rtn", *at), "gptq": (*gptq, "--bits", str(bits)),
                  "squeezellm": ("--method", "squeezellm", *at)}
         for base, arguments in bases.items():
-            out[f"sparse-{base}-w{bits}-both"] = Cell((*arguments, *by_twenty), (bits,))
+            if (base, bits) != ("rtn", 2):  # sparse-both
+                out[f"sparse-{base}-w{bits}-both"] = Cell((*arguments, *by_twenty), (bits,))
             if base != "squeezellm" or bits == 2:
                 out[f"sparse-{base}-w{bits}-pursuit"] = Cell((*arguments, "--significant", "0.5", *pursuit), (bits,))
         out[f"equal-rtn-w{bits}"] = Cell(("--method", "rtn", "--bits", str(bits), *smaller), (bits,))
@@ -126,11 +127,12 @@ def sparse_cells():
                        "rise": ("--significant", "0.5", "--significant-rule", "rise")}.items():
         out[f"sparse-gptq-w2-{name}"] = Cell((*gptq, "--bits", "2", *more), (2,))
     out["sparse-signround-w2-outliers"] = Cell((*tuned, *first), (2,))
-    out["sparse-signround-w2-pqi"] = Cell((*tuned, *integral), (2,))
+    by_few = (*integral, "--detach-nsamples", "20")
+    out["sparse-signround-w2-pqi"] = Cell((*tuned, *by_few), (2,))
     out["sparse-signround-w2-pursuit"] = Cell((*tuned, "--significant", "0.5", *pursuit), (2,))
     for seed in (1, 2):
-        for base, arguments in (("gptq", (*gptq, "--bits", "2")), ("signround", tuned)):
-            out[f"sparse-{base}-w2-pqi-seed{seed}"] = Cell((*arguments, *integral, "--seed", str(seed)), (2,))
+        for base, arguments in (("gptq", (*gptq, "--bits", "2", *integral)), ("signround", (*tuned, *by_few))):
+            out[f"sparse-{base}-w2-pqi-seed{seed}"] = Cell((*arguments, "--seed", str(seed)), (2,))
     out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
     staged = ("--method", "signround", "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *both), (8, 4, 3, 2))

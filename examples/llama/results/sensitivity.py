@@ -120,6 +120,8 @@ def table_of_sparse():
     names = {"sparse-random": "random", "sparse-magnitude": "largest magnitude", "sparse-fisher": "Fisher",
              "sparse-pqi": "integral, 2 steps", "sparse-steps-1": "integral, 1 step",
              "sparse-steps-4": "integral, 4 steps", "sparse-each-sample": "integral, magnitudes of each window",
+             "sparse-fisher-80": "Fisher, 80 windows", "sparse-pqi-80": "integral, 2 steps, 80 windows",
+             "sparse-each-sample-80": "integral, magnitudes of each window, 80 windows",
              "sparse-rise": "integral, only what makes the loss larger",
              "sparse-outliers-even": "outliers first, the same part of each matrix",
              "sparse-outliers-interquartile": "outliers first, SqueezeLLM's rule",
@@ -132,13 +134,15 @@ def table_of_sparse():
     return lines + sparse_row("none, groups of 32", "sparse-rtn-g32", 2, base)
 
 
-RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi"}  # made for the table above
+RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi", "fisher": "sparse-fisher",
+            "each-sample": "sparse-each-sample", "rise": "sparse-rise", "both": "sparse-both"}  # made for the table above
 
 
 def table_of_bases():
     """Each base with and without weights beside it."""
     kinds = {"outliers": "0.5 % outliers first, shared out by Fisher", "pqi": "0.5 % by the integral, restored",
-             "rise": "0.5 %, only what makes the loss larger, restored",
+             "each-sample": "0.5 % by the integral, magnitudes of each window, restored",
+             "fisher": "0.5 % by Fisher, restored", "rise": "0.5 %, only what makes the loss larger, restored",
              "both": "ReQuant: 0.45 % outliers, 0.05 % by the integral", "pursuit": "0.5 % by pursuit, fitted",
              "fit": "0.5 % by Fisher, fitted", "own": "its paper's: 0.45 % outliers, 0.05 % sensitive"}
     lines = []
@@ -167,8 +171,14 @@ def table_of_bases():
 def table_of_sparse_seeds():
     """Half a percent beside 2 bits, restored: what the seed changes, which draws the calibration windows."""
     lines = ["", *header("gap recovered, seeds 0, 1, 2", ("", "mean"))]
-    for label, name, plain in (("RTN: random", "sparse-random", "rtn"), ("RTN: integral", "sparse-pqi", "rtn"),
-                               ("RTN: Fisher", "sparse-fisher", "rtn"), ("RTN: ReQuant", "sparse-both", "rtn"),
+    for label, name, plain in (("RTN: random", "sparse-random", "rtn"),
+                               ("RTN: integral, 1 step", "sparse-steps-1", "rtn"),
+                               ("RTN: integral, 2 steps", "sparse-pqi", "rtn"),
+                               ("RTN: integral, 4 steps", "sparse-steps-4", "rtn"),
+                               ("RTN: integral, magnitudes of each window", "sparse-each-sample", "rtn"),
+                               ("RTN: Fisher", "sparse-fisher", "rtn"),
+                               ("RTN: adaptive outliers", "sparse-outliers-adaptive", "rtn"),
+                               ("RTN: ReQuant (both)", "sparse-both", "rtn"),
                                ("GPTQ: integral", "sparse-gptq-w2-pqi", "gptq"),
                                ("SignRound: integral", "sparse-signround-w2-pqi", "signround")):
         suffixes = ("", "-seed1", "-seed2")

@@ -7,7 +7,7 @@ from measure import HERE
 
 BLOCK = 2  # windows
 SLOWER = 25  # cpu family: Zen 3; cells without one are of Zen 5
-INTEL = 6    # where OpenBLAS chose AVX-512 kernels, unless the cell names others
+WIDE = (6, 26)  # an Intel and a Zen 5, where OpenBLAS chose AVX-512 kernels, unless the cell names others
 
 
 def load(name):
@@ -58,5 +58,5 @@ def cpu_minutes(cell):
     if "cpu_minutes" not in cell:
         return ""
     family = cell.get("cpu_family")
-    mark = " †" if family == SLOWER else " ‡" if family == INTEL and "blas" not in cell else ""
+    mark = " †" if family == SLOWER else " ‡" if family in WIDE and "blas" not in cell else ""
     return f"{cell['cpu_minutes']:.1f}{mark}"

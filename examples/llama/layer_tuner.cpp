@@ -50,12 +50,13 @@ namespace llama
             return out;
         }
 
-        // The scales and zeros of codes that may all change.
+        // Their first bits; 0 of them: the scales and zeros of codes that may all change.
         template <class Leading>
-        Leading scales_of(Leading of)
+        Leading cut(Leading of, unsigned bits)
         {
-            of.bits = 0;
-            std::fill(of.codes.begin(), of.codes.end(), jackplane::code{0});
+            for (jackplane::code& q : of.codes)
+                q = static_cast<jackplane::code>(q >> (of.bits - bits));
+            of.bits = bits;
             return of;
         }
 
@@ -223,15 +224,20 @@ namespace llama
                     told(8, done, moved_by_offsets<8, Clip>(all, t.widths.front()));
                 },
                 objective_of(t, _settings.slice));
-            return packed_parents<Clip>(leading_of<8, Clip>(all), parts);
+            return leading_of<8, Clip>(all);
         };
         std::vector<leading<Clip>> codes;
         auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;
-        if (!t.lambdas.empty() && t.joint_steps == 0)
-            return jointly(tunables<8, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
-        for (std::size_t n = 0; n < t.widths.size(); ++n)
+        bool const together = !t.lambdas.empty() && t.joint_steps == 0;
+        if (together)
+            codes = jointly(tunables<8, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
+        if (together && !t.fix_narrowest)
+            return packed_parents<Clip>(codes, parts);
+        for (auto& each : codes)
+            each = cut(std::move(each), t.widths.front());
+        for (std::size_t n = together ? 1 : 0; n < t.widths.size(); ++n)
             with_width(t.widths[n],
                        [&](auto bits)
                        {
@@ -256,12 +262,12 @@ namespace llama
         // From there on, with the scales as they are, every code may change.
         std::vector<leading<Clip>> scales;
         for (auto const& each : codes)
-            scales.push_back(scales_of(each));
+            scales.push_back(cut(each, 0));
         auto all = tunables<8, Clip>(w, parts, scales, _settings, clip, {reach_of_all.unit, anywhere});
         for (std::size_t i = 0; i < parts.size(); ++i)
             all[i].start_from(codes[i].codes);
         options.clip_rate = 0;
-        return jointly(std::move(all), t.joint_steps);
+        return packed_parents<Clip>(jointly(std::move(all), t.joint_steps), parts);
     }
 
     // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ,
@@ -329,7 +335,7 @@ namespace llama
                 report_of.before += loss_of(start(jackplane::independent{}));
                 return finish(q);
             }
-            auto const inner = n == 0 ? scales_of(jackplane::leading(q)) : codes[i];
+            auto const inner = n == 0 ? cut(jackplane::leading(q), 0) : codes[i];
             tunable<Bits, clip> m(dense, book, inner,
                                   {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
             m.start_from(q.codes);

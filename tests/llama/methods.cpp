@@ -197,6 +197,20 @@ namespace llama
         auto const after = learned([](auto& s) { s.joint_steps = 10; }).second;
         CHECK(after.size() == 4 * t.m.sizes.layers);
         CHECK(after[3].after < report[0].after);
+
+        // before stages of the wider widths, in which the codes of the narrowest stay: two of them
+        auto const before = learned([](auto& s) { s.fix_narrowest = true; }).second;
+        CHECK(before.size() == 3 * t.m.sizes.layers);
+        quantize_settings fixed = t.s;
+        fixed.tuning.fix_narrowest = true;
+        packed_model const stays = quantize_model(t.folder, fixed), joint = quantize_model(t.folder, t.s);
+        std::size_t const first_layer = t.m.table.parameters()[matrices_of_layer].offset; // the inputs are the same
+        model const one = stays.decode(2), other = joint.decode(2);
+        CHECK(std::equal(one.w.begin(), one.w.begin() + static_cast<std::ptrdiff_t>(first_layer), other.w.begin()));
+        CHECK(t.off(stays, 8) < t.off(joint, 8));
+        CHECK(t.off(stays, 4) < t.off(joint, 4));
+
+        CHECK(learned([](auto& s) { s.widths = {2, 3, 4, 8}, s.lambdas = {1, 0, 0.1f, 0.1f}; }).first == usual);
         CHECK(learned([](auto& s) { s.teacher = 8; }).first != usual);
         t.s.how = method::qat;
         CHECK(learned([](auto& s) { s.teacher = 8; }).first != learned([](auto&) {}).first);
@@ -212,6 +226,8 @@ namespace llama
             CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), doctest::Contains(message), jackplane::error);
         };
         refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.joint_steps = 5; }, "go with lambdas");
+        refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.fix_narrowest = true; }, "go with lambdas");
+        refuses([](auto& s) { s.tuning.joint_steps = 5, s.tuning.fix_narrowest = true; }, "which should stay");
         refuses([](auto& s) { s.how = method::nested_gptq; }, "learn widths all at once, from whole layers");
         refuses([](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.joint_steps = 5; }, "need truncate_centred");
         refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.layer_wise = s.tuning.dense_inputs = true; },

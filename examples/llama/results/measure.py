@@ -202,6 +202,10 @@ def cells():
                                           *learned, "--batch", "4"), every)
     for name, lambdas in {"small": "0.1,0.1,1", "even": "1,1,1"}.items():
         out[f"parent-joint-{name}"] = Cell((*joint, lambdas, *learned), every)
+    for seed in (0, 1, 2):
+        suffix, more = (f"-seed{seed}", ("--seed", str(seed))) if seed else ("", ())
+        out[f"parent-joint-staged{suffix}"] = Cell(("--method", "signround", "--widths", "2,3,4,6,8", "--lambda",
+                                                    "1,0,0.1,0,0.1", "--fix-narrowest", *learned, *more), every)
     for seed in (1, 2):
         out[f"parent-joint-small-seed{seed}"] = Cell((*joint, "0.1,0.1,1", *learned, "--seed", str(seed)), (8, 4, 2))
     out["parent-joint-single"] = Cell(("--method", "signround", "--widths", "2", "--lambda", "1", *learned), every)

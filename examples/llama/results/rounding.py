@@ -7,6 +7,8 @@ from compare import apart, closed, cpu_minutes, gap, load, over, paired, row_of
 from measure import REACHES, SHORT
 
 GPTQ = ("gptq", "gptq-plain", "nested-gptq", "nested-gptq-own")
+SEEDS = ("", "-seed1", "-seed2")
+JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-staged": "joint, then coarse to fine"}
 
 
 def gptq_cells(bits):
@@ -65,6 +67,7 @@ def table_of_parents():
              "parent-nested-gptq": "GPTQ coarse to fine 2, 3, 4, 6, 8",
              "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine 2, 3, 4, 6, 8**",
              "parent-staged-joint": "coarse to fine 2, 4, 8, then joint 1, 1, 1",
+             "parent-joint-staged": "joint {8,4,2}, 0.1, 0.1, 1, then coarse to fine 3, 4, 6, 8 inside its 2 bits",
              "parent-staged-scales": "coarse to fine 2, 3, 4, 6, 8, then scales of its own for each of these"}
     widths = (8, 7, 6, 5, 4, 3, 2, 1)
     lines = ["", "| parent | " + " | ".join(map(str, widths)) + " | CPU minutes | peak MB |", "|---" * 11 + "|"]
@@ -149,17 +152,24 @@ def table_of_seeds():
     names = {"gptq": "GPTQ, searched scales, act-order", "omniquant": "OmniQuant clipping", "qat": "QAT",
              "efficientqat": "EfficientQAT", "layer-wise": "SignRound, layer-wise",
              "signround": "SignRound, block-wise"}
-    several = {label: ([load(f"{method}-w2-g64{suffix}") for suffix in ("", "-seed1", "-seed2")], 2)
+    several = {label: ([load(f"{method}-w2-g64{suffix}") for suffix in SEEDS], 2)
                for method, label in names.items()}
-    for name, label in {"parent-staged": "coarse to fine", "parent-joint-small": "joint, 0.1, 0.1, 1"}.items():
+    for name, label in {"parent-staged": "coarse to fine", **JOINT}.items():
         for bits in (8, 4, 2):
-            several[f"{label}, {bits} bits"] = ([load(f"{name}{s}") for s in ("", "-seed1", "-seed2")], bits)
+            several[f"{label}, {bits} bits"] = ([load(f"{name}{suffix}") for suffix in SEEDS], bits)
     for label, (found, bits) in several.items():
         if None not in found:
             values = [row_of(cell, bits)["perplexity"] for cell in found]
             mean = sum(values) / 3
             deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
             lines.append(f"| {label} | {', '.join(f'{v:.3f}' for v in values)} | {mean:.3f} | {deviation:.3f} |")
+    lines += ["", "Against coarse to fine with the same seed (at 2 bits that is the model tuned for 2 bits alone): nats a "
+              "token, paired.", "", "| seed | parent | 8 | 4 | 2 |", "|---|---|---|---|---|"]
+    for name, label in JOINT.items():
+        for suffix in SEEDS:
+            cell, parent = load(name + suffix), load("parent-staged" + suffix)
+            if cell is not None and parent is not None:
+                lines.append(f"| {suffix[-1:] or 0} | {label} | {apart(cell, parent, (8, 4, 2))} |")
     return lines
 
 

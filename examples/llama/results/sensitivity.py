@@ -134,8 +134,9 @@ def table_of_sparse():
     return lines + sparse_row("none, groups of 32", "sparse-rtn-g32", 2, base)
 
 
+# Made for the table above.
 RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi", "fisher": "sparse-fisher",
-            "each-sample": "sparse-each-sample", "rise": "sparse-rise", "both": "sparse-both"}  # made for the table above
+            "each-sample": "sparse-each-sample", "rise": "sparse-rise", "both": "sparse-both"}
 
 
 def table_of_bases():

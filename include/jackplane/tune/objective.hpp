@@ -9,7 +9,7 @@ namespace jackplane::inline v0
     struct objective_term
     {
         unsigned bits;
-        float weight = 1;     // lambda
+        float weight = 1;     // lambda; 0: this width is not looked at
         unsigned teacher = 0; // the width whose output it shall have; 0: the output the loss wants (co-distillation)
     };
 

@@ -70,6 +70,8 @@ namespace jackplane::inline v0
                     m.clear_slopes();
                 for (std::size_t t = 0; t < m_terms.size(); ++t)
                 {
+                    if (m_terms[t].weight == 0)
+                        continue;
                     if constexpr (teachable_loss<F>)
                     {
                         bool const taught = m_terms[t].teacher != 0;

@@ -247,10 +247,11 @@ namespace cli
                         "--lambda: so many steps of all widths at once, after each had its own")
             ->check(CLI::Range(0, 1000000))
             ->needs(lambdas);
-        sub->add_flag("--fix-narrowest", c->settings.tuning.fix_narrowest,
-                      "--lambda: then the codes of the narrowest width stay, and each wider one is tuned inside the "
-                      "cells of the one before, as without --lambda")
-            ->needs(lambdas);
+        sub->add_option("--inside", c->settings.tuning.inside,
+                        "signround: a quantized file of the model; its codes at the first of --widths stay, the others "
+                        "are tuned inside their cells")
+            ->check(CLI::ExistingFile)
+            ->excludes(lambdas);
         sub->add_option("--teacher", c->settings.tuning.teacher,
                         "--lambda: the narrowest width learns from this one's output, too (co-distillation)")
             ->check(CLI::Range(1, 8))

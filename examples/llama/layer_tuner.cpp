@@ -60,6 +60,29 @@ namespace llama
             return of;
         }
 
+        // The codes of parents, cut to `bits`.
+        template <class Clip>
+        std::vector<leading<Clip>> first_bits(std::span<packed_model::matrix const> parents,
+                                              std::span<parameter const> parts, unsigned bits)
+        {
+            using parent =
+                jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, typename Clip::zero_type>;
+            std::vector<leading<Clip>> out;
+            for (std::size_t i = 0; i < parents.size(); ++i)
+            {
+                auto const* const of = std::get_if<parent>(&parents[i].packed);
+                JACKPLANE_EXPECTS(of && of->readable(bits), jackplane::value_error, parts[i].name,
+                                  ": the file has no parent of 8 bits with this --scheme that can be cut to ", bits);
+                JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, parts[i].name,
+                                  ": the file has scales of its own at ", bits,
+                                  " bits, which other widths do not share");
+                auto codes = jackplane::leading(jackplane::unpack(*of));
+                codes.bits = of->bits(); // a file may hold fewer than 8
+                out.push_back(cut(std::move(codes), bits));
+            }
+            return out;
+        }
+
         // Part of the codes, cut to `bits`, that learned offsets made other than the nearest ones.
         template <unsigned Bits, class Clip>
         double moved_by_offsets(std::vector<tunable<Bits, Clip>> const& all, unsigned bits)
@@ -224,20 +247,15 @@ namespace llama
                     told(8, done, moved_by_offsets<8, Clip>(all, t.widths.front()));
                 },
                 objective_of(t, _settings.slice));
-            return leading_of<8, Clip>(all);
+            return packed_parents<Clip>(leading_of<8, Clip>(all), parts);
         };
-        std::vector<leading<Clip>> codes;
+        auto codes = first_bits<Clip>(layer.inside, parts, t.widths.front());
         auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;
-        bool const together = !t.lambdas.empty() && t.joint_steps == 0;
-        if (together)
-            codes = jointly(tunables<8, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
-        if (together && !t.fix_narrowest)
-            return packed_parents<Clip>(codes, parts);
-        for (auto& each : codes)
-            each = cut(std::move(each), t.widths.front());
-        for (std::size_t n = together ? 1 : 0; n < t.widths.size(); ++n)
+        if (!t.lambdas.empty() && t.joint_steps == 0)
+            return jointly(tunables<8, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
+        for (std::size_t n = codes.empty() ? 0 : 1; n < t.widths.size(); ++n)
             with_width(t.widths[n],
                        [&](auto bits)
                        {
@@ -267,7 +285,7 @@ namespace llama
         for (std::size_t i = 0; i < parts.size(); ++i)
             all[i].start_from(codes[i].codes);
         options.clip_rate = 0;
-        return packed_parents<Clip>(jointly(std::move(all), t.joint_steps), parts);
+        return jointly(std::move(all), t.joint_steps);
     }
 
     // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ,

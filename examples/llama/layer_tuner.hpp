@@ -6,6 +6,7 @@
 #include "any_clipping.hpp"
 #include "calibration.hpp"
 #include "layer_loss.hpp"
+#include "packed_model.hpp"
 #include "quantize_model.hpp"
 #include <cstddef>
 #include <functional>
@@ -19,9 +20,10 @@ namespace llama
     // A dense decoder layer, and the weights that will stand beside its planes.
     struct dense_layer
     {
-        layer_view<float const> w, left;          // left: what the planes have to hold, 0 for those weights
-        std::span<parameter const> parts;         // [matrices_of_layer] lie one after the other from qkv on
-        std::span<jackplane::csr<> const> beside; // of each of them
+        layer_view<float const> w, left;                   // left: what the planes have to hold, 0 for those weights
+        std::span<parameter const> parts;                  // [matrices_of_layer] lie one after the other from qkv on
+        std::span<jackplane::csr<> const> beside;          // of each of them
+        std::span<packed_model::matrix const> inside = {}; // of each, whose codes stay at the first width; or none
     };
 
     // Tunes the matrices of one decoder layer after the other into parents of 8 bits, block by block: each layer shall

@@ -4,6 +4,7 @@
 #include "layer_store.hpp"
 #include "layer_tuner.hpp"
 #include "loss.hpp"
+#include "nested_model.hpp"
 #include "run_origin.hpp"
 #include "weight_trainer.hpp"
 #include "widths.hpp"
@@ -254,12 +255,30 @@ namespace llama
             }
         }
 
+        // The matrices of a file of the same model.
+        std::vector<packed_model::matrix> matrices_inside(std::filesystem::path const& path, packed_model const& m)
+        {
+            packed_model inside = load_nested(path);
+            auto const same = [](float x, float y)
+            { return x == y || to_float(jackplane::from_float<jackplane::half>(x)) == y; };
+            JACKPLANE_EXPECTS(std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same) &&
+                                  m.table.size() == inside.table.size() && m.sizes.layers == inside.sizes.layers,
+                              jackplane::value_error, path.string(), ": another model, or the same after balancing");
+            for (std::size_t i = 0; i < inside.matrices.size(); ++i)
+                JACKPLANE_EXPECTS(inside.matrices[i].sparse.nonzeros() == 0, jackplane::value_error, path.string(),
+                                  ": ", inside.table.parameters()[i].name, " has weights beside its planes");
+            return std::move(inside.matrices);
+        }
+
         // Methods that learn: a whole layer at once.
         void tune_layers(job const& j, parameter_view<float> const& rest, std::vector<width_report>* widths)
         {
             auto balancer = balancer_of(j);
             layer_tuner tuner(j.c, j.m.rest.data(), j.s);
             layer_store const store(j.s.resume);
+            std::vector<packed_model::matrix> inside;
+            if (!j.s.tuning.inside.empty())
+                inside = matrices_inside(j.s.tuning.inside, j.m);
             run_origin origin(j.c, j.s);
             origin.add(std::span<float const>(j.m.rest));
             jackplane::aligned_vector<float> w;
@@ -275,7 +294,10 @@ namespace llama
                 auto left = w;
                 for (std::size_t i = 0; i < parts.size(); ++i)
                     beside.push_back(j.detached(layer * matrices_of_layer + i, matrix_of(left.data(), parts, i)));
-                dense_layer const dense{rest.layer(layer, w.data()), rest.layer(layer, left.data()), parts, beside};
+                auto const within = std::span<packed_model::matrix const>(inside).subspan(
+                    inside.empty() ? 0 : layer * matrices_of_layer, inside.empty() ? 0 : parts.size());
+                dense_layer const dense{rest.layer(layer, w.data()), rest.layer(layer, left.data()), parts, beside,
+                                        within};
                 auto tuned = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
                 if (tuned)
                     tuner.pass(dense, *tuned);

@@ -71,8 +71,9 @@ namespace llama
         float reach = 0;
         std::size_t joint_steps = 0;
         unsigned teacher = 0;
-        // With lambdas: then the codes of the narrowest width stay, and the others are tuned as without lambdas.
-        bool fix_narrowest = false;
+        // signround, without lambdas: a file of the same model whose codes, cut to the first width, stay, with their
+        // scales and groups; the other widths are tuned inside their cells.
+        std::filesystem::path inside{};
         // signround: not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each
         // reads; and then, if asked, from the codes of GPTQ on, with its scales.
         bool layer_wise = false, from_gptq = false;

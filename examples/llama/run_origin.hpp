@@ -19,13 +19,15 @@ namespace llama
                                    " ", slice_name(s.slice), " ", s.balance, " ", t.rate, " ", s.group.columns, " ",
                                    s.group.whole_tensor, " ", t.steps, " ", t.finer_steps, " ", t.batch, " ", t.seed,
                                    " ", t.suppress_outliers, t.learn_clipping, t.keep_best, t.dense_inputs, t.own_range,
-                                   " ", t.reach, " ", t.joint_steps, " ", t.teacher, t.fix_narrowest, " ", t.layer_wise,
-                                   t.from_gptq, s.by_activation, " ", s.search_scale, " ", s.calibration.length);
+                                   " ", t.reach, " ", t.joint_steps, " ", t.teacher, " ", t.layer_wise, t.from_gptq,
+                                   s.by_activation, " ", s.search_scale, " ", s.calibration.length);
             for (unsigned const width : t.widths)
                 all += text(" ", width);
             for (float const lambda : t.lambdas)
                 all += text(" lambda ", lambda);
             add(std::span<char const>(all));
+            if (!t.inside.empty())
+                add(std::span<char const>(settings_file::contents(t.inside)));
             for (auto const& places : s.beside)
                 add(std::span<std::size_t const>(places));
             add(std::span<token const>(s.calibration.tokens));

@@ -30,21 +30,21 @@ namespace llama
         bool const blocks = (s.how == method::signround && !t.layer_wise) || s.how == method::omniquant;
         JACKPLANE_EXPECTS(t.lambdas.empty() || blocks || s.how == method::qat, jackplane::value_error,
                           "signround, omniquant and qat learn widths all at once, from whole layers or models");
-        JACKPLANE_EXPECTS((t.reach == 0 && t.joint_steps == 0 && !t.fix_narrowest) || (blocks && !t.lambdas.empty()),
+        JACKPLANE_EXPECTS((t.reach == 0 && t.joint_steps == 0) || (blocks && !t.lambdas.empty()),
+                          jackplane::value_error, "reach and joint steps go with lambdas, of signround or omniquant");
+        JACKPLANE_EXPECTS(t.inside.empty() || (s.how == method::signround && !t.layer_wise && t.lambdas.empty() &&
+                                               !s.balance && s.beside.empty()),
                           jackplane::value_error,
-                          "reach, joint steps and a narrowest width that stays go with lambdas, of signround or "
-                          "omniquant");
-        JACKPLANE_EXPECTS(t.joint_steps == 0 || !t.fix_narrowest, jackplane::value_error,
-                          "joint steps after the stages move the codes of the narrowest width, which should stay");
+                          "codes that stay go with signround of whole layers, without lambdas, balancing and weights "
+                          "beside the planes");
         JACKPLANE_EXPECTS(t.teacher == 0 || !t.lambdas.empty(), jackplane::value_error, "a teacher goes with lambdas");
         JACKPLANE_EXPECTS(blocks || s.how == method::efficientqat ||
                               (!t.suppress_outliers && !t.keep_best && !t.dense_inputs && t.learn_clipping),
                           jackplane::value_error,
                           "suppressed outliers, the best step, dense inputs and ranges that stay go with methods that "
                           "learn from whole layers: signround, omniquant, efficientqat");
-        JACKPLANE_EXPECTS((t.joint_steps == 0 && !t.fix_narrowest) ||
-                              std::holds_alternative<jackplane::truncate_centred>(s.slice),
-                          jackplane::value_error, "stages before or after joint steps need truncate_centred, not ",
+        JACKPLANE_EXPECTS(t.joint_steps == 0 || std::holds_alternative<jackplane::truncate_centred>(s.slice),
+                          jackplane::value_error, "stages before joint steps need truncate_centred, not ",
                           slice_name(s.slice));
         JACKPLANE_EXPECTS(s.how != method::efficientqat || t.widths.size() == 1, jackplane::width_error,
                           "EfficientQAT learns one width, not ", t.widths.size());

@@ -198,18 +198,6 @@ namespace llama
         CHECK(after.size() == 4 * t.m.sizes.layers);
         CHECK(after[3].after < report[0].after);
 
-        // before stages of the wider widths, in which the codes of the narrowest stay: two of them
-        auto const before = learned([](auto& s) { s.fix_narrowest = true; }).second;
-        CHECK(before.size() == 3 * t.m.sizes.layers);
-        quantize_settings fixed = t.s;
-        fixed.tuning.fix_narrowest = true;
-        packed_model const stays = quantize_model(t.folder, fixed), joint = quantize_model(t.folder, t.s);
-        std::size_t const first_layer = t.m.table.parameters()[matrices_of_layer].offset; // the inputs are the same
-        model const one = stays.decode(2), other = joint.decode(2);
-        CHECK(std::equal(one.w.begin(), one.w.begin() + static_cast<std::ptrdiff_t>(first_layer), other.w.begin()));
-        CHECK(t.off(stays, 8) < t.off(joint, 8));
-        CHECK(t.off(stays, 4) < t.off(joint, 4));
-
         CHECK(learned([](auto& s) { s.widths = {2, 3, 4, 8}, s.lambdas = {1, 0, 0.1f, 0.1f}; }).first == usual);
         CHECK(learned([](auto& s) { s.teacher = 8; }).first != usual);
         t.s.how = method::qat;
@@ -226,13 +214,55 @@ namespace llama
             CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), doctest::Contains(message), jackplane::error);
         };
         refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.joint_steps = 5; }, "go with lambdas");
-        refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.fix_narrowest = true; }, "go with lambdas");
-        refuses([](auto& s) { s.tuning.joint_steps = 5, s.tuning.fix_narrowest = true; }, "which should stay");
+        refuses([](auto& s) { s.tuning.inside = "tuned.jack"; }, "without lambdas");
         refuses([](auto& s) { s.how = method::nested_gptq; }, "learn widths all at once, from whole layers");
         refuses([](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.joint_steps = 5; }, "need truncate_centred");
         refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.layer_wise = s.tuning.dense_inputs = true; },
                 "go with methods that learn from whole layers");
         refuses([](auto& s) { s.tuning.teacher = 6; }, "taught by 6, which no term has");
+    }
+
+    TEST_CASE("codes of a file stay at the first width; the others are tuned inside their cells")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4, 8};
+        t.s.tuning.lambdas = {1, 0.1f, 0.1f};
+        packed_model const joint = quantize_model(t.folder, t.s);
+        bytes_of(joint, t.folder); // tuned.jack
+        auto s = t.s;
+        s.tuning.lambdas = {};
+        s.tuning.inside = "inside.jack";
+        std::filesystem::rename("tuned.jack", s.tuning.inside);
+        s.resume = "inside.layers";
+        std::vector<width_report> report;
+        packed_model const tuned = quantize_model(t.folder, s, nullptr, {}, &report);
+        CHECK(report.size() == 2 * t.m.sizes.layers);
+        CHECK(tuned.decode(2).w == joint.decode(2).w);
+        for (unsigned const bits : {4u, 8u})
+            CHECK(t.off(tuned, bits) < t.off(joint, bits));
+        auto const bytes = bytes_of(tuned, t.folder);
+        CHECK(bytes_of(quantize_model(t.folder, s), t.folder) == bytes); // all layers were kept
+
+        s.resume.clear();
+        auto const refused = [&](char const* message)
+        { CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), doctest::Contains(message), jackplane::error); };
+        save_nested(t.nearest(), t.folder, s.tuning.inside);
+        CHECK(bytes_of(quantize_model(t.folder, s), t.folder) != bytes);
+        s.range = scheme::symmetric;
+        refused("no parent of 8 bits with this --scheme");
+        s.range = t.s.range;
+        auto sparse = t.nearest();
+        parameter const& first = t.m.table.parameters()[0];
+        std::vector<jackplane::triplet> const one{{0, 0, 1.0f}};
+        sparse.matrices[0].sparse = jackplane::csr<>(first.rows, first.cols, one, first.name);
+        save_nested(sparse, t.folder, s.tuning.inside);
+        refused("has weights beside its planes");
+        auto other = t.nearest();
+        other.rest[0] += 1;
+        save_nested(other, t.folder, s.tuning.inside);
+        refused("another model");
+        s.tuning.layer_wise = true;
+        refused("go with signround of whole layers");
     }
 
     TEST_CASE("EfficientQAT: first weights and scales, layer by layer, then the scales alone, all at once")

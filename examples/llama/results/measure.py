@@ -26,8 +26,9 @@ SHORT = {"searched-scale": ("--mse",), "suppressed-outliers": ("--suppress-outli
 
 @dataclass(frozen=True)
 class Cell:
-    arguments: tuple  # of `jackplane quantize`
-    widths: tuple     # that the file is read at
+    arguments: tuple    # of `jackplane quantize`
+    widths: tuple       # that the file is read at
+    inside: tuple = ()  # arguments of another file, whose codes stay: --inside
 
 
 @dataclass(frozen=True)
@@ -202,12 +203,12 @@ def cells():
                                           *learned, "--batch", "4"), every)
     for name, lambdas in {"small": "0.1,0.1,1", "even": "1,1,1"}.items():
         out[f"parent-joint-{name}"] = Cell((*joint, lambdas, *learned), every)
-    for seed in (0, 1, 2):
-        suffix, more = (f"-seed{seed}", ("--seed", str(seed))) if seed else ("", ())
-        out[f"parent-joint-staged{suffix}"] = Cell(("--method", "signround", "--widths", "2,3,4,6,8", "--lambda",
-                                                    "1,0,0.1,0,0.1", "--fix-narrowest", *learned, *more), every)
     for seed in (1, 2):
         out[f"parent-joint-small-seed{seed}"] = Cell((*joint, "0.1,0.1,1", *learned, "--seed", str(seed)), (8, 4, 2))
+    for seed in (0, 1, 2):
+        suffix = f"-seed{seed}" if seed else ""
+        out[f"parent-joint-refined{suffix}"] = Cell(out[f"parent-staged{suffix}"].arguments, every,
+                                                    out[f"parent-joint-small{suffix}"].arguments)
     out["parent-joint-single"] = Cell(("--method", "signround", "--widths", "2", "--lambda", "1", *learned), every)
     # a width for each layer
     for name, widths in {"uniform": (3,) * 6, "pyramid": (2, 3, 4, 4, 3, 2), "hand": (4, 3, 2, 2, 3, 4)}.items():
@@ -270,14 +271,21 @@ def run(name, cell, tool, keep_in):
     if isinstance(cell, Estimates):
         return run_estimates(name, cell, tool)
     with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "model.jack"
-        made, minutes = timed(tool, "quantize", MODEL, "-o", str(file), *cell.arguments, "--json", "--quiet")
+        file, inside, asked = pathlib.Path(folder) / "model.jack", pathlib.Path(folder) / "inside.jack", cell.arguments
+        before = {"minutes": 0.0, "cpu_minutes": 0.0}
+        if cell.inside:
+            _, before = timed(tool, "quantize", MODEL, "-o", str(inside), *cell.inside, "--json", "--quiet")
+            asked = (*asked, "--inside", str(inside))
+        made, minutes = timed(tool, "quantize", MODEL, "-o", str(file), *asked, "--json", "--quiet")
+        minutes = {key: round(value + before[key], 2) for key, value in minutes.items()}
         rows = scored(tool, file, "--bits", ",".join(["fp32", *map(str, cell.widths)]))
         if keep_in is not None:
             shutil.copyfile(file, pathlib.Path(keep_in) / f"{name}.jack")
     out = {"cell": name, "command": ["jackplane", "quantize", MODEL, *cell.arguments], **minutes,
            **made_on(), "peak_mb": round(made["peak_bytes"] / 1e6), "rows": rows,
            "curves": curves_of(made), "moved": round(moved_by(made), 4)}
+    if cell.inside:
+        out["inside"] = ["jackplane", "quantize", MODEL, *cell.inside]
     if "sparse" in made:
         out["sparse"] = made["sparse"]
     return out

@@ -8,7 +8,7 @@ from measure import REACHES, SHORT
 
 GPTQ = ("gptq", "gptq-plain", "nested-gptq", "nested-gptq-own")
 SEEDS = ("", "-seed1", "-seed2")
-JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-staged": "joint, then coarse to fine"}
+JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-refined": "inside the 2 bits of joint"}
 
 
 def gptq_cells(bits):
@@ -67,7 +67,7 @@ def table_of_parents():
              "parent-nested-gptq": "GPTQ coarse to fine 2, 3, 4, 6, 8",
              "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine 2, 3, 4, 6, 8**",
              "parent-staged-joint": "coarse to fine 2, 4, 8, then joint 1, 1, 1",
-             "parent-joint-staged": "joint {8,4,2}, 0.1, 0.1, 1, then coarse to fine 3, 4, 6, 8 inside its 2 bits",
+             "parent-joint-refined": "joint {8,4,2}, 0.1, 0.1, 1, then 3, 4, 6, 8 coarse to fine `--inside` its 2 bits",
              "parent-staged-scales": "coarse to fine 2, 3, 4, 6, 8, then scales of its own for each of these"}
     widths = (8, 7, 6, 5, 4, 3, 2, 1)
     lines = ["", "| parent | " + " | ".join(map(str, widths)) + " | CPU minutes | peak MB |", "|---" * 11 + "|"]

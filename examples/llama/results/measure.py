@@ -204,7 +204,9 @@ def cells():
     for name, lambdas in {"small": "0.1,0.1,1", "even": "1,1,1"}.items():
         out[f"parent-joint-{name}"] = Cell((*joint, lambdas, *learned), every)
     for seed in (1, 2):
-        out[f"parent-joint-small-seed{seed}"] = Cell((*joint, "0.1,0.1,1", *learned, "--seed", str(seed)), (8, 4, 2))
+        for name in ("joint-small", "joint-omniquant", "joint-qat", "matgptq-842"):
+            base = out[f"parent-{name}"]
+            out[f"parent-{name}-seed{seed}"] = Cell((*base.arguments, "--seed", str(seed)), (8, 4, 2))
     for seed in (0, 1, 2):
         suffix = f"-seed{seed}" if seed else ""
         out[f"parent-joint-refined{suffix}"] = Cell(out[f"parent-staged{suffix}"].arguments, every,

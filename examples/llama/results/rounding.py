@@ -8,7 +8,9 @@ from measure import REACHES, SHORT
 
 GPTQ = ("gptq", "gptq-plain", "nested-gptq", "nested-gptq-own")
 SEEDS = ("", "-seed1", "-seed2")
-JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-refined": "inside the 2 bits of joint"}
+JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-refined": "inside the 2 bits of joint",
+         "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
+         "parent-matgptq-842": "MatGPTQ {8,4,2}"}
 
 
 def gptq_cells(bits):

@@ -36,11 +36,13 @@ namespace cli
                 app.add_option("--significant", settings.significant,
                                "percent of the weights that come back in 16 bits after the others are quantized")
                     ->check(percent);
-            app.add_option("--significant-rule", score,
-                           "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
-                           "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
-                           "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
-                           "(information); default: pursuit with --validation, fisher without")
+            app.add_option(
+                   "--significant-rule", score,
+                   "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
+                   "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
+                   "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
+                   "(information); default: pursuit with --validation; without, pqi where errors make up for each "
+                   "other (gptq, what learns), fisher elsewhere")
                 ->check(CLI::IsMember(llama::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--fit", settings.fit,
@@ -78,8 +80,17 @@ namespace cli
             }
             if (!validation.file.empty())
                 out.validation = validation.read(folder);
-            out.score = !score.empty() ? score : validation.file.empty() ? "fisher" : "pursuit"; // llama/RESULTS.md
+            out.score = !score.empty() ? score : best_score(s.how); // llama/RESULTS.md
             return out;
+        }
+
+    private:
+        // Of outliers alone, Fisher's estimate shares them out.
+        std::string best_score(llama::method how) const
+        {
+            if (!validation.file.empty())
+                return "pursuit";
+            return settings.significant > 0 && llama::compensates(how) ? "pqi" : "fisher";
         }
     };
 }

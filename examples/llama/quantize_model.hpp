@@ -35,6 +35,11 @@ namespace llama
     {
         return needs_parents(how) || how == method::gptq || how == method::awq || how == method::squeezellm;
     }
+    // Errors of single weights make up for each other.
+    constexpr bool compensates(method how) noexcept
+    {
+        return calibrates(how) && how != method::awq && how != method::squeezellm;
+    }
     enum class scheme
     {
         symmetric,  // absmax

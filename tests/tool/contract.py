@@ -151,7 +151,9 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "signround", "--widths", "2,4", "--lambda", "1,1", "--reach", "4", "--no-clipping"],
                 ["--method", "omniquant", "--widths", "2", "--keep-best", "--dense-inputs"],
                 ["--method", "rtn", "--widths", "2,4", "--scale-iters", "2"],
+                ["--method", "signround", "--widths", "2,4", "--inside", file],
                 ["--method", "rtn", "--bits", "2", "--outliers", "1", "--significant", "1", "--each-sample"],
+                ["--method", "gptq", "--bits", "2", "--significant", "1", "--detach-nsamples", "2"],
                 ["--method", "gptq", "--bits", "3", "--significant", "2", "--significant-rule", "pursuit",
                  "--validation", tokens],
                 ["--method", "awq", "--bits", "4", "--significant", "1", "--significant-rule", "fisher", "--fit",
@@ -187,6 +189,8 @@ expect(1, run(*some, "--significant", "1", "--fit"), "validation")
 some = ["quantize", model, "-o", folder / "x.jack", "--method", "signround"]
 expect(2, run(*some))
 expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1"))
+expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1,1", "--inside", file))
+expect(1, run(*some, *calibrated, "--scheme", "sym", "--inside", file), "q_proj", "--scheme")
 expect(2, run(*some, *calibrated, "--widths", "9"))
 expect(2, run(*some, *calibrated, "--from-gptq"))
 expect(2, run(*some, *calibrated, "--preset", "heavy"))

@@ -165,7 +165,8 @@ namespace jackplane::inline v0
         void multiply_all_by_row(View const& a, exact_view const& x, float* y, std::size_t stride, std::size_t first,
                                  std::size_t last) noexcept
         {
-            constexpr std::size_t side = V::registers / 8;
+            constexpr std::size_t fit = V::registers / 2 / (block::cols / V::rows); // their chains, in half of all
+            constexpr std::size_t side = fit < 4 ? fit : 4;
             if (x.vectors == 1)
                 return multiply_by_row<Acc, V, 1>(a, x, y, stride, first, last);
             for (std::size_t next; first < last; first = next)

@@ -69,7 +69,7 @@ def table_of_parents():
              "parent-nested-gptq": "GPTQ coarse to fine 2, 3, 4, 6, 8",
              "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine 2, 3, 4, 6, 8**",
              "parent-staged-joint": "coarse to fine 2, 4, 8, then joint 1, 1, 1",
-             "parent-joint-refined": "joint {8,4,2}, 0.1, 0.1, 1, then 3, 4, 6, 8 coarse to fine `--inside` its 2 bits",
+             "parent-joint-refined": "joint {8,4,2}, 0.1, 0.1, 1, then coarse to fine `--inside` its 2 bits",
              "parent-staged-scales": "coarse to fine 2, 3, 4, 6, 8, then scales of its own for each of these"}
     widths = (8, 7, 6, 5, 4, 3, 2, 1)
     lines = ["", "| parent | " + " | ".join(map(str, widths)) + " | CPU minutes | peak MB |", "|---" * 11 + "|"]

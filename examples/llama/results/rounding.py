@@ -165,8 +165,8 @@ def table_of_seeds():
             mean = sum(values) / 3
             deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
             lines.append(f"| {label} | {', '.join(f'{v:.3f}' for v in values)} | {mean:.3f} | {deviation:.3f} |")
-    lines += ["", "Against coarse to fine with the same seed (at 2 bits that is the model tuned for 2 bits alone): nats "
-              "a token, paired.", "", "| seed | parent | 8 | 4 | 2 |", "|---|---|---|---|---|"]
+    lines += ["", "Against coarse to fine with the same seed (at 2 bits that is the model tuned for 2 bits alone): "
+              "nats a token, paired.", "", "| seed | parent | 8 | 4 | 2 |", "|---|---|---|---|---|"]
     for name, label in JOINT.items():
         for suffix in SEEDS:
             cell, parent = load(name + suffix), load("parent-staged" + suffix)

@@ -234,6 +234,7 @@ namespace llama
         s.tuning.inside = "inside.jack";
         std::filesystem::rename("tuned.jack", s.tuning.inside);
         s.resume = "inside.layers";
+        std::filesystem::remove_all(s.resume);
         std::vector<width_report> report;
         packed_model const tuned = quantize_model(t.folder, s, nullptr, {}, &report);
         CHECK(report.size() == 2 * t.m.sizes.layers);

@@ -97,6 +97,12 @@ namespace llama
         std::map<std::string, std::size_t> _place;
     };
 
+    // Whether y is what a nested file, which holds dense tensors in fp16, makes of x; or x itself.
+    inline bool same_but_for_half(float x, float y) noexcept
+    {
+        return x == y || to_float(jackplane::from_float<jackplane::half>(x)) == y;
+    }
+
     inline void check_shape(std::string const& file, safetensors::tensor const& t, parameter const& p)
     {
         safetensors::extents const expected =

@@ -259,11 +259,10 @@ namespace llama
         std::vector<packed_model::matrix> matrices_inside(std::filesystem::path const& path, packed_model const& m)
         {
             packed_model inside = load_nested(path);
-            auto const same = [](float x, float y)
-            { return x == y || to_float(jackplane::from_float<jackplane::half>(x)) == y; };
-            JACKPLANE_EXPECTS(std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same) &&
-                                  m.table.size() == inside.table.size() && m.sizes.layers == inside.sizes.layers,
-                              jackplane::value_error, path.string(), ": another model, or the same after balancing");
+            JACKPLANE_EXPECTS(
+                std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half) &&
+                    m.table.size() == inside.table.size() && m.sizes.layers == inside.sizes.layers,
+                jackplane::value_error, path.string(), ": another model, or the same after balancing");
             for (std::size_t i = 0; i < inside.matrices.size(); ++i)
                 JACKPLANE_EXPECTS(inside.matrices[i].sparse.nonzeros() == 0, jackplane::value_error, path.string(),
                                   ": ", inside.table.parameters()[i].name, " has weights beside its planes");
@@ -371,10 +370,17 @@ namespace llama
         else if (learns(s.how))
             tune_layers(j, rest, widths);
         else
-            quantize_in_stages(j, rest,
-                               s.how != method::squeezellm ? std::vector<float>{}
-                               : s.information.empty()     ? information_of(load_model(folder), s.calibration, tell)
-                                                           : s.information);
+        {
+            std::vector<float> taken;
+            std::span<float const> information;
+            if (s.how == method::squeezellm)
+            {
+                if (s.information.empty())
+                    taken = information_of(load_model(folder), s.calibration, tell);
+                information = s.information.empty() ? taken : s.information;
+            }
+            quantize_in_stages(j, rest, information);
+        }
         for (std::size_t i = c.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
         {
             parameter p = all[i];

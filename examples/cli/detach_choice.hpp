@@ -4,8 +4,10 @@
 #include "calibration.hpp"
 #include "integral.hpp"
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace cli
 {
@@ -41,9 +43,13 @@ namespace cli
                    "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
                    "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
                    "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
-                   "(information); default: pursuit with --validation; without, pqi where errors make up for each "
-                   "other (gptq, what learns), fisher elsewhere")
+                   "(information); default: pqi with an option of the integral; else pursuit with --validation; else "
+                   "pqi where errors make up for each other (gptq, what learns), fisher elsewhere")
                 ->check(CLI::IsMember(llama::weight_score_names()))
+                ->needs(significant);
+            app.add_flag("--before", settings.before,
+                         "significant weights leave before the others are quantized, chosen by what the nearest codes "
+                         "would make of them")
                 ->needs(significant);
             app.add_flag("--fit", settings.fit,
                          "significant weights get values that make up for the errors of the others")
@@ -58,6 +64,8 @@ namespace cli
                            "windows of the calibration text that choose; default: those that the method sees")
                 ->check(CLI::Range(1, 1 << 20));
             add_integral(app, settings.integral);
+            for (char const* const name : {"--detach-steps", "--rule", "--intervals", "--each-sample"})
+                of_integral.push_back(app.get_option(name));
             validation.file_option =
                 app.add_option("--validation", validation.file,
                                "a text file, or a .npy file of tokens: a layer's fitted weights stay only if its loss "
@@ -65,11 +73,16 @@ namespace cli
                     ->check(CLI::ExistingFile);
         }
 
-        // s, calibration: of the quantizer
+        // s, calibration: of the quantizer. Throws ValidationError where an option of the integral stands beside a
+        // score that takes none.
         llama::detach_settings read(std::filesystem::path const& folder, llama::quantize_settings const& s,
                                     calibration_choice calibration) const
         {
             llama::detach_settings out = settings;
+            out.score = !score.empty() ? score : best_score(s.how);
+            if (CLI::Option const* const asked = integral_asked(); asked && out.score != "pqi" && out.score != "rise")
+                throw CLI::ValidationError(asked->get_name(),
+                                           "is of the integral, which " + out.score + " weights are not chosen by");
             out.seed = s.tuning.seed;
             if (out.bits == 0)
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
@@ -80,14 +93,23 @@ namespace cli
             }
             if (!validation.file.empty())
                 out.validation = validation.read(folder);
-            out.score = !score.empty() ? score : best_score(s.how); // llama/RESULTS.md
             return out;
         }
 
     private:
-        // Of outliers alone, Fisher's estimate shares them out.
+        std::vector<CLI::Option*> of_integral{};
+
+        CLI::Option const* integral_asked() const
+        {
+            auto const found = std::find_if(of_integral.begin(), of_integral.end(), [](auto o) { return !o->empty(); });
+            return found == of_integral.end() ? nullptr : *found;
+        }
+
+        // As measured: llama/RESULTS.md. Of outliers alone, Fisher's estimate shares them out.
         std::string best_score(llama::method how) const
         {
+            if (integral_asked())
+                return "pqi";
             if (!validation.file.empty())
                 return "pursuit";
             return settings.significant > 0 && llama::compensates(how) ? "pqi" : "fisher";

@@ -191,6 +191,16 @@ namespace llama
             return c.d.score == "rise" ? in_steps(jackplane::by_rise{}) : in_steps(jackplane::by_change{});
         }
 
+        // Of each matrix's places, those of all layers' weights.
+        places joined(chooser const& c, std::vector<places> const& of_matrices)
+        {
+            places out;
+            for (std::size_t i = 0; i < of_matrices.size(); ++i)
+                for (std::size_t const place : of_matrices[i])
+                    out.push_back(c.parts()[i].offset + place);
+            return out;
+        }
+
         using triplets = std::vector<jackplane::triplet>;
 
         // The sparse part of a matrix, and more of them. A place that is there twice keeps the latter value.
@@ -315,43 +325,43 @@ namespace llama
         bool const fits = d.significant > 0 && (d.fit || d.score == "pursuit");
         JACKPLANE_EXPECTS(!fits || !d.validation.tokens.empty(), jackplane::value_error,
                           "fitted weights need a validation text");
-        bool const first = d.significant > 0 && d.score == "information";
-        JACKPLANE_EXPECTS(!first || !d.fit, jackplane::value_error, "weights that leave first are not fitted");
+        bool const first = d.significant > 0 && (d.before || d.score == "information");
+        JACKPLANE_EXPECTS(!first || !fits, jackplane::value_error, "weights that leave first are not fitted");
         JACKPLANE_EXPECTS(!s.calibration.tokens.empty(), jackplane::value_error,
                           "weights beside the planes are chosen by a calibration text");
         detach_report found;
         chooser c{s, d, tell, load_model(folder)};
-        auto how = s;
-        if (d.outliers > 0)
+        auto how = s, quick = s; // quick: what leaves before is chosen by many models
+        if (calibrates(s.how))
         {
-            auto quick = s; // the search needs many models
-            if (calibrates(s.how))
-            {
-                quick.how = method::rtn;
-                quick.balance = false;
-                quick.tuning.scale_steps = 0;
-            }
-            auto const quantized = [&](std::vector<places> const& beside)
-            {
-                quick.beside = beside;
-                return quantize_model(folder, quick, nullptr, {}, nullptr, &c.dense).decode(d.bits).w;
-            };
-            how.beside = choose_outliers(c, quantized, found);
-            for (places const& each : how.beside)
-                found.outliers += each.size();
+            quick.how = method::rtn;
+            quick.balance = false;
+            quick.tuning.scale_steps = 0;
         }
-        if (first)
+        auto const quantized = [&](std::vector<places> const& beside)
+        {
+            quick.beside = beside;
+            return quantize_model(folder, quick, nullptr, {}, nullptr, &c.dense).decode(d.bits).w;
+        };
+        if (d.outliers > 0)
+            how.beside = choose_outliers(c, quantized, found);
+        places const outliers = joined(c, how.beside);
+        found.outliers = outliers.size();
+        if (first && d.score == "information")
         {
             how.information = information_of(c.dense, s.calibration, tell);
             add_informative(c, how.information, how.beside);
         }
+        else if (first)
+        {
+            places all = choose_significant(c, quantized(how.beside), outliers);
+            all.insert(all.end(), outliers.begin(), outliers.end());
+            std::sort(all.begin(), all.end());
+            how.beside = c.split(all);
+        }
         packed_model m = quantize_model(folder, how, report, tell, widths, &c.dense);
         if (d.significant > 0 && !first)
         {
-            places outliers;
-            for (std::size_t i = 0; i < how.beside.size(); ++i)
-                for (std::size_t const place : how.beside[i])
-                    outliers.push_back(c.parts()[i].offset + place);
             if (d.score == "pursuit")
                 fit_layers(c, m, {}, jackplane::count_of(d.significant, c.weights().size(), "significant weights"),
                            found);

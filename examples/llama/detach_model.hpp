@@ -16,14 +16,17 @@ namespace llama
     struct detach_settings
     {
         double outliers = 0;    // percent of the layers' weights that leave before the others are quantized
-        double significant = 0; // percent that come back after it (by `information`: that leave, too)
+        double significant = 0; // percent that come back after it, or, if asked, leave before it, too
         // adaptive: those of the largest magnitude of each matrix, so many as its sensitivity earns it; even: the same
         // part of each; interquartile: SqueezeLLM's; random
         std::string outlier_rule = "adaptive";
         // pqi: the magnitude of their share of the change of the loss; rise: only what makes it larger; fisher: of
         // SqueezeLLM's estimate of it; magnitude: of the weight; random; pursuit: by what the output of a matrix gains;
-        // information: SqueezeLLM's, which leave before the others are quantized, too
+        // information: SqueezeLLM's, which always leave before
         std::string score = "pqi";
+        // Before the others are quantized, chosen by what the nearest codes would make of them: what the method learns
+        // then makes up for what is there, not for errors that are taken out again.
+        bool before = false;
         bool fit = false;      // to values that make up for the errors of the others, not to what they were
         std::size_t steps = 2; // significant weights are chosen in so many, each by what is left (pqi, rise)
         unsigned bits = 0;     // the width whose damage counts

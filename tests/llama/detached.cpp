@@ -152,19 +152,45 @@ namespace llama
         t.s.how = method::rtn;
         t.d.outliers = t.d.significant = half_percent;
         for (auto const& score : weight_score_names())
+            for (bool const before : {false, true})
+            {
+                if (score == "pursuit")
+                    continue;
+                CAPTURE(score);
+                CAPTURE(before);
+                t.d.score = score;
+                t.d.before = before;
+                detach_report told;
+                packed_model const q = t.made(&told);
+                CHECK(told.significant == told.outliers);
+                CHECK(told.significant + told.outliers == weights_beside(q)); // none twice
+                CHECK(not_restored(q, t.m) == 0);
+                for (unsigned const bits : {8u, 4u, 2u})
+                    CHECK(t.off(q, bits) < t.off(t.without(), bits));
+            }
+    }
+
+    TEST_CASE("significant weights that leave before are those of the nearest codes, whatever the method")
+    {
+        spiky_model t;
+        t.s.bits = 2;
+        t.d.outliers = t.d.significant = half_percent;
+        t.d.before = true;
+        std::vector<std::vector<std::size_t>> chosen;
+        for (method const how : {method::rtn, method::gptq})
         {
-            if (score == "pursuit")
-                continue;
-            CAPTURE(score);
-            t.d.score = score;
-            detach_report told;
-            packed_model const q = t.made(&told);
-            CHECK(told.significant == told.outliers);
-            CHECK(told.significant + told.outliers == weights_beside(q)); // none twice
+            t.s.how = how;
+            packed_model const q = t.made();
+            auto& places = chosen.emplace_back();
+            for (auto const& each : q.matrices)
+                for_each_weight(each.sparse, [&](std::size_t row, std::size_t col, float)
+                                { places.push_back(row * each.sparse.cols() + col); });
             CHECK(not_restored(q, t.m) == 0);
-            for (unsigned const bits : {8u, 4u, 2u})
-                CHECK(t.off(q, bits) < t.off(t.without(), bits));
         }
+        CHECK(chosen[0] == chosen[1]);
+        auto const left = bytes_of(t.made(), t.folder);
+        t.d.before = false;
+        CHECK(bytes_of(t.made(), t.folder) != left);
     }
 
     TEST_CASE("a text of its own chooses what stands beside the planes; the method still sees the other")
@@ -285,6 +311,9 @@ namespace llama
         t.d.fit = true;
         CHECK_THROWS_WITH_AS(t.made(), "weights that leave first are not fitted", jackplane::value_error);
         t.d.score = "pursuit";
+        t.d.fit = false;
+        t.d.before = true;
+        CHECK_THROWS_WITH_AS(t.made(), "weights that leave first are not fitted", jackplane::value_error);
         t.d.validation.tokens.clear();
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("validation text"), jackplane::value_error);
         t.d.significant = 0;

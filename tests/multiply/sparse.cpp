@@ -54,7 +54,8 @@ TEST_CASE("every arch: rows that end at, before and after what a kernel takes at
 {
     std::vector<std::size_t> const lengths{0,   1,    31, 32,  33,   0,  0,    7,    8,    9, 63,  64,
                                            65,  1024, 0,  1,   1025, 40, 1023, 2048, 2047, 1, 900, 125,
-                                           124, 5000, 0,  992, 32,   1,  1,    1,    0,    0, 0};
+                                           124, 5000, 0,  992, 32,   1,  511,  513,  512,  1, 480, 32,
+                                           1,   0,    0,  0};
     std::size_t const cols = 5000;
     laws::sequence next{5};
     std::vector<triplet> weights;

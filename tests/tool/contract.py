@@ -161,7 +161,7 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "awq", "--bits", "2", "--outliers", "1"],
                 ["--method", "efficientqat", "--widths", "2", "--scale-iters", "2", "--outliers", "2",
                  "--outlier-rule", "interquartile"],
-                ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):
+                ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1", "--before"]):
     learned = folder / "learned.jack"
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
                                       *options)).stdout)
@@ -182,6 +182,7 @@ if "weights beside it" not in expect(0, run("inspect", learned)).stdout:
     fail("inspect shows no sparse part")
 some = ["quantize", model, "-o", folder / "x.jack", "--method", "rtn", *calibrated, "--quiet"]
 expect(2, run(*some, "--significant-rule", "pqi"))
+expect(2, run(*some, "--significant", "1", "--significant-rule", "fisher", "--rule", "midpoint"), "--rule", "fisher")
 expect(2, run(*some, "--outliers", "101"))
 expect(2, run(*some[:6], "--outliers", "1"))
 expect(1, run(*some, "--outliers", "100"), "outliers: 100 %", "not all")

@@ -125,18 +125,22 @@ def sparse_cells():
                                     (2,))
     for name, more in {"outliers": first, "pqi": integral, "fisher": fisher, "fit": (*fisher, *fit),
                        "each-sample": (*integral, "--each-sample"),
-                       "rise": ("--significant", "0.5", "--significant-rule", "rise")}.items():
+                       "rise": ("--significant", "0.5", "--significant-rule", "rise"),
+                       "before": (*integral, "--before")}.items():
         out[f"sparse-gptq-w2-{name}"] = Cell((*gptq, "--bits", "2", *more), (2,))
     out["sparse-signround-w2-outliers"] = Cell((*tuned, *first), (2,))
     by_few = (*integral, "--detach-nsamples", "20")
     out["sparse-signround-w2-pqi"] = Cell((*tuned, *by_few), (2,))
+    out["sparse-signround-w2-before"] = Cell((*tuned, *by_few, "--before"), (2,))
+    out["sparse-rtn-w2-before"] = Cell((*two, *integral, "--before"), (2,))
     out["sparse-signround-w2-pursuit"] = Cell((*tuned, "--significant", "0.5", *pursuit), (2,))
     for seed in (1, 2):
         for base, arguments in (("gptq", (*gptq, "--bits", "2", *integral)), ("signround", (*tuned, *by_few))):
             out[f"sparse-{base}-w2-pqi-seed{seed}"] = Cell((*arguments, "--seed", str(seed)), (2,))
     out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
     staged = ("--method", "signround", "--calibration", CALIBRATION)
-    out["sparse-parent-staged"] = Cell((*staged, *both), (8, 4, 3, 2))
+    out["sparse-parent-staged"] = Cell((*staged, *by_twenty), (8, 4, 3, 2))
+    out["sparse-parent-staged-before"] = Cell((*staged, *by_few, "--before"), (8, 4, 3, 2))
     out["sparse-parent-rtn-outliers"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *first), (8, 4, 3, 2))
     out["sparse-parent-staged-outliers"] = Cell((*staged, *first), (8, 4, 3, 2))
     return out

@@ -142,6 +142,7 @@ RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi", "fisher
 def table_of_bases():
     """Each base with and without weights beside it."""
     kinds = {"outliers": "0.5 % outliers first, shared out by Fisher", "pqi": "0.5 % by the integral, restored",
+             "before": "0.5 % by the integral, which leave before",
              "each-sample": "0.5 % by the integral, magnitudes of each window, restored",
              "fisher": "0.5 % by Fisher, restored", "rise": "0.5 %, only what makes the loss larger, restored",
              "both": "ReQuant: 0.45 % outliers, 0.05 % by the integral", "pursuit": "0.5 % by pursuit, fitted",
@@ -194,7 +195,8 @@ def table_of_sparse_seeds():
 SHARED = (("nearest, 0.5 % by the integral at 2 bits", "sparse-parent-rtn", "parent-rtn"),
           ("nearest, 0.5 % outliers first", "sparse-parent-rtn-outliers", "parent-rtn"),
           ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"),
-          ("coarse to fine, 0.5 % outliers first", "sparse-parent-staged-outliers", "parent-staged"))
+          ("coarse to fine, 0.5 % outliers first", "sparse-parent-staged-outliers", "parent-staged"),
+          ("coarse to fine, 0.5 % by the integral at 2 bits first", "sparse-parent-staged-before", "parent-staged"))
 
 
 def table_of_shared():

@@ -44,7 +44,8 @@ namespace cli
                    "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
                    "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
                    "(information); default: pqi with an option of the integral; else pursuit with --validation; else "
-                   "pqi where errors make up for each other (gptq, what learns), fisher elsewhere")
+                   "pqi where errors make up for each other (gptq; what learns layer by layer: --before, too), fisher "
+                   "elsewhere")
                 ->check(CLI::IsMember(llama::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--before", settings.before,
@@ -80,6 +81,8 @@ namespace cli
         {
             llama::detach_settings out = settings;
             out.score = !score.empty() ? score : best_score(s.how);
+            if (score.empty() && out.score == "pqi" && !out.fit)
+                out.before = out.before || llama::learns_around(s.how);
             if (CLI::Option const* const asked = integral_asked(); asked && out.score != "pqi" && out.score != "rise")
                 throw CLI::ValidationError(asked->get_name(),
                                            "is of the integral, which " + out.score + " weights are not chosen by");

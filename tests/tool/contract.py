@@ -161,7 +161,7 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "awq", "--bits", "2", "--outliers", "1"],
                 ["--method", "efficientqat", "--widths", "2", "--scale-iters", "2", "--outliers", "2",
                  "--outlier-rule", "interquartile"],
-                ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1", "--before"]):
+                ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):
     learned = folder / "learned.jack"
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
                                       *options)).stdout)
@@ -178,6 +178,13 @@ weights_of_layers = sum(rows * cols for rows, cols in (layer["shape"] for layer 
 if (sum(beside) != report["sparse"]["outliers"] + report["sparse"]["significant"] or
         sum(beside) != round(0.02 * weights_of_layers) + round(0.01 * weights_of_layers)):
     fail(f"sparse parts of {beside} weights, {report['sparse']}")
+chosen = {}
+for options in ([], ["--significant-rule", "pqi", "--before"], ["--significant-rule", "pqi"]):
+    expect(0, run("quantize", model, "-o", learned, "--quiet", *calibrated, "--method", "signround", "--widths", "2,4",
+                  "--significant", "1", *options))
+    chosen[len(options)] = learned.read_bytes()
+if chosen[0] != chosen[3] or chosen[0] == chosen[2]:
+    fail("what learns does not learn around its significant weights")
 if "weights beside it" not in expect(0, run("inspect", learned)).stdout:
     fail("inspect shows no sparse part")
 some = ["quantize", model, "-o", folder / "x.jack", "--method", "rtn", *calibrated, "--quiet"]

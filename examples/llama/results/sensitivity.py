@@ -196,7 +196,7 @@ SHARED = (("nearest, 0.5 % by the integral at 2 bits", "sparse-parent-rtn", "par
           ("nearest, 0.5 % outliers first", "sparse-parent-rtn-outliers", "parent-rtn"),
           ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"),
           ("coarse to fine, 0.5 % outliers first", "sparse-parent-staged-outliers", "parent-staged"),
-          ("coarse to fine, 0.5 % by the integral at 2 bits first", "sparse-parent-staged-before", "parent-staged"))
+          ("coarse to fine, 0.5 % by the integral at 2 bits, before", "sparse-parent-staged-before", "parent-staged"))
 
 
 def table_of_shared():

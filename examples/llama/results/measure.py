@@ -135,8 +135,10 @@ def sparse_cells():
     out["sparse-rtn-w2-before"] = Cell((*two, *integral, "--before"), (2,))
     out["sparse-signround-w2-pursuit"] = Cell((*tuned, "--significant", "0.5", *pursuit), (2,))
     for seed in (1, 2):
-        for base, arguments in (("gptq", (*gptq, "--bits", "2", *integral)), ("signround", (*tuned, *by_few))):
-            out[f"sparse-{base}-w2-pqi-seed{seed}"] = Cell((*arguments, "--seed", str(seed)), (2,))
+        for name, arguments in (("gptq-w2-pqi", (*gptq, "--bits", "2", *integral)),
+                                ("signround-w2-pqi", (*tuned, *by_few)),
+                                ("signround-w2-before", (*tuned, *by_few, "--before"))):
+            out[f"sparse-{name}-seed{seed}"] = Cell((*arguments, "--seed", str(seed)), (2,))
     out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
     staged = ("--method", "signround", "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *by_twenty), (8, 4, 3, 2))

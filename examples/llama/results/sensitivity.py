@@ -107,7 +107,9 @@ def sparse_row(label, name, bits, base):
         return []
     row, plain = row_of(cell, bits), row_of(base, bits)
     mean, error = paired(row, plain)
-    return [f"| {label} | {row['perplexity']:.3f} | {row['effective_bits']:.3f} | {closed(cell, bits, base):.1f} % | "
+    gap_of_base, its_error = paired(plain, row_of(base, "fp32"))
+    recovered = f"{closed(cell, bits, base):.1f} %" if gap_of_base > its_error else "no gap"
+    return [f"| {label} | {row['perplexity']:.3f} | {row['effective_bits']:.3f} | {recovered} | "
             f"{mean:+.4f} ± {error:.4f} | {cpu_minutes(cell)} |"]
 
 
@@ -182,7 +184,8 @@ def table_of_sparse_seeds():
                                ("RTN: adaptive outliers", "sparse-outliers-adaptive", "rtn"),
                                ("RTN: ReQuant (both)", "sparse-both", "rtn"),
                                ("GPTQ: integral", "sparse-gptq-w2-pqi", "gptq"),
-                               ("SignRound: integral", "sparse-signround-w2-pqi", "signround")):
+                               ("SignRound: integral", "sparse-signround-w2-pqi", "signround"),
+                               ("SignRound: integral, before", "sparse-signround-w2-before", "signround")):
         suffixes = ("", "-seed1", "-seed2")
         found = [load(name + suffix) for suffix in suffixes]
         bases = [load(f"{plain}-w2-g64{'' if plain == 'rtn' else suffix}") for suffix in suffixes]

@@ -14,7 +14,7 @@ namespace jackplane::inline v0
         // that takes longer than the products (Zen 5, 4096 x 4096, cold: 63 us). So products are made in strips that
         // know nothing of rows; a row then adds 32 lanes of its strip, those beyond its end masked, and only longer
         // rows branch (24 us). x is read by scalar loads into lanes: 0.65 cycles for each number, hardware gathers take
-        // 1.03 at best. Strips of 1024: the same on Zen 5, a twentieth slower on an Intel with two threads, cold.
+        // 1.03 at best. Strips of 1024: the same on Zen 5, 3 % slower on an Intel with two threads, cold.
         // Prefetching a strip ahead: nothing on a quiet Zen 5, a third of the time on the Intel.
         // Roundings: 1 of a product, 2 in its 32, 1 of the lane, 3 across lanes: (7 u + n 2^-53) sum |a x|.
         template <class Arch>

@@ -35,8 +35,10 @@ namespace cli
                 ->check(CLI::IsMember(llama::outlier_rule_names()))
                 ->capture_default_str();
             CLI::Option* const significant =
-                app.add_option("--significant", settings.significant,
-                               "percent of the weights that come back in 16 bits after the others are quantized")
+                app.add_option(
+                       "--significant", settings.significant,
+                       "percent of the weights that cost the loss most: they come back in 16 bits after the others "
+                       "are quantized, or leave before (--before)")
                     ->check(percent);
             app.add_option(
                    "--significant-rule", score,

@@ -3,64 +3,15 @@
 bench-decode reports; 400 damaged files, each refused with such a line; nothing left behind.
 """
 import json
-import pathlib
 import random
 import struct
-import subprocess
-import sys
 
 import numpy as np
 
-tool, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-folder.mkdir(parents=True, exist_ok=True)
-
-
-def run(*arguments):
-    return subprocess.run([tool, *map(str, arguments)], capture_output=True, text=True, errors="replace")
-
-
-def fail(message):
-    sys.exit(f"contract: {message}")
-
-
-def expect(code, done, *words):
-    """The exit code, and for errors one line on stderr that holds the words, and nothing on stdout."""
-    said = done.stderr.splitlines()
-    one_line = len(said) == 1 and all(w in said[0] for w in words) and not done.stdout
-    if done.returncode != code or (code != 0 and not one_line):
-        fail(f"{done.args[1:]}: exit {done.returncode} instead of {code}, wanted {words}, said {done.stderr!r} and "
-             f"{done.stdout[:200]!r}")
-    return done
-
-
-def write_model(path, **changes):
-    c = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "vocab_size": 40,
-         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "rms_norm_eps": 1e-5,
-         "max_position_embeddings": 16, "tie_word_embeddings": False, **changes}
-    rng = np.random.default_rng(5)
-    shapes = {"model.embed_tokens": (40, 16), "model.norm": (16,), "lm_head": (40, 16)}
-    layer = {"self_attn.q_proj": (12, 16), "self_attn.k_proj": (6, 16), "self_attn.v_proj": (6, 16),
-             "self_attn.o_proj": (16, 12), "mlp.gate_proj": (24, 16), "mlp.up_proj": (24, 16),
-             "mlp.down_proj": (16, 24), "input_layernorm": (16,), "post_attention_layernorm": (16,)}
-    shapes.update({f"model.layers.0.{name}": shape for name, shape in layer.items()})
-    tensors = {f"{name}.weight": rng.normal(0, 0.3, shape).astype("<f4") for name, shape in shapes.items()}
-    return c, tensors
-
-
-def store_model(path, c, tensors):
-    path.mkdir(exist_ok=True)
-    header, data = {}, b""
-    for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(value.shape),
-                        "data_offsets": [len(data), len(data) + value.nbytes]}
-        data += value.tobytes()
-    text = json.dumps(header).encode()
-    (path / "config.json").write_text(json.dumps(c))
-    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
-
+from harness import expect, fail, folder, make_model, run, store_model
 
 model, file, tokens = folder / "model", folder / "model.jack", folder / "tokens.npy"
-config, weights = write_model(model)
+config, weights = make_model()
 store_model(model, config, weights)
 np.save(tokens, np.arange(35, dtype="<u2"))
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the scripts of the tool's tests share; each is called SCRIPT.py JACKPLANE FOLDER and works in that folder."""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+
+import numpy as np
+
+tool, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+folder.mkdir(parents=True, exist_ok=True)
+
+
+def run(*arguments):
+    return subprocess.run([tool, *map(str, arguments)], capture_output=True, text=True, errors="replace")
+
+
+def fail(message):
+    sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {message}")
+
+
+def expect(code, done, *words):
+    """The exit code, and for errors one line on stderr that holds the words, and nothing on stdout."""
+    said = done.stderr.splitlines()
+    one_line = len(said) == 1 and all(w in said[0] for w in words) and not done.stdout
+    if done.returncode != code or (code != 0 and not one_line):
+        fail(f"{done.args[1:]}: exit {done.returncode} instead of {code}, wanted {words}, said {done.stderr!r} and "
+             f"{done.stdout[:200]!r}")
+    return done
+
+
+def make_model(**changes):
+    """config.json and tensors of one random layer whose sizes divide nothing."""
+    c = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "vocab_size": 40,
+         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 6, "rms_norm_eps": 1e-5,
+         "max_position_embeddings": 16, "tie_word_embeddings": False, **changes}
+    rng = np.random.default_rng(5)
+    shapes = {"model.embed_tokens": (40, 16), "model.norm": (16,), "lm_head": (40, 16)}
+    layer = {"self_attn.q_proj": (12, 16), "self_attn.k_proj": (6, 16), "self_attn.v_proj": (6, 16),
+             "self_attn.o_proj": (16, 12), "mlp.gate_proj": (24, 16), "mlp.up_proj": (24, 16),
+             "mlp.down_proj": (16, 24), "input_layernorm": (16,), "post_attention_layernorm": (16,)}
+    shapes.update({f"model.layers.0.{name}": shape for name, shape in layer.items()})
+    tensors = {f"{name}.weight": rng.normal(0, 0.3, shape).astype("<f4") for name, shape in shapes.items()}
+    return c, tensors
+
+
+def store_model(path, c, tensors):
+    path.mkdir(exist_ok=True)
+    header, data = {}, b""
+    for name, value in tensors.items():
+        header[name] = {"dtype": "F32", "shape": list(value.shape),
+                        "data_offsets": [len(data), len(data) + value.nbytes]}
+        data += value.tobytes()
+    text = json.dumps(header).encode()
+    (path / "config.json").write_text(json.dumps(c))
+    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)

@@ -24,7 +24,7 @@ namespace cli
                                            : nlohmann::ordered_json(r.note);
             std::optional<llama::score> const& s = r.result;
             out["perplexity"] = s ? nlohmann::ordered_json(s->perplexity) : nlohmann::ordered_json();
-            out["perplexity_stderr"] = s ? nlohmann::ordered_json(s->perplexity_stderr) : nlohmann::ordered_json();
+            out["perplexity_stderr"] = s ? number(s->perplexity_stderr) : nlohmann::ordered_json();
             out["mean_nll"] = s ? nlohmann::ordered_json(s->mean_nll) : nlohmann::ordered_json();
             out["bits_per_byte"] = number(r.bits_per_byte);
             out["kl_divergence"] = s ? number(s->kl_divergence) : nlohmann::ordered_json();
@@ -34,7 +34,10 @@ namespace cli
             out["tokens_per_second"] =
                 s ? nlohmann::ordered_json(static_cast<double>(s->tokens) / s->seconds) : nlohmann::ordered_json();
             if (s) // for paired comparisons
+            {
                 out["window_nll"] = s->window_nll;
+                out["window_tokens"] = s->window_tokens;
+            }
             return out;
         }
 
@@ -160,12 +163,13 @@ namespace cli
                     for (std::size_t i = 0; i < all.size(); ++i)
                         JACKPLANE_EXPECTS(all[i] < sizes.vocabulary, jackplane::value_error, tokens, ": token ", i,
                                           " is ", all[i], ", the vocabulary has ", sizes.vocabulary);
-                    return llama::scored_text::of(all, window, {}, words.get());
+                    return llama::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt);
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
-                auto const all = words->encode(llama::settings_file::contents(text));
-                return llama::scored_text::of(all, window, words->bos(), words.get());
+                std::vector<std::size_t> ends;
+                auto const all = words->encode(llama::settings_file::contents(text), &ends);
+                return llama::scored_text::of(all, window, words->bos(), ends);
             }
         };
     }

@@ -63,8 +63,9 @@ namespace
     {
         llama::model const full = llama::load_model(folder);
         std::string const text = llama::settings_file::contents(text_file);
-        auto const text_tokens = words.encode(text);
-        auto const scored = llama::scored_text::of(text_tokens, full.sizes.context, words.bos(), &words);
+        std::vector<std::size_t> ends;
+        auto const text_tokens = words.encode(text, &ends);
+        auto const scored = llama::scored_text::of(text_tokens, full.sizes.context, words.bos(), ends);
         std::printf(
             "Scored on all of %s (held out: six books of the Bible): %zu bytes, %zu tokens,\n"
             "%zu windows of %zu. KL and top-1 are against fp32. All widths of a table are read from one file.\n\n",

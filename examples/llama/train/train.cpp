@@ -37,10 +37,11 @@ namespace llama
             double bytes = 0.0; // of all tokens but the first of each window
 
             scored_text(tokenizer const& t, std::filesystem::path const& file, std::size_t length)
-                : tokens(t.encode(settings_file::contents(file)))
             {
-                for (std::size_t i = 0; i < tokens.size(); ++i)
-                    bytes += i % length != 0 ? static_cast<double>(t.bytes(tokens[i]).size()) : 0.0;
+                std::vector<std::size_t> ends;
+                tokens = t.encode(settings_file::contents(file), &ends);
+                for (std::size_t i = 1; i < tokens.size(); ++i)
+                    bytes += i % length != 0 ? static_cast<double>(ends[i] - ends[i - 1]) : 0.0;
             }
 
             double bits_per_byte(double nll) const { return nll / std::log(2.0) / bytes; }

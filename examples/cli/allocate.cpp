@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "integral.hpp"
 #include "terminal.hpp"
+#include "warn.hpp"
 #include <jackplane/allocate/allocate.hpp>
 #include <nlohmann/json.hpp>
 #include <algorithm>
@@ -27,12 +28,16 @@ namespace cli
 
             void run() const
             {
+                warn_about(model);
+                if (!dense.empty())
+                    warn_about(dense);
                 llama::packed_model const m = llama::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
-                auto const words = llama::tokenizer::from_bytes(m.tokenizer, model);
+                auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(llama::settings_file::contents(text));
+                llama::expect_tokens(tokens, words->bos(), m.sizes, text);
                 auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, tokens);
 
                 std::uint64_t layer = 0; // weights

@@ -35,10 +35,10 @@ namespace cli
         {
             llama::config const sizes = llama::read_config(folder / "config.json");
             std::size_t const window = length == 0 ? sizes.context : length;
-            if (file.ends_with(".npy"))
-                return llama::calibration_text::of(jackplane::npy::read_tokens(file), samples, window, seed);
-            llama::tokenizer const words(folder / "tokenizer.model");
-            auto const tokens = words.encode(llama::settings_file::contents(file));
+            auto const tokens = file.ends_with(".npy") ? jackplane::npy::read_tokens(file)
+                                                       : llama::tokenizer(folder / "tokenizer.model")
+                                                             .encode_from_start(llama::settings_file::contents(file));
+            llama::expect_tokens(tokens, {}, sizes, file);
             return llama::calibration_text::of(tokens, samples, window, seed);
         }
     };

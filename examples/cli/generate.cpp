@@ -4,6 +4,7 @@
 #include "../llama/tokenizer.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "warn.hpp"
 #include <nlohmann/json.hpp>
 #include <algorithm>
 #include <chrono>
@@ -26,12 +27,12 @@ namespace cli
 
             void run() const
             {
+                warn_about(model);
                 auto const loaded = llama::load_nested(model);
                 JACKPLANE_EXPECTS(!loaded.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer inside");
-                auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, model);
-                auto start = words->encode(prompt);
-                if (auto const bos = words->bos())
-                    start.insert(start.begin(), *bos);
+                auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
+                auto const start = words->encode_from_start(prompt);
+                llama::expect_tokens(start, {}, loaded.sizes, "the prompt");
                 auto const readable = loaded.widths();
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;

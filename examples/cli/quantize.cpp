@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "detach_choice.hpp"
 #include "terminal.hpp"
+#include "warn.hpp"
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 #include <chrono>
@@ -55,6 +56,9 @@ namespace cli
                     settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
                 read_widths();
                 read_preset();
+                warn_about(folder);
+                if (!settings.tuning.inside.empty())
+                    warn_about(settings.tuning.inside);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 std::filesystem::path const kept = output + ".layers";

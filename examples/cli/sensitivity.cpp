@@ -5,6 +5,7 @@
 #include "commands.hpp"
 #include "integral.hpp"
 #include "terminal.hpp"
+#include "warn.hpp"
 #include <nlohmann/json.hpp>
 #include <cstdio>
 #include <memory>
@@ -28,6 +29,8 @@ namespace cli
 
             void run()
             {
+                warn_about(folder);
+                warn_about(quantized);
                 llama::packed_model const packed = llama::load_nested(quantized);
                 packed.expect_width(bits, quantized);
                 llama::model const dense = load_dense(folder, packed, quantized);

@@ -68,7 +68,7 @@ namespace llama
                 bool const one = key == "factor" || key == "partial_rotary_factor" || key == "attention_factor";
                 bool const scaled_by_one = value == "linear" && file.has("factor"); // which must be 1
                 if (key == "type" || key == "rope_type")
-                    file.expect(value == "default" || scaled_by_one, key,
+                    file.expect(value.is_null() || value == "default" || scaled_by_one, key,
                                 "\"default\"; a scaled rotation is not implemented here");
                 else if (value.is_object())
                     take(file.inner(key)); // of a type of layer

@@ -16,8 +16,11 @@
 namespace llama
 {
     // Throws value_error for a token that a model has no row for; `name` of what the tokens come from.
-    inline void expect_tokens(std::span<token const> tokens, config const& sizes, std::string const& name)
+    inline void expect_tokens(std::span<token const> tokens, std::optional<token> start, config const& sizes,
+                              std::string const& name)
     {
+        JACKPLANE_EXPECTS(start.value_or(0) < sizes.vocabulary, jackplane::value_error, name,
+                          ": the token before it is ", start.value_or(0), ", the vocabulary has ", sizes.vocabulary);
         for (std::size_t i = 0; i < tokens.size(); ++i)
             JACKPLANE_EXPECTS(tokens[i] < sizes.vocabulary, jackplane::value_error, name, ": token ", i, " is ",
                               tokens[i], ", the vocabulary has ", sizes.vocabulary);
@@ -164,8 +167,9 @@ namespace llama
         {
             if (int const id = _processor.PieceToId(piece); id >= 0 && _processor.IdToPiece(id) == piece)
                 return static_cast<token>(id);
-            if (settings.has("added_tokens_decoder"))
-                for (auto const& [id, added] : settings.inner("added_tokens_decoder").tree().items())
+            nlohmann::json const more = settings.tree().value("added_tokens_decoder", nlohmann::json());
+            if (more.is_object())
+                for (auto const& [id, added] : more.items())
                 {
                     bool const number = !id.empty() && id.size() < 8 && id.find_first_not_of("0123456789") == id.npos;
                     if (number && added.is_object() && added.value("content", nlohmann::json()) == piece)

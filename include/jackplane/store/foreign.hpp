@@ -63,8 +63,8 @@ namespace jackplane::inline v0::detail
         std::string_view const words = all.substr(std::min(all.find_first_not_of(" \t\r\n"), all.size()));
         if (words.starts_with("<"))
             return said(words.starts_with("<?xml") ? "an XML text" : "an HTML page", get_again);
-        if (words.starts_with("{") && all.size() >= 16)
-            return "a JSON text";
+        if (words.starts_with("{"))
+            return all.size() >= 16 ? "a JSON text" : "";
         auto const sample = words.substr(0, 64);
         bool const printed =
             std::all_of(sample.begin(), sample.end(),

@@ -85,8 +85,9 @@ namespace llama
                 safetensors::tensor const& other = before.at(name);
                 bool const same = tensor.type == other.type && tensor.shape == other.shape &&
                                   std::equal(tensor.bytes.begin(), tensor.bytes.end(), other.bytes.begin());
-                JACKPLANE_EXPECTS(same, jackplane::format_error, file.name(), ": tensor '", name,
-                                  "' is another one than in ", before.name(), "; the index names both files");
+                JACKPLANE_EXPECTS(same, jackplane::format_error, file.name(), ": tensor '",
+                                  jackplane::detail::printable(name), "' is another one than in ", before.name(),
+                                  "; the index names both files");
             }
             _files.push_back(file);
         }

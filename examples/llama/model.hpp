@@ -128,8 +128,9 @@ namespace llama
             else if (name.ends_with("rotary_emb.inv_freq"))
                 check_frequencies(file.name(), file.at(name), c);
             else
-                jackplane::fail<jackplane::format_error>(
-                    text(file.name(), ": tensor '", name, "' has no place in a Llama of this config.json"));
+                jackplane::fail<jackplane::format_error>(text(file.name(), ": tensor '",
+                                                              jackplane::detail::printable(name),
+                                                              "' has no place in a Llama of this config.json"));
         }
     }
 

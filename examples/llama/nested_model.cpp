@@ -70,7 +70,8 @@ namespace llama
             for (auto const& [name, layer] : file.described().layers)
                 found.push_back(name);
             for (std::string const& name : found)
-                JACKPLANE_EXPECTS(known.contains(name), jackplane::format_error, file.name(), ": tensor '", name,
+                JACKPLANE_EXPECTS(known.contains(name), jackplane::format_error, file.name(), ": tensor '",
+                                  jackplane::detail::printable(name),
                                   "' has no place in a Llama of the config.json inside");
         }
     }

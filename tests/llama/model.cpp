@@ -257,7 +257,7 @@ namespace llama
         s.put("b.safetensors", "rotary_emb.inv_freq", {4}, std::vector<float>{1, 0.1f, 0.01f, 0.001f});
         CHECK(s.with("rotary_emb.inv_freq", "b.safetensors") == "");
         for (std::string const file : {"../b.safetensors", "/b.safetensors", "", ".", "..", "a/b", "b\\u0000"})
-            CHECK(has(s.with("rotary_emb.inv_freq", file), "a plain name"));
+            CHECK(has(s.with("rotary_emb.inv_freq", file), "the plain name of a file"));
         CHECK(has(s.with("rotary_emb.inv_freq", "c.safetensors"), "shards/c.safetensors"));
         CHECK(has(s.with("rotary_emb.inv_freq", "a.safetensors\",\"x\":\"b.safetensors"),
                   "'rotary_emb.inv_freq' is \"a.safetensors\", expected 'shards/b.safetensors', which holds it"));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""reading.py JACKPLANE FOLDER: what is read of a model decides what it computes, or is an error, or a warning by name."""
+"""reading.py JACKPLANE FOLDER: what a model's files say decides what it computes, or is an error, or a warning."""
 import gzip
 import json
 import shutil
@@ -155,7 +155,8 @@ for change, *words in (
         ({"hidden_activation": "gelu_pytorch_tanh"}, "hidden_activation", "gelu_pytorch_tanh"),
         ({"attn_logit_softcapping": 50.0}, "attn_logit_softcapping", "50"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
-        ({"embedding_multiplier": 12.0}, "embedding_multiplier"), ({"residual_multiplier": 0.22}, "residual_multiplier"),
+        ({"embedding_multiplier": 12.0}, "embedding_multiplier"),
+        ({"residual_multiplier": 0.22}, "residual_multiplier"),
         ({"attention_multiplier": 0.015625}, "attention_multiplier"), ({"logits_scaling": 8.0}, "logits_scaling"),
         ({"sliding_window": 4}, "sliding_window", "4"), ({"quantization_config": {"bits": 4}}, "quantization_config"),
         ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM"), ({"text_config": config}, "text_config"),

@@ -61,16 +61,20 @@ namespace llama
         void take(settings_file const& file)
         {
             take_base(file);
+            for (char const* const name : {"rope_type", "type"})
+                if (file.has(name))
+                {
+                    auto const& type = file.tree()[name];
+                    bool const scaled_by_one = type == "linear" && file.tree().value("factor", nlohmann::json()) == 1;
+                    file.expect(type == "default" || scaled_by_one, name,
+                                "\"default\"; a scaled rotation is not implemented here");
+                }
             for (auto const& [key, value] : file.tree().items())
             {
-                bool const ignored = value.is_null() || key == "rope_theta" ||
+                bool const ignored = value.is_null() || key == "rope_type" || key == "type" || key == "rope_theta" ||
                                      key == "original_max_position_embeddings"; // matters to a scaled one
                 bool const one = key == "factor" || key == "partial_rotary_factor" || key == "attention_factor";
-                bool const scaled_by_one = value == "linear" && file.has("factor"); // which must be 1
-                if (key == "type" || key == "rope_type")
-                    file.expect(value.is_null() || value == "default" || scaled_by_one, key,
-                                "\"default\"; a scaled rotation is not implemented here");
-                else if (value.is_object())
+                if (value.is_object())
                     take(file.inner(key)); // of a type of layer
                 else
                     file.expect(ignored || (one && value == 1), key,

@@ -223,6 +223,7 @@ if nll() != plain:
 kinds = {"GGUF": b"GGUF\3\0\0\0" + bytes(64), "git-lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
          "HTML": b"<!DOCTYPE html>\n<html>", "zip": b"PK\3\4" + bytes(64), "pickle": b"\x80\2}q\0" + bytes(64),
          "gzip": gzip.compress(bytes(1000)), "text": b"Entry not found"}
+store_model(folder / "good", config, weights)
 for kind, data in kinds.items():
     for name in ("model.safetensors", "config.json"):
         fresh(**{name.replace(".", "__"): data})
@@ -232,5 +233,5 @@ for kind, data in kinds.items():
     (folder / "file").write_bytes(data)
     expect(1, run("eval", "--model", folder / "file", "--tokens", tokens), "file", kind)
     expect(1, run("quantize", folder / "file", "-o", jack, "--quiet"), "file", kind, "folder")
-    expect(1, run("eval", "--model", folder / "part", "--tokens", folder / "file"), "file", kind)
+    expect(1, run("eval", "--model", folder / "good", "--tokens", folder / "file"), "file", kind)
 print("reading: ok")

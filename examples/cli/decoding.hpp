@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../llama/activation.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <string>
@@ -7,6 +8,13 @@
 
 namespace cli
 {
+    inline CLI::Option* add_activation(CLI::App& command, std::string& activation)
+    {
+        return command
+            .add_option("--activation", activation, "x of linear layers: fp32, bfloat16, or bytes, three as good as fp32")
+            ->check(CLI::IsMember(llama::activation_names()));
+    }
+
     // What every command that decodes may be told.
     struct decoding
     {
@@ -15,9 +23,7 @@ namespace cli
 
         void add_to(CLI::App& command)
         {
-            command.add_option("--activation", activation, "x of linear layers: fp32, or bytes, three as good as fp32")
-                ->check(CLI::IsMember({"exact", "limbs1", "limbs2", "limbs3"}))
-                ->capture_default_str();
+            add_activation(command, activation)->capture_default_str();
             command.add_option("--threads", threads, "for linear layers; default: all cores")
                 ->check(CLI::Range(1u, 1024u));
         }

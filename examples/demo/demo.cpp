@@ -113,8 +113,8 @@ namespace
             llama::generate(decode, start, count, {}, [&](llama::token t) { text += words.bytes(t); });
             std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
             std::replace(text.begin(), text.end(), '\n', ' ');
-            std::printf("%u bits, %.0f tokens/s: %s\n\n", bits,
-                        static_cast<double>(start.size() + count) / took.count(), text.c_str());
+            std::printf("%u bits, %zu tokens after a prompt of %zu in %.0f ms: %s\n\n", bits, count, start.size(),
+                        1e3 * took.count(), text.c_str());
             std::fflush(stdout);
         }
     }

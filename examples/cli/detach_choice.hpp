@@ -79,7 +79,7 @@ namespace cli
         // s, calibration: of the quantizer. Throws ValidationError where an option of the integral stands beside a
         // score that takes none.
         llama::detach_settings read(std::filesystem::path const& folder, llama::quantize_settings const& s,
-                                    calibration_choice calibration) const
+                                    calibration_choice calibration)
         {
             llama::detach_settings out = settings;
             out.score = !score.empty() ? score : best_score(s.how);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
+#include "../llama/program.hpp"
 #include "commands.hpp"
+#include "terminal.hpp"
+#include "text_file.hpp"
 #include <jackplane/store/npy.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -98,7 +100,7 @@ namespace cli
                         rows.push_back(json_of(row));
                     else
                         std::printf("%s\n", llama::table_line(row).c_str());
-                    std::fflush(stdout);
+                    llama::flush_report();
                 };
                 if (!json)
                     std::printf("%s\n", llama::table_head().c_str());
@@ -116,11 +118,7 @@ namespace cli
                     show(row);
                 }
                 if (json)
-                    std::printf(
-                        "%s\n",
-                        nlohmann::ordered_json{{"model", model}, {"tokens", scored.cut.scored()}, {"rows", rows}}
-                            .dump(2)
-                            .c_str());
+                    print_json({{"model", model}, {"tokens", scored.cut.scored()}, {"rows", rows}});
             }
 
         private:
@@ -164,7 +162,7 @@ namespace cli
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
-                auto const all = words->encode(llama::settings_file::contents(text));
+                auto const all = words->encode(read_text(text));
                 return llama::scored_text::of(all, window, words->bos(), words.get());
             }
         };

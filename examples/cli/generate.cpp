@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/generate.hpp"
 #include "../llama/nested_model.hpp"
+#include "../llama/program.hpp"
 #include "../llama/tokenizer.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
-#include <nlohmann/json.hpp>
+#include "terminal.hpp"
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -32,12 +33,15 @@ namespace cli
                 auto start = words->encode(prompt);
                 if (auto const bos = words->bos())
                     start.insert(start.begin(), *bos);
+                JACKPLANE_EXPECTS(start.size() <= loaded.sizes.context, jackplane::shape_error, "the prompt has ",
+                                  start.size(), " tokens, ", model, " a context of ", loaded.sizes.context);
                 auto const readable = loaded.widths();
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
                 llama::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
+                how.warn();
                 std::size_t const room = std::min(m.sizes.context, start.size() + count);
                 llama::decoder decode(m, width, room, llama::activation_of(how.activation),
                                       jackplane::team(how.threads));
@@ -52,22 +56,20 @@ namespace cli
                         {
                             std::fputs((text.size() == words->bytes(t).size() ? prompt : "").c_str(), stdout);
                             std::fputs(words->bytes(t).c_str(), stdout);
-                            std::fflush(stdout);
+                            llama::flush_report();
                         }
                     });
                 double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
                 double const rate = static_cast<double>(start.size() + told) / seconds;
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
-                                                               {"bits", asked},
-                                                               {"activation", how.activation},
-                                                               {"threads", how.threads},
-                                                               {"prompt", prompt},
-                                                               {"text", text},
-                                                               {"tokens", told},
-                                                               {"tokens_per_second", rate}}
-                                            .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-                                            .c_str());
+                    print_json({{"model", model},
+                                {"bits", asked},
+                                {"activation", how.activation},
+                                {"threads", how.threads},
+                                {"prompt", prompt},
+                                {"text", text},
+                                {"tokens", told},
+                                {"tokens_per_second", rate}});
                 else
                     std::fprintf(stderr, "\n%zu tokens, %.0f tokens/s\n", told, rate);
             }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/inputs.hpp"
 #include "../llama/nested_model.hpp"
 #include "../llama/quantize_model.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
 #include "detach_choice.hpp"
+#include "kept_folder.hpp"
 #include "terminal.hpp"
-#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -55,21 +58,24 @@ namespace cli
                     settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
                 read_widths();
                 read_preset();
+                llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
+                auto out = read.create(output);
+                out.reserve(least_bytes());
+                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
+                kept_folder const kept =
+                    long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
+                settings.resume = kept.path();
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
-                std::filesystem::path const kept = output + ".layers";
-                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
-                settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
                 auto const m = detach.asked() ? llama::quantize_and_detach(folder, settings,
                                                                            detach.read(folder, settings, calibration),
                                                                            &tensors, tell(), &tuned, &detached)
                                               : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
-                llama::save_nested(m, folder, output);
-                if (!settings.resume.empty())
-                    std::filesystem::remove_all(kept);
-                report(m, tensors, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+                llama::save_nested(m, folder, out);
+                kept.remove();
+                report(m, tensors, out.size(), std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
             }
 
             bool needs_calibration() const { return llama::needs_calibration(settings) || detach.asked(); }
@@ -131,9 +137,31 @@ namespace cli
                 };
             }
 
-            void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors, double seconds)
+            // Of the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for each group of
+            // each row (or the values of a row), two bytes for any other weight.
+            std::uint64_t least_bytes() const
             {
-                auto const bytes = std::filesystem::file_size(output);
+                llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
+                llama::parameter_table const table(sizes);
+                std::size_t const packed =
+                    include.empty() ? sizes.layers * llama::matrices_of_layer : table.tuned_parameters();
+                std::uint64_t bytes = 0;
+                for (std::size_t i = 0; i < table.parameters().size(); ++i)
+                {
+                    auto const& [name, rows, cols, offset, norm] = table.parameters()[i];
+                    std::size_t const scales =
+                        settings.how == llama::method::squeezellm ? std::size_t{1} << settings.bits
+                        : group_size > 0                          ? (cols - 1) / static_cast<std::size_t>(group_size) + 1
+                                                                  : 1;
+                    bytes += i < packed ? ((rows + 15) / 16 * 16) * ((cols + 31) / 32 * 4 * settings.bits + 2 * scales)
+                                        : 2 * rows * cols;
+                }
+                return bytes;
+            }
+
+            void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors,
+                        std::uint64_t bytes, double seconds)
+            {
                 if (json)
                 {
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
@@ -154,7 +182,7 @@ namespace cli
                     for (auto const& t : tensors)
                         out["tensors"].push_back(
                             {{"name", t.name}, {"shape", {t.rows, t.cols}}, {"relative_error", t.relative_error}});
-                    std::printf("%s\n", out.dump(2).c_str());
+                    print_json(out);
                     return;
                 }
                 for (auto const& t : tensors)

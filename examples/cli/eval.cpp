@@ -26,7 +26,7 @@ namespace cli
                                            : nlohmann::ordered_json(r.note);
             std::optional<llama::score> const& s = r.result;
             out["perplexity"] = s ? nlohmann::ordered_json(s->perplexity) : nlohmann::ordered_json();
-            out["perplexity_stderr"] = s ? nlohmann::ordered_json(s->perplexity_stderr) : nlohmann::ordered_json();
+            out["perplexity_stderr"] = s ? number(s->perplexity_stderr) : nlohmann::ordered_json();
             out["mean_nll"] = s ? nlohmann::ordered_json(s->mean_nll) : nlohmann::ordered_json();
             out["bits_per_byte"] = number(r.bits_per_byte);
             out["kl_divergence"] = s ? number(s->kl_divergence) : nlohmann::ordered_json();
@@ -36,7 +36,10 @@ namespace cli
             out["tokens_per_second"] =
                 s ? nlohmann::ordered_json(static_cast<double>(s->tokens) / s->seconds) : nlohmann::ordered_json();
             if (s) // for paired comparisons
+            {
                 out["window_nll"] = s->window_nll;
+                out["window_tokens"] = s->window_tokens;
+            }
             return out;
         }
 
@@ -64,6 +67,7 @@ namespace cli
 
             void run() const
             {
+                auto const asked = widths_of(bits);
                 bool const folder = std::filesystem::is_directory(model);
                 std::optional<llama::model> dense, full;
                 std::optional<llama::packed_model> packed;
@@ -73,7 +77,7 @@ namespace cli
                     packed = llama::load_nested(model);
                 if (!reference_folder.empty())
                     full = llama::load_model(reference_folder);
-                auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
+                auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);
                 for (unsigned const width : mix)
@@ -158,12 +162,13 @@ namespace cli
                     for (std::size_t i = 0; i < all.size(); ++i)
                         JACKPLANE_EXPECTS(all[i] < sizes.vocabulary, jackplane::value_error, tokens, ": token ", i,
                                           " is ", all[i], ", the vocabulary has ", sizes.vocabulary);
-                    return llama::scored_text::of(all, window, {}, words.get());
+                    return llama::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt);
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
-                auto const all = words->encode(read_text(text));
-                return llama::scored_text::of(all, window, words->bos(), words.get());
+                std::vector<std::size_t> ends;
+                auto const all = words->encode(read_text(text), &ends);
+                return llama::scored_text::of(all, window, words->bos(), ends);
             }
         };
     }

@@ -83,6 +83,7 @@ namespace cli
 
             void run()
             {
+                llama::expect_rule(settings);
                 llama::inputs const read{folder, quantized, calibration.file};
                 kept_folder const kept = no_resume ? kept_folder() : kept_folder(quantized + ".integral", read);
                 settings.resume = kept.path();

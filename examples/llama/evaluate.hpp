@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace llama
@@ -29,8 +30,10 @@ namespace llama
                     window.push_back(*start);
                 auto const part = text.subspan(at, std::min(step, text.size() - at));
                 window.insert(window.end(), part.begin(), part.end());
-                if (window.size() >= 2)
-                    _all.push_back(std::move(window));
+                if (window.size() < 2)
+                    continue;
+                _all.push_back(std::move(window));
+                _scored.emplace_back(at + (start ? 0 : 1), at + part.size());
             }
             JACKPLANE_EXPECTS(!_all.empty(), jackplane::shape_error, "a text of ", text.size(),
                               " tokens has nothing to score");
@@ -45,9 +48,12 @@ namespace llama
                 sum += window.size() - 1;
             return sum;
         }
+        // The tokens [first, last) of the text that window i scores.
+        std::pair<std::size_t, std::size_t> scored_in(std::size_t i) const noexcept { return _scored[i]; }
 
     private:
         std::vector<std::vector<token>> _all;
+        std::vector<std::pair<std::size_t, std::size_t>> _scored;
     };
 
     struct score
@@ -55,11 +61,33 @@ namespace llama
         std::size_t tokens = 0;                              // scored
         double mean_nll = 0;                                 // nats per token
         double perplexity = 0;                               // exp(mean_nll)
-        double perplexity_stderr = 0;                        // from the means of the windows
+        std::optional<double> perplexity_stderr;             // of two windows or more
         std::optional<double> kl_divergence, top1_agreement; // against a reference: nats per token, share of tokens
         double seconds = 0;
         std::vector<double> window_nll; // sums over the scored tokens of each window
+        std::vector<std::size_t> window_tokens;
     };
+
+    // Of the mean per token, from the sums over windows, which are independent where tokens are not. Windows of unequal
+    // size make it a ratio of two sums, R = sum y / sum n, so each counts by its tokens:
+    //     se^2 = w / (w - 1) sum (y_i - R n_i)^2 / (sum n)^2
+    // (Cochran, Sampling Techniques, chapter 6: ratio estimators). One window tells nothing.
+    inline std::optional<double> standard_error(std::span<double const> sums, std::span<std::size_t const> tokens)
+    {
+        double sum = 0, count = 0, squares = 0;
+        for (std::size_t i = 0; i < sums.size(); ++i)
+        {
+            sum += sums[i];
+            count += static_cast<double>(tokens[i]);
+        }
+        for (std::size_t i = 0; i < sums.size(); ++i)
+        {
+            double const off = sums[i] - sum / count * static_cast<double>(tokens[i]);
+            squares += off * off;
+        }
+        auto const w = static_cast<double>(sums.size());
+        return sums.size() > 1 ? std::optional(std::sqrt(w / (w - 1) * squares) / count) : std::nullopt;
+    }
 
     // What a reference model leaves behind, so that it runs once: its last hidden states, window after window.
     struct reference
@@ -173,24 +201,19 @@ namespace llama
         s.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         s.tokens = text.scored();
         sums all;
-        double mean = 0, squares = 0; // of the windows' means
         for (std::size_t i = 0; i < text.size(); ++i)
         {
             s.window_nll.push_back(per_window[i].nll);
             all.nll += per_window[i].nll;
             all.divergence += per_window[i].divergence;
             all.agreed += per_window[i].agreed;
-            mean += per_window[i].nll / static_cast<double>(text[i].size() - 1) / static_cast<double>(text.size());
+            s.window_tokens.push_back(text[i].size() - 1);
         }
-        for (std::size_t i = 0; i < text.size(); ++i)
-        {
-            double const off = per_window[i].nll / static_cast<double>(text[i].size() - 1) - mean;
-            squares += off * off;
-        }
-        auto const n = static_cast<double>(s.tokens), w = static_cast<double>(text.size());
+        auto const n = static_cast<double>(s.tokens);
         s.mean_nll = all.nll / n;
         s.perplexity = std::exp(s.mean_nll);
-        s.perplexity_stderr = text.size() > 1 ? s.perplexity * std::sqrt(squares / (w - 1) / w) : 0;
+        if (auto const off = standard_error(s.window_nll, s.window_tokens))
+            s.perplexity_stderr = s.perplexity * *off; // d exp(x) = exp(x) dx
         if (against)
         {
             s.kl_divergence = all.divergence / n;

@@ -13,22 +13,25 @@
 
 namespace llama
 {
-    // A text to score: windows of tokens, and the bytes that the scored tokens stand for (if a tokenizer knows).
+    // A text to score: windows of tokens, and the bytes of text that the scored tokens stand for (if known).
     struct scored_text
     {
         windows cut;
         std::optional<std::size_t> bytes;
 
+        // ends: where each token ends in the text (tokenizer::encode, or spelled_ends where there is no text).
         static scored_text of(std::span<token const> tokens, std::size_t context, std::optional<token> start,
-                              tokenizer const* words)
+                              std::optional<std::span<std::size_t const>> ends)
         {
             scored_text t{windows(tokens, context, start), {}};
-            if (words == nullptr)
+            if (!ends)
                 return t;
             t.bytes = 0;
             for (std::size_t i = 0; i < t.cut.size(); ++i)
-                for (token const scored : t.cut[i].subspan(1))
-                    *t.bytes += words->bytes(scored).size();
+            {
+                auto const [first, last] = t.cut.scored_in(i);
+                *t.bytes += (*ends)[last - 1] - (first == 0 ? 0 : (*ends)[first - 1]);
+            }
             return t;
         }
     };

@@ -34,21 +34,41 @@ namespace llama
 
         std::size_t size() const { return static_cast<std::size_t>(_processor.GetPieceSize()); }
 
-        std::vector<token> encode(std::string_view text) const
+        // ends: where each token ends in the text, in bytes. Everything up to there that no earlier token has counts as
+        // the token's own, so that the bytes of all tokens are those of the text, whatever normalization makes of them.
+        std::vector<token> encode(std::string_view text, std::vector<std::size_t>* ends = nullptr) const
         {
             std::vector<token> out;
+            std::vector<std::size_t> at;
             out.reserve(text.size() / 3);
-            while (!text.empty())
+            for (std::size_t begin = 0; begin < text.size();)
             {
-                std::size_t const end = _by_line ? text.find('\n') : std::string_view::npos;
-                for (int const id : ids(text.substr(0, end)))
-                    out.push_back(static_cast<token>(id));
+                std::size_t const end = _by_line ? text.find('\n', begin) : std::string_view::npos;
+                add_pieces(text.substr(begin, end - begin), begin, out, at);
                 if (end == std::string_view::npos)
                     break;
                 out.push_back(static_cast<token>(_newline));
-                text.remove_prefix(end + 1);
+                at.push_back(begin = end + 1);
             }
+            if (!at.empty())
+                at.back() = text.size();
+            if (ends != nullptr)
+                *ends = std::move(at);
             return out;
+        }
+
+        // The same of tokens alone, as their pieces are spelled; nothing if one of them is unknown.
+        std::optional<std::vector<std::size_t>> spelled_ends(std::span<token const> tokens) const
+        {
+            std::vector<std::size_t> ends;
+            std::size_t end = 0;
+            for (token const t : tokens)
+            {
+                if (t >= size() || _processor.IsUnknown(static_cast<int>(t)))
+                    return {};
+                ends.push_back(end += bytes(t).size());
+            }
+            return ends;
         }
 
         std::string decode(std::span<token const> tokens) const
@@ -100,19 +120,24 @@ namespace llama
         void look_at_newlines()
         {
             _newline = _processor.PieceToId("\n");
-            std::vector<int> const both = ids("a\na"), one = ids("a");
-            std::vector<int> joined = one;
-            joined.push_back(_newline);
+            std::vector<token> const both = encode("a\na"), one = encode("a"); // as a whole yet
+            std::vector<token> joined = one;
+            joined.push_back(static_cast<token>(_newline));
             joined.insert(joined.end(), one.begin(), one.end());
             _by_line = both == joined;
         }
 
-        std::vector<int> ids(std::string_view text) const
+        void add_pieces(std::string_view text, std::size_t begin, std::vector<token>& tokens,
+                        std::vector<std::size_t>& ends) const
         {
-            std::vector<int> out;
-            auto const status = _processor.Encode(std::string(text), &out);
+            sentencepiece::ImmutableSentencePieceText found;
+            auto const status = _processor.Encode(std::string(text), found.mutable_proto());
             JACKPLANE_EXPECTS(status.ok(), jackplane::value_error, "tokenizer: ", std::string(status.message()));
-            return out;
+            for (auto const& piece : found.pieces())
+            {
+                tokens.push_back(piece.id());
+                ends.push_back(begin + piece.end());
+            }
         }
 
         sentencepiece::SentencePieceProcessor _processor;

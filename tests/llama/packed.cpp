@@ -290,6 +290,17 @@ namespace llama
         CHECK_THROWS_AS(windows(std::span<token const>(tokens).first(1), 20), jackplane::shape_error);
     }
 
+    TEST_CASE("how sure a mean over windows is: each counts by its tokens, one alone tells nothing")
+    {
+        std::vector<std::size_t> const equal{10, 10, 10}, unequal{10, 10, 1};
+        std::vector<double> const sums{20, 30, 40}, odd{20, 30, 9};
+        CHECK_FALSE(standard_error(std::span(sums).first(1), std::span(equal).first(1)).has_value());
+        CHECK(*standard_error(sums, equal) == doctest::Approx(1 / std::sqrt(3.0))); // of 2, 3 and 4
+        double const mean = 59.0 / 21, a = 20 - 10 * mean, b = 30 - 10 * mean, c = 9 - mean;
+        CHECK(*standard_error(odd, unequal) == doctest::Approx(std::sqrt(1.5 * (a * a + b * b + c * c)) / 21));
+        CHECK(*standard_error(std::vector<double>{20, 20, 2}, unequal) == doctest::Approx(0)); // the same mean in all
+    }
+
     TEST_CASE("sampling: greedy takes the likeliest, draws follow the seed and the probabilities")
     {
         std::vector<float> const logits{0.0f, 2.0f, 1.0f, 2.0f, -1.0f};

@@ -2,10 +2,12 @@
 #include <doctest/doctest.h>
 #include <llama/tokenizer.hpp>
 #include <llama/config.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace llama
 {
@@ -26,12 +28,16 @@ namespace llama
         for (std::string const& text : {settings_file::contents(root() / "data/test.txt"),
                                         std::string("\n\n  two lines,\n\tcaf\xc3\xa9 \xf0\x9f\x8c\x8d 1611 \n")})
         {
-            auto const tokens = t.encode(text);
+            std::vector<std::size_t> ends;
+            auto const tokens = t.encode(text, &ends);
             CHECK(t.decode(tokens) == text);
-            std::size_t bytes = 0;
-            for (token const k : tokens)
-                bytes += t.bytes(k).size();
-            CHECK(bytes == text.size());
+            auto const spelled = *t.spelled_ends(tokens);
+            REQUIRE(ends.size() == tokens.size());
+            CHECK(ends.back() == text.size());
+            CHECK(spelled.back() == text.size());
+            CHECK(std::is_sorted(ends.begin(), ends.end()));
+            if (std::all_of(text.begin(), text.end(), [](char c) { return c > 0; })) // no character of several tokens
+                CHECK(ends == spelled);
         }
     }
 

@@ -6,6 +6,7 @@ import math
 from measure import HERE
 
 BLOCK = 2  # windows
+WINDOW = 511  # scored tokens of each window but the last, which has what remains
 SLOWER = 25  # cpu family: Zen 3; cells without one are of Zen 5
 WIDE = (6, 26)  # an Intel and a Zen 5, where OpenBLAS chose AVX-512 kernels, unless the cell names others
 
@@ -35,13 +36,14 @@ def closed(cell, bits, base):
 
 
 def paired(one, other):
-    """Mean difference of the loss per token, row one minus the other, and its standard error."""
-    blocks, tokens = [], sum(one["window_nll"]) / one["mean_nll"]
-    for at in range(0, len(one["window_nll"]), BLOCK):
-        blocks.append(sum(one["window_nll"][at:at + BLOCK]) - sum(other["window_nll"][at:at + BLOCK]))
-    mean = sum(blocks) / len(blocks)
-    deviation = math.sqrt(sum((b - mean) ** 2 for b in blocks) / (len(blocks) - 1) / len(blocks))
-    return sum(blocks) / tokens, deviation * len(blocks) / tokens
+    """Mean difference of the loss per token, row one minus the other, and its standard error: of a ratio of sums over
+    blocks, each of which counts by its tokens (examples/llama/evaluate.hpp has the formula)."""
+    apart = [a - b for a, b in zip(one["window_nll"], other["window_nll"], strict=True)]
+    all_tokens = round(sum(one["window_nll"]) / one["mean_nll"])
+    tokens = [min(WINDOW, all_tokens - at) for at in range(0, all_tokens, WINDOW)]
+    mean = sum(apart) / all_tokens
+    off = [sum(apart[at:at + BLOCK]) - mean * sum(tokens[at:at + BLOCK]) for at in range(0, len(apart), BLOCK)]
+    return mean, math.sqrt(len(off) / (len(off) - 1) * sum(x * x for x in off)) / all_tokens
 
 
 def apart(cell, base, widths):

@@ -128,7 +128,7 @@ namespace cli
                 out["blocks"] = nlohmann::ordered_json::array();
                 for (change_estimates const& e : found.blocks)
                     out["blocks"].push_back(numbers_of(e, false));
-                print_json(out);
+                cli::print_json(out);
             }
             void print(llama::sensitivity_result const& found) const
             {

@@ -23,7 +23,7 @@ namespace llama
         std::signal(SIGPIPE, SIG_IGN);
         std::signal(SIGXFSZ, SIG_IGN);
         struct ::sigaction end = {};
-        end.sa_flags = SA_RESETHAND; // the second time it ends the process as if nobody had looked
+        end.sa_flags = static_cast<int>(SA_RESETHAND); // the second time it ends the process as if nobody had looked
         end.sa_handler = [](int signal)
         {
             jackplane::remove_temporaries();

@@ -28,8 +28,8 @@ namespace cli
             void run() const
             {
                 if (unsigned const least = *std::min_element(widths.begin(), widths.end()); average < least)
-                    throw CLI::ValidationError("--average", llama::text("is ", average, ", the narrowest of --widths is ",
-                                                                        least));
+                    throw CLI::ValidationError("--average",
+                                               llama::text("is ", average, ", the narrowest of --widths is ", least));
                 llama::packed_model const m = llama::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);

@@ -88,8 +88,8 @@ namespace cli
                                            "is of the integral, which " + out.score + " weights are not chosen by");
             out.seed = s.tuning.seed;
             if (s.bits < 8 && out.bits != 0 && out.bits != s.bits)
-                throw CLI::ValidationError("--detach-bits", llama::text("is ", out.bits, ", the file can be read at ",
-                                                                        s.bits, " alone"));
+                throw CLI::ValidationError(
+                    "--detach-bits", llama::text("is ", out.bits, ", the file can be read at ", s.bits, " alone"));
             if (out.bits == 0)
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
             if (out.outliers > 0 && out.significant > 0 && out.outliers + out.significant >= 100)
@@ -98,8 +98,9 @@ namespace cli
             if (fits && validation.file.empty())
                 throw CLI::RequiredError("--validation for fitted weights (--fit, pursuit)");
             if (fits && (out.before || out.score == "information"))
-                throw CLI::ValidationError("--before", "weights that leave before the others (information, too) are not "
-                                                       "fitted (--fit; pursuit, the rule with --validation)");
+                throw CLI::ValidationError("--before",
+                                           "weights that leave before the others (information, too) are not "
+                                           "fitted (--fit; pursuit, the rule with --validation)");
             llama::expect_rule(out.integral);
             return out;
         }

@@ -6,7 +6,6 @@
 #include <cblas.h>
 #include <cstdio>
 #include <exception>
-#include <iostream>
 #include <new>
 #include <string>
 
@@ -41,7 +40,6 @@ int main(int argc, char** argv)
         {
             if (app.exit(e) != 0) // --help is no error
                 return 2;
-            std::cout.flush();
         }
         llama::flush_report();
     }

@@ -74,8 +74,7 @@ namespace cli
                 if (beside.significant > 0)
                     jackplane::count_of(beside.significant, llama::size_of(matrices), "significant weights");
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
-                kept_folder const kept =
-                    long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
+                kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
                 settings.resume = kept.path();
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
@@ -83,10 +82,9 @@ namespace cli
                     detach.read(folder, calibration, beside);
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
-                auto const m =
-                    detach.asked()
-                        ? llama::quantize_and_detach(folder, settings, beside, &tensors, tell(), &tuned, &detached)
-                        : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
+                auto const m = detach.asked() ? llama::quantize_and_detach(folder, settings, beside, &tensors, tell(),
+                                                                           &tuned, &detached)
+                                              : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
                 llama::save_nested(m, folder, out);
                 kept.remove();
                 std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
@@ -187,10 +185,10 @@ namespace cli
                 for (std::size_t i = 0; i < table.parameters().size(); ++i)
                 {
                     auto const& [name, rows, cols, offset, norm] = table.parameters()[i];
-                    std::size_t const scales =
-                        settings.how == llama::method::squeezellm ? std::size_t{1} << settings.bits
-                        : group_size > 0                          ? (cols - 1) / static_cast<std::size_t>(group_size) + 1
-                                                                  : 1;
+                    std::size_t const scales = settings.how == llama::method::squeezellm
+                                                   ? std::size_t{1} << settings.bits
+                                               : group_size > 0 ? (cols - 1) / static_cast<std::size_t>(group_size) + 1
+                                                                : 1;
                     bytes += i < packed ? ((rows + 15) / 16 * 16) * ((cols + 31) / 32 * 4 * settings.bits + 2 * scales)
                                         : 2 * rows * cols;
                 }

@@ -29,7 +29,7 @@ namespace cli
         public:
             // Checks every name, and holds the room for all. "": no maps.
             map_files(std::string const& maps, std::filesystem::path const& model, llama::inputs const& read)
-                : _folder(maps)
+                : map_files(maps) // so that what throws here is cleaned up after
             {
                 if (maps.empty())
                     return;
@@ -65,6 +65,7 @@ namespace cli
             }
 
         private:
+            explicit map_files(std::string const& maps) : _folder(maps) {}
             std::filesystem::path file_of(llama::parameter const& p) const { return _folder / (p.name + ".npy"); }
 
             std::filesystem::path _folder;

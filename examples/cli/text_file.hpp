@@ -27,7 +27,7 @@ namespace cli
         JACKPLANE_EXPECTS(pipe || S_ISREG(status.st_mode), jackplane::io_error, name,
                           ": cannot read: neither a file nor a pipe");
         std::string all;
-        bool has_writer = false, told = false;
+        bool has_writer = false, waited = false, told = false;
         for (char block[1 << 16];;)
         {
             auto const got = ::read(file.value, block, sizeof block);
@@ -41,13 +41,14 @@ namespace cli
                 detail::fail_io(path, "read", code);
             if (!pipe || (got == 0 && has_writer))
                 return all;
-            ::pollfd wait{file.value, POLLIN, 0};
-            bool const late = ::poll(&wait, 1, told ? -1 : patience) == 0;
-            JACKPLANE_EXPECTS(!late || has_writer, jackplane::io_error, name, ": cannot read: nobody writes to this pipe");
-            if (late)
+            JACKPLANE_EXPECTS(!waited || has_writer, jackplane::io_error, name,
+                              ": cannot read: nobody writes to this pipe");
+            if (waited)
                 std::fprintf(stderr, "jackplane: waiting for %s, a pipe\n", name.c_str());
-            told = told || late;
-            has_writer = has_writer || !late;
+            told = told || waited;
+            ::pollfd wait{file.value, POLLIN, 0};
+            waited = ::poll(&wait, 1, told ? -1 : patience) == 0;
+            has_writer = has_writer || !waited;
         }
     }
 }

@@ -41,7 +41,7 @@ namespace llama
                 return;
             auto const same = _files.find(is);
             JACKPLANE_EXPECTS(same == _files.end(), jackplane::io_error, jackplane::detail::one_line(output.string()),
-                              ": is the same file as ", same->second, ", which is read; name another output");
+                              ": would replace ", same->second, ", which is read; name another output");
         }
 
         // The same for whatever stands in one of these folders or below, and for what a reader of a model's folder would

@@ -18,7 +18,7 @@ namespace llama
         // takes the lowest free number, and this cannot be written to (or read from).
         for (int const stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
             if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF)
-                [[maybe_unused]] int const taken = ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+                ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
         // Errors of the write that causes them, which say more.
         std::signal(SIGPIPE, SIG_IGN);
         std::signal(SIGXFSZ, SIG_IGN);

@@ -145,8 +145,8 @@ namespace jackplane::inline v0
             if (_file < 0 && (errno != EEXIST || tries > 100))
                 detail::fail_io(_path, "create", errno);
             struct ::stat now = {};
-            ::flock(_file, LOCK_EX); // held to the end: remove_left_temporaries looks for it
-            if (::fstat(_file, &now) == 0 && now.st_nlink == 0) // it came before us
+            ::flock(_file, LOCK_EX);
+            if (::fstat(_file, &now) == 0 && now.st_nlink == 0) // remove_left_temporaries came first
                 ::close(std::exchange(_file, -1));
         }
         detail::exchange_temporary(nullptr, _temporary.c_str());

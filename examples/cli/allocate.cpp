@@ -3,8 +3,8 @@
 #include "commands.hpp"
 #include "integral.hpp"
 #include "terminal.hpp"
+#include "text_file.hpp"
 #include <jackplane/allocate/allocate.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -27,12 +27,15 @@ namespace cli
 
             void run() const
             {
+                if (unsigned const least = *std::min_element(widths.begin(), widths.end()); average < least)
+                    throw CLI::ValidationError("--average",
+                                               llama::text("is ", average, ", the narrowest of --widths is ", least));
                 llama::packed_model const m = llama::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, model);
-                auto const tokens = words->encode(llama::settings_file::contents(text));
+                auto const tokens = words->encode(read_text(text));
                 auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, tokens);
 
                 std::uint64_t layer = 0; // weights
@@ -112,7 +115,7 @@ namespace cli
                             row[std::to_string(widths[i])] = layer[i].loss;
                         out["layers"].push_back(row);
                     }
-                    std::printf("%s\n", out.dump(2).c_str());
+                    print_json(out);
                     return;
                 }
                 std::printf("nats a token that a layer costs, %s\nlayer",

@@ -3,8 +3,8 @@
 #include "../llama/random_model.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "terminal.hpp"
 #include <jackplane/core/team.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -100,6 +100,7 @@ namespace cli
 
             void run() const
             {
+                how.warn();
                 auto const m = llama::random_planes(llama::shape_of(shape), 1);
                 jackplane::team const team(how.threads);
                 reader read;
@@ -149,16 +150,14 @@ namespace cli
                                     100 * bytes / middle / read_rate);
                 }
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"shape", shape},
-                                                               {"packed_weights", m.table.tuned_size()},
-                                                               {"activation", how.activation},
-                                                               {"threads", how.threads},
-                                                               {"tokens", tokens},
-                                                               {"kernels", llama::kernels_name()},
-                                                               {"read_bytes_per_second", read_rate},
-                                                               {"rows", rows}}
-                                            .dump(2)
-                                            .c_str());
+                    print_json({{"shape", shape},
+                                {"packed_weights", m.table.tuned_size()},
+                                {"activation", how.activation},
+                                {"threads", how.threads},
+                                {"tokens", tokens},
+                                {"kernels", llama::kernels_name()},
+                                {"read_bytes_per_second", read_rate},
+                                {"rows", rows}});
             }
         };
     }

@@ -3,6 +3,7 @@
 #include "../llama/activation.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <thread>
 
@@ -26,6 +27,13 @@ namespace cli
             add_activation(command, activation)->capture_default_str();
             command.add_option("--threads", threads, "for linear layers; default: all cores")
                 ->check(CLI::Range(1u, 1024u));
+        }
+
+        // Many more threads than cores wait for each other: slower, not wrong.
+        void warn() const
+        {
+            if (unsigned const cores = std::thread::hardware_concurrency(); cores != 0 && threads > 2 * cores)
+                std::fprintf(stderr, "jackplane: %u threads on %u cores wait for each other\n", threads, cores);
         }
     };
 }

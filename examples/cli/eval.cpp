@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
+#include "../llama/program.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "terminal.hpp"
+#include "text_file.hpp"
 #include <jackplane/store/npy.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -66,6 +68,7 @@ namespace cli
 
             void run() const
             {
+                auto const asked = widths_of(bits);
                 bool const folder = std::filesystem::is_directory(model);
                 std::optional<llama::model> dense, full;
                 std::optional<llama::packed_model> packed;
@@ -75,7 +78,7 @@ namespace cli
                     packed = llama::load_nested(model);
                 if (!reference_folder.empty())
                     full = llama::load_model(reference_folder);
-                auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
+                auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);
                 for (unsigned const width : mix)
@@ -106,7 +109,7 @@ namespace cli
                         rows.push_back(json_of(row));
                     else
                         std::printf("%s\n", llama::table_line(row).c_str());
-                    std::fflush(stdout);
+                    llama::flush_report();
                 };
                 if (!json && x)
                     std::printf("x as %s, kernels %s\n\n", activation.c_str(), llama::kernels_name());
@@ -126,13 +129,11 @@ namespace cli
                     show(row);
                 }
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
-                                                               {"tokens", scored.cut.scored()},
-                                                               {"activation", x ? activation : "fp32"},
-                                                               {"kernels", x ? llama::kernels_name() : "openblas"},
-                                                               {"rows", rows}}
-                                            .dump(2)
-                                            .c_str());
+                    print_json({{"model", model},
+                                {"tokens", scored.cut.scored()},
+                                {"activation", x ? activation : "fp32"},
+                                {"kernels", x ? llama::kernels_name() : "openblas"},
+                                {"rows", rows}});
             }
 
         private:
@@ -187,7 +188,7 @@ namespace cli
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
                 std::vector<std::size_t> ends;
-                auto const all = words->encode(llama::settings_file::contents(text), &ends);
+                auto const all = words->encode(read_text(text), &ends);
                 return llama::scored_text::of(all, window, words->bos(), ends);
             }
         };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/generate.hpp"
 #include "../llama/nested_model.hpp"
+#include "../llama/program.hpp"
 #include "../llama/tokenizer.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
-#include <nlohmann/json.hpp>
+#include "terminal.hpp"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -43,6 +44,7 @@ namespace cli
                 loaded.expect_width(asked, model);
                 llama::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
+                how.warn();
                 std::size_t const room = std::min(context, start.size() + count);
                 llama::decoder decode(m, width, room, llama::activation_of(how.activation),
                                       jackplane::team(how.threads));
@@ -60,7 +62,7 @@ namespace cli
                         {
                             std::fputs((text.size() == words->bytes(t).size() ? prompt : "").c_str(), stdout);
                             std::fputs(words->bytes(t).c_str(), stdout);
-                            std::fflush(stdout);
+                            llama::flush_report();
                         }
                     });
                 double const prompt_rate = static_cast<double>(start.size()) / seconds(begin, *first);
@@ -68,19 +70,16 @@ namespace cli
                 if (told > 1)
                     rate = static_cast<double>(told - 1) / seconds(*first, clock::now());
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
-                                                               {"bits", asked},
-                                                               {"activation", how.activation},
-                                                               {"threads", how.threads},
-                                                               {"prompt", prompt},
-                                                               {"prompt_tokens", start.size()},
-                                                               {"prompt_tokens_per_second", prompt_rate},
-                                                               {"text", text},
-                                                               {"tokens", told},
-                                                               {"tokens_per_second",
-                                                                rate ? nlohmann::ordered_json(*rate) : nullptr}}
-                                            .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-                                            .c_str());
+                    print_json({{"model", model},
+                                {"bits", asked},
+                                {"activation", how.activation},
+                                {"threads", how.threads},
+                                {"prompt", prompt},
+                                {"prompt_tokens", start.size()},
+                                {"prompt_tokens_per_second", prompt_rate},
+                                {"text", text},
+                                {"tokens", told},
+                                {"tokens_per_second", rate ? nlohmann::ordered_json(*rate) : nullptr}});
                 else
                     std::fprintf(stderr, "\nprompt: %zu tokens, %.0f tokens/s; generated: %zu tokens, %s tokens/s\n",
                                  start.size(), prompt_rate, told,

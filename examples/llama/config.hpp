@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/check.hpp>
+#include <jackplane/store/map.hpp>
 #include <nlohmann/json.hpp>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,11 +49,8 @@ namespace llama
 
         static std::string contents(std::filesystem::path const& file)
         {
-            std::ifstream in(file, std::ios::binary);
-            JACKPLANE_EXPECTS(in, jackplane::io_error, file.string(), ": cannot be read");
-            std::string all{std::istreambuf_iterator<char>(in), {}};
-            JACKPLANE_EXPECTS(!in.bad(), jackplane::io_error, file.string(), ": reading failed");
-            return all;
+            jackplane::mapped_file const map(file); // a pipe or a device is an error
+            return {reinterpret_cast<char const*>(map.bytes().data()), map.size()};
         }
 
         std::string const& name() const noexcept { return _name; }

@@ -19,7 +19,7 @@ namespace llama
     public:
         explicit tokenizer(std::filesystem::path const& file)
         {
-            check(_processor.Load(file.string()), file.string());
+            check(_processor.LoadFromSerializedProto(settings_file::contents(file)), file.string());
             look_at_newlines();
         }
 

@@ -4,6 +4,7 @@
 #include "integral.hpp"
 #include "terminal.hpp"
 #include "text_file.hpp"
+#include "warn.hpp"
 #include <jackplane/allocate/allocate.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -30,12 +31,16 @@ namespace cli
                 if (unsigned const least = *std::min_element(widths.begin(), widths.end()); average < least)
                     throw CLI::ValidationError("--average",
                                                llama::text("is ", average, ", the narrowest of --widths is ", least));
+                warn_about(model);
+                if (!dense.empty())
+                    warn_about(dense);
                 llama::packed_model const m = llama::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
-                auto const words = llama::tokenizer::from_bytes(m.tokenizer, model);
+                auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
+                llama::expect_tokens(tokens, words->bos(), m.sizes, text);
                 auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, tokens);
 
                 std::uint64_t layer = 0; // weights

@@ -40,7 +40,8 @@ namespace cli
             if (tokens.empty() && file.ends_with(".npy"))
                 tokens = jackplane::npy::read_tokens(file);
             else if (tokens.empty())
-                tokens = llama::tokenizer(folder / "tokenizer.model").encode(read_text(file));
+                tokens = llama::tokenizer(folder / "tokenizer.model").encode_from_start(read_text(file));
+            llama::expect_tokens(tokens, {}, sizes, file);
             return llama::calibration_text::of(tokens, samples, window, seed);
         }
 

@@ -5,6 +5,7 @@
 #include "decoding.hpp"
 #include "terminal.hpp"
 #include "text_file.hpp"
+#include "warn.hpp"
 #include <jackplane/store/npy.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -69,6 +70,9 @@ namespace cli
             void run() const
             {
                 auto const asked = widths_of(bits);
+                warn_about(model);
+                if (!reference_folder.empty() && reference_folder != model)
+                    warn_about(reference_folder);
                 bool const folder = std::filesystem::is_directory(model);
                 std::optional<llama::model> dense, full;
                 std::optional<llama::packed_model> packed;
@@ -170,7 +174,9 @@ namespace cli
             {
                 auto const file = std::filesystem::path(model) / "tokenizer.model";
                 if (packed)
-                    return packed->tokenizer.empty() ? nullptr : llama::tokenizer::from_bytes(packed->tokenizer, model);
+                    return packed->tokenizer.empty()
+                               ? nullptr
+                               : llama::tokenizer::from_bytes(packed->tokenizer, packed->tokenizer_settings, model);
                 return std::filesystem::exists(file) ? std::make_unique<llama::tokenizer>(file) : nullptr;
             }
 
@@ -180,15 +186,14 @@ namespace cli
                 if (!tokens.empty())
                 {
                     auto const all = jackplane::npy::read_tokens(tokens);
-                    for (std::size_t i = 0; i < all.size(); ++i)
-                        JACKPLANE_EXPECTS(all[i] < sizes.vocabulary, jackplane::value_error, tokens, ": token ", i,
-                                          " is ", all[i], ", the vocabulary has ", sizes.vocabulary);
+                    llama::expect_tokens(all, {}, sizes, tokens);
                     return llama::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt);
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
                 std::vector<std::size_t> ends;
                 auto const all = words->encode(read_text(text), &ends);
+                llama::expect_tokens(all, words->bos(), sizes, text);
                 return llama::scored_text::of(all, window, words->bos(), ends);
             }
         };

@@ -6,6 +6,7 @@
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "terminal.hpp"
+#include "warn.hpp"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -29,12 +30,12 @@ namespace cli
 
             void run() const
             {
+                warn_about(model);
                 auto const loaded = llama::load_nested(model);
                 JACKPLANE_EXPECTS(!loaded.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer inside");
-                auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, model);
-                auto start = words->encode(prompt);
-                if (auto const bos = words->bos())
-                    start.insert(start.begin(), *bos);
+                auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
+                auto const start = words->encode_from_start(prompt);
+                llama::expect_tokens(start, {}, loaded.sizes, "the prompt");
                 std::size_t const context = loaded.sizes.context;
                 JACKPLANE_EXPECTS(start.size() <= context, jackplane::shape_error, model, ": the prompt has ",
                                   start.size(), " tokens, the context ", context, "; shorten it");

@@ -7,6 +7,7 @@
 #include "detach_choice.hpp"
 #include "kept_folder.hpp"
 #include "terminal.hpp"
+#include "warn.hpp"
 #include <jackplane/detach/choose.hpp>
 #include <sys/resource.h>
 #include <algorithm>
@@ -76,6 +77,9 @@ namespace cli
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
                 settings.resume = kept.path();
+                warn_about(folder);
+                if (!settings.tuning.inside.empty())
+                    warn_about(settings.tuning.inside);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 if (detach.asked())

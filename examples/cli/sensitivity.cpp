@@ -7,6 +7,7 @@
 #include "integral.hpp"
 #include "kept_folder.hpp"
 #include "terminal.hpp"
+#include "warn.hpp"
 #include <unistd.h>
 #include <cstdio>
 #include <filesystem>
@@ -89,6 +90,8 @@ namespace cli
                 kept_folder const kept = no_resume ? kept_folder() : kept_folder(quantized + ".integral", read);
                 settings.resume = kept.path();
                 map_files written(maps, folder, read);
+                warn_about(folder);
+                warn_about(quantized);
                 llama::packed_model const packed = llama::load_nested(quantized);
                 packed.expect_width(bits, quantized);
                 llama::model const dense = load_dense(folder, packed, quantized);

@@ -43,7 +43,7 @@ namespace
     void quantize_beside(fs::path const& folder, fs::path const& text, llama::tokenizer const& words,
                          jackplane::atomic_file& out)
     {
-        auto const tokens = words.encode(llama::settings_file::contents(text));
+        auto const tokens = words.encode_from_start(llama::settings_file::contents(text));
         llama::quantize_settings settings;
         settings.calibration =
             llama::calibration_text::of(tokens, 20, llama::read_config(folder / "config.json").context, 0);
@@ -108,7 +108,7 @@ namespace
         llama::packed_model const packed = llama::load_nested(file);
         for (unsigned const bits : {8u, 4u, 3u, 2u})
         {
-            auto const start = words.encode(prompt);
+            auto const start = words.encode_from_start(prompt);
             llama::decoder decode(packed, bits, start.size() + count);
             std::string text = prompt;
             auto const begin = std::chrono::steady_clock::now();

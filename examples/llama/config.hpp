@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/check.hpp>
+#include <jackplane/store/foreign.hpp>
 #include <jackplane/store/map.hpp>
 #include <nlohmann/json.hpp>
-#include <cmath>
+#include "config_keys.hpp"
+#include "settings_file.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 
 namespace llama
 {
-    using jackplane::text;
-
     // The sizes of a Llama; Hugging Face's names beside ours.
     struct config
     {
@@ -35,87 +34,63 @@ namespace llama
         std::size_t qkv_width() const noexcept { return query_width() + 2 * kv_width(); }
     };
 
-    // One settings file, with errors that name it: "model/config.json: 'hidden_size' is -3, expected ...".
-    class settings_file
+    // The base of the rotation. It travels at the top and inside `rope_scaling` and `rope_parameters` (where version 5
+    // of the transformers keeps it), there perhaps once for each type of layer; all that are named must agree. A scaled
+    // rotation goes by `type` or `rope_type`: only that which scales nothing is understood.
+    class rope_base
     {
     public:
-        settings_file(std::string name, std::string_view json)
-            : _name(std::move(name)), _tree(nlohmann::json::parse(json, nullptr, false))
+        explicit rope_base(settings_file const& file)
         {
-            JACKPLANE_EXPECTS(_tree.is_object(), jackplane::format_error, _name, ": expected a JSON object");
+            take_base(file);
+            for (char const* const name : {"rope_scaling", "rope_parameters"})
+                if (file.has(name))
+                    take(file.inner(name));
         }
-
-        explicit settings_file(std::filesystem::path const& file) : settings_file(file.string(), contents(file)) {}
-
-        static std::string contents(std::filesystem::path const& file)
-        {
-            jackplane::mapped_file const map(file); // a pipe or a device is an error
-            return {reinterpret_cast<char const*>(map.bytes().data()), map.size()};
-        }
-
-        std::string const& name() const noexcept { return _name; }
-        nlohmann::json const& tree() const noexcept { return _tree; }
-        bool has(char const* key) const { return _tree.contains(key) && !_tree[key].is_null(); }
-
-        // A whole number in [1, most].
-        std::size_t size(char const* key, std::uint64_t most) const
-        {
-            require(key);
-            auto const& value = _tree[key];
-            bool const fits =
-                value.is_number_unsigned() && value.get<std::uint64_t>() >= 1 && value.get<std::uint64_t>() <= most;
-            expect(fits, key, text("a whole number from 1 to ", most));
-            return value.get<std::size_t>();
-        }
-
-        double positive(char const* key) const
-        {
-            require(key);
-            auto const& value = _tree[key];
-            expect(value.is_number() && value.get<double>() > 0.0 && std::isfinite(value.get<double>()), key,
-                   "a positive number");
-            return value.get<double>();
-        }
-
-        // Absent is fine; another value means a model that this engine would compute wrongly.
-        void only(char const* key, nlohmann::json const& value) const
-        {
-            expect(!has(key) || _tree[key] == value, key, value.dump());
-        }
-
-        bool flag(char const* key, bool otherwise) const
-        {
-            expect(!has(key) || _tree[key].is_boolean(), key, "true or false");
-            return has(key) ? _tree[key].get<bool>() : otherwise;
-        }
-
-        void expect(bool condition, char const* key, std::string const& expected) const
-        {
-            JACKPLANE_EXPECTS(condition, jackplane::format_error, _name, ": '", key, "' is ",
-                              _tree.value(key, nlohmann::json()).dump(-1, ' ', true, replace).substr(0, 80),
-                              ", expected ", expected);
-        }
+        double value() const noexcept { return _base.value_or(10000.0); }
 
     private:
-        void require(char const* key) const
+        void take_base(settings_file const& file)
         {
-            JACKPLANE_EXPECTS(has(key), jackplane::format_error, _name, ": no '", key, "'");
+            if (!file.has("rope_theta"))
+                return;
+            double const own = file.positive("rope_theta");
+            file.expect(own == _base.value_or(own), "rope_theta", text("the ", value(), " found elsewhere"));
+            _base = own;
+        }
+        void take(settings_file const& file)
+        {
+            take_base(file);
+            for (auto const& [key, value] : file.tree().items())
+            {
+                bool const ignored = value.is_null() || key == "rope_theta" ||
+                                     key == "original_max_position_embeddings"; // matters to a scaled one
+                bool const one = key == "factor" || key == "partial_rotary_factor" || key == "attention_factor";
+                bool const scaled_by_one = value == "linear" && file.has("factor"); // which must be 1
+                if (key == "type" || key == "rope_type")
+                    file.expect(value.is_null() || value == "default" || scaled_by_one, key,
+                                "\"default\"; a scaled rotation is not implemented here");
+                else if (value.is_object())
+                    take(file.inner(key)); // of a type of layer
+                else
+                    file.expect(ignored || (one && value == 1), key,
+                                one ? "1; a scaled rotation is not implemented here" : "no such key");
+            }
         }
 
-        static constexpr auto replace = nlohmann::json::error_handler_t::replace;
-        std::string _name;
-        nlohmann::json _tree;
+        std::optional<double> _base;
     };
 
-    // Reads config.json; defaults are those of Hugging Face's LlamaConfig.
+    // Reads config.json; defaults are those of Hugging Face's LlamaConfig. Throws format_error for another model.
     inline config read_config(settings_file const& file)
     {
         constexpr std::uint64_t largest = 1u << 20; // of any size: products of three stay below 2^64
         config c;
-        file.only("model_type", "llama");
-        file.only("hidden_act", "silu");
-        file.only("attention_bias", false);
-        file.only("mlp_bias", false);
+        for (char const* const part : {"text_config", "llm_config", "language_config"})
+            JACKPLANE_EXPECTS(!file.has(part), jackplane::format_error, file.name(), ": '", part,
+                              "' holds the sizes: a language model inside a larger one (of images, sound), not "
+                              "implemented here; take a folder of the language model alone");
+        file.expect(!file.has("model_type") || file.tree()["model_type"] == "llama", "model_type", "\"llama\"");
         c.vocabulary = file.size("vocab_size", largest);
         c.hidden = file.size("hidden_size", largest);
         c.intermediate = file.size("intermediate_size", largest);
@@ -132,19 +107,24 @@ namespace llama
                           ", expected an even number (rotary pairs)");
         c.context = file.has("max_position_embeddings") ? file.size("max_position_embeddings", largest) : 2048;
         c.rms_norm_eps = file.has("rms_norm_eps") ? file.positive("rms_norm_eps") : 1e-6;
-        c.rope_theta = file.has("rope_theta") ? file.positive("rope_theta") : 10000.0;
-        file.only("rope_scaling", nullptr);
-        if (file.has("rope_parameters")) // where version 5 of the transformers keeps them
-        {
-            settings_file const rope(file.name() + ": rope_parameters", file.tree()["rope_parameters"].dump());
-            rope.only("rope_type", "default");
-            c.rope_theta = rope.has("rope_theta") ? rope.positive("rope_theta") : c.rope_theta;
-        }
+        c.rope_theta = rope_base(file).value();
         c.tied = file.flag("tie_word_embeddings", false);
+        check_keys(file, {c.head_dim, c.hidden, c.context, c.rms_norm_eps, c.rope_theta, file.tree()});
         return c;
     }
 
-    inline config read_config(std::filesystem::path const& file) { return read_config(settings_file(file)); }
+    // The same of config.json in a folder.
+    inline config read_config(std::filesystem::path const& file)
+    {
+        if (auto const folder = file.parent_path(); std::filesystem::is_regular_file(folder))
+        {
+            std::string const found = jackplane::detail::foreign(jackplane::mapped_file(folder).bytes());
+            jackplane::fail<jackplane::format_error>(text(jackplane::detail::one_line(folder.string()),
+                                                          ": expected a folder with config.json, found ",
+                                                          found.empty() ? "a file" : found));
+        }
+        return read_config(settings_file(file));
+    }
 
     inline std::string write_config(config const& c, char const* element)
     {

@@ -5,20 +5,19 @@
 #include <jackplane/core/view.hpp>
 #include <jackplane/store/safetensors.hpp>
 #include <jackplane/store/safetensors_write.hpp>
+#include "checkpoint_files.hpp"
 #include "config.hpp"
 #include "weights.hpp"
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace llama
 {
-    namespace safetensors = jackplane::safetensors;
-
     // A dense model in memory.
     struct model
     {
@@ -39,64 +38,6 @@ namespace llama
         }
     };
 
-    // All tensors of a Hugging Face folder: of model.safetensors, or of the shards that its index names.
-    class checkpoint_files
-    {
-    public:
-        explicit checkpoint_files(std::filesystem::path const& folder)
-        {
-            auto const index = folder / "model.safetensors.index.json";
-            if (std::filesystem::exists(folder / "model.safetensors") || !std::filesystem::exists(index))
-            {
-                add(folder / "model.safetensors", {});
-                return;
-            }
-            settings_file const file(index);
-            JACKPLANE_EXPECTS(file.tree().value("weight_map", nlohmann::json()).is_object() &&
-                                  !file.tree()["weight_map"].empty(),
-                              jackplane::format_error, file.name(), ": no 'weight_map' of tensors to files");
-            std::map<std::string, std::vector<std::string>> shards;
-            for (auto const& [tensor, shard] : file.tree()["weight_map"].items())
-            {
-                std::filesystem::path const path = shard.is_string() ? shard.get<std::string>() : "";
-                bool const plain = !path.empty() && path.filename() == path;
-                JACKPLANE_EXPECTS(plain, jackplane::format_error, file.name(), ": the file of '", tensor, "' is ",
-                                  shard.dump(), ", expected a plain file name");
-                shards[shard.get<std::string>()].push_back(tensor);
-            }
-            for (auto const& [shard, names] : shards)
-                add(folder / shard, names);
-        }
-
-        // The file that holds a tensor; null if none does.
-        safetensors::file const* find(std::string const& tensor) const
-        {
-            auto const found = _place.find(tensor);
-            return found == _place.end() ? nullptr : &_files[found->second];
-        }
-
-        std::map<std::string, std::size_t> const& tensors() const noexcept { return _place; }
-        std::string const& first_file() const noexcept { return _files.front().name(); }
-
-    private:
-        void add(std::filesystem::path const& path, std::vector<std::string> const& names)
-        {
-            safetensors::file const file = safetensors::open(path);
-            for (auto const& [name, tensor] : file.tensors())
-                if (names.empty())
-                    _place[name] = _files.size();
-            for (auto const& name : names)
-            {
-                file.at(name); // or an error
-                _place[name] = _files.size();
-            }
-            _files.push_back(file);
-        }
-
-        std::vector<safetensors::file> _files;
-        std::map<std::string, std::size_t> _place;
-    };
-
     // Whether y is what a nested file, which holds dense tensors in fp16, makes of x; or x itself.
     inline bool same_but_for_half(float x, float y) noexcept
     {
@@ -110,6 +51,11 @@ namespace llama
         JACKPLANE_EXPECTS(t.shape == expected, jackplane::shape_error, file, ": tensor '", p.name, "' has shape ",
                           safetensors::shape_text(t.shape), ", config.json makes it ",
                           safetensors::shape_text(expected));
+        using jackplane::dtype;
+        bool const floating =
+            t.type == dtype::F32 || t.type == dtype::F16 || t.type == dtype::BF16 || t.type == dtype::F64;
+        JACKPLANE_EXPECTS(floating, jackplane::format_error, file, ": tensor '", p.name, "' is ",
+                          jackplane::dtype_name(t.type), ", expected F32, F16, BF16 or F64");
     }
 
     // Copies one tensor to its place in w; F32, F16, BF16 or F64 (rounded), all finite.
@@ -124,25 +70,67 @@ namespace llama
         std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
     }
 
+    // An lm_head beside an embedding that config.json says is tied to it: a copy is fine, another one is a model that
+    // config.json does not describe.
+    inline void check_copy(std::string const& file, safetensors::tensor const& head,
+                           safetensors::tensor const& embedding)
+    {
+        constexpr char const* way =
+            "; config.json ties it to model.embed_tokens.weight. Set tie_word_embeddings to false "
+            "there if the model uses it, or drop the tensor";
+        JACKPLANE_EXPECTS(head.shape == embedding.shape, jackplane::shape_error, file, ": tensor '", head.name,
+                          "' has shape ", safetensors::shape_text(head.shape), ", the embedding ",
+                          safetensors::shape_text(embedding.shape), way);
+        if (head.type == embedding.type && std::equal(head.bytes.begin(), head.bytes.end(), embedding.bytes.begin()))
+            return;
+        auto const a = safetensors::read<float>(head), b = safetensors::read<float>(embedding);
+        auto const i = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
+        JACKPLANE_EXPECTS(i == a.size(), jackplane::format_error, file, ": tensor '", head.name, "', row ",
+                          i / head.shape[1], ", column ", i % head.shape[1], " is ", a[i], ", the embedding has ", b[i],
+                          way);
+    }
+
+    // Frequencies that old checkpoints store are recomputed: they must be what config.json says.
+    inline void check_frequencies(std::string const& file, safetensors::tensor const& t, config const& c)
+    {
+        bool right = t.shape == safetensors::extents{c.head_dim / 2};
+        auto const stored = right ? safetensors::read<float>(t) : jackplane::aligned_vector<float>{};
+        for (std::size_t i = 0; i < stored.size(); ++i)
+        {
+            double const exact = std::pow(c.rope_theta, -2 * static_cast<double>(i) / static_cast<double>(c.head_dim));
+            double const off = std::abs(static_cast<double>(stored[i]) - exact);
+            right = right && off <= exact / 256 + 0x1p-24; // rounded to bfloat16, or to half's subnormals
+        }
+        JACKPLANE_EXPECTS(right, jackplane::format_error, file, ": tensor '", t.name,
+                          "' holds another rotation than config.json's of base ", c.rope_theta);
+    }
+
     // Every tensor of the table is there, in the shape that config.json makes it, and no other that matters (a bias,
     // say): checked before a wrong config.json can ask for all memory.
     inline void check_tensors(checkpoint_files const& files, config const& c)
     {
+        constexpr char const* embedding = "model.embed_tokens.weight";
         parameter_table const table(c);
         auto rest = files.tensors();
         for (parameter const& p : table.parameters())
         {
             safetensors::file const* const file = files.find(p.name);
-            JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.name, "'");
+            JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.name, "'",
+                              p.name == "lm_head.weight" ? " (config.json does not set tie_word_embeddings)" : "");
             check_shape(file->name(), file->at(p.name), p);
             rest.erase(p.name);
         }
         for (auto const& [name, place] : rest)
         {
-            bool const ignored = (c.tied && name == "lm_head.weight") ||        // a copy of the embedding
-                                 name.find("rotary_emb.inv_freq") != name.npos; // recomputed
-            JACKPLANE_EXPECTS(ignored, jackplane::format_error, files.find(name)->name(), ": tensor '", name,
-                              "' has no place in a Llama of this config.json");
+            safetensors::file const& file = *files.find(name);
+            if (c.tied && name == "lm_head.weight")
+                check_copy(file.name(), file.at(name), files.find(embedding)->at(embedding));
+            else if (name.ends_with("rotary_emb.inv_freq"))
+                check_frequencies(file.name(), file.at(name), c);
+            else
+                jackplane::fail<jackplane::format_error>(text(file.name(), ": tensor '",
+                                                              jackplane::detail::printable(name),
+                                                              "' has no place in a Llama of this config.json"));
         }
     }
 

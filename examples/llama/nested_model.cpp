@@ -3,6 +3,7 @@
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <cstddef>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ namespace llama
         bytes("config.json", settings);
         if (!m.tokenizer.empty())
             bytes("tokenizer.model", m.tokenizer);
+        if (!m.tokenizer_settings.empty())
+            bytes("tokenizer_config.json", m.tokenizer_settings);
 
         std::vector<std::vector<jackplane::half>> halves(m.table.parameters().size());
         for (std::size_t i = 0; i < halves.size(); ++i)
@@ -59,6 +62,26 @@ namespace llama
         file.save(out);
     }
 
+    namespace
+    {
+        // No tensor without a place in the model: a second lm_head, say, or another layer.
+        void check_names(nested::file const& file, parameter_table const& table)
+        {
+            std::set<std::string> known = {"config.json", "tokenizer.model", "tokenizer_config.json"};
+            for (parameter const& p : table.parameters())
+                known.insert(p.name);
+            std::vector<std::string> found;
+            for (safetensors::tensor const* const t : file.plain())
+                found.push_back(t->name);
+            for (auto const& [name, layer] : file.described().layers)
+                found.push_back(name);
+            for (std::string const& name : found)
+                JACKPLANE_EXPECTS(known.contains(name), jackplane::format_error, file.name(), ": tensor '",
+                                  jackplane::detail::printable(name),
+                                  "' has no place in a Llama of the config.json inside");
+        }
+    }
+
     packed_model load_nested(std::filesystem::path const& path, unsigned most_bits)
     {
         nested::file const file = nested::open(path);
@@ -71,6 +94,9 @@ namespace llama
         m.slice = slice_of(file.described().slice);
         if (file.find("tokenizer.model") != nullptr)
             m.tokenizer = text_of("tokenizer.model");
+        if (file.find("tokenizer_config.json") != nullptr)
+            m.tokenizer_settings = text_of("tokenizer_config.json");
+        check_names(file, m.table);
         m.rest.resize(m.table.size() - m.table.tuned_size());
         for (std::size_t i = 0; i < m.table.parameters().size(); ++i)
         {

@@ -41,6 +41,7 @@ namespace llama
         std::vector<matrix> matrices;          // the tuned parameters, in the order of the table
         jackplane::aligned_vector<float> rest; // embedding and norms, as the table says from its tuned_size() on
         std::string tokenizer;                 // bytes of tokenizer.model; may be empty
+        std::string tokenizer_settings;        // bytes of tokenizer_config.json; may be empty
         slice_rule slice;
 
         explicit packed_model(config const& c) : sizes(c), table(c), matrices(table.tuned_parameters()) {}

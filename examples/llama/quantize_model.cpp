@@ -407,6 +407,8 @@ namespace llama
             train_scales(m, s, widths, tell);
         if (auto const tokenizer = folder / "tokenizer.model"; std::filesystem::exists(tokenizer))
             m.tokenizer = settings_file::contents(tokenizer);
+        if (auto const settings = folder / "tokenizer_config.json"; std::filesystem::exists(settings))
+            m.tokenizer_settings = settings_file::contents(settings);
         return m;
     }
 }

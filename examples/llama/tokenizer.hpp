@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/store/foreign.hpp>
 #include "forward.hpp"
+#include "settings_file.hpp"
 #include <sentencepiece_processor.h>
 #include <cstddef>
 #include <filesystem>
@@ -13,23 +15,49 @@
 
 namespace llama
 {
-    // A SentencePiece model.
+    // Throws value_error for a token that a model has no row for; `name` of what the tokens come from.
+    inline void expect_tokens(std::span<token const> tokens, std::optional<token> start, config const& sizes,
+                              std::string const& name)
+    {
+        JACKPLANE_EXPECTS(start.value_or(0) < sizes.vocabulary, jackplane::value_error, name,
+                          ": the token before it is ", start.value_or(0), ", the vocabulary has ", sizes.vocabulary);
+        for (std::size_t i = 0; i < tokens.size(); ++i)
+            JACKPLANE_EXPECTS(tokens[i] < sizes.vocabulary, jackplane::value_error, name, ": token ", i, " is ",
+                              tokens[i], ", the vocabulary has ", sizes.vocabulary);
+    }
+
+    // A SentencePiece model, and what tokenizer_config.json says about its use.
     class tokenizer
     {
     public:
+        // From a file, and tokenizer_config.json beside it where there is one.
         explicit tokenizer(std::filesystem::path const& file)
+            : tokenizer(settings_file::contents(file), settings_beside(file), file.string())
         {
-            check(_processor.LoadFromSerializedProto(settings_file::contents(file)), file.string());
-            look_at_newlines();
         }
 
-        // From the bytes of a tokenizer.model; `file` names them in errors.
-        static std::unique_ptr<tokenizer> from_bytes(std::string_view bytes, std::string const& file)
+        // From the bytes of a tokenizer.model and of a tokenizer_config.json (may be empty); `name` of the first.
+        tokenizer(std::string_view bytes, std::string_view settings, std::string const& name)
         {
-            std::unique_ptr<tokenizer> t(new tokenizer);
-            check(t->_processor.LoadFromSerializedProto(std::string(bytes)), file + ": tokenizer.model");
-            t->look_at_newlines();
-            return t;
+            auto const status = _processor.LoadFromSerializedProto(std::string(bytes));
+            std::string const found = bytes.empty() ? "an empty file" : jackplane::detail::foreign(bytes);
+            JACKPLANE_EXPECTS(status.ok() && !bytes.empty(), jackplane::format_error, name,
+                              ": not a SentencePiece model: ", found.empty() ? std::string(status.message()) : found);
+            look_at_newlines();
+            _bos = bos_of(settings_file(settings_name(name), settings.empty() ? "{}" : settings));
+        }
+
+        static std::unique_ptr<tokenizer> from_bytes(std::string_view bytes, std::string_view settings,
+                                                     std::string const& file)
+        {
+            return std::make_unique<tokenizer>(bytes, settings, file + ": tokenizer.model");
+        }
+
+        // The bytes of tokenizer_config.json beside a tokenizer.model; empty without one.
+        static std::string settings_beside(std::filesystem::path const& file)
+        {
+            auto const settings = file.parent_path() / "tokenizer_config.json";
+            return std::filesystem::exists(settings) ? settings_file::contents(settings) : std::string();
         }
 
         std::size_t size() const { return static_cast<std::size_t>(_processor.GetPieceSize()); }
@@ -57,7 +85,16 @@ namespace llama
             return out;
         }
 
-        // The same of tokens alone, as their pieces are spelled; nothing if one of them is unknown.
+        // From the start of a text on: after what starts one, if this tokenizer does that.
+        std::vector<token> encode_from_start(std::string_view text) const
+        {
+            std::vector<token> out = encode(text);
+            if (_bos)
+                out.insert(out.begin(), *_bos);
+            return out;
+        }
+
+        // The ends of tokens alone, as their pieces are spelled; nothing if one of them is unknown.
         std::optional<std::vector<std::size_t>> spelled_ends(std::span<token const> tokens) const
         {
             std::vector<std::size_t> ends;
@@ -79,11 +116,8 @@ namespace llama
             return text;
         }
 
-        // What starts a text, if this tokenizer defines it.
-        std::optional<token> bos() const
-        {
-            return _processor.bos_id() < 0 ? std::nullopt : std::optional(static_cast<token>(_processor.bos_id()));
-        }
+        // What stands before a text, if anything does: `add_bos_token` decides, without it whether there is a BOS.
+        std::optional<token> bos() const noexcept { return _bos; }
 
         // The bytes one token stands for.
         std::string bytes(token t) const
@@ -108,12 +142,41 @@ namespace llama
         }
 
     private:
-        tokenizer() = default;
-
-        static void check(sentencepiece::util::Status const& status, std::string const& file)
+        static std::string settings_name(std::string const& model) // beside it, or inside the same file
         {
-            JACKPLANE_EXPECTS(status.ok(), jackplane::format_error, file,
-                              ": not a SentencePiece model: ", std::string(status.message()));
+            return model.substr(0, model.rfind("tokenizer.model")) + "tokenizer_config.json";
+        }
+
+        std::optional<token> bos_of(settings_file const& settings) const
+        {
+            bool const is_null = settings.tree().contains("bos_token") && !settings.has("bos_token");
+            bool const known = !is_null && (settings.has("bos_token") || _processor.bos_id() >= 0);
+            if (!settings.flag("add_bos_token", known))
+                return std::nullopt;
+            settings.expect(known, "add_bos_token", "false: there is no token that starts a text");
+            if (!settings.has("bos_token"))
+                return static_cast<token>(_processor.bos_id());
+            auto const& value = settings.tree()["bos_token"]; // a piece, or an object around it
+            auto const piece = value.is_object() ? value.value("content", nlohmann::json()) : value;
+            settings.expect(piece.is_string(), "bos_token", "a piece of the tokenizer");
+            return id_of(piece.get<std::string>(), settings);
+        }
+
+        // A piece by its text; the settings may name pieces that the model lacks.
+        token id_of(std::string const& piece, settings_file const& settings) const
+        {
+            if (int const id = _processor.PieceToId(piece); id >= 0 && _processor.IdToPiece(id) == piece)
+                return static_cast<token>(id);
+            nlohmann::json const more = settings.tree().value("added_tokens_decoder", nlohmann::json());
+            if (more.is_object())
+                for (auto const& [id, added] : more.items())
+                {
+                    bool const number = !id.empty() && id.size() < 8 && id.find_first_not_of("0123456789") == id.npos;
+                    if (number && added.is_object() && added.value("content", nlohmann::json()) == piece)
+                        return static_cast<token>(std::stoul(id));
+                }
+            settings.expect(false, "bos_token", text("one of the ", size(), " pieces of the tokenizer"));
+            return 0;
         }
 
         // Where a newline is a symbol of its own and nothing is put before a text, lines can be encoded one by one.
@@ -141,6 +204,7 @@ namespace llama
         }
 
         sentencepiece::SentencePieceProcessor _processor;
+        std::optional<token> _bos;
         int _newline = -1;
         bool _by_line = false;
     };

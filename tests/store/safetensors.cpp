@@ -2,6 +2,7 @@
 #include <jackplane/store/safetensors.hpp>
 #include <jackplane/store/safetensors_write.hpp>
 #include <doctest/doctest.h>
+#include <map>
 #include <string>
 #include <vector>
 #include "files.hpp"
@@ -232,4 +233,24 @@ TEST_CASE("callbacks stream; data start where asked")
         CHECK(files::get(folder / "a").substr(file.at("z").offset).substr(990) == line + line);
     }
     CHECK_FALSE(safetensors::try_open(folder / "none"));
+}
+
+TEST_CASE("files of other kinds are told by name, and what to do with them")
+{
+    std::map<std::string, std::string> const kinds = {
+        {std::string("GGUF\3\0\0\0\0\0\0\0", 12), "a GGUF file; take the checkpoint"},
+        {"version https://git-lfs.github.com/spec/v1\noid", "a git-lfs pointer; fetch the file itself: git lfs pull"},
+        {"<!doctype html>\n<html>", "an HTML page; download"},
+        {" \n<html lang=\"en\">", "an HTML page; download"},
+        {"<?xml version=\"1.0\"?>", "an XML text; download"},
+        {std::string("PK\3\4\0\0\0\0\0\0", 10), "a zip archive (as PyTorch's .bin"},
+        {std::string("\x80\2}q\0(X\5\0", 9), "a Python pickle"},
+        {std::string("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10), "a gzip archive; unpack it first"},
+        {"\x93NUMPY\1\0v\0{", "a NumPy array"},
+        {"{\"weight_map\": {\"a\": \"b\"}}", "a JSON text"},
+        {"Entry not found", "a text: 'Entry not found'"},
+    };
+    for (auto const& [bytes, name] : kinds)
+        CHECK(safetensors::try_parse(files::bytes(bytes), "f").error.find(
+                  "f: offset 0: expected a safetensors file, found " + name) == 0);
 }

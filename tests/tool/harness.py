@@ -55,3 +55,29 @@ def store_model(path, c, tensors):
     text = json.dumps(header).encode()
     (path / "config.json").write_text(json.dumps(c))
     (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def field(number, value):
+    """One field of a protocol buffer."""
+    if isinstance(value, bytes):
+        return bytes([number << 3 | 2]) + varint(len(value)) + value
+    if isinstance(value, float):
+        return bytes([number << 3 | 5]) + struct.pack("<f", value)
+    return varint(number << 3) + varint(value)
+
+
+def varint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+def tokenizer(with_bos):
+    """A SentencePiece model of single letters and a space; it drops what spaces follow a first one."""
+    unknown, control, plain = 2, 3, 1
+    pieces = [("<unk>", unknown), ("<s>", control if with_bos else plain), ("</s>", control)]
+    pieces += [(letter, plain) for letter in "\u2581abcdefghijklmnopqrstuvwxyz"]
+    out = b"".join(field(1, field(1, name.encode()) + field(2, -1.0) + field(3, kind)) for name, kind in pieces)
+    out += field(2, field(3, 1))
+    return out + field(3, field(1, b"identity") + field(3, 0) + field(4, 1) + field(5, 1))

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 #include "dtype.hpp"
+#include "foreign.hpp"
 #include "json.hpp"
 #include "reject.hpp"
 
@@ -230,6 +231,9 @@ namespace jackplane::inline v0::safetensors
 {
     inline header read_header(std::string_view file, std::span<std::byte const> bytes)
     {
+        if (bytes.size() < 9 || bytes[8] != std::byte{'{'})
+            if (std::string const found = detail::foreign(bytes); !found.empty())
+                detail::reject({file, "", 0}, "a safetensors file", found);
         if (bytes.size() < 8)
             detail::reject({file, "", 0}, "8 bytes of header length", text("a file of ", bytes.size()));
         std::uint64_t const length = detail::read_u64(bytes.data());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <nlohmann/json.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -55,8 +56,13 @@ namespace jackplane::inline v0::detail
 
         [[noreturn]] void refuse(std::string_view tensor, std::string const& expected, std::string const& found) const
         {
-            auto const read = _at == nullptr ? 0 : static_cast<std::uint64_t>(_at - _json.data());
-            reject({_file, tensor, _offset + read}, expected, found);
+            reject({_file, tensor, _offset + position()}, expected, found);
+        }
+
+    protected:
+        std::size_t position() const noexcept // bytes read so far
+        {
+            return _at == nullptr ? 0 : static_cast<std::size_t>(_at - _json.data());
         }
 
     private:
@@ -86,31 +92,94 @@ namespace jackplane::inline v0::detail
         char const* _at = nullptr;
     };
 
-    // A small settings text as a tree; every key once, at most `depth` levels.
-    inline nlohmann::json read_json(std::string_view file, std::string_view what, std::string_view json, int depth = 8)
+    // Where a byte of a text stands, both from 1: "line 3, column 17".
+    inline std::string line_and_column(std::string_view all, std::size_t at)
     {
-        std::vector<std::set<std::string>> keys;
-        auto const check = [&](int level, nlohmann::json::parse_event_t event, nlohmann::json& value)
+        std::string_view const before = all.substr(0, at);
+        auto const start = before.rfind('\n') + 1; // 0 in the first line: npos + 1
+        return text("line ", 1 + std::count(before.begin(), before.end(), '\n'), ", column ", 1 + at - start);
+    }
+
+    // Looks through a settings text: JSON that is an object, every key once, at most `depth` levels.
+    class settings_check : public json_events
+    {
+    public:
+        settings_check(std::string_view file, std::string_view what, std::string_view json, std::size_t depth)
+            : json_events(file, json, 0), _file(file), _what(what), _json(json), _depth(depth)
         {
-            using on = nlohmann::json::parse_event_t;
-            if ((event == on::object_start || event == on::array_start) && level >= depth)
-                reject({file, what, 0}, text("at most ", depth, " levels of JSON"), "more");
-            if (event == on::object_start)
-                keys.emplace_back();
-            if (event == on::object_end)
-                keys.pop_back();
-            if (event != on::key)
-                return true;
-            if (auto const& key = value.get_ref<std::string const&>(); !keys.back().insert(key).second)
-                reject({file, what, 0}, "every key once", text("'", printable(key), "' twice"));
+        }
+
+        bool null() override { return leaf(); }
+        bool boolean(bool) override { return leaf(); }
+        bool number_integer(std::int64_t) override { return leaf(); }
+        bool number_unsigned(std::uint64_t) override { return leaf(); }
+        bool number_float(double, std::string const&) override { return leaf(); }
+        bool string(std::string&) override { return leaf(); }
+        bool start_object(std::size_t) override { return enter(); }
+        bool start_array(std::size_t) override { return _keys.empty() ? leaf() : enter(); }
+        bool end_object() override { return leave(); }
+        bool end_array() override { return leave(); }
+        bool key(std::string& k) override
+        {
+            if (!_keys.back().insert(k).second)
+                refuse_at(position() - 1, "every key once", text("'", printable(k), "' twice"));
             return true;
-        };
-        auto tree = json.find('\0') != std::string_view::npos
-                        ? nlohmann::json(nlohmann::json::value_t::discarded)
-                        : nlohmann::json::parse(json.begin(), json.end(), check, false);
-        if (tree.is_discarded())
-            reject({file, what, 0}, "JSON", text("'", printable(json, 40), "'"));
-        return tree;
+        }
+        bool parse_error(std::size_t read, std::string const& token, nlohmann::json::exception const&) override
+        {
+            std::size_t start = std::min(read == 0 ? 0 : read - 1, _json.size());
+            constexpr std::string_view ends = " \t\r\n,:[]{}\"";
+            while (start > 0 && start < _json.size() && ends.find(_json[start - 1]) == ends.npos)
+                --start; // the parser stops inside a word
+            std::string_view word = _json.substr(start);
+            word = word.substr(0, std::max<std::size_t>(1, std::min(word.find_first_of(ends), word.size())));
+            bool const nan = word == "NaN" || word.ends_with("Infinity");
+            bool const comment = word.starts_with("//") || word.starts_with("/*") || word.starts_with("#");
+            refuse_at(start,
+                      nan       ? "a finite number"
+                      : comment ? "JSON, which has no comments"
+                                : "JSON",
+                      word.empty() || token.empty() ? "its end" : text("'", printable(word, 40), "'"));
+        }
+
+    private:
+        bool leaf()
+        {
+            if (_keys.empty())
+                refuse_at(_json.find_first_not_of(" \t\r\n\xef\xbb\xbf"), "JSON that is an object", // or a BOM
+                          text("'", printable(_json, 40), "'"));
+            return true;
+        }
+        bool enter()
+        {
+            if (_keys.size() == _depth)
+                refuse_at(position() - 1, text("at most ", _depth, " levels of JSON"), "more");
+            _keys.emplace_back();
+            return true;
+        }
+        bool leave()
+        {
+            _keys.pop_back();
+            return true;
+        }
+        [[noreturn]] void refuse_at(std::size_t at, std::string const& expected, std::string const& found) const
+        {
+            std::string const inside = _what.empty() ? "" : text("tensor '", printable(_what), "', ");
+            fail<format_error>(text(one_line(_file), ": ", inside, line_and_column(_json, at), ": expected ", expected,
+                                    ", found ", found));
+        }
+
+        std::string_view _file, _what, _json;
+        std::size_t _depth;
+        std::vector<std::set<std::string>> _keys; // of the objects and arrays around
+    };
+
+    // A settings text as a tree: an object, every key once. `what`: where in the file it stands, if not alone.
+    inline nlohmann::json read_json(std::string_view file, std::string_view what, std::string_view json,
+                                    std::size_t depth = 8)
+    {
+        settings_check(file, what, json, depth).read();
+        return nlohmann::json::parse(json.begin(), json.end(), nullptr, false);
     }
 
     // A JSON string with its quotes.

@@ -16,6 +16,7 @@
 #include "../core/number.hpp"
 #include "../core/view.hpp"
 #include "dtype.hpp"
+#include "foreign.hpp"
 #include "header.hpp"
 #include "map.hpp"
 #include "reject.hpp"
@@ -193,6 +194,8 @@ namespace jackplane::inline v0::npy
     {
         std::string_view const all(reinterpret_cast<char const*>(bytes.data()), bytes.size());
         auto const byte = [&](std::size_t i) { return std::to_integer<std::size_t>(bytes[i]); };
+        if (std::string const found = detail::foreign(all); !found.empty() && !all.starts_with(detail::npy_magic))
+            detail::reject({file, "", 0}, "a .npy file", found);
         if (all.size() < 12 || all.substr(0, 6) != detail::npy_magic)
             detail::reject({file, "", 0}, "\\x93NUMPY and a header",
                            all.size() < 12 ? text("a file of ", all.size(), " bytes")

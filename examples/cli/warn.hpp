@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../llama/warnings.hpp"
+#include <jackplane/store/reject.hpp>
+#include <cstdio>
+#include <string>
+
+namespace cli
+{
+    // Lines on stderr, with --quiet too: they are no progress.
+    inline void warn_about(std::string const& model)
+    {
+        for (std::string const& line : llama::warnings_about(model))
+            std::fprintf(stderr, "jackplane: warning: %s\n", jackplane::detail::one_line(line).c_str());
+    }
+}

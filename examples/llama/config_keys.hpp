@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "settings_file.hpp"
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace llama
+{
+    // What some keys of config.json are neutral beside.
+    struct key_context
+    {
+        std::size_t head_dim, hidden, positions;
+        double eps, theta;
+        nlohmann::json const& tree; // of the same file
+    };
+
+    // Throws format_error for a key whose value makes another function of the model than a plain Llama's.
+    void check_keys(settings_file const& file, key_context const& c);
+
+    // Keys that nothing is known of: read past, but not silently.
+    std::vector<std::string> unknown_keys(settings_file const& file);
+}

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""reading.py JACKPLANE FOLDER: what a model's files say decides what it computes, or is an error, or a warning."""
+import gzip
+import json
+import shutil
+
+import numpy as np
+
+from harness import expect, fail, folder, make_model, run, store_model, tokenizer
+
+model, tokens, text, jack = folder / "model", folder / "tokens.npy", folder / "text.txt", folder / "model.jack"
+config, weights = make_model()
+np.save(tokens, np.arange(35, dtype="<u2"))
+text.write_text("the quick brown fox")
+
+
+def fresh(c=config, w=weights, **files):
+    """The folder with these and nothing else; settings files as objects or text, others as bytes."""
+    shutil.rmtree(model, ignore_errors=True)
+    store_model(model, c, w)
+    for name, value in files.items():
+        path = model / name.replace("__", ".")
+        path.write_bytes(value if isinstance(value, bytes) else
+                         (value if isinstance(value, str) else json.dumps(value)).encode())
+
+
+def nll(path=model, *options, warns=()):
+    """Of eval's last row; stderr must hold one line for each warning, and nothing else."""
+    done = expect(0, run("eval", "--model", path, "--json", *(options or ("--tokens", tokens))))
+    said = done.stderr.splitlines()
+    if len(said) != len(warns) or not all("warning" in line and word in line for line, word in zip(said, warns)):
+        fail(f"{path}: wanted warnings of {warns}, got {done.stderr!r}")
+    return json.loads(done.stdout)["rows"][0 if path == model else 1]["mean_nll"]
+
+
+def refused(*words):
+    """Both ways to read a folder say the same."""
+    for command in (["eval", "--model", model, "--tokens", tokens], ["quantize", model, "-o", jack, "--quiet"]):
+        expect(1, run(*command), *words)
+
+
+def quantized(*options):
+    return expect(0, run("quantize", model, "-o", jack, "--quiet", *options)).stderr
+
+
+fresh()
+plain = nll()
+quantized()
+plain8 = nll(jack)
+
+# a tied embedding and a stored head: a copy is fine, another one is an error, and untied it is used
+embedding = weights["model.embed_tokens.weight"]
+tied = {**config, "tie_word_embeddings": True}
+fresh(tied, {k: v for k, v in weights.items() if k != "lm_head.weight"})
+wanted = nll()
+fresh(tied, {**weights, "lm_head.weight": embedding})
+if nll() != wanted or wanted == plain:
+    fail("a copy of the embedding as head changes the model, or none does")
+quantized()
+fresh(tied)
+refused("lm_head.weight", "row 0", "column 0", "tie_word_embeddings")
+fresh(tied, {**weights, "lm_head.weight": embedding[:, :8]})
+refused("lm_head.weight", "[40, 8]", "[40, 16]")
+for c in (config, {k: v for k, v in config.items() if k != "tie_word_embeddings"}):
+    fresh(c, {k: v for k, v in weights.items() if k != "lm_head.weight"})
+    refused("lm_head.weight", "tie_word_embeddings")
+
+# tensors that a Llama has no place for; the frequencies that it recomputes
+for name, shape in (("model.layers.0.self_attn.q_proj.bias", 12), ("model.layers.0.self_attn.q_norm.weight", 6),
+                    ("model.layers.1.input_layernorm.weight", 16), ("lm_head.bias", 40)):
+    fresh(w={**weights, name: np.zeros(shape, "<f4")})
+    refused(name)
+frequencies = (10000.0 ** (-np.arange(0, 6, 2) / 6)).astype("<f4")
+fresh(w={**weights, "model.layers.0.self_attn.rotary_emb.inv_freq": frequencies})
+if nll() != plain:
+    fail("stored frequencies change the model")
+fresh(w={**weights, "model.layers.0.self_attn.rotary_emb.inv_freq": frequencies / 4})
+refused("inv_freq", "rotation")
+
+# an index is followed; what it does not name is not read
+names = list(weights)
+
+
+def sharded(first=names[:5], second=names[5:], index=None, **more):
+    fresh()
+    (model / "model.safetensors").unlink()
+    for shard, part in (("a", first), ("b", second)):
+        store_model(folder / "part", config, {name: weights[name] for name in part} if isinstance(part, list) else part)
+        shutil.move(folder / "part" / "model.safetensors", model / f"{shard}.safetensors")
+    places = {**{n: "a.safetensors" for n in names[:5]}, **{n: "b.safetensors" for n in names[5:]}, **more}
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}) if index is None else index)
+
+
+sharded()
+if nll() != plain:
+    fail("shards give another model")
+store_model(folder / "part", config, {k: v + 1 for k, v in weights.items()})
+shutil.copy(folder / "part" / "model.safetensors", model)
+if nll(warns=["model.safetensors"]) != plain:
+    fail("a stray model.safetensors is read")
+if quantized().count("model.safetensors: not part of the checkpoint and not read") != 1:
+    fail("quantize does not tell of a stray model.safetensors")
+if nll(jack) != plain8:
+    fail("a stray model.safetensors is quantized")
+store_model(folder / "part", config, {**weights, names[3]: weights[names[3]][:4]})
+shutil.copy(folder / "part" / "model.safetensors", model)
+refused("model.safetensors", names[3])
+sharded(**{names[5]: "a.safetensors"})
+refused(names[5], "b.safetensors")
+sharded(**{names[5]: "c.safetensors"})
+refused("c.safetensors")
+sharded(extra="b.safetensors")
+refused("extra")
+sharded(second=names[4:])
+if nll() != plain:
+    fail("a tensor that two shards hold alike")
+sharded(second={**{n: weights[n] for n in names[5:]}, names[4]: weights[names[4]] + 1})
+refused(names[4], "a.safetensors", "b.safetensors")
+for place in ("../model/b.safetensors", str(model.resolve() / "b.safetensors"), "..", "", "b.safetensors\0", 3, None):
+    sharded(**{names[5]: place})
+    refused(names[5], "plain name")
+sharded(index="[]")
+refused("index.json", "line 1")
+fresh()
+(model / "model.safetensors").unlink()
+refused("model.safetensors")
+(model / "pytorch_model.bin").write_bytes(b"PK\3\4" + bytes(60))
+refused("pytorch_model.bin", "zip", "safetensors")
+
+# the rotation, under each name; keys that change the function, and those that do not
+for change in ({"rope_scaling": {"type": "default"}}, {"rope_parameters": {"rope_type": "default"}},
+               {"rope_parameters": {"rope_theta": 10000.0, "type": "default"}, "rope_theta": 10000},
+               {"rope_scaling": {"rope_type": None}, "rope_parameters": None},
+               {"hidden_activation": "silu", "attn_logit_softcapping": None, "partial_rotary_factor": 1.0},
+               {"sliding_window": 16}, {"sliding_window": 4, "use_sliding_window": False}, {"logits_scaling": 1},
+               {"quantization_config": None, "architectures": ["LlamaForCausalLM"], "dtype": "float32"}):
+    fresh({**config, **change})
+    if nll() != plain:
+        fail(f"{change} changes the model")
+fresh({**config, "rope_parameters": {"rope_theta": 500.0}})
+moved = nll()
+fresh({**config, "rope_theta": 500})
+if nll() != moved or moved == plain:
+    fail("rope_theta does not decide")
+typed = {**config}
+untyped = {k: v for k, v in config.items() if k != "model_type"}
+for change, *words in (
+        ({"rope_parameters": {"type": "linear", "factor": 4}}, "rope_parameters", "type", "linear"),
+        ({"rope_scaling": {"type": "linear", "factor": 4}}, "rope_scaling", "linear"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "rope_scaling", "factor"),
+        ({"rope_parameters": {"rope_type": "default", "type": "linear", "factor": 4}}, "rope_parameters"),
+        ({"rope_parameters": {"rope_theta": 5e5}, "rope_theta": 1e4}, "rope_theta"),
+        ({"rope_parameters": {"sliding_attention": {"rope_type": "yarn"}}}, "sliding_attention", "yarn"),
+        ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
+        ({"hidden_activation": "gelu_pytorch_tanh"}, "hidden_activation", "gelu_pytorch_tanh"),
+        ({"attn_logit_softcapping": 50.0}, "attn_logit_softcapping", "50"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+        ({"embedding_multiplier": 12.0}, "embedding_multiplier"),
+        ({"residual_multiplier": 0.22}, "residual_multiplier"),
+        ({"attention_multiplier": 0.015625}, "attention_multiplier"), ({"logits_scaling": 8.0}, "logits_scaling"),
+        ({"sliding_window": 4}, "sliding_window", "4"), ({"quantization_config": {"bits": 4}}, "quantization_config"),
+        ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM"), ({"text_config": config}, "text_config"),
+        ({"hidden_size": 16.0}, "16.0"), ({"hidden_size": "16"}, '"16"'), ({"vocab_size": 10**30}, "vocab_size")):
+    for c in (typed, untyped):
+        fresh({**c, **change})
+        refused("config.json", *words)
+fresh({**config, "twist": 2, "use_cache": True, "attention_dropout": 0.5})
+if nll(warns=["'twist'"]) != plain or "'twist'" not in quantized() or nll(jack, warns=["'twist'"]) != plain8:
+    fail("an unknown key is not named")
+fresh(untyped)
+nll(warns=["model_type"])
+
+# what stands before a text: the file decides, in the folder and in what is made of it
+fresh(tokenizer__model=tokenizer(True))
+start = nll(model, "--text", text)
+fresh(tokenizer__model=tokenizer(False))
+bare = nll(model, "--text", text)
+if start == bare:
+    fail("a tokenizer's own start does not count")
+for settings, wanted in (({}, start), ({"add_bos_token": True}, start), ({"add_bos_token": False}, bare),
+                         ({"bos_token": "<s>"}, start), ({"bos_token": {"content": "<s>"}}, start),
+                         ({"bos_token": None}, bare)):
+    fresh(tokenizer__model=tokenizer(True), tokenizer_config__json=settings)
+    if nll(model, "--text", text) != wanted:
+        fail(f"{settings}: another start of the text")
+    quantized()
+    eight = nll(jack, "--text", text)
+    said = expect(0, run("generate", "--model", jack, "--prompt", "a b", "--tokens", 4, "--temperature", 0)).stdout
+    (model / "tokenizer_config.json").unlink()
+    (model / "tokenizer.model").write_bytes(tokenizer(wanted == start))
+    quantized()
+    again = expect(0, run("generate", "--model", jack, "--prompt", "a b", "--tokens", 4, "--temperature", 0)).stdout
+    if nll(jack, "--text", text) != eight or said != again:
+        fail(f"{settings}: the nested file starts a text in another way than its folder")
+fresh(tokenizer__model=tokenizer(True), tokenizer_config__json={"bos_token": "b"})
+other = nll(model, "--text", text)
+if other in (start, bare):
+    fail("another bos_token does not decide")
+for settings, *words in (({"bos_token": "<x>"}, "bos_token", "<x>"), ({"add_bos_token": 1}, "add_bos_token"),
+                         ({"add_bos_token": True, "bos_token": None}, "add_bos_token"), ("{,}", "line 1, column 2")):
+    fresh(tokenizer__model=tokenizer(True), tokenizer_config__json=settings)
+    expect(1, run("eval", "--model", model, "--text", text), "tokenizer_config.json", *words)
+fresh(tokenizer__model=tokenizer(True), tokenizer_config__json={"add_eos_token": True, "add_bos_token": True,
+                                                                "tokenizer_class": "LlamaTokenizer"})
+if nll(model, "--text", text, warns=["add_eos_token"]) != start:
+    fail("add_eos_token")
+quantized()
+nll(jack, "--text", text, warns=["add_eos_token"])
+fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k, v in weights.items()},
+      tokenizer__model=tokenizer(True))
+expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary has 20")
+
+# JSON that is none: where; files of other kinds: what they are
+for said, *words in (('{\n  "a": Infinity}', "line 2, column 8", "Infinity"), ('{"a": NaN}', "line 1, column 7", "NaN"),
+                     ('{\n// sizes\n}', "line 2, column 1", "comments"), ('{"a": 1e400}', "line 1, column 7"),
+                     ('{"a": 1,\n "a": 2}', "line 2", "'a' twice"), ("", "an empty file"), ("[1]", "object"),
+                     ('{"a": 1', "line 1, column 8", "its end"), ("\n{\n} x", "line 3, column 3")):
+    fresh(config__json=said)
+    refused("config.json", *words)
+fresh(config__json="\ufeff" + json.dumps(config))
+if nll() != plain:
+    fail("a byte order mark")
+kinds = {"GGUF": b"GGUF\3\0\0\0" + bytes(64), "git-lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+         "HTML": b"<!DOCTYPE html>\n<html>", "zip": b"PK\3\4" + bytes(64), "pickle": b"\x80\2}q\0" + bytes(64),
+         "gzip": gzip.compress(bytes(1000)), "text": b"Entry not found"}
+for kind, data in kinds.items():
+    for name in ("model.safetensors", "config.json"):
+        fresh(**{name.replace(".", "__"): data})
+        refused(name, kind)
+    fresh(tokenizer__model=data)
+    expect(1, run("eval", "--model", model, "--text", text), "tokenizer.model", kind)
+    (folder / "file").write_bytes(data)
+    expect(1, run("eval", "--model", folder / "file", "--tokens", tokens), "file", kind)
+    expect(1, run("quantize", folder / "file", "-o", jack, "--quiet"), "file", kind, "folder")
+    expect(1, run("eval", "--model", folder / "part", "--tokens", folder / "file"), "file", kind)
+print("reading: ok")

@@ -44,8 +44,8 @@ namespace llama
                               ": would replace ", same->second, ", which is read; name another output");
         }
 
-        // The same for whatever stands in one of these folders or below, and for what a reader of a model's folder would
-        // take for a part of the model.
+        // The same for whatever stands in one of these folders or below, and for what a reader of a model's folder
+        // would take for a part of the model.
         void expect_other(std::filesystem::path const& output) const
         {
             expect_unread(output);

@@ -231,7 +231,7 @@ for command in [[*command, folder / "x.jack"] for command in late[:-1]] + [
     code, out, err = ended(child(*command, preexec_fn=limited(6000)))
     if code != 1 or len(err.splitlines()) != 1 or "File too large" not in err or out or contents() != before:
         fail(f"{command} beyond the size of a file: exit {code}, {err}")
-if maps.exists() and 0:
+if maps.exists():
     fail("a refused sensitivity left the folder of its maps")
 
 # a link to what is not there yet
@@ -243,7 +243,8 @@ if (not (folder / "link").is_symlink() or
 
 # ---- 3. reports that do not arrive
 reports = [["--help"], ["quantize", model, "-o", folder / "r.jack", "--quiet"], ["inspect", file],
-           ["cut", file, "--bits", "4", "-o", folder / "r.jack"], ["eval", "--model", file, "--text", text, "--bits", "4"],
+           ["cut", file, "--bits", "4", "-o", folder / "r.jack"],
+           ["eval", "--model", file, "--text", text, "--bits", "4"],
            ["generate", "--model", file, "--tokens", "2"], some,
            ["allocate", "--model", file, "--text", text, "--quiet", "--average", "4"],
            ["bench-decode", "--shape", "tiny", "--tokens", "1", "--bits", "4"]]
@@ -263,8 +264,8 @@ for command in reports:
     os.close(writer)
 # nothing is printed into a file that took the number of a closed stream
 for closed in ((2,), (0, 1, 2)):
-    code, _, _ = ended(child("quantize", model, "-o", folder / "r.jack", stdout=None, stderr=None,
-                             preexec_fn=lambda: [os.close(number) for number in closed]))
+    code, _, _ = ended(child("quantize", model, "-o", folder / "r.jack", stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL, preexec_fn=lambda: [os.close(number) for number in closed]))
     if (folder / "r.jack").read_bytes() != file.read_bytes() or code != (1 if 1 in closed else 0):
         fail(f"with the streams {closed} closed: exit {code}, or another file")
 
@@ -291,7 +292,8 @@ for command, said in ((["eval", "--model", pipe, "--text", text], "not a regular
                       (["eval", "--model", file, "--text", pipe], no_text),
                       (["allocate", "--model", file, "--text", pipe, "--average", "4"], no_text),
                       ([*some[:-1], pipe], no_text),
-                      (["quantize", model, "-o", folder / "x.jack", "--method", "gptq", "--calibration", pipe], no_text),
+                      (["quantize", model, "-o", folder / "x.jack", "--method", "gptq", "--calibration", pipe],
+                       no_text),
                       (["quantize", model, "-o", folder / "y.jack", "--significant", "1", *whole, "--validation", pipe],
                        no_text),
                       (["eval", "--model", file, "--text", "/dev/zero"], "neither a file nor a pipe")):
@@ -392,14 +394,16 @@ for option, options in (("--validation", ["--significant", "1", "--fit", *whole]
                                        *whole]),
                         ("--inside", ["--method", "gptq", "--inside", file, *whole]),
                         ("--layer-wise", ["--method", "omniquant", "--layer-wise", *whole]),
-                        ("--act-order", ["--method", "rtn", "--act-order"]), ("--mse", ["--method", "awq", "--mse", *whole]),
+                        ("--act-order", ["--method", "rtn", "--act-order"]),
+                        ("--mse", ["--method", "awq", "--mse", *whole]),
                         ("--calibration", ["--method", "gptq"])):
     refused(2, *nowhere, *options, words=[option])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "1", words=["--average", "1", "2"])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "3", "--widths", "4,8", words=["3", "4"])
 refused(2, "eval", "--model", nonsense, "--text", text, "--bits", "9", words=["--bits", "9"])
 # with the sizes of the model, but none of its weights: exit 1
-for words, options in ((["outliers", "not all"], ["--outliers", "0.0001"]), (["significant"], ["--significant", "0.0001"]),
+for words, options in ((["outliers", "not all"], ["--outliers", "0.0001"]),
+                       (["significant"], ["--significant", "0.0001"]),
                        (["even", "3"], ["--significant", "1", "--rule", "simpson", "--intervals", "3"]),
                        (["adaptive"], ["--significant", "1", "--rule", "adaptive", "--each-sample"]),
                        (["8 bits"], ["--outliers", "1", "--method", "signround", "--bits", "4"]),

@@ -4,7 +4,7 @@
 #include "avx2.hpp"
 #include "avx512.hpp"
 #include "neon.hpp"
-#if !defined(__AVX2__) && !(defined(__ARM_NEON) && defined(__aarch64__))
+#if !defined(JACKPLANE_HAS_AVX2) && !defined(JACKPLANE_HAS_NEON)
 #include "batches.hpp" // xsimd, where no house tag will do
 #endif
 
@@ -19,7 +19,7 @@ namespace jackplane::inline v0
                 return std::type_identity<A>{};
 #if defined(XSIMD_VERSION_MAJOR)
             else if constexpr (sizeof...(Rest) == 0)
-                return std::type_identity<simd<xsimd::default_arch>>{};
+                return std::type_identity<any_arch>{};
 #endif
             else
                 return first_supported<Rest...>();

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# checks/misuse.cpp: each line that must not compile gives one error, the sentence that stands beside it.
+# Each line of checks/SOURCE that must not compile gives one error, the sentence that stands beside it. LIST: the folder
+# of what jackplane_add_kernels built.
 
 find_program(found ${COMPILER})
 if(NOT found)
     message(STATUS "SKIPPED: no ${COMPILER} on this machine")
     return()
 endif()
-set(source ${ROOT}/tests/checks/misuse.cpp)
-execute_process(COMMAND ${found} -std=c++20 -fsyntax-only -I${ROOT}/include ${source}
+set(source ${ROOT}/tests/checks/${SOURCE})
+set(includes -I${ROOT}/include)
+if(LIST)
+    list(APPEND includes -I${LIST})
+endif()
+execute_process(COMMAND ${found} -std=c++20 -fsyntax-only ${includes} ${source}
                 RESULT_VARIABLE result ERROR_VARIABLE errors)
 file(STRINGS ${source} lines REGEX "// says: ")
 string(REPLACE ";" "," errors "${errors}")

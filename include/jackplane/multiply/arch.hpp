@@ -48,8 +48,18 @@ namespace jackplane::inline v0
     struct simd : common
     {
         using batch_arch = X;
-        static constexpr char const* name() noexcept { return X::name(); }
+        static constexpr char const* name() noexcept { return m_name.data(); } // "xsimd sse2": avx2 is another's
         static constexpr bool supported() noexcept { return X::supported(); }
+
+    private:
+        static constexpr std::array<char, 48> m_name = []
+        {
+            std::array<char, 48> all{'x', 's', 'i', 'm', 'd', ' '};
+            char const* const own = X::name();
+            for (std::size_t i = 0; own[i] != '\0' && i + 7 < all.size(); ++i)
+                all[i + 6] = own[i];
+            return all;
+        }();
     };
 
     struct avx2 : common // and FMA, F16C

@@ -18,14 +18,14 @@ namespace jackplane::inline v0
 {
     // The best values on these places (indices, ascending; row * cols + column). A place whose column tells nothing new
     // gets 0. Throws shape_error where sizes do not fit or a place is outside, value_error where G or B is not finite.
-    template <class Parallel = serial>
+    template <parallel_policy Parallel = serial>
     std::vector<triplet> fit(matrix_view<float const> gram, matrix_view<float const> pull,
                              std::span<std::size_t const> places, std::string_view name = "sparse part",
                              Parallel parallel = {});
 
     // Orthogonal matching pursuit (Pati et al., 1993), `rounds` times: the places where the error falls most by one
     // weight alone, (B - s G)^2 / G_jj, are added, then all values fitted anew. Throws as fit does.
-    template <class Parallel = serial>
+    template <parallel_policy Parallel = serial>
     std::vector<triplet> pursuit(matrix_view<float const> gram, matrix_view<float const> pull, std::size_t count,
                                  std::size_t rounds = 8, std::string_view name = "sparse part", Parallel parallel = {});
 
@@ -91,7 +91,7 @@ namespace jackplane::inline v0
         }
 
         // body(row, its triplets) for every row that has one
-        template <class Parallel, class Body>
+        template <parallel_policy Parallel, class Body>
         void for_each_row(std::span<triplet> sorted, Parallel& parallel, Body&& body)
         {
             std::vector<std::size_t> begin;
@@ -107,7 +107,7 @@ namespace jackplane::inline v0
                      });
         }
 
-        template <class Parallel>
+        template <parallel_policy Parallel>
         std::vector<triplet> fit_values(matrix_view<float const> gram, matrix_view<float const> pull,
                                         std::span<std::size_t const> places, Parallel& parallel)
         {
@@ -129,7 +129,7 @@ namespace jackplane::inline v0
         }
     }
 
-    template <class Parallel>
+    template <parallel_policy Parallel>
     std::vector<triplet> fit(matrix_view<float const> gram, matrix_view<float const> pull,
                              std::span<std::size_t const> places, std::string_view name, Parallel parallel)
     {
@@ -141,7 +141,7 @@ namespace jackplane::inline v0
         return detail::fit_values(gram, pull, places, parallel);
     }
 
-    template <class Parallel>
+    template <parallel_policy Parallel>
     std::vector<triplet> pursuit(matrix_view<float const> gram, matrix_view<float const> pull, std::size_t count,
                                  std::size_t rounds, std::string_view name, Parallel parallel)
     {

@@ -81,8 +81,7 @@ namespace jackplane::inline v0
                     if (!is_finite(largest))
                         return blank_group<Limbs>(std::numeric_limits<float>::quiet_NaN(), cols, stride, at);
                     float const scale = std::max(largest / range.largest, range.smallest_scale), inverse = 1 / scale;
-                    *at.scales = scale;
-                    std::int64_t sums[Limbs] = {};
+                    blank_group<Limbs>(scale, cols, stride, at);
                     for (std::size_t c = 0; c < cols; ++c)
                     {
                         auto q = static_cast<std::int32_t>(std::nearbyint(from[c] * inverse));
@@ -91,12 +90,11 @@ namespace jackplane::inline v0
                             auto const digit =
                                 l + 1 < Limbs ? static_cast<std::int8_t>(q & 0xff) : static_cast<std::int8_t>(q);
                             q = (q - digit) / 256;
-                            sums[l] += digit;
+                            at.sums[l] += static_cast<float>(digit); // whole numbers, exact
+                            at.block_sums[c / block::cols * stride * Limbs + l] += static_cast<float>(digit);
                             at.q[((c / 4 * stride) * Limbs + l) * 4 + c % 4] = digit;
                         }
                     }
-                    for (std::size_t l = 0; l < Limbs; ++l)
-                        at.sums[l] = static_cast<float>(sums[l]);
                 });
         }
     }

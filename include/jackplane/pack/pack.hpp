@@ -7,7 +7,7 @@
 namespace jackplane::inline v0
 {
     // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0.
-    template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel = serial>
+    template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel = serial>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
 
     // planes -> codes and scales; the inverse of pack.
@@ -22,11 +22,11 @@ namespace jackplane::inline v0
     // A copy at `to` bits by another rule than the truncation that prefixes use: leading bits are read, sliced, and
     // laid into the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such prefix.
     template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
-              class Parallel = serial>
+              parallel_policy Parallel = serial>
     packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel = {});
 
     // w^ -> out [rows, cols]. Throws shape_error.
-    template <packed_matrix M, class Parallel = serial>
+    template <packed_matrix M, parallel_policy Parallel = serial>
     void dequantize(M const& a, matrix_view<float> out, Parallel parallel = {});
 
     // Bytes that one multiplication reads: planes, scales and zeros at the width of `a`, padding included.
@@ -103,7 +103,7 @@ namespace jackplane::inline v0
         }
 
         // An owner with room for the first n planes of the shape in `v`; fill(panel, nth, codes) gives each block.
-        template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel, class Fill>
+        template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel, class Fill>
         packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
                                        Parallel& parallel, Fill&& fill)
         {
@@ -149,7 +149,7 @@ namespace jackplane::inline v0
         }
     }
 
-    template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel>
+    template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel)
     {
         static_assert(L::bits == C::bits, "the planes of the layout must add up to the bits of the codebook");
@@ -222,7 +222,8 @@ namespace jackplane::inline v0
         return q;
     }
 
-    template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z, class Parallel>
+    template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
+              parallel_policy Parallel>
     packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel)
     {
         constexpr unsigned parent = C::bits; // a file may hold fewer; values are in steps of the parent's codes
@@ -248,7 +249,7 @@ namespace jackplane::inline v0
         });
     }
 
-    template <packed_matrix M, class Parallel>
+    template <packed_matrix M, parallel_policy Parallel>
     void dequantize(M const& a, matrix_view<float> out, Parallel parallel)
     {
         auto const& v = a.view();

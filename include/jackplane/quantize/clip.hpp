@@ -17,7 +17,7 @@ namespace jackplane::inline v0
     // Clamps the weights of each group to the limit with which, quantized by P, its part of the output is nearest to
     // what it was: tr(E G E^T) is least, E the errors and G the group's block on the diagonal of gram [cols, cols], the
     // sum of x x^T. AWQ's second search (arXiv 2306.00978; its program). Throws value_error at NaN or Inf, shape_error.
-    template <scale_number S = half, codebook C, scale<C> P, class Parallel = serial>
+    template <scale_number S = half, codebook C, scale<C> P, parallel_policy Parallel = serial>
     void clip(matrix_view<float> w, matrix_view<float const> gram, C book, P policy, group g, clip_options options = {},
               Parallel parallel = {})
     {

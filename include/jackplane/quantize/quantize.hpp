@@ -22,7 +22,7 @@ namespace jackplane::inline v0
     //     quantize(w, uniform<8>{}, minmax{}, group{64})
     //     quantize(w, uniform<4>{}, minmax{}, group{64}, nearest{}, feedback(gram))       // GPTQ
     template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, sweep W = independent,
-              class Parallel = serial>
+              parallel_policy Parallel = serial>
         requires element<std::remove_const_t<T>>
     quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded = {},
                                                     W const& order = {}, quantize_options options = {},
@@ -116,7 +116,7 @@ namespace jackplane::inline v0
         }
     }
 
-    template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, class Parallel>
+    template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, parallel_policy Parallel>
         requires element<std::remove_const_t<T>>
     quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded,
                                                     W const& order, quantize_options options, Parallel parallel)

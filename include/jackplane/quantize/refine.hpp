@@ -11,7 +11,8 @@ namespace jackplane::inline v0
     //     auto two  = quantize(w, uniform<2, 8>{}, minmax{}, group{64}, nearest{}, feedback(gram));
     //     auto four = refine(w, uniform<4, 8>{}, leading(two), feedback(gram));
     // Throws value_error at NaN or Inf (tensor, row, column), shape_error and width_error where the two do not fit.
-    template <linear_codebook C, scale_number S, zero_number Z, class T, sweep W = independent, class Parallel = serial>
+    template <linear_codebook C, scale_number S, zero_number Z, class T, sweep W = independent,
+              parallel_policy Parallel = serial>
         requires element<std::remove_const_t<T>>
     quantized<C, S, Z> refine(matrix_view<T> w, C book, leading_bits<S, Z> coarse, W const& order = {},
                               std::string_view name = "weights", Parallel parallel = {})

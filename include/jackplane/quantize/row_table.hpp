@@ -32,7 +32,7 @@ namespace jackplane::inline v0
     // where a row has no others, so those that stand elsewhere (detach) shall have it.
     // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where a
     // value overflows S; shape_error when importance has another shape.
-    template <scale_number S = half, class T, unsigned B, class Parallel = serial>
+    template <scale_number S = half, class T, unsigned B, parallel_policy Parallel = serial>
         requires element<std::remove_const_t<T>>
     quantized<row_table<B>, S, no_zero> quantize(matrix_view<T> w, row_table<B> book, quantize_options options = {},
                                                  Parallel parallel = {});
@@ -111,7 +111,7 @@ namespace jackplane::inline v0
         };
     }
 
-    template <scale_number S, class T, unsigned B, class Parallel>
+    template <scale_number S, class T, unsigned B, parallel_policy Parallel>
         requires element<std::remove_const_t<T>>
     quantized<row_table<B>, S, no_zero> quantize(matrix_view<T> w, row_table<B> book, quantize_options options,
                                                  Parallel parallel)

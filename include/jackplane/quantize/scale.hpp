@@ -75,12 +75,11 @@ namespace jackplane::inline v0
     {
         using zero_type = Z;
 
-        template <codebook C>
+        template <codebook C> // an integer zero is a whole code, which only a linear codebook has
+            requires(linear_codebook<C> || std::same_as<Z, real_zero>)
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
-            static_assert(linear_codebook<C> || std::same_as<Z, real_zero>,
-                          "an integer zero is a whole code, which only a linear codebook has: use minmax<real_zero>");
             auto const [lowest, highest] = value_range::of(group);
             float const first = book.decode(0), range = book.decode(C::size - 1) - first;
             // In double: highest - lowest may overflow; no compiler can fuse a subtraction followed by nothing
@@ -105,6 +104,7 @@ namespace jackplane::inline v0
         float narrowest = 0.2f;
 
         template <codebook C>
+            requires scale<Base, C>
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> importance = {}) const noexcept
         {
@@ -160,6 +160,8 @@ namespace jackplane::inline v0
         bool of_width = false;
 
         template <codebook C>
+            requires(C::centre == uniform<8>::centre && scale<P, uniform<8>> &&
+                     (scale<P, C> || !linear_codebook<C>))
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> importance = {}) const noexcept
         {

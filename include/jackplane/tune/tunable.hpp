@@ -104,15 +104,15 @@ namespace jackplane::inline v0
         void start_from(aligned_vector<code> const& codes);
 
         // Scales and codes from what is learned.
-        template <class Parallel = serial>
+        template <parallel_policy Parallel = serial>
         void round(Parallel parallel = {});
 
         // After round(): w^ as `reading` has it -> out [rows * cols].
-        template <class Parallel = serial>
+        template <parallel_policy Parallel = serial>
         void decode(code_reading const& reading, std::span<float> out, Parallel parallel = {}) const;
 
         // After round(): adds `weight` times the slopes along what is learned, g [rows * cols] that along w^.
-        template <class Parallel = serial>
+        template <parallel_policy Parallel = serial>
         void add_slopes(code_reading const& reading, std::span<float const> g, float weight, Parallel parallel = {});
         void clear_slopes();
 
@@ -153,7 +153,7 @@ namespace jackplane::inline v0
                     body(row, m_result.grid.at(row, left), row * m_w.cols + left, row * m_w.cols + right);
                 }
         }
-        template <class Parallel, class Body>
+        template <parallel_policy Parallel, class Body>
         void for_each_group(Parallel& parallel, Body&& body) const
         {
             parallel(m_w.rows, [&](std::size_t first, std::size_t end) { for_each_group(first, end, body); });

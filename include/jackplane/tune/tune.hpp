@@ -73,7 +73,7 @@ namespace jackplane::inline v0
     // value_error when a loss is not finite (names the step), shape_error for a wrong number of losses, no terms, or a
     // state of something else.
     template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step = sign_step,
-              class Parallel = serial>
+              parallel_policy Parallel = serial>
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
                      Step const& step = {}, tune_options const& options = {}, Parallel parallel = {});
 }

@@ -10,11 +10,23 @@ namespace jackplane::inline v0
 {
     namespace dispatch
     {
-        // Batches of whatever the target's own flags allow: simd<xsimd::default_arch>, named here without xsimd.
+        // Batches of whatever the target's own flags allow: any_arch (batches.hpp), named here without xsimd.
         struct generic : common
         {
             static constexpr char const* name() noexcept { return "generic"; }
         };
+
+        // What jackplane_add_kernels built, by the view of a format, of a prepared activation or of a sparse type; any,
+        // where its list is unknown.
+        template <class View>
+        inline constexpr bool is_built =
+#if __has_include(<jackplane_kernels.hpp>)
+            false;
+#else
+            true;
+#endif
+        template <class Prepared>
+        using view_of = decltype(std::declval<Prepared const&>().view());
 
         // A task is what one arch's unit does: a signature of pointers and aggregates, run<Arch>() that does it.
 
@@ -22,12 +34,20 @@ namespace jackplane::inline v0
         template <class View, class Prepared>
         struct multiply_rows
         {
-            using x_view = decltype(std::declval<Prepared const&>().view());
+            using x_view = view_of<Prepared>;
             using signature = void(View const&, x_view const&, float* y, std::size_t stride, std::size_t first,
                                    std::size_t last);
             template <class Arch>
             static void run(View const& a, x_view const& x, float* y, std::size_t stride, std::size_t first,
                             std::size_t last);
+            static constexpr bool expect_built() noexcept
+            {
+                static_assert(is_built<View>, "jackplane_add_kernels was not asked for the format of this matrix: name "
+                                              "it after FORMATS");
+                static_assert(is_built<x_view>, "jackplane_add_kernels was not asked for the activation that prepared "
+                                                "this x: name it after ACTIVATIONS");
+                return is_built<View> && is_built<x_view>;
+            }
         };
 
         // y[r] += (A x)[r] of a sparse A, first <= r < last
@@ -37,6 +57,12 @@ namespace jackplane::inline v0
             using signature = void(View const&, float const* x, float* y, std::size_t first, std::size_t last);
             template <class Arch>
             static void run(View const& a, float const* x, float* y, std::size_t first, std::size_t last);
+            static constexpr bool expect_built() noexcept
+            {
+                static_assert(is_built<View>, "jackplane_add_kernels was not asked for the type of this sparse matrix: "
+                                              "name it after SPARSE");
+                return is_built<View>;
+            }
         };
 
         // x -> its integers
@@ -47,6 +73,13 @@ namespace jackplane::inline v0
                                    kernel::limbs_memory to);
             template <class Arch>
             static void run(exact_view const& x, std::size_t group, kernel::limbs_range range, kernel::limbs_memory to);
+            static constexpr bool expect_built() noexcept
+            {
+                constexpr bool built = is_built<limbs_view<Limbs>>;
+                static_assert(built, "jackplane_add_kernels was not asked for limbs of this number: name limbs<N> "
+                                     "after ACTIVATIONS");
+                return built;
+            }
         };
 
         // Arch::function<Task>() is the task as the machine can do it.

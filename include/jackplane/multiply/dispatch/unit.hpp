@@ -17,7 +17,6 @@ namespace jackplane::inline v0
         struct kernels_of
         {
             using arch = Arch;
-            static constexpr bool by_floats = false; // whatever x was prepared as
         };
 
         template <class View, class Prepared>
@@ -25,11 +24,7 @@ namespace jackplane::inline v0
         void multiply_rows<View, Prepared>::run(View const& a, x_view const& x, float* y, std::size_t stride,
                                                 std::size_t first, std::size_t last)
         {
-            using kernels = kernels_of<Arch>;
-            if constexpr (kernels::by_floats && !std::same_as<x_view, exact_view>)
-                kernel::multiply_rows<compensated, typename kernels::arch>(a, x.x, y, stride, first, last);
-            else
-                kernel::multiply_rows<compensated, typename kernels::arch>(a, x, y, stride, first, last);
+            kernel::multiply_rows<compensated, typename kernels_of<Arch>::arch>(a, x, y, stride, first, last);
         }
 
         template <class View>

@@ -88,7 +88,7 @@ namespace jackplane::inline v0
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
-    template <class Parallel>
+    template <parallel_policy Parallel>
     void tunable<C, K, S>::round(Parallel parallel)
     {
         if (m_options.follows_weights && !m_groups.empty())
@@ -118,7 +118,7 @@ namespace jackplane::inline v0
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
-    template <class Parallel>
+    template <parallel_policy Parallel>
     void tunable<C, K, S>::decode(code_reading const& reading, std::span<float> out, Parallel parallel) const
     {
         JACKPLANE_EXPECTS(out.size() == size(), shape_error, m_options.name, ": ", size(), " weights into ",
@@ -133,7 +133,7 @@ namespace jackplane::inline v0
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
-    template <class Parallel>
+    template <parallel_policy Parallel>
     void tunable<C, K, S>::add_slopes(code_reading const& reading, std::span<float const> g, float weight,
                                       Parallel parallel)
     {

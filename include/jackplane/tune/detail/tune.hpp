@@ -7,7 +7,7 @@ namespace jackplane::inline v0
 {
     namespace detail
     {
-        template <class Tunable, loss F, update_step Step, class Parallel>
+        template <class Tunable, loss F, update_step Step, parallel_policy Parallel>
         class tuning
         {
         public:
@@ -274,7 +274,7 @@ namespace jackplane::inline v0
         }
     }
 
-    template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step, class Parallel>
+    template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step, parallel_policy Parallel>
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
                      Step const& step, tune_options const& options, Parallel parallel)
     {

@@ -233,3 +233,14 @@ TEST_CASE("callbacks stream; data start where asked")
     }
     CHECK_FALSE(safetensors::try_open(folder / "none"));
 }
+
+template <class F>
+concept points_into_it =
+    requires(F&& f) { std::forward<F>(f).tensors(); } || requires(F&& f) { std::forward<F>(f).find("a"); } ||
+    requires(F&& f) { std::forward<F>(f).at("a"); };
+static_assert(points_into_it<safetensors::file&> && points_into_it<safetensors::file const&>);
+static_assert(!points_into_it<safetensors::file> && !points_into_it<safetensors::file const>);
+template <class F>
+concept has_bytes = requires(F&& f) { std::forward<F>(f).bytes(); };
+static_assert(has_bytes<mapped_file&> && !has_bytes<mapped_file>);
+static_assert(!std::is_reference_v<decltype(*std::declval<attempt<safetensors::file>>())>);

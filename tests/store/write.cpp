@@ -36,7 +36,8 @@ TEST_CASE("an empty file maps to no bytes; what is no file says so")
 {
     files::folder const folder;
     files::put(folder / "empty", "");
-    CHECK(mapped_file(folder / "empty").bytes().empty());
+    mapped_file const empty(folder / "empty");
+    CHECK(empty.bytes().empty());
     CHECK_THROWS_WITH_AS(mapped_file(folder / "none"),
                          ((folder / "none").string() + ": cannot open: No such file or directory").c_str(), io_error);
     CHECK_THROWS_WITH_AS(mapped_file(folder.path),

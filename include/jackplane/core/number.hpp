@@ -86,6 +86,14 @@ namespace jackplane::inline v0
     template <class T>
     concept scale_number = std::same_as<T, float> || std::same_as<T, half> || std::same_as<T, bfloat16>;
 
+    // The smallest normal and the largest number of a storage type.
+    template <scale_number S>
+    inline constexpr float smallest_normal = std::same_as<S, half> ? 0x1p-14f : 0x1p-126f;
+    template <scale_number S>
+    inline constexpr float largest_finite = std::same_as<S, half>       ? 65504.0f
+                                            : std::same_as<S, bfloat16> ? 0x1.fep127f
+                                                                        : 0x1.fffffep127f;
+
     constexpr bool is_finite(float x) noexcept // on bits: a compiler flag cannot take it away
     {
         return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) != 0x7f800000u;
@@ -96,4 +104,30 @@ namespace jackplane::inline v0
     }
     constexpr bool is_finite(half x) noexcept { return (x.bits & 0x7c00u) != 0x7c00u; }
     constexpr bool is_finite(bfloat16 x) noexcept { return (x.bits & 0x7f80u) != 0x7f80u; }
+
+    constexpr bool is_normal(float x) noexcept // neither 0 nor subnormal, Inf, NaN
+    {
+        return is_finite(x) && (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) != 0;
+    }
+    constexpr bool is_normal(half x) noexcept { return is_finite(x) && (x.bits & 0x7c00u) != 0; }
+    constexpr bool is_normal(bfloat16 x) noexcept { return is_finite(x) && (x.bits & 0x7f80u) != 0; }
+
+    // Whether S keeps x to its own precision: stored, it is 0 because it was, or a normal number. A subnormal one has
+    // lost bits, and what became 0 or Inf all of them.
+    template <scale_number S>
+    constexpr bool holds(float x) noexcept
+    {
+        return (std::bit_cast<std::uint32_t>(x) & 0x7fffffffu) == 0 || is_normal(from_float<S>(x));
+    }
+    // The number of the same sign that S holds and that is nearest to x, which is not NaN; not 0.
+    template <scale_number S>
+    constexpr float nearest_held(float x) noexcept
+    {
+        float const magnitude = x < 0 ? -x : x;
+        float const held = magnitude < smallest_normal<S>  ? smallest_normal<S>
+                           : magnitude > largest_finite<S> ? largest_finite<S>
+                                                           : magnitude;
+        return x < 0 ? -held : held;
+    }
+    static_assert(holds<half>(0x1p-14f) && !holds<half>(0x1p-15f) && !holds<half>(65520.0f) && holds<half>(0.0f));
 }

@@ -32,6 +32,9 @@ namespace jackplane::inline v0
                                   rows > 1 ? static_cast<std::size_t>(down) : cols};
     }
 
+    template <class Container>
+    void view_of(Container const&&) = delete; // it would point into a temporary
+
     // xtensor expression over a contiguous view; it owns nothing.
     template <class T>
     auto tensor_of(matrix_view<T> v)

@@ -4,6 +4,7 @@
 #include <limits>
 #include <new>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 #include "check.hpp"
@@ -26,6 +27,18 @@ namespace jackplane::inline v0
             return {data, rows, cols, stride};
         }
     };
+
+    // Throws shape_error unless every element has a place of its own: there is memory, and no row reaches into the next.
+    template <class T>
+    void expect_whole(matrix_view<T> m, std::string_view name)
+    {
+        bool const empty = m.rows == 0 || m.cols == 0;
+        JACKPLANE_EXPECTS(empty || m.data != nullptr, shape_error, name, ": ", m.rows, " x ", m.cols, " without data");
+        JACKPLANE_EXPECTS(m.rows <= 1 || m.stride >= m.cols, shape_error, name, ": rows of ", m.cols,
+                          " elements begin ", m.stride, " apart");
+        JACKPLANE_EXPECTS(empty || m.rows <= std::numeric_limits<std::size_t>::max() / sizeof(T) / m.cols, shape_error,
+                          name, ": ", m.rows, " x ", m.cols, " elements do not fit in memory");
+    }
 
     // Starts every array on a cache line, so that planes and scales load aligned on every arch.
     template <class T>

@@ -15,6 +15,7 @@ namespace jackplane::inline v0
     csr<T, I> detach(matrix_view<float> w, std::span<std::size_t const> places,
                      std::string_view name = "sparse weights")
     {
+        expect_whole(w, name);
         std::vector<triplet> out;
         for (std::size_t const place : places)
         {
@@ -35,6 +36,7 @@ namespace jackplane::inline v0
     {
         JACKPLANE_EXPECTS(sparse.nonzeros() == 0 || (sparse.rows() == w.rows && sparse.cols() == w.cols), shape_error,
                           name, ": ", sparse.rows(), " x ", sparse.cols(), " into ", w.rows, " x ", w.cols);
+        expect_whole(w, name);
         for_each_weight(sparse, [&](std::size_t row, std::size_t col, float x) { w(row, col) = x; });
     }
 

@@ -30,6 +30,8 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(std::isfinite(sensitivity[i]) && sensitivity[i] >= 0, value_error, name,
                               ": the sensitivity of matrix ", i, " is ", sensitivity[i]);
             part[i] = static_cast<double>(sizes[i]) * std::pow(sensitivity[i], exponent);
+            JACKPLANE_EXPECTS(std::isfinite(part[i]), value_error, name, ": matrix ", i, " of sensitivity ",
+                              sensitivity[i], " to the power of ", exponent, " gets a share of ", part[i]);
         }
         std::vector<std::size_t> counts(n);
         std::size_t left = count;

@@ -84,10 +84,13 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(gram.rows == gram.cols && pull.cols == gram.cols, shape_error, name, ": a pull of ",
                               pull.rows, " x ", pull.cols, " and a Gram matrix of ", gram.rows, " x ", gram.cols);
             for (auto const& [what, m] : {std::pair("Gram matrix", gram), std::pair("pull", pull)})
+            {
+                expect_whole(m, text(name, ": ", what));
                 for (std::size_t row = 0; row < m.rows; ++row)
                     for (std::size_t col = 0; col < m.cols; ++col)
                         JACKPLANE_EXPECTS(is_finite(m(row, col)), value_error, name, ": ", what, ": row ", row,
                                           ", column ", col, " is ", m(row, col));
+            }
         }
 
         // body(row, its triplets) for every row that has one

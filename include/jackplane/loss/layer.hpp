@@ -55,6 +55,9 @@ namespace jackplane::inline v0
                               " columns, but a Gram matrix of ", gram.rows, " x ", gram.cols);
             JACKPLANE_EXPECTS(drift.data == nullptr || (drift.rows == w.cols && drift.cols == w.cols), shape_error,
                               options.name, ": ", w.cols, " columns, but a drift of ", drift.rows, " x ", drift.cols);
+            expect_whole(w, options.name);
+            expect_whole(gram, text(options.name, ": Gram matrix"));
+            expect_whole(drift, text(options.name, ": drift"));
             if (drift.data != nullptr)
             {
                 m_constant.resize(w.rows * w.cols);

@@ -66,12 +66,14 @@ namespace jackplane::inline v0
         class prepared // keeps its memory from one x to the next
         {
         public:
-            exact_view view() const noexcept
+            exact_view view() const& noexcept
             {
                 std::size_t const blocks = ceil_div(m_cols, block::cols);
                 return {m_x.data(), m_sums.data(), m_vectors, m_cols, blocks};
             }
-            exact_view floats() const noexcept { return view(); }
+            exact_view floats() const& noexcept { return view(); }
+            void view() const&& = delete; // both would point into a temporary
+            void floats() const&& = delete;
             std::size_t cols() const noexcept { return m_cols; }
             std::size_t vectors() const noexcept { return m_vectors; }
 

@@ -13,8 +13,10 @@ namespace jackplane::inline v0
         class prepared // keeps its memory from one x to the next
         {
         public:
-            brain_view view() const noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
-            exact_view floats() const noexcept { return m_x.view(); }
+            brain_view view() const& noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
+            exact_view floats() const& noexcept { return m_x.view(); }
+            void view() const&& = delete; // both would point into a temporary
+            void floats() const&& = delete;
             std::size_t cols() const noexcept { return m_x.cols(); }
             std::size_t vectors() const noexcept { return m_x.vectors(); }
 

@@ -32,7 +32,7 @@ namespace jackplane::inline v0
         class prepared // keeps its memory from one x to the next
         {
         public:
-            limbs_view<Limbs> view() const noexcept
+            limbs_view<Limbs> view() const& noexcept
             {
                 return {m_q.data(),
                         m_scales.data(),
@@ -43,7 +43,9 @@ namespace jackplane::inline v0
                         m_block_sums.data(),
                         floats()};
             }
-            exact_view floats() const noexcept { return m_x.view(); }
+            exact_view floats() const& noexcept { return m_x.view(); }
+            void view() const&& = delete; // both would point into a temporary
+            void floats() const&& = delete;
             std::size_t cols() const noexcept { return m_x.cols(); }
             std::size_t vectors() const noexcept { return m_x.vectors(); }
 

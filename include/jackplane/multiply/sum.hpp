@@ -36,8 +36,10 @@ namespace jackplane::inline v0
         }
         std::size_t rows() const noexcept { return m_a.rows(); }
         std::size_t cols() const noexcept { return m_a.cols(); }
-        A const& first() const noexcept { return m_a; }
-        B const& second() const noexcept { return m_b; }
+        A const& first() const& noexcept { return m_a; }
+        A first() && { return std::move(m_a); }
+        B const& second() const& noexcept { return m_b; }
+        B second() && { return std::move(m_b); }
 
     private:
         A m_a;

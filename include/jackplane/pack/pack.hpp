@@ -6,7 +6,8 @@
 
 namespace jackplane::inline v0
 {
-    // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0.
+    // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0. Throws shape_error, value_error
+    // where q.expect_whole() does.
     template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel = serial>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
 
@@ -15,7 +16,7 @@ namespace jackplane::inline v0
     auto unpack(M const& a);
 
     // The same planes (shared), whose prefix of `bits` reads the scales and zeros of q instead. Throws shape_error,
-    // width_error.
+    // width_error, and what q.expect_whole() throws.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     packed<L, C, S, Z> with_scales(packed<L, C, S, Z> const& a, unsigned bits, quantized<C, S, Z> const& q);
 
@@ -153,6 +154,7 @@ namespace jackplane::inline v0
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel)
     {
         static_assert(L::bits == C::bits, "the planes of the layout must add up to the bits of the codebook");
+        q.expect_whole("pack");
         std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
         detail::pack_scales(q, *storage);
@@ -178,6 +180,7 @@ namespace jackplane::inline v0
                               q.grid.per_row == v.groups,
                           shape_error, "scales of ", q.rows, " x ", q.cols, " in groups of ", q.grid.columns, " for ",
                           v.rows, " x ", v.cols, " in groups of ", v.group);
+        q.expect_whole("scales");
         struct both
         {
             std::shared_ptr<void const> planes;
@@ -255,6 +258,7 @@ namespace jackplane::inline v0
         auto const& v = a.view();
         JACKPLANE_EXPECTS(out.rows == v.rows && out.cols == v.cols, shape_error, "dequantize ", v.rows, " x ", v.cols,
                           " into ", out.rows, " x ", out.cols);
+        expect_whole(out, "dequantize");
         parallel(v.panels, [&](std::size_t first, std::size_t last)
         {
             std::array<code, block::codes> codes;

@@ -36,6 +36,7 @@ namespace jackplane::inline v0
     inline void multiply_columns(matrix_view<float> w, std::span<float const> scales)
     {
         JACKPLANE_EXPECTS(scales.size() == w.cols, shape_error, w.cols, " columns, ", scales.size(), " scales");
+        expect_whole(w, "weights");
         for (std::size_t row = 0; row < w.rows; ++row)
             for (std::size_t col = 0; col < w.cols; ++col)
                 w(row, col) *= scales[col];
@@ -44,6 +45,7 @@ namespace jackplane::inline v0
     inline void divide_rows(matrix_view<float> w, std::span<float const> scales)
     {
         JACKPLANE_EXPECTS(scales.size() == w.rows, shape_error, w.rows, " rows, ", scales.size(), " scales");
+        expect_whole(w, "weights");
         for (std::size_t row = 0; row < w.rows; ++row)
             for (std::size_t col = 0; col < w.cols; ++col)
                 w(row, col) /= scales[row];

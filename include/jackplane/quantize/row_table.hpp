@@ -30,8 +30,10 @@ namespace jackplane::inline v0
     // The values of each row are those of least importance-weighted squared error (k-means in one dimension, exact),
     // rounded to S as they will be stored; codes are those of the nearest ones. Weights of importance 0 count only
     // where a row has no others, so those that stand elsewhere (detach) shall have it.
-    // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where a
-    // value overflows S; shape_error when importance has another shape.
+    // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where S
+    // does not hold the largest value of a row (row, the type that holds it); shape_error when importance has another
+    // shape. Values far below the largest may be subnormal: what they lose is no more than
+    // what the largest does.
     template <scale_number S = half, class T, unsigned B, parallel_policy Parallel = serial>
         requires element<std::remove_const_t<T>>
     quantized<row_table<B>, S, no_zero> quantize(matrix_view<T> w, row_table<B> book, quantize_options options = {},
@@ -118,6 +120,7 @@ namespace jackplane::inline v0
     {
         using table = row_table<B>;
         auto const& importance = options.importance;
+        expect_whole(w, options.name);
         detail::expect_importance(importance, w.rows, w.cols, options.name);
         quantized<table, S, no_zero> q{book, w.rows, w.cols, {1, table::size, false},
                                        aligned_vector<code>(w.rows * w.cols),
@@ -129,8 +132,12 @@ namespace jackplane::inline v0
             std::vector<float> of_row(w.cols), weights(w.cols), matters(w.cols); // the latter two in the order of size
             for (std::size_t row = first; row < last; ++row)
             {
+                bool may_be_zero = true;
                 for (std::size_t col = 0; col < w.cols; ++col)
+                {
                     of_row[col] = detail::finite_weight(w, row, col, options.name);
+                    may_be_zero = may_be_zero && (importance.data != nullptr || detail::is_zero(w(row, col)));
+                }
                 std::iota(order.begin(), order.end(), std::size_t{0});
                 std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b)
                           { return of_row[a] < of_row[b] || (of_row[a] == of_row[b] && a < b); });
@@ -154,9 +161,14 @@ namespace jackplane::inline v0
                     if (runs.has_mass(begin, ends[run])) // else that of the run before
                         value = std::clamp(static_cast<float>(runs.mean(begin, ends[run])), weights[begin],
                                            weights[ends[run] - 1]);
-                    S const stored = from_float<S>(value);
-                    JACKPLANE_EXPECTS(is_finite(stored), value_error, options.name, ": the value ", value, " of row ",
-                                      row, " overflows its storage type");
+                    values[run] = value;
+                }
+                float const low = values.front(), high = values.back(), largest = high < -low ? low : high;
+                JACKPLANE_EXPECTS(holds<S>(largest) && (largest != 0 || may_be_zero), value_error, options.name,
+                                  ": value ", largest, " of row ", row, why_not_held<S>(largest));
+                for (std::size_t run = 0; run < table::size; ++run)
+                {
+                    S const stored = from_float<S>(values[run]);
                     q.scales[row * table::size + run] = stored;
                     values[run] = to_float(stored);
                 }

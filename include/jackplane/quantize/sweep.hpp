@@ -94,7 +94,8 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(cols == m_column.size(), shape_error, name, ": ", cols, " columns, but a Gram matrix of ",
                               m_column.size());
         }
-        row start() const { return row(*this); }
+        row start() const& { return row(*this); }
+        void start() const&& = delete; // it would point into a temporary
 
     private:
         // 0 + 1 + ... + (k - 1): where row k starts in a triangle without its diagonal, row k - 1 in one with it
@@ -133,6 +134,7 @@ namespace jackplane::inline v0
     {
         std::size_t const n = gram.rows;
         JACKPLANE_EXPECTS(gram.cols == n, shape_error, options.name, ": ", n, " x ", gram.cols, ", not square");
+        expect_whole(gram, options.name);
         double trace = 0;
         for (std::size_t r = 0; r < n; ++r)
             for (std::size_t c = 0; c <= r; ++c)

@@ -225,11 +225,13 @@ namespace jackplane::inline v0::npy
         mapped_file const map(path);
         return parse(map.bytes(), path.string(), map.keep());
     }
-    inline attempt<array> try_open(std::filesystem::path const& path)
+    template <class = void>
+    attempt<array> try_open(std::filesystem::path const& path)
     {
         return try_load([&] { return open(path); });
     }
-    inline attempt<array> try_parse(std::span<std::byte const> bytes, std::string file)
+    template <class = void>
+    attempt<array> try_parse(std::span<std::byte const> bytes, std::string file)
     {
         return try_load([&] { return parse(bytes, std::move(file)); });
     }

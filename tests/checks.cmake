@@ -71,6 +71,8 @@ list(JOIN dispatched | dispatched)
 check(dispatch dispatch LABELS consumer WITH ARCHS=${dispatched} DISPATCH=$<TARGET_FILE:dispatch>
       ON_ARCH=$<TARGET_FILE:on_arch> ${direct})
 check(symbols symbols WITH "OBJECTS=$<JOIN:$<TARGET_OBJECTS:test_kernels>,|>")
+list(JOIN archs | known_archs)
+check(targets targets LABELS heavy WITH ARCHS=${known_archs})
 
 # --- hostile input ---
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cpp)

@@ -5,7 +5,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #include <immintrin.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

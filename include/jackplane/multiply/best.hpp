@@ -8,7 +8,7 @@
 #include "batches.hpp" // xsimd, where no house tag will do
 #endif
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

@@ -3,7 +3,7 @@
 #include "dispatch/task.hpp"
 #include "multiply.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     struct arch_choice
     {
@@ -14,7 +14,10 @@ namespace jackplane::inline v0
     // What this machine can run best of what jackplane_add_kernels built, or what the environment variable
     // JACKPLANE_ARCH names. Decided at the first call; throws arch_error if the wish cannot be had.
     arch_choice const& chosen_arch();
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // The tag of a program that is built for no machine in particular and runs the best kernels of the one it meets:
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);

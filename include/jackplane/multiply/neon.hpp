@@ -5,7 +5,7 @@
 #if defined(__ARM_NEON) && defined(__aarch64__)
 #include <arm_neon.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

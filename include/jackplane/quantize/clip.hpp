@@ -2,10 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <limits>
-#include <vector>
 #include "quantize.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct clip_options
     {
@@ -26,7 +25,7 @@ namespace jackplane::inline v0
         std::size_t const columns = group_grid::of(g, w.cols).columns;
         auto const of_group = [&](std::span<float> weights, std::size_t left)
         {
-            std::vector<float> clipped(weights.size()), error(weights.size());
+            aligned_vector<float> clipped(weights.size()), error(weights.size());
             float const largest = value_range::of(weights).largest();
             double least = std::numeric_limits<double>::infinity();
             float best = largest;
@@ -37,7 +36,7 @@ namespace jackplane::inline v0
                     break;
                 float const limit = largest * part;
                 std::transform(weights.begin(), weights.end(), clipped.begin(),
-                               [=](float x) { return std::clamp(x, -limit, limit); });
+                               [=](float x) { return detail::clamp(x, -limit, limit); });
                 auto const q = quantize<S>(matrix_view<float const>{clipped.data(), 1, clipped.size()}, book, policy,
                                            group::per_row(), nearest{}, independent{}, {{}, options.name});
                 for (std::size_t i = 0; i < weights.size(); ++i)
@@ -52,7 +51,7 @@ namespace jackplane::inline v0
                     least = sum, best = limit;
             }
             for (float& x : weights)
-                x = std::clamp(x, -best, best);
+                x = detail::clamp(x, -best, best);
         };
         parallel(w.rows,
                  [&](std::size_t first, std::size_t end)

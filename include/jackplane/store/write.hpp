@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "map.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
     // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name

@@ -6,7 +6,7 @@
 #include "../arch.hpp"
 #include "../kernel/limbs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     namespace dispatch
     {
@@ -19,16 +19,18 @@ namespace jackplane::inline v0
         // A task is what one arch's unit does: a signature of pointers and aggregates, run<Arch>() that does it.
 
         // y[n, r] += (A x_n)[r], first <= r < last; y [vectors, stride]
-        template <class View, class Prepared>
-        struct multiply_rows
+        template <class View, class X>
+        struct multiply_rows_by
         {
-            using x_view = decltype(std::declval<Prepared const&>().view());
-            using signature = void(View const&, x_view const&, float* y, std::size_t stride, std::size_t first,
+            using signature = void(View const&, X const&, float* y, std::size_t stride, std::size_t first,
                                    std::size_t last);
             template <class Arch>
-            static void run(View const& a, x_view const& x, float* y, std::size_t stride, std::size_t first,
+            static void run(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
                             std::size_t last);
         };
+        // A prepared activation owns its memory and stays in its unit; what crosses is its view.
+        template <class View, class Prepared>
+        using multiply_rows = multiply_rows_by<View, decltype(std::declval<Prepared const&>().view())>;
 
         // y[r] += (A x)[r] of a sparse A, first <= r < last
         template <class View>
@@ -43,10 +45,10 @@ namespace jackplane::inline v0
         template <unsigned Limbs>
         struct prepare_limbs
         {
-            using signature = void(exact_view const& x, std::size_t group, kernel::limbs_range range,
-                                   kernel::limbs_memory to);
+            using signature = void(exact_view const& x, std::size_t group, limbs_range range,
+                                   limbs_memory to);
             template <class Arch>
-            static void run(exact_view const& x, std::size_t group, kernel::limbs_range range, kernel::limbs_memory to);
+            static void run(exact_view const& x, std::size_t group, limbs_range range, limbs_memory to);
         };
 
         // Arch::function<Task>() is the task as the machine can do it.

@@ -3,7 +3,7 @@
 // The members of tunable.
 #include "../tunable.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     template <linear_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::make_room(group_grid grid)

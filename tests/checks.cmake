@@ -83,6 +83,8 @@ check(dispatch dispatch LABELS consumer WITH ARCHS=${dispatched} DISPATCH=$<TARG
       TRY=$<TARGET_FILE:dispatch_try>
       ON_ARCH=$<TARGET_FILE:on_arch> ${direct})
 check(symbols symbols WITH "OBJECTS=$<JOIN:$<TARGET_OBJECTS:test_kernels>,|>")
+list(JOIN archs | known_archs)
+check(targets targets LABELS heavy WITH ARCHS=${known_archs})
 
 # --- hostile input ---
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cpp)

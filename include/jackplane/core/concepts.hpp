@@ -10,7 +10,7 @@
 #include <vector>
 #include "number.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     using code = std::uint8_t; // one quantized weight, 0 .. 2^bits - 1
 
@@ -93,7 +93,7 @@ namespace jackplane::inline v0
     };
     struct no_zero // symmetric: zero == codebook::centre, nothing stored
     {
-        friend constexpr bool operator==(no_zero, no_zero) = default;
+        [[gnu::always_inline]] friend constexpr bool operator==(no_zero, no_zero) = default;
     };
     template <class Z>
     concept zero_number = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
@@ -211,8 +211,8 @@ namespace jackplane::inline v0
 
     // ---- multiply
 
-    // Where machine code is made for. Part of the signature of everything that reaches a kernel, so that units compiled
-    // with other flags are other functions.
+    // Where machine code is made for: which kernels are taken. core/target.hpp keeps units of other flags apart, and
+    // says what may go from one to another.
     //       scalar, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot, simd<X>, dispatched
     template <class A>
     concept arch = requires {

@@ -4,7 +4,7 @@
 #include "check.hpp"
 #include "number.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     template <scale_number S>
     constexpr char const* storage_name() noexcept

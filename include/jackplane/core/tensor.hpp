@@ -12,7 +12,7 @@
 #include <type_traits>
 #include "view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     template <class T>
     using matrix = xt::xtensor<T, 2, xt::layout_type::row_major>; // [rows, cols]

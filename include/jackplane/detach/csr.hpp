@@ -10,7 +10,7 @@
 #include "../core/storage.hpp"
 #include "../core/view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     template <class I>
     concept column_number = std::same_as<I, std::uint16_t> || std::same_as<I, std::uint32_t>;
@@ -52,7 +52,10 @@ namespace jackplane::inline v0
         std::uint32_t const* row_pointers; // [rows + 1], from 0 to nonzeros
         std::size_t rows, cols;
     };
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // Owner (shared and immutable: a copy costs nothing) of a sparse matrix. Few matrices of language models have more
     // than 65536 columns: an index of 2 bytes beside a value of 2. Row pointers have 32 bits: 4 bytes a row, and 2^32
     // weights in one sparse part would be 17 GB. A stored weight of 0 is counted and multiplied as any other.

@@ -7,7 +7,7 @@
 #include "choose.hpp"
 
 // Dense + sparse: the weights that matter leave a matrix before, or after, the rest of it is quantized.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The weights at these places (indices, ascending; row * cols + column) become 0 in w and stand in the sparse part.
     // Throws as csr does.

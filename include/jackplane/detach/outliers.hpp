@@ -10,7 +10,7 @@
 #include "../core/concepts.hpp"
 
 // How many outliers each matrix may have, of so many for all of them.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // `count` shared out in proportion to size times sensitivity^exponent; exponent 0: in proportion to the size. Whole
     // numbers by the largest remainders, none above its size. sensitivity: one number, not negative, of each matrix:

@@ -14,7 +14,7 @@
 //     tr(s G s^T) - 2 tr(s B^T)
 // Rows do not see each other. On given places the best values solve G_SS s_S = B_S, row by row; they are no longer the
 // weights that were there before, but what makes up best for the errors of all the others.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The best values on these places (indices, ascending; row * cols + column). A place whose column tells nothing new
     // gets 0. Throws shape_error where sizes do not fit or a place is outside, value_error where G or B is not finite.

@@ -8,7 +8,7 @@
 
 // The squared error of one linear layer over calibration inputs, from their Gram matrix alone: the cost of a step does
 // not depend on the number of tokens, and no engine needs a backward pass.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // out = a b for a [rows, n], b [n, n]: what `layer` needs of a BLAS, in plain loops. An engine passes its own.
     struct plain_product

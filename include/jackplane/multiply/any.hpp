@@ -3,7 +3,7 @@
 #include "../pack/any_packed.hpp"
 #include "multiply.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // y = A x at `bits`, for a matrix whose format a file decided. Throws width_error, shape_error.
     template <accumulator Acc = compensated, arch Arch = best_arch, class X, parallel_policy Parallel = serial>

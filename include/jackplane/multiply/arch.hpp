@@ -24,7 +24,7 @@
 #endif
 #endif
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // What machine code is made for. A tag is part of the signature of everything that reaches a kernel; where the same
     // name exists for several tags, the nearest ancestor wins. supported(): by the flags of this unit; what the CPU has
@@ -38,8 +38,8 @@ namespace jackplane::inline v0
     struct scalar : common // plain loops in double: the definition of a product
     {
         static constexpr bool multiplies_bytes = true, looks_up_bytes = true;
-        static constexpr char const* name() noexcept { return "scalar"; }
-        static constexpr bool supported() noexcept { return true; }
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "scalar"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept { return true; }
     };
 
     // Batches of xsimd's arch X: any machine. They have no product of bytes. 512 x 4096 at 4 bits, SSE2, by products of
@@ -48,8 +48,8 @@ namespace jackplane::inline v0
     struct simd : common
     {
         using batch_arch = X;
-        static constexpr char const* name() noexcept { return m_name.data(); } // "xsimd sse2": avx2 is another's
-        static constexpr bool supported() noexcept { return X::supported(); }
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return m_name.data(); } // "xsimd sse2": avx2 is another's
+        [[gnu::always_inline]] static constexpr bool supported() noexcept { return X::supported(); }
 
     private:
         static constexpr std::array<char, 48> m_name = []
@@ -65,8 +65,8 @@ namespace jackplane::inline v0
     struct avx2 : common // and FMA, F16C
     {
         static constexpr bool multiplies_bytes = true;
-        static constexpr char const* name() noexcept { return "avx2"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx2"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_AVX2)
             return true;
@@ -78,8 +78,8 @@ namespace jackplane::inline v0
     struct avx2_vnni : avx2
     {
         static constexpr bool looks_up_bytes = true;
-        static constexpr char const* name() noexcept { return "avx2_vnni"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx2_vnni"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_AVX2_VNNI)
             return true;
@@ -92,8 +92,8 @@ namespace jackplane::inline v0
     struct avx512 : common // F, CD, DQ, BW, VL: what every CPU with BW has
     {
         static constexpr bool multiplies_bytes = true;
-        static constexpr char const* name() noexcept { return "avx512"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_AVX512)
             return true;
@@ -105,8 +105,8 @@ namespace jackplane::inline v0
     struct avx512_vnni : avx512
     {
         static constexpr bool looks_up_bytes = true;
-        static constexpr char const* name() noexcept { return "avx512_vnni"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512_vnni"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_AVX512_VNNI)
             return true;
@@ -117,8 +117,8 @@ namespace jackplane::inline v0
     };
     struct avx512_bf16 : avx512_vnni
     {
-        static constexpr char const* name() noexcept { return "avx512_bf16"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512_bf16"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_AVX512_BF16)
             return true;
@@ -131,8 +131,8 @@ namespace jackplane::inline v0
     struct neon : common // 64 bits
     {
         static constexpr bool multiplies_bytes = true;
-        static constexpr char const* name() noexcept { return "neon"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "neon"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_NEON)
             return true;
@@ -143,8 +143,8 @@ namespace jackplane::inline v0
     };
     struct neon_dot : neon
     {
-        static constexpr char const* name() noexcept { return "neon_dot"; }
-        static constexpr bool supported() noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "neon_dot"; }
+        [[gnu::always_inline]] static constexpr bool supported() noexcept
         {
 #if defined(JACKPLANE_HAS_NEON_DOT)
             return true;

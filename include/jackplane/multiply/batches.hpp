@@ -3,7 +3,7 @@
 #include <xsimd/xsimd.hpp>
 #include "kernel/vectors.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

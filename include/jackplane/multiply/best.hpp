@@ -14,7 +14,7 @@
                 "(CMake: link jackplane::native), or choose at run time (jackplane_add_kernels and dispatched)")
 #endif
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

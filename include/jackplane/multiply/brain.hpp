@@ -3,7 +3,7 @@
 #include "activation.hpp"
 #include "kernel/pairs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // x as bfloat16 ("brain floating point"), for machines that multiply pairs of them (avx512_bf16); all others take
     // the fp32 x. Each |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it is

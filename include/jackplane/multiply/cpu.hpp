@@ -14,13 +14,8 @@
 #endif
 
 // What the machine that runs the program has; what a unit is compiled for is asked in arch.hpp.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    struct arch_error : error // an arch that this CPU or this program does not have
-    {
-        using error::error;
-    };
-
     // What cpuid answers; leaves beyond the CPU's highest are 0.
     struct x86_registers
     {

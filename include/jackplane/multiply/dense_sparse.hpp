@@ -5,7 +5,7 @@
 #include "sparse.hpp"
 #include "sum.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A dense matrix, and the few weights that matter beside it (Kim et al., "SqueezeLLM", arXiv 2306.07629). The
     // sparse part holds those weights themselves, so that it serves every width: what they are more than the dense part

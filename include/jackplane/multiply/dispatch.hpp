@@ -7,7 +7,7 @@
 #include <jackplane_kernels.hpp> // what the target that is linked was asked to build
 #endif
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     struct arch_choice
     {
@@ -29,7 +29,10 @@ namespace jackplane::inline v0
     //         return std::fprintf(stderr, "%s\n", arch.error.c_str()), 2; // or unset the variable, and go on
     arch_choice const& chosen_arch();
     arch_attempt try_chosen_arch();
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // The tag of a program that is built for no machine in particular and runs the best kernels of the one it meets:
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);

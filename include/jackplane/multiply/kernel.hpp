@@ -9,7 +9,7 @@
 #include "reference.hpp"
 
 // Which text multiplies what. y [vectors, stride]: y[n, r] += (A x_n)[r] for first <= r < last.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

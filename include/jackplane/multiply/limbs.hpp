@@ -5,7 +5,7 @@
 #include "dispatch/task.hpp"
 #include "kernel/limbs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // x as integers of Limbs signed bytes, one scale s for every `group` columns:  x = s * sum_l 256^l q_l  with s =
     // max |x| / (127 * 256^(Limbs - 1)), at least 2^-120. Each x is off by at most s / 2 + 2^-23 |x|. Of Gaussian x
@@ -74,9 +74,9 @@ namespace jackplane::inline v0
             into.m_sums.resize(groups * places * Limbs);
             into.m_block_scales.resize(floats.blocks * places);
             into.m_block_sums.resize(floats.blocks * places * Limbs);
-            kernel::limbs_memory const to{into.m_q.data(), into.m_scales.data(), into.m_sums.data(),
-                                          into.m_block_scales.data(), into.m_block_sums.data()};
-            kernel::limbs_range const range{largest, smallest_scale};
+            limbs_memory const to{into.m_q.data(), into.m_scales.data(), into.m_sums.data(),
+                                  into.m_block_scales.data(), into.m_block_sums.data()};
+            limbs_range const range{largest, smallest_scale};
             if constexpr (dispatch::decides_at_run_time<Arch, dispatch::prepare_limbs<Limbs>>)
                 Arch::template function<dispatch::prepare_limbs<Limbs>>()(floats, group, range, to);
             else if constexpr (Arch::supported())

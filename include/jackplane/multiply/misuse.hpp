@@ -4,7 +4,7 @@
 
 // Calls that no product takes: found only where the policies or y are wrong, so that a compiler's first error is a
 // sentence. tests/checks/misuse.cmake has one of each.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

@@ -13,7 +13,7 @@
 // y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep
 // tokens. x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is allocated. The
 // same bits for any thread count and row split within one arch.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What runs: "avx2"; "sse2" in a unit whose flags ask for no more; of `dispatched` what was chosen.
     template <arch Arch = best_arch>
@@ -118,7 +118,8 @@ namespace jackplane::inline v0
               parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        std::fill(y.begin(), y.end(), 0.0f);
+        for (float& v : y)
+            v = 0;
         if constexpr (std::convertible_to<X const&, std::span<float const>>)
             detail::add_product<Acc, Arch>(a, std::span<float const>(x), y, parallel);
         else if constexpr (requires { std::span(x); })
@@ -137,7 +138,8 @@ namespace jackplane::inline v0
     void multiply(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         for (std::size_t n = 0; n < y.rows; ++n)
-            std::fill(y.row(n).begin(), y.row(n).end(), 0.0f);
+            for (float& v : y.row(n))
+                v = 0;
         detail::add_product<Acc, Arch>(a, x, y, parallel);
     }
 
@@ -147,7 +149,7 @@ namespace jackplane::inline v0
         requires(std::same_as<U, half> || std::same_as<U, bfloat16>)
     void multiply(M const& a, X const& x, std::span<U> y, Parallel parallel = {})
     {
-        std::vector<float> wide(y.size());
+        aligned_vector<float> wide(y.size());
         multiply<Acc, Arch>(a, x, std::span<float>(wide), parallel);
         std::transform(wide.begin(), wide.end(), y.begin(), [](float v) { return from_float<U>(v); });
     }

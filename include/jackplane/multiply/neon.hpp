@@ -5,7 +5,7 @@
 #if defined(JACKPLANE_HAS_NEON)
 #include <arm_neon.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

@@ -10,7 +10,7 @@
 
 // y += A x for a sparse A: multiply_add, multiply_rows, at the end of this file. A row's sum is within 4 eps sum |a x|
 // of the exact one for every Arch and any number of non-zeros, so that every accumulator's promise is kept without it.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

@@ -8,7 +8,7 @@
 #include "accumulate.hpp"
 #include "best.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

@@ -4,7 +4,7 @@
 #include "../quantize/quantize.hpp"
 #include "pack.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A whole configuration as one type: what the codes mean, how a group of `Columns` finds its scale, how they lie in
     // memory, what scales are stored as. Names that people know stand in recipes.hpp.

@@ -4,7 +4,7 @@
 #include "../core/parallel.hpp"
 #include "packed.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0. Throws shape_error, value_error
     // where q.expect_whole() does.
@@ -89,7 +89,7 @@ namespace jackplane::inline v0
         void pack_scales(quantized<C, S, Z> const& q, packed_storage<L, S, Z>& to)
         {
             std::size_t const groups = q.grid.per_row;
-            to.scales.assign(ceil_div(q.rows, block::rows) * groups * block::rows, from_float<S>(0.0f));
+            to.scales.resize(ceil_div(q.rows, block::rows) * groups * block::rows); // zeros
             if constexpr (!std::same_as<Z, no_zero>)
                 to.zeros.resize(to.scales.size());
             for (std::size_t row = 0; row < q.rows; ++row)

@@ -7,7 +7,7 @@
 #include "../quantize/quantized.hpp"
 #include "planes.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // What a kernel sees: pointers and sizes, no member functions. A panel is 16 rows, padded rows have scale 0, padded
     // columns code 0.
@@ -28,7 +28,10 @@ namespace jackplane::inline v0
         float step, base;
         C book;
     };
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // The same matrix at fewer bits: a view, valid as long as the packed it came from.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct prefixed;
@@ -134,6 +137,8 @@ namespace jackplane::inline v0
         packed_view<L, C, S, Z> view() const&& noexcept { return of; }
         float at(std::size_t row, std::size_t col) const noexcept; // w^; row < rows, col < cols
     };
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    prefixed(packed_view<L, C, S, Z>) -> prefixed<L, C, S, Z>;
 
     template <class M>
     concept packed_matrix = requires(M const& m) { m.view().plane; };

@@ -11,7 +11,7 @@
 
 // Before quantization: columns that read large inputs are scaled up and their inputs down by as much, so that products
 // stay and the errors of rounding move to where inputs are small. AWQ (Lin et al., arXiv 2306.00978, section 3.2).
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // |x|^ratio of each input, at least 1e-4, over the geometric mean of the largest and the smallest of them.
     inline std::vector<float> channel_scales(std::span<float const> magnitudes, float ratio)

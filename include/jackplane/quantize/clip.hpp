@@ -2,10 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <limits>
-#include <vector>
 #include "quantize.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct clip_options
     {
@@ -35,7 +34,7 @@ namespace jackplane::inline v0
             q.zeros.resize(q.scales.size());
         auto const of_group = [&](std::span<float> weights, std::size_t row, std::size_t left)
         {
-            std::vector<float> clipped(weights.size()), error(weights.size());
+            aligned_vector<float> clipped(weights.size()), error(weights.size());
             float const largest = value_range::of(weights).largest();
             double least = std::numeric_limits<double>::infinity();
             float best = largest;
@@ -46,7 +45,7 @@ namespace jackplane::inline v0
                     break;
                 float const limit = largest * part;
                 std::transform(weights.begin(), weights.end(), clipped.begin(),
-                               [=](float x) { return std::clamp(x, -limit, limit); });
+                               [=](float x) { return detail::clamp(x, -limit, limit); });
                 scale_and_zero s = policy(clipped, book);
                 if (k > 0 && !holds<S>(s.scale))
                     continue;
@@ -66,7 +65,7 @@ namespace jackplane::inline v0
                     least = sum, best = limit;
             }
             for (float& x : weights)
-                x = std::clamp(x, -best, best);
+                x = detail::clamp(x, -best, best);
         };
         parallel(w.rows,
                  [&](std::size_t first, std::size_t end)

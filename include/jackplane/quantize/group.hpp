@@ -4,7 +4,7 @@
 #include <limits>
 #include "../core/view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The weights that share one scale: `columns` neighbours of one row (the last group of a row may be shorter), or,
     // with whole_tensor, all of them.

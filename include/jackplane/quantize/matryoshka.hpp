@@ -6,7 +6,7 @@
 #include "../core/check.hpp"
 #include "scale.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Codes of 8 bits that are chosen for what they mean at several widths at once. encode(x): the code with the least
     //     sum over widths of weight * (value at that width - x)^2

@@ -9,7 +9,7 @@
 #include "scale.hpp"
 #include "sweep.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct quantize_options
     {
@@ -133,7 +133,7 @@ namespace jackplane::inline v0
         {
             float const x = s.scale == 0 ? s.zero : w / s.scale + s.zero; // a scale of 0 decodes to 0 whatever the code
             float const q = rounded(book.coordinate(x), at);
-            return static_cast<code>(std::clamp(q, 0.0f, static_cast<float>(C::size - 1)));
+            return static_cast<code>(clamp(q, 0.0f, static_cast<float>(C::size - 1)));
         }
 
         // The codes of one row in the order of a sweep. reached(left, right, line): the columns of a group come up.

@@ -5,7 +5,7 @@
 #include "detail/whole.hpp"
 #include "group.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What quantize makes:  w^[row, col] = scale * (decode(code) - zero); of a row_codebook scales[row, code].
     template <codebook C, scale_number S = half, zero_number Z = no_zero>

@@ -3,7 +3,7 @@
 #include <utility>
 #include "quantize.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // More bits for the same scales and zeros: each new code is chosen inside the cell of its leading bits, so that the
     // prefix stays what it is. book: another width of the same parent, uniform<4, 8> or uniform<8> for leading bits of

@@ -6,11 +6,11 @@
 #include "../core/concepts.hpp"
 #include "../core/view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct nearest // ties to even
     {
-        float operator()(float coordinate, position) const noexcept { return std::nearbyint(coordinate); }
+        float operator()(float coordinate, position) const noexcept { return detail::nearbyint(coordinate); }
     };
 
     // Up with a probability equal to the fraction, so that the mean is the coordinate itself. The draw depends on the
@@ -21,7 +21,7 @@ namespace jackplane::inline v0
 
         float operator()(float coordinate, position at) const noexcept
         {
-            float below = std::nearbyint(coordinate);
+            float below = detail::nearbyint(coordinate);
             below -= below > coordinate;
             return below + (draw(at) < coordinate - below);
         }
@@ -62,7 +62,7 @@ namespace jackplane::inline v0
 
         float operator()(float coordinate, position at) const noexcept
         {
-            return std::nearbyint(moved(coordinate, v(at.row, at.col), unit));
+            return detail::nearbyint(moved(coordinate, v(at.row, at.col), unit));
         }
         void expect_shape(std::size_t rows, std::size_t cols, std::string_view name) const
         {
@@ -106,7 +106,7 @@ namespace jackplane::inline v0
         float operator()(float coordinate, position at) const noexcept
         {
             code_cell const in = code_cell::below(coarse(at.row, at.col), finer_bits);
-            return std::clamp(base(coordinate, at), in.low, in.high);
+            return detail::clamp(base(coordinate, at), in.low, in.high);
         }
     };
     static_assert(rounding<nearest> && rounding<stochastic> && rounding<offset> && rounding<within<>>);

@@ -6,7 +6,7 @@
 #include "codebook.hpp"
 
 // How a group of weights gets its scale and zero. A group of zeros gets scale 0: exact zeros at every width.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct value_range // of a group, with 0 in it
     {
@@ -16,10 +16,10 @@ namespace jackplane::inline v0
         {
             value_range r;
             for (float const w : group)
-                r.low = std::min(r.low, w), r.high = std::max(r.high, w);
+                r.low = detail::min(r.low, w), r.high = detail::max(r.high, w);
             return r;
         }
-        float largest() const noexcept { return std::max(high, -low); } // magnitude; +0 for zeros
+        float largest() const noexcept { return detail::max(high, -low); } // magnitude; +0 for zeros
         float extreme() const noexcept { return high < -low ? low : high; }
     };
 
@@ -89,7 +89,7 @@ namespace jackplane::inline v0
             if (!(scale > 0))
                 return {0.0f, C::centre};
             float const zero = first - lowest / scale;
-            return {scale, std::same_as<Z, integer_zero> ? std::clamp(std::nearbyint(zero), 0.0f, 255.0f) : zero};
+            return {scale, std::same_as<Z, integer_zero> ? detail::clamp(detail::nearbyint(zero), 0.0f, 255.0f) : zero};
         }
     };
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include "quantize.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Magnitudes of the scales of groups that are not all zero, before they are rounded to any storage type.
     struct scale_range

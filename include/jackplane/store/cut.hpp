@@ -12,7 +12,7 @@
 #include "nested_read.hpp"
 #include "nested_write.hpp"
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
     // that promises no more. Checks the digests of what it copies. Throws width_error when there is no such level.

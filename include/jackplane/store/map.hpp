@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "reject.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

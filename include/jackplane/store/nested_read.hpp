@@ -19,7 +19,7 @@
 #include "map.hpp"
 #include "nested.hpp"
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A nested file at as many bits as its length holds. A cheap handle; what it hands out stays readable as long as a
     // copy of it lives (matrices keep the bytes themselves). Opening reads the header and nothing else.

@@ -19,7 +19,7 @@
 #include "nested.hpp"
 #include "safetensors_write.hpp"
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // A packed matrix without its type: what stands in the header, and the bytes.
     struct nested_layer
@@ -107,7 +107,7 @@ namespace jackplane::inline v0::detail
     }
 }
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // Collects views of tensors and matrices, then writes them in the order of the file (nested.hpp).
     //     writer file;  file.add({"config.json", dtype::U8, {n}, bytes, {}});  file.add("layers.0.q", packed);

@@ -9,7 +9,7 @@
 #include <utility>
 #include "../core/check.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What the try_ twins return: a value, or one line that says why there is none. No exception leaves them, so a
     // unit compiled with exceptions can serve an engine that has none. Without exceptions an error ends the program, so
@@ -61,7 +61,7 @@ namespace jackplane::inline v0
     }
 }
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // Text out of a file, fit for one line of an error: printable ASCII, at most `limit` characters.
     inline std::string printable(std::string_view s, std::size_t limit = 96)

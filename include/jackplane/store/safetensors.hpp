@@ -18,7 +18,7 @@
 
 // Reading safetensors strictly: header at most 100 MB, every key once, offsets that cover the data without holes or
 // overlaps, sizes that agree with shapes, a file that ends where the header says. Writing: safetensors_write.hpp.
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     static_assert(std::endian::native == std::endian::little, "tensors are little-endian and read in place");
 
@@ -96,7 +96,7 @@ namespace jackplane::inline v0::safetensors
     }
 }
 
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     // A tensor's elements as T: as they are when the dtype is T's; float also from F16, BF16 and F64 (rounded).
     template <class T>

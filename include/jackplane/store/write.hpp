@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "map.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
     // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name
@@ -56,7 +56,7 @@ namespace jackplane::inline v0
     inline void remove_temporaries() noexcept;
 }
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // Names of temporaries that exist; more than fit here wait for the next atomic_file.
     inline constinit std::array<std::atomic<char const*>, 64> temporaries{};
@@ -117,7 +117,7 @@ namespace jackplane::inline v0::detail
     }
 }
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     inline void remove_temporaries() noexcept
     {

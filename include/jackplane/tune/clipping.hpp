@@ -6,7 +6,7 @@
 
 // What is learned of the scale and zero of a group, and how the slope of a loss along them comes from the slope along
 // scale and zero. Rounding (of a zero to its integer, of both to their storage) is passed straight through.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The slopes along both ends of a range that a scale policy is given. minmax: s = (high - low) / codes, z = first -
     // low / s.

@@ -8,7 +8,7 @@
 #include "../quantize/slice.hpp"
 #include "clipping.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // How far the learned offset of a weight may go: v in [-reach, reach], in units of so many steps of the codes.
     // SignRound's half a step lets a weight choose between its two neighbours. A parent whose leading bits are tuned

@@ -13,7 +13,7 @@
 // Learns where the weights of some matrices round and how their ranges are clipped, all at once, by descent on a loss
 // of the quantized weights: SignRound (Cheng et al., arXiv 2309.05516) with sign_step and linear_decay, OmniQuant's
 // clipping with adam and sigmoid, MatQuant with an objective of several widths.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     enum class keep
     {

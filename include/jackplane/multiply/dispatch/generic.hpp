@@ -4,7 +4,7 @@
 #include "unit.hpp"
 
 // Included by the units of jackplane_add_kernels that every machine runs: generic and scalar.
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     namespace dispatch
     {

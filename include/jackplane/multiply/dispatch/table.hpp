@@ -6,7 +6,7 @@
 #include "../dispatch.hpp"
 
 // Included by the one unit of jackplane_add_kernels that knows all archs of its target.
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     namespace dispatch
     {

@@ -5,7 +5,7 @@
 #include "floats.hpp"
 #include "limbs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

@@ -3,7 +3,7 @@
 #include "../activation.hpp"
 #include "fields.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // Vectors side by side as integers. Tiles of vectors follow each other (kernel::tiles); inside one:
     template <unsigned Limbs>
@@ -17,6 +17,20 @@ namespace jackplane::inline v0
         exact_view x;
     };
 
+    // How they are made.
+    struct limbs_range
+    {
+        float largest, smallest_scale;
+    };
+    struct limbs_memory
+    {
+        std::int8_t* q;
+        float *scales, *sums, *block_scales, *block_sums;
+    };
+}
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     namespace kernel
     {
         template <class View>
@@ -42,16 +56,6 @@ namespace jackplane::inline v0
                     sum += width(vectors - n);
                 return sum;
             }
-        };
-
-        struct limbs_range
-        {
-            float largest, smallest_scale;
-        };
-        struct limbs_memory
-        {
-            std::int8_t* q;
-            float *scales, *sums, *block_scales, *block_sums;
         };
 
         // For weights whose groups those of x do not divide, but blocks do.
@@ -91,9 +95,9 @@ namespace jackplane::inline v0
             auto magnitude = V::zero();
             for (std::size_t c = 0; c < cols; c += V::rows)
                 magnitude = V::max(magnitude, V::magnitude(V::load(x + c)));
-            float const largest = std::bit_cast<float>(V::largest(magnitude));
+            float const largest = __builtin_bit_cast(float, V::largest(magnitude));
             if (!is_finite(largest))
-                return blank_group<Limbs>(std::numeric_limits<float>::quiet_NaN(), cols, stride, to);
+                return blank_group<Limbs>(__builtin_nanf(""), cols, stride, to);
             float const wanted = largest / range.largest,
                         scale = wanted < range.smallest_scale ? range.smallest_scale : wanted;
             *to.scales = scale;

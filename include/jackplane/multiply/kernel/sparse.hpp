@@ -8,7 +8,7 @@
 #endif
 
 // Which text multiplies a sparse matrix.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

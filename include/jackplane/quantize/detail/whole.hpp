@@ -7,7 +7,7 @@
 #include "../group.hpp"
 
 // What is checked of codes, scales and zeros that anybody may have filled in, before they are read.
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     struct code_sizes // what there is
     {

@@ -2,7 +2,7 @@
 #pragma once
 #include "../nested_read.hpp"
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     inline file::file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep)
         : _all(std::make_shared<contents>())

@@ -4,7 +4,7 @@
 #include "../tunable.hpp"
 #include <algorithm>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     template <linear_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::make_room(group_grid grid)

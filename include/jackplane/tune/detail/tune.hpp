@@ -3,7 +3,7 @@
 // The loop of tune.
 #include "../tune.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Has a matrix, and lets the unit user.cpp multiply it, which is compiled with other flags: the view crosses, and so do
+// errors. With OWNER the matrix itself is handed over, which must not link.
+#include "passed.hpp"
+#include <jackplane/quantize/quantize.hpp>
+#include <cstdio>
+
+int main()
+{
+    using namespace jackplane;
+    float const weights[] = {1, -2, 3, -4, 7, -7};
+    auto const a = pack<planes<4>>(quantize<float>(matrix_view<float const>{weights, 2, 3}, uniform<4>{}, absmax{},
+                                                   group{3}));
+    float const x[] = {1, 1, 1};
+    float y[] = {0, 0};
+#if defined(OWNER)
+    product_by_owner(a, {x, 1, 3}, {y, 1, 2});
+#endif
+    product(a.view(), {x, 1, 3}, {y, 1, 2});
+    float const first = a.at(0, 0) + a.at(0, 1) + a.at(0, 2), second = a.at(1, 0) + a.at(1, 1) + a.at(1, 2);
+    if (y[0] != first || y[1] != second)
+        return std::printf("%g %g instead of %g %g\n", y[0], y[1], first, second), 1;
+    try
+    {
+        product(a.view(), {x, 1, 2}, {y, 1, 2});
+    }
+    catch (shape_error const& e)
+    {
+        std::puts(e.what());
+        return 0;
+    }
+    std::puts("x of 2 is no error");
+    return 1;
+}

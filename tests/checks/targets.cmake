@@ -78,7 +78,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     [[gnu::noinline]] inline float own(float x) { return both(x) * x; }
 }
-float volatile number = 3;
+static float volatile number = 3;
 extern \"C\" void WORK() { number = jackplane::own(number); }
 ")
 compile_both(shared ${OUT}/shared.cpp -O2)

@@ -8,7 +8,7 @@
 int main()
 {
     using namespace jackplane;
-    float const weights[] = {1, -2, 3, -4, 7, -7};
+    float const weights[] = {1, -2, 7, -4, -7, 3}; // scale 1: all is exact
     auto const a = pack<planes<4>>(quantize<float>(matrix_view<float const>{weights, 2, 3}, uniform<4>{}, absmax{},
                                                    group{3}));
     float const x[] = {1, 1, 1};
@@ -17,9 +17,8 @@ int main()
     product_by_owner(a, {x, 1, 3}, {y, 1, 2});
 #endif
     product(a.view(), {x, 1, 3}, {y, 1, 2});
-    float const first = a.at(0, 0) + a.at(0, 1) + a.at(0, 2), second = a.at(1, 0) + a.at(1, 1) + a.at(1, 2);
-    if (y[0] != first || y[1] != second)
-        return std::printf("%g %g instead of %g %g\n", y[0], y[1], first, second), 1;
+    if (y[0] != 6 || y[1] != -8)
+        return std::printf("%g %g instead of 6 -8\n", y[0], y[1]), 1;
     try
     {
         product(a.view(), {x, 1, 2}, {y, 1, 2});

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <algorithm>
-#include <limits>
 #include "quantize.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -36,7 +35,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             aligned_vector<float> clipped(weights.size()), error(weights.size());
             float const largest = value_range::of(weights).largest();
-            double least = std::numeric_limits<double>::infinity();
+            double least = __builtin_inf();
             float best = largest;
             for (unsigned k = 0; k < options.steps; ++k)
             {

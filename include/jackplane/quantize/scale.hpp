@@ -2,7 +2,6 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include "codebook.hpp"
 
 // How a group of weights gets its scale and zero. A group of zeros gets scale 0: exact zeros at every width.
@@ -112,7 +111,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             scale_and_zero best = widest;
             if (widest.scale == 0 || !is_finite(widest.scale))
                 return best;
-            double least = std::numeric_limits<double>::infinity();
+            double least = __builtin_inf();
             for (unsigned k = 0; k <= steps; ++k)
             {
                 float const part = static_cast<float>(k) / static_cast<float>(steps);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# cmake -DROOT=include/jackplane -P floors.cmake: who may include whom, and where third parties may be named.
+# cmake -DROOT=include/jackplane -P floors.cmake: who may include whom, where third parties may be named, and that all
+# stands in one of the two namespaces of core/target.hpp.
 
 # A folder may include itself and the folders on its line.
 set(may_include_core      )
@@ -34,7 +35,16 @@ foreach(file IN LISTS files)
     if(from AND NOT from IN_LIST folders)
         message(SEND_ERROR "${file}: the folder ${from} is on no floor")
     endif()
+    file(STRINGS ${ROOT}/${file} namespaces REGEX "^namespace jackplane")
+    foreach(line IN LISTS namespaces)
+        if(NOT line MATCHES "^namespace jackplane::inline v0(::inline JACKPLANE_TARGET| // shared by all units)")
+            message(SEND_ERROR "${file}: ${line}: core/target.hpp knows two namespaces")
+        endif()
+    endforeach()
     file(STRINGS ${ROOT}/${file} lines REGEX "^[ \t]*#[ \t]*include")
+    if(namespaces MATCHES "JACKPLANE_TARGET" AND NOT lines MATCHES "\"")
+        message(SEND_ERROR "${file}: JACKPLANE_TARGET without core/target.hpp")
+    endif()
     foreach(line IN LISTS lines)
         if(line MATCHES "\"([^\"]+)\"")
             cmake_path(SET to NORMALIZE "${folder}/${CMAKE_MATCH_1}")

@@ -9,7 +9,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/archs.cmake)
 # every ACTIVATION, and of every SPARSE type (csr<>), once for each of ARCHS in small units with that arch's flags, and
 # the table that chooses among them when the program runs. Without ARCHS: all of the processor that the compiler knows;
 # HEADERS declare types of your own.
-# Programs link <target> and say
+# Programs link <target> (so do libraries: what it was not asked for does not compile then) and say
 #     multiply<compensated, dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
 # One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
 # activations and archs are 245 units.
@@ -190,13 +190,31 @@ function(jackplane_add_kernels target)
                                "{\n    return dispatch::compiled_for<task_${number}, ${tags}>;\n}\n")
         endforeach()
     endforeach()
+    string(APPEND text "arch_attempt jackplane::try_chosen_arch()\n{\n"
+                       "    return dispatch::try_choose<${names}>();\n}\n")
     file(CONFIGURE OUTPUT ${folder}/table.cpp CONTENT "${text}" @ONLY)
+
+    # What dispatch.hpp asks in every unit that links the target.
+    set(text "// Made by jackplane_add_kernels: what it built.\n#pragma once\n")
+    string(APPEND text "#include <jackplane/multiply/dispatch.hpp>\n#include <jackplane/detach/csr.hpp>\n"
+                       "#include <jackplane/pack/any_packed.hpp>\n${includes}namespace jackplane\n{\n")
+    set(views ${formats} ${arg_SPARSE})
+    list(TRANSFORM views APPEND "::view_type")
+    foreach(activation IN LISTS arg_ACTIVATIONS)
+        list(APPEND views "dispatch::view_of<${activation}::prepared>")
+    endforeach()
+    foreach(view IN LISTS views)
+        string(APPEND text "    template <>\n    inline constexpr bool dispatch::is_built<${view}> = true;\n")
+    endforeach()
+    string(APPEND text "}\n")
+    file(CONFIGURE OUTPUT ${folder}/include/jackplane_kernels.hpp CONTENT "${text}" @ONLY)
 
     if(NOT TARGET ${target})
         add_library(${target} STATIC)
     endif()
     target_sources(${target} PRIVATE ${sources} ${folder}/table.cpp)
     target_link_libraries(${target} PUBLIC jackplane::multiply)
+    target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${folder}/include>)
     foreach(source IN LISTS sources)
         # Without the optimizer, what should be inlined becomes weak symbols without a tag, in this arch's instructions.
         set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES
@@ -204,3 +222,14 @@ function(jackplane_add_kernels target)
                                     SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
     endforeach()
 endfunction()
+
+# jackplane::native adds the flags of the machine that compiles: for programs that run where they are built.
+# Without them, or jackplane_add_kernels, products run the kernels of the oldest machine of the kind.
+if(NOT CMAKE_CROSSCOMPILING AND NOT TARGET jackplane::native)
+    add_library(jackplane::native INTERFACE IMPORTED GLOBAL)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|i[3-6]86)$")
+        set_property(TARGET jackplane::native PROPERTY INTERFACE_COMPILE_OPTIONS -march=native)
+    else()
+        set_property(TARGET jackplane::native PROPERTY INTERFACE_COMPILE_OPTIONS -mcpu=native)
+    endif()
+endif()

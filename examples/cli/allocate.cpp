@@ -3,9 +3,9 @@
 #include "commands.hpp"
 #include "integral.hpp"
 #include "terminal.hpp"
+#include "text_file.hpp"
 #include "warn.hpp"
 #include <jackplane/allocate/allocate.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -28,6 +28,9 @@ namespace cli
 
             void run() const
             {
+                if (unsigned const least = *std::min_element(widths.begin(), widths.end()); average < least)
+                    throw CLI::ValidationError("--average",
+                                               llama::text("is ", average, ", the narrowest of --widths is ", least));
                 warn_about(model);
                 if (!dense.empty())
                     warn_about(dense);
@@ -36,7 +39,7 @@ namespace cli
                     m.expect_width(width, model);
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
-                auto const tokens = words->encode(llama::settings_file::contents(text));
+                auto const tokens = words->encode(read_text(text));
                 llama::expect_tokens(tokens, words->bos(), m.sizes, text);
                 auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, tokens);
 
@@ -117,7 +120,7 @@ namespace cli
                             row[std::to_string(widths[i])] = layer[i].loss;
                         out["layers"].push_back(row);
                     }
-                    std::printf("%s\n", out.dump(2).c_str());
+                    print_json(out);
                     return;
                 }
                 std::printf("nats a token that a layer costs, %s\nlayer",

@@ -3,8 +3,8 @@
 #include "../llama/random_model.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "terminal.hpp"
 #include <jackplane/core/team.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -100,6 +100,7 @@ namespace cli
 
             void run() const
             {
+                how.warn();
                 auto const m = llama::random_planes(llama::shape_of(shape), 1);
                 jackplane::team const team(how.threads);
                 reader read;
@@ -125,7 +126,7 @@ namespace cli
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
                     std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; x as %s, %u "
-                                "threads, kernels %s\nREAD %.1f GB/s\n\n bits | tokens/s | ms/token |  best ms | "
+                                "threads, kernels %s\nREAD %.1f GB/s; tokens are generated one by one\n\n bits | tokens/s | ms/token |  best ms | "
                                 "MB/token | GB/s of weights | of READ\n"
                                 "------|----------|----------|----------|----------|-----------------|--------\n",
                                 shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.activation.c_str(),
@@ -149,16 +150,14 @@ namespace cli
                                     100 * bytes / middle / read_rate);
                 }
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"shape", shape},
-                                                               {"packed_weights", m.table.tuned_size()},
-                                                               {"activation", how.activation},
-                                                               {"threads", how.threads},
-                                                               {"tokens", tokens},
-                                                               {"kernels", llama::kernels_name()},
-                                                               {"read_bytes_per_second", read_rate},
-                                                               {"rows", rows}}
-                                            .dump(2)
-                                            .c_str());
+                    print_json({{"shape", shape},
+                                {"packed_weights", m.table.tuned_size()},
+                                {"activation", how.activation},
+                                {"threads", how.threads},
+                                {"tokens", tokens},
+                                {"kernels", llama::kernels_name()},
+                                {"read_bytes_per_second", read_rate},
+                                {"rows", rows}});
             }
         };
     }
@@ -167,7 +166,7 @@ namespace cli
     {
         auto const c = std::make_shared<bench_decode_command>();
         CLI::App* const sub =
-            app.add_subcommand("bench-decode", "Tokens per second of random weights at each width, bound by memory");
+            app.add_subcommand("bench-decode", "Tokens generated per second on random weights at each width, bound by memory");
         sub->add_option("--shape", c->shape, "sizes of the model")
             ->check(CLI::IsMember(llama::shape_names()))
             ->capture_default_str();

@@ -2,12 +2,14 @@
 #pragma once
 #include "../llama/calibration.hpp"
 #include "../llama/tokenizer.hpp"
+#include "text_file.hpp"
 #include <CLI/CLI.hpp>
 #include <jackplane/store/npy.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace cli
 {
@@ -31,15 +33,18 @@ namespace cli
             app.add_option("--seed", seed, "which windows are drawn" + seeds)->capture_default_str();
         }
 
-        llama::calibration_text read(std::filesystem::path const& folder) const
+        llama::calibration_text read(std::filesystem::path const& folder)
         {
             llama::config const sizes = llama::read_config(folder / "config.json");
             std::size_t const window = length == 0 ? sizes.context : length;
-            auto const tokens = file.ends_with(".npy") ? jackplane::npy::read_tokens(file)
-                                                       : llama::tokenizer(folder / "tokenizer.model")
-                                                             .encode_from_start(llama::settings_file::contents(file));
+            if (tokens.empty() && file.ends_with(".npy"))
+                tokens = jackplane::npy::read_tokens(file);
+            else if (tokens.empty())
+                tokens = llama::tokenizer(folder / "tokenizer.model").encode_from_start(read_text(file));
             llama::expect_tokens(tokens, {}, sizes, file);
             return llama::calibration_text::of(tokens, samples, window, seed);
         }
+
+        std::vector<llama::token> tokens{}; // of all the text: a pipe can be read once
     };
 }

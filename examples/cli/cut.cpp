@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/inputs.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
 #include <jackplane/store/cut.hpp>
-#include <nlohmann/json.hpp>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -20,16 +19,12 @@ namespace cli
 
             void run() const
             {
-                JACKPLANE_EXPECTS(!std::filesystem::exists(to) || !std::filesystem::equivalent(from, to),
-                                  jackplane::io_error, to, ": the file to cut; name another output");
-                jackplane::nested::cut(from, to, bits);
-                auto const before = std::filesystem::file_size(from), after = std::filesystem::file_size(to);
+                auto out = llama::inputs{from}.create(to);
+                jackplane::nested::file const whole = jackplane::nested::open(from);
+                jackplane::nested::cut(whole, out, bits);
+                auto const before = whole.size(), after = out.size();
                 if (json)
-                    std::printf("%s\n",
-                                nlohmann::ordered_json{
-                                    {"output", to}, {"bits", bits}, {"bytes", after}, {"bytes_before", before}}
-                                    .dump(2)
-                                    .c_str());
+                    print_json({{"output", to}, {"bits", bits}, {"bytes", after}, {"bytes_before", before}});
                 else
                     std::printf("%s: %s of %s\n", to.c_str(), megabytes(static_cast<double>(after)).c_str(),
                                 megabytes(static_cast<double>(before)).c_str());

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../llama/activation.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <thread>
 
 namespace cli
 {
+    inline CLI::Option* add_activation(CLI::App& command, std::string& activation)
+    {
+        return command
+            .add_option("--activation", activation, "x of linear layers: fp32, bfloat16, or bytes, three as good as fp32")
+            ->check(CLI::IsMember(llama::activation_names()));
+    }
+
     // What every command that decodes may be told.
     struct decoding
     {
@@ -15,11 +24,16 @@ namespace cli
 
         void add_to(CLI::App& command)
         {
-            command.add_option("--activation", activation, "x of linear layers: fp32, or bytes, three as good as fp32")
-                ->check(CLI::IsMember({"exact", "limbs1", "limbs2", "limbs3"}))
-                ->capture_default_str();
+            add_activation(command, activation)->capture_default_str();
             command.add_option("--threads", threads, "for linear layers; default: all cores")
                 ->check(CLI::Range(1u, 1024u));
+        }
+
+        // Many more threads than cores wait for each other: slower, not wrong.
+        void warn() const
+        {
+            if (unsigned const cores = std::thread::hardware_concurrency(); cores != 0 && threads > 2 * cores)
+                std::fprintf(stderr, "jackplane: %u threads on %u cores wait for each other\n", threads, cores);
         }
     };
 }

@@ -76,10 +76,8 @@ namespace cli
                     ->check(CLI::ExistingFile);
         }
 
-        // s, calibration: of the quantizer. Throws ValidationError where an option of the integral stands beside a
-        // score that takes none.
-        llama::detach_settings read(std::filesystem::path const& folder, llama::quantize_settings const& s,
-                                    calibration_choice calibration) const
+        // Settings without texts, for those of the quantizer. Throws ValidationError where options contradict.
+        llama::detach_settings resolved(llama::quantize_settings const& s) const
         {
             llama::detach_settings out = settings;
             out.score = !score.empty() ? score : best_score(s.how);
@@ -89,8 +87,27 @@ namespace cli
                 throw CLI::ValidationError(asked->get_name(),
                                            "is of the integral, which " + out.score + " weights are not chosen by");
             out.seed = s.tuning.seed;
+            if (s.bits < 8 && out.bits != 0 && out.bits != s.bits)
+                throw CLI::ValidationError(
+                    "--detach-bits", llama::text("is ", out.bits, ", the file can be read at ", s.bits, " alone"));
             if (out.bits == 0)
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
+            if (out.outliers > 0 && out.significant > 0 && out.outliers + out.significant >= 100)
+                throw CLI::ValidationError("--significant", "and --outliers leave no weight to quantize");
+            bool const fits = out.significant > 0 && (out.fit || out.score == "pursuit");
+            if (fits && validation.file.empty())
+                throw CLI::RequiredError("--validation for fitted weights (--fit, pursuit)");
+            if (fits && (out.before || out.score == "information"))
+                throw CLI::ValidationError("--before",
+                                           "weights that leave before the others (information, too) are not "
+                                           "fitted (--fit; pursuit, the rule with --validation)");
+            llama::expect_rule(out.integral);
+            return out;
+        }
+
+        // Reads the texts. calibration: of the quantizer.
+        void read(std::filesystem::path const& folder, calibration_choice calibration, llama::detach_settings& out)
+        {
             if (samples > 0)
             {
                 calibration.samples = samples;
@@ -98,7 +115,6 @@ namespace cli
             }
             if (!validation.file.empty())
                 out.validation = validation.read(folder);
-            return out;
         }
 
     private:

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
+#include "../llama/program.hpp"
 #include "commands.hpp"
+#include "decoding.hpp"
+#include "terminal.hpp"
+#include "text_file.hpp"
 #include "warn.hpp"
 #include <jackplane/store/npy.hpp>
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -58,7 +61,7 @@ namespace cli
 
         struct eval_command
         {
-            std::string model, text, tokens, reference_folder;
+            std::string model, text, tokens, reference_folder, activation; // no activation: weights decoded to fp32
             std::vector<std::string> bits;
             std::vector<unsigned> mix;
             std::size_t context = 0;
@@ -66,6 +69,7 @@ namespace cli
 
             void run() const
             {
+                auto const asked = widths_of(bits);
                 warn_about(model);
                 if (!reference_folder.empty() && reference_folder != model)
                     warn_about(reference_folder);
@@ -78,7 +82,7 @@ namespace cli
                     packed = llama::load_nested(model);
                 if (!reference_folder.empty())
                     full = llama::load_model(reference_folder);
-                auto const widths = bits.empty() ? default_widths(packed) : widths_of(bits);
+                auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);
                 for (unsigned const width : mix)
@@ -90,6 +94,9 @@ namespace cli
                 widest = mix.empty() ? widest : std::max(widest, *std::max_element(mix.begin(), mix.end()));
                 if (widest != 0 && packed)
                     llama::verify_nested(model, packed->bits_read(widest));
+                std::optional<llama::activation> how;
+                if (!activation.empty())
+                    how = as_decoding(packed);
                 llama::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
                 llama::scored_text const scored = read(sizes, words);
@@ -98,6 +105,7 @@ namespace cli
                 if (full)
                     against = llama::make_reference(*full, scored.cut);
                 llama::reference const* const r = against ? &*against : nullptr;
+                llama::activation const* const x = how ? &*how : nullptr;
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 auto const show = [&](llama::row const& row)
                 {
@@ -105,32 +113,44 @@ namespace cli
                         rows.push_back(json_of(row));
                     else
                         std::printf("%s\n", llama::table_line(row).c_str());
-                    std::fflush(stdout);
+                    llama::flush_report();
                 };
+                if (!json && x)
+                    std::printf("x as %s, kernels %s\n\n", activation.c_str(), llama::kernels_name());
                 if (!json)
                     std::printf("%s\n", llama::table_head().c_str());
                 for (unsigned const width : widths)
                 {
                     llama::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
-                    show(width != 0 ? llama::quantized_row(*packed, width, scored, r)
+                    show(width != 0 ? llama::quantized_row(*packed, width, scored, r, x)
                          : fp32     ? llama::full_precision_row(*fp32, scored, r)
                                     : llama::row{});
                 }
                 if (!mix.empty())
                 {
-                    llama::row row = llama::quantized_row(*packed, mixed, 0, scored, r);
+                    llama::row row = llama::quantized_row(*packed, mixed, 0, scored, r, x);
                     row.note = "mix";
                     show(row);
                 }
                 if (json)
-                    std::printf(
-                        "%s\n",
-                        nlohmann::ordered_json{{"model", model}, {"tokens", scored.cut.scored()}, {"rows", rows}}
-                            .dump(2)
-                            .c_str());
+                    print_json({{"model", model},
+                                {"tokens", scored.cut.scored()},
+                                {"activation", x ? activation : "fp32"},
+                                {"kernels", x ? llama::kernels_name() : "openblas"},
+                                {"rows", rows}});
             }
 
         private:
+            llama::activation as_decoding(std::optional<llama::packed_model> const& packed) const
+            {
+                JACKPLANE_EXPECTS(packed, jackplane::value_error, model,
+                                  ": a folder has no packed weights for --activation; quantize it first");
+                JACKPLANE_EXPECTS(mix.empty() || std::holds_alternative<jackplane::truncate_centred>(packed->slice),
+                                  jackplane::value_error, model, ": a ", llama::slice_name(packed->slice),
+                                  " file decodes at one width; --mix takes no --activation there");
+                return llama::activation_of(activation);
+            }
+
             void expect(unsigned width, std::optional<llama::packed_model> const& packed) const
             {
                 JACKPLANE_EXPECTS(width == 0 || packed, jackplane::width_error, model,
@@ -172,7 +192,7 @@ namespace cli
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
                 std::vector<std::size_t> ends;
-                auto const all = words->encode(llama::settings_file::contents(text), &ends);
+                auto const all = words->encode(read_text(text), &ends);
                 llama::expect_tokens(all, words->bos(), sizes, text);
                 return llama::scored_text::of(all, window, words->bos(), ends);
             }
@@ -197,6 +217,8 @@ namespace cli
             ->check(CLI::Range(2, 1 << 20));
         sub->add_option("--reference", c->reference_folder, "the full-precision folder, for KL, top-1 and the fp32 row")
             ->check(CLI::ExistingDirectory);
+        add_activation(*sub, c->activation)
+            ->description("score decoding, with x of linear layers read so; default: weights decoded to fp32");
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });
     }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/generate.hpp"
 #include "../llama/nested_model.hpp"
+#include "../llama/program.hpp"
 #include "../llama/tokenizer.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "terminal.hpp"
 #include "warn.hpp"
-#include <nlohmann/json.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace cli
@@ -33,44 +36,61 @@ namespace cli
                 auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
                 auto const start = words->encode_from_start(prompt);
                 llama::expect_tokens(start, {}, loaded.sizes, "the prompt");
+                std::size_t const context = loaded.sizes.context;
+                JACKPLANE_EXPECTS(start.size() <= context, jackplane::shape_error, model, ": the prompt has ",
+                                  start.size(), " tokens, the context ", context, "; shorten it");
                 auto const readable = loaded.widths();
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
                 llama::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
-                std::size_t const room = std::min(m.sizes.context, start.size() + count);
+                how.warn();
+                std::size_t const room = std::min(context, start.size() + count);
                 llama::decoder decode(m, width, room, llama::activation_of(how.activation),
                                       jackplane::team(how.threads));
                 std::string text;
-                auto const begin = std::chrono::steady_clock::now();
+                using clock = std::chrono::steady_clock;
+                std::optional<clock::time_point> first; // when the prompt was read
+                auto const begin = clock::now();
                 std::size_t const told = llama::generate(
                     decode, start, count, sampling,
                     [&](llama::token t)
                     {
+                        first = first.value_or(clock::now());
                         text += words->bytes(t);
                         if (!json)
                         {
                             std::fputs((text.size() == words->bytes(t).size() ? prompt : "").c_str(), stdout);
                             std::fputs(words->bytes(t).c_str(), stdout);
-                            std::fflush(stdout);
+                            llama::flush_report();
                         }
                     });
-                double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-                double const rate = static_cast<double>(start.size() + told) / seconds;
+                double const prompt_rate = static_cast<double>(start.size()) / seconds(begin, *first);
+                std::optional<double> rate; // of what was generated, but the first, which the prompt gives already
+                if (told > 1)
+                    rate = static_cast<double>(told - 1) / seconds(*first, clock::now());
                 if (json)
-                    std::printf("%s\n", nlohmann::ordered_json{{"model", model},
-                                                               {"bits", asked},
-                                                               {"activation", how.activation},
-                                                               {"threads", how.threads},
-                                                               {"prompt", prompt},
-                                                               {"text", text},
-                                                               {"tokens", told},
-                                                               {"tokens_per_second", rate}}
-                                            .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-                                            .c_str());
+                    print_json({{"model", model},
+                                {"bits", asked},
+                                {"activation", how.activation},
+                                {"threads", how.threads},
+                                {"prompt", prompt},
+                                {"prompt_tokens", start.size()},
+                                {"prompt_tokens_per_second", prompt_rate},
+                                {"text", text},
+                                {"tokens", told},
+                                {"tokens_per_second", rate ? nlohmann::ordered_json(*rate) : nullptr}});
                 else
-                    std::fprintf(stderr, "\n%zu tokens, %.0f tokens/s\n", told, rate);
+                    std::fprintf(stderr, "\nprompt: %zu tokens, %.0f tokens/s; generated: %zu tokens, %s tokens/s\n",
+                                 start.size(), prompt_rate, told,
+                                 rate ? jackplane::text(std::lround(*rate)).c_str() : "-");
+            }
+
+        private:
+            static double seconds(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to)
+            {
+                return std::chrono::duration<double>(to - from).count();
             }
         };
     }

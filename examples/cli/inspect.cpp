@@ -2,7 +2,6 @@
 #include "commands.hpp"
 #include "terminal.hpp"
 #include <jackplane/store/nested_read.hpp>
-#include <nlohmann/json.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -56,7 +55,7 @@ namespace cli
                                               {"dtype", std::string(dtype_name(t->type))},
                                               {"shape", t->shape},
                                               {"bytes", t->bytes.size()}});
-                std::printf("%s\n", out.dump(2).c_str());
+                print_json(out);
             }
 
             void as_text(nested::file const& file) const

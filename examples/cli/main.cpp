@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/program.hpp"
 #include "commands.hpp"
 #include <jackplane/core/check.hpp>
 #include <jackplane/core/version.hpp>
@@ -12,6 +13,7 @@
 // Exit codes: 0 done; 1 bad data, with one line that says where; 2 bad usage.
 int main(int argc, char** argv)
 {
+    llama::begin_program();
     openblas_set_num_threads(1); // we run windows side by side instead
     CLI::App app{"jackplane " +
                  jackplane::text(JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR, ".", JACKPLANE_VERSION_PATCH) +
@@ -30,11 +32,16 @@ int main(int argc, char** argv)
     cli::add_bench_decode(app);
     try
     {
-        app.parse(argc, argv);
-    }
-    catch (CLI::ParseError const& e)
-    {
-        return app.exit(e) == 0 ? 0 : 2; // --help is no error
+        try
+        {
+            app.parse(argc, argv);
+        }
+        catch (CLI::ParseError const& e)
+        {
+            if (app.exit(e) != 0) // --help is no error
+                return 2;
+        }
+        llama::flush_report();
     }
     catch (std::bad_alloc const&)
     {

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../llama/inputs.hpp"
 #include "../llama/nested_model.hpp"
 #include "../llama/quantize_model.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
 #include "detach_choice.hpp"
+#include "kept_folder.hpp"
 #include "terminal.hpp"
 #include "warn.hpp"
-#include <nlohmann/json.hpp>
+#include <jackplane/detach/choose.hpp>
 #include <sys/resource.h>
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,27 +62,66 @@ namespace cli
                     settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
                 read_widths();
                 read_preset();
+                check();
+                auto beside = detach.asked() ? detach.resolved(settings) : llama::detach_settings{};
+                llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
+                auto out = read.create(output);
+                llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
+                llama::parameter_table const table(sizes);
+                auto const matrices = std::span(table.parameters()).first(sizes.layers * llama::matrices_of_layer);
+                out.reserve(least_bytes(table, include.empty() ? matrices.size() : table.tuned_parameters()));
+                if (beside.outliers > 0)
+                    jackplane::count_of(beside.outliers, llama::size_of(matrices), "outliers");
+                if (beside.significant > 0)
+                    jackplane::count_of(beside.significant, llama::size_of(matrices), "significant weights");
+                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
+                kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
+                settings.resume = kept.path();
                 warn_about(folder);
                 if (!settings.tuning.inside.empty())
                     warn_about(settings.tuning.inside);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
-                std::filesystem::path const kept = output + ".layers";
-                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
-                settings.resume = long_run && !no_resume ? kept : std::filesystem::path{};
+                if (detach.asked())
+                    detach.read(folder, calibration, beside);
                 auto const begin = std::chrono::steady_clock::now();
                 std::vector<llama::tensor_report> tensors;
-                auto const m = detach.asked() ? llama::quantize_and_detach(folder, settings,
-                                                                           detach.read(folder, settings, calibration),
-                                                                           &tensors, tell(), &tuned, &detached)
+                auto const m = detach.asked() ? llama::quantize_and_detach(folder, settings, beside, &tensors, tell(),
+                                                                           &tuned, &detached)
                                               : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
-                llama::save_nested(m, folder, output);
-                if (!settings.resume.empty())
-                    std::filesystem::remove_all(kept);
-                report(m, tensors, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+                llama::save_nested(m, folder, out);
+                kept.remove();
+                std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
+                report(m, tensors, out.size(), took.count());
             }
 
             bool needs_calibration() const { return llama::needs_calibration(settings) || detach.asked(); }
+
+            // Options that contradict each other, before anything is opened.
+            void check() const
+            {
+                using llama::method;
+                method const how = settings.how;
+                auto const& t = settings.tuning;
+                auto const refuse = [](bool wrong, char const* option, std::string const& why)
+                {
+                    if (wrong)
+                        throw CLI::ValidationError(option, why);
+                };
+                refuse(how == method::efficientqat && t.widths.size() != 1, "--widths",
+                       llama::text("efficientqat learns one width, not ", t.widths.size(), "; name it, as --widths 3"));
+                refuse(!t.lambdas.empty() && *std::max_element(t.lambdas.begin(), t.lambdas.end()) == 0, "--lambda",
+                       "no width counts");
+                bool const taught = std::find(t.widths.begin() + 1, t.widths.end(), t.teacher) != t.widths.end();
+                refuse(t.teacher != 0 && !taught, "--teacher",
+                       llama::text("is ", t.teacher, ", which is none of --widths beyond the narrowest"));
+                refuse(how != method::signround && !t.inside.empty(), "--inside", "goes with signround");
+                refuse(how != method::signround && t.layer_wise, "--layer-wise", "goes with signround");
+                refuse(how != method::gptq && settings.by_activation, "--act-order", "goes with gptq");
+                refuse(settings.search_scale && how != method::gptq && how != method::matgptq &&
+                           how != method::nested_gptq && how != method::signround,
+                       "--mse", "goes with gptq, matgptq, nested-gptq and signround");
+            }
 
             // AutoRound's (its documentation), where no option of its own asks for something else. The defaults are
             // those of every option.
@@ -108,7 +153,8 @@ namespace cli
                     throw CLI::ValidationError("--lambda", "one for each of --widths, please");
                 std::map<unsigned, float> by_width;
                 for (std::size_t i = 0; i < widths.size(); ++i)
-                    by_width[widths[i]] = lambdas.empty() ? 0 : lambdas[i];
+                    if (!by_width.emplace(widths[i], lambdas.empty() ? 0 : lambdas[i]).second)
+                        throw CLI::ValidationError("--widths", llama::text(widths[i], " is there twice"));
                 settings.tuning.widths.clear();
                 for (auto const& [width, lambda] : by_width)
                 {
@@ -135,9 +181,27 @@ namespace cli
                 };
             }
 
-            void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors, double seconds)
+            // Of the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for each group of
+            // each row (or the values of a row), two bytes for any other weight.
+            std::uint64_t least_bytes(llama::parameter_table const& table, std::size_t packed) const
             {
-                auto const bytes = std::filesystem::file_size(output);
+                std::uint64_t bytes = 0;
+                for (std::size_t i = 0; i < table.parameters().size(); ++i)
+                {
+                    auto const& [name, rows, cols, offset, norm] = table.parameters()[i];
+                    std::size_t const scales = settings.how == llama::method::squeezellm
+                                                   ? std::size_t{1} << settings.bits
+                                               : group_size > 0 ? (cols - 1) / static_cast<std::size_t>(group_size) + 1
+                                                                : 1;
+                    bytes += i < packed ? ((rows + 15) / 16 * 16) * ((cols + 31) / 32 * 4 * settings.bits + 2 * scales)
+                                        : 2 * rows * cols;
+                }
+                return bytes;
+            }
+
+            void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors,
+                        std::uint64_t bytes, double seconds)
+            {
                 if (json)
                 {
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
@@ -158,7 +222,7 @@ namespace cli
                     for (auto const& t : tensors)
                         out["tensors"].push_back(
                             {{"name", t.name}, {"shape", {t.rows, t.cols}}, {"relative_error", t.relative_error}});
-                    std::printf("%s\n", out.dump(2).c_str());
+                    print_json(out);
                     return;
                 }
                 for (auto const& t : tensors)

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/sensitivity.hpp"
+#include "../llama/inputs.hpp"
 #include "../llama/nested_model.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
 #include "integral.hpp"
+#include "kept_folder.hpp"
 #include "terminal.hpp"
 #include "warn.hpp"
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace cli
 {
@@ -18,6 +23,57 @@ namespace cli
     {
         using llama::change_estimates;
         using llama::estimates;
+
+        // --maps: a file for each matrix, in a folder that is made if need be.
+        class map_files
+        {
+        public:
+            // Checks every name, and holds the room for all. "": no maps.
+            map_files(std::string const& maps, std::filesystem::path const& model, llama::inputs const& read)
+                : map_files(maps) // so that what throws here is cleaned up after
+            {
+                if (maps.empty())
+                    return;
+                llama::config const sizes = llama::read_config(model / "config.json");
+                std::error_code error;
+                _made = std::filesystem::create_directory(_folder, error);
+                if (error)
+                    jackplane::detail::fail_io(_folder, "create", error.value());
+                _parts = llama::parameter_table(sizes).parameters();
+                _parts.resize(sizes.layers * llama::matrices_of_layer);
+                for (llama::parameter const& p : _parts)
+                {
+                    read.expect_other(file_of(p));
+                    _room = std::make_unique<jackplane::atomic_file>(file_of(p));
+                }
+                _room->reserve(llama::size_of(_parts) * sizeof(float));
+            }
+            map_files(map_files const&) = delete;
+            ~map_files()
+            {
+                _room.reset();
+                if (_made)
+                    ::rmdir(_folder.c_str()); // of a run that failed: it is empty
+            }
+
+            void write(jackplane::sensitivity const& s)
+            {
+                _room.reset();
+                auto const& change = s.magnitude.empty() ? s.change : s.magnitude;
+                for (llama::parameter const& p : _parts)
+                    jackplane::npy::save(file_of(p), {p.rows, p.cols},
+                                         std::span<float const>(change).subspan(p.offset, p.size()));
+            }
+
+        private:
+            explicit map_files(std::string const& maps) : _folder(maps) {}
+            std::filesystem::path file_of(llama::parameter const& p) const { return _folder / (p.name + ".npy"); }
+
+            std::filesystem::path _folder;
+            std::vector<llama::parameter> _parts{};
+            std::unique_ptr<jackplane::atomic_file> _room{};
+            bool _made = false;
+        };
 
         struct sensitivity_command
         {
@@ -29,6 +85,11 @@ namespace cli
 
             void run()
             {
+                llama::expect_rule(settings);
+                llama::inputs const read{folder, quantized, calibration.file};
+                kept_folder const kept = no_resume ? kept_folder() : kept_folder(quantized + ".integral", read);
+                settings.resume = kept.path();
+                map_files written(maps, folder, read);
                 warn_about(folder);
                 warn_about(quantized);
                 llama::packed_model const packed = llama::load_nested(quantized);
@@ -38,30 +99,14 @@ namespace cli
                 settings.calibration = calibration.read(folder);
                 settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
-                std::filesystem::path const kept = quantized + ".integral";
-                settings.resume = no_resume ? std::filesystem::path{} : kept;
                 auto const found =
                     llama::measure_sensitivity(dense, sliced.decode(width), settings, progress_on_stderr(quiet));
-                if (!maps.empty())
-                    write_maps(dense, found.integral);
-                if (!no_resume)
-                    std::filesystem::remove_all(kept);
+                written.write(found.integral);
+                kept.remove();
                 json ? print_json(found) : print(found);
             }
 
         private:
-            void write_maps(llama::model const& m, jackplane::sensitivity const& s) const
-            {
-                std::filesystem::create_directories(maps);
-                auto const& change = s.magnitude.empty() ? s.change : s.magnitude;
-                for (std::size_t i = 0; i < m.sizes.layers * llama::matrices_of_layer; ++i)
-                {
-                    llama::parameter const& p = m.table.parameters()[i];
-                    jackplane::npy::save(std::filesystem::path(maps) / (p.name + ".npy"), {p.rows, p.cols},
-                                         std::span<float const>(change).subspan(p.offset, p.size()));
-                }
-            }
-
             bool told(char const* name) const
             {
                 std::string_view const n = name;
@@ -87,7 +132,7 @@ namespace cli
                 out["blocks"] = nlohmann::ordered_json::array();
                 for (change_estimates const& e : found.blocks)
                     out["blocks"].push_back(numbers_of(e, false));
-                std::printf("%s\n", out.dump(2).c_str());
+                cli::print_json(out);
             }
             void print(llama::sensitivity_result const& found) const
             {

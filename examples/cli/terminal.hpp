@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/progress.hpp>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 #include <algorithm>
 #include <cstdio>
@@ -26,6 +27,12 @@ namespace cli
             else
                 std::fprintf(stderr, "[%zu/%zu] %s\n", done, total, label.c_str());
         };
+    }
+
+    // Names of files are bytes, JSON is UTF-8: what is none becomes U+FFFD.
+    inline void print_json(nlohmann::ordered_json const& report)
+    {
+        std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
     }
 
     // 1234567 -> "1.23 MB"

@@ -4,7 +4,9 @@
 // with learned rounding; a passage written at some widths, and proof that the file's beginning is enough.
 #include "../llama/detach_model.hpp"
 #include "../llama/generate.hpp"
+#include "../llama/inputs.hpp"
 #include "../llama/perplexity.hpp"
+#include "../llama/program.hpp"
 #include "../llama/quantize_model.hpp"
 #include <jackplane/store/nested_read.hpp>
 #include <cblas.h>
@@ -24,22 +26,22 @@ namespace
 
     double megabytes(std::uintmax_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
-    void quantize_once(fs::path const& folder, fs::path const& file)
+    void quantize_once(fs::path const& folder, jackplane::atomic_file& out)
     {
         auto const begin = std::chrono::steady_clock::now();
         llama::packed_model const m = llama::quantize_model(folder, {});
-        llama::save_nested(m, folder, file);
+        llama::save_nested(m, folder, out);
         std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
         std::printf(
             "Quantized %zu matrices, %zu weights (round to nearest, 8 bits, groups of 64, eight one-bit planes)\n"
             "in %.2f s: %s, %.2f MB; the fp16 checkpoint has %.2f MB.\n\n",
-            m.matrices.size(), m.table.tuned_size(), took.count(), file.c_str(), megabytes(fs::file_size(file)),
+            m.matrices.size(), m.table.tuned_size(), took.count(), out.path().c_str(), megabytes(out.size()),
             megabytes(fs::file_size(folder / "model.safetensors")));
     }
 
     // The same, with half a percent of the weights beside it: outliers, so that the others get finer steps.
     void quantize_beside(fs::path const& folder, fs::path const& text, llama::tokenizer const& words,
-                         fs::path const& file)
+                         jackplane::atomic_file& out)
     {
         auto const tokens = words.encode_from_start(llama::settings_file::contents(text));
         llama::quantize_settings settings;
@@ -49,13 +51,13 @@ namespace
         few.outliers = 0.5;
         few.score = "fisher"; // how many may leave which matrix
         few.bits = 2;
-        llama::save_nested(llama::quantize_and_detach(folder, settings, few), folder, file);
+        llama::save_nested(llama::quantize_and_detach(folder, settings, few), folder, out);
     }
 
     void print_row(llama::row const& row)
     {
         std::printf("%s\n", llama::table_line(row).c_str());
-        std::fflush(stdout);
+        llama::flush_report();
     }
 
     void score_every_width(fs::path const& folder, fs::path const& nearest, fs::path const& beside,
@@ -113,9 +115,9 @@ namespace
             llama::generate(decode, start, count, {}, [&](llama::token t) { text += words.bytes(t); });
             std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
             std::replace(text.begin(), text.end(), '\n', ' ');
-            std::printf("%u bits, %.0f tokens/s: %s\n\n", bits,
-                        static_cast<double>(start.size() + count) / took.count(), text.c_str());
-            std::fflush(stdout);
+            std::printf("%u bits, %zu tokens after a prompt of %zu in %.0f ms: %s\n\n", bits, count, start.size(),
+                        1e3 * took.count(), text.c_str());
+            llama::flush_report();
         }
     }
 
@@ -128,6 +130,8 @@ namespace
             logits = decode(t);
         return {logits.begin(), logits.end()};
     }
+
+    fs::path prefix_of(fs::path const& file) { return file.string() + ".2bit"; }
 
     // Cuts a copy of the file after the second plane and runs the same tokens on both.
     bool prefix_is_enough(fs::path const& file)
@@ -142,7 +146,7 @@ namespace
                 end_of_2_bits = level.bits == 2 ? level.end : end_of_2_bits;
             }
         }
-        fs::path const prefix = file.string() + ".2bit";
+        fs::path const prefix = prefix_of(file);
         fs::copy_file(file, prefix, fs::copy_options::overwrite_existing);
         fs::resize_file(prefix, end_of_2_bits);
         bool const same = logits_at_2_bits(file) == logits_at_2_bits(prefix);
@@ -160,19 +164,25 @@ int main(int argc, char** argv)
         std::fprintf(stderr, "usage: %s MODEL_FOLDER TEXT CALIBRATION_TEXT TUNED OUTPUT\n", argv[0]);
         return 2;
     }
+    llama::begin_program();
     fs::path const folder = argv[1], text = argv[2], calibration = argv[3], tuned = argv[4], file = argv[5];
     openblas_set_num_threads(1); // windows run side by side
     try
     {
+        llama::inputs const read{folder, text, calibration, tuned};
+        fs::path const beside = file.string() + ".beside";
+        auto nearest_out = read.create(file), beside_out = read.create(beside);
+        read.expect_other(prefix_of(file));
         std::printf("Kernels: %s\n", llama::kernels_name());
         llama::tokenizer const words(folder / "tokenizer.model");
-        quantize_once(folder, file);
-        fs::path const beside = file.string() + ".beside";
-        quantize_beside(folder, calibration, words, beside);
+        quantize_once(folder, nearest_out);
+        quantize_beside(folder, calibration, words, beside_out);
         score_every_width(folder, file, beside, tuned, words, text);
         write_passages(tuned, words);
         fs::copy_file(tuned, file, fs::copy_options::overwrite_existing);
-        return prefix_is_enough(file) ? 0 : 1;
+        bool const enough = prefix_is_enough(file);
+        llama::flush_report();
+        return enough ? 0 : 1;
     }
     catch (std::exception const& e)
     {

@@ -4,6 +4,8 @@
 #include <jackplane/multiply/dispatch.hpp>
 #include <jackplane/multiply/sparse.hpp>
 #include "formats.hpp"
+#include <algorithm>
+#include <concepts>
 #include <variant>
 
 namespace llama
@@ -26,14 +28,17 @@ namespace llama
 
     char const* kernels_name() { return kernels::name(); }
 
-    void decoder::open_width()
+    void decoder::open_widths()
     {
-        for (packed_model::matrix const& m : _model->matrices)
+        JACKPLANE_EXPECTS(_bits.size() == _model->matrices.size(), jackplane::shape_error, _bits.size(), " widths for ",
+                          _model->matrices.size(), " matrices");
+        for (std::size_t i = 0; i < _bits.size(); ++i)
         {
+            packed_model::matrix const& m = _model->matrices[i];
             jackplane::csr<float> beside;
             auto const by = [&](auto const& a)
             {
-                auto const dense = a.prefix(_bits); // or an error
+                auto const dense = a.prefix(_bits[i]); // or an error
                 if (m.sparse.nonzeros() != 0)
                     beside = residuals(m.sparse, dense);
             };
@@ -57,34 +62,39 @@ namespace llama
         return how;
     }
 
-    void decoder::prepare(std::span<float const> x)
+    // bfloat16 is rounded here: machines that do not multiply pairs of them shall read the same x as those that do.
+    void decoder::prepare(jackplane::matrix_view<float const> x)
     {
         auto const by = [&]<class A>(A const& how)
         {
             using ready = typename A::prepared;
             if (!std::holds_alternative<ready>(_prepared))
                 _prepared.emplace<ready>();
-            how.template prepare<kernels>(x, std::get<ready>(_prepared));
+            if constexpr (std::same_as<A, jackplane::brain>)
+            {
+                _rounded.resize(x.rows * x.cols);
+                std::transform(x.data, x.data + _rounded.size(), _rounded.begin(),
+                               [](float v) { return jackplane::from_float<jackplane::bfloat16>(v); });
+                jackplane::matrix_view<jackplane::bfloat16 const> const rounded{_rounded.data(), x.rows, x.cols};
+                how.template prepare<kernels>(rounded, std::get<ready>(_prepared));
+            }
+            else
+                how.template prepare<kernels>(x, std::get<ready>(_prepared));
         };
         std::visit(by, _how);
     }
 
-    void decoder::product(std::size_t i, std::span<float> y)
+    void decoder::product(std::size_t i, jackplane::matrix_view<float> y)
     {
         packed_model::matrix const& m = _model->matrices[i];
-        if (!m.is_packed)
-        {
-            jackplane::exact_view const x = floats_of(_prepared);
-            return linear(x.x, m.dense.data(), y.data(), 1, x.cols, y.size());
-        }
         auto const by = [&]<class M>(M const& a)
         {
             if constexpr (common_format<M>)
                 std::visit([&](auto const& ready)
-                           { multiply<jackplane::compensated, kernels>(a.prefix(_bits), ready, y, _team); },
+                           { multiply<jackplane::compensated, kernels>(a.prefix(_bits[i]), ready, y, _team); },
                            _prepared);
             else
-                multiply_other(m.packed, _bits, floats_of(_prepared), y, _team);
+                multiply_other(m.packed, _bits[i], floats_of(_prepared), y, _team);
         };
         std::visit(by, m.packed);
         if (_residuals[i].nonzeros() != 0)

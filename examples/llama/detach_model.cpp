@@ -329,6 +329,11 @@ namespace llama
         JACKPLANE_EXPECTS(!first || !fits, jackplane::value_error, "weights that leave first are not fitted");
         JACKPLANE_EXPECTS(!s.calibration.tokens.empty(), jackplane::value_error,
                           "weights beside the planes are chosen by a calibration text");
+        JACKPLANE_EXPECTS((s.how != method::qat && s.tuning.inside.empty()) || (d.outliers == 0 && !first),
+                          jackplane::value_error,
+                          "weights leave before the others are quantized where layers are, one by one; not in qat, and "
+                          "not from codes that stay");
+        expect_possible(s);
         detach_report found;
         chooser c{s, d, tell, load_model(folder)};
         auto how = s, quick = s; // quick: what leaves before is chosen by many models

@@ -98,24 +98,58 @@ namespace llama
 
     namespace detail
     {
-        // Runs body(window, workspace with the hidden states of that window) on all cores, in any order.
-        template <class Body>
-        void for_each_window(model const& m, windows const& text, jackplane::threads parallel, Body&& body)
+        // Runs body(window, source) on all cores, in any order; every thread makes a source of its own.
+        template <class Make, class Body>
+        void for_each_window(windows const& text, jackplane::threads parallel, Make const& make, Body const& body)
         {
-            auto const view = m.view();
             parallel(text.size(),
                      [&](std::size_t first, std::size_t last)
                      {
-                         workspace<float> work(m.sizes, 1, text.longest(), false);
+                         auto source = make();
                          for (std::size_t i = first; i < last; ++i)
-                         {
-                             forward(
-                                 m.sizes, [&](std::size_t layer) { return view.layer(layer); }, view.ends(), text[i],
-                                 text[i].size(), work);
-                             body(i, work);
-                         }
+                             body(i, source);
                      });
         }
+
+        // The batch forward of a dense model.
+        class dense_source
+        {
+        public:
+            static constexpr std::size_t most_rows = workspace<float>::logit_rows;
+
+            dense_source(model const& m, windows const& text) : _m(&m), _work(m.sizes, 1, text.longest(), false) {}
+
+            // The last hidden states of a window [tokens, hidden].
+            std::span<float const> hidden(std::span<token const> window)
+            {
+                auto const view = _m->view();
+                forward(
+                    _m->sizes, [&](std::size_t layer) { return view.layer(layer); }, view.ends(), window, window.size(),
+                    _work);
+                return std::span<float const>(_work.hidden).first(window.size() * _m->sizes.hidden);
+            }
+            void start(std::span<token const> window) { hidden(window); }
+
+            // Logits behind the tokens [first, first + rows) of the window, rows <= most_rows; asked for in order.
+            std::span<float const> logits(std::span<token const>, std::size_t first, std::size_t rows)
+            {
+                logits_of(*_m, _work.hidden, first, rows, _work.logits);
+                return _work.logits;
+            }
+
+            static void logits_of(model const& m, std::span<float const> hidden, std::size_t first, std::size_t rows,
+                                  std::vector<float>& logits)
+            {
+                config const& c = m.sizes;
+                logits.resize(std::max(logits.size(), rows * c.vocabulary));
+                linear(hidden.data() + first * c.hidden, m.view().ends().output, logits.data(), rows, c.hidden,
+                       c.vocabulary);
+            }
+
+        private:
+            model const* _m;
+            workspace<float> _work;
+        };
 
         // log p of every token from logits, in double; returns log of the sum of exponentials
         inline double log_total(std::span<float const> logits)
@@ -135,53 +169,51 @@ namespace llama
     inline reference make_reference(model const& m, windows const& text, jackplane::threads parallel = {})
     {
         reference r{&m, std::vector<std::vector<float>>(text.size())};
-        detail::for_each_window(m, text, parallel,
-                                [&](std::size_t i, workspace<float> const& work)
-                                {
-                                    auto const n = static_cast<std::ptrdiff_t>(text[i].size() * m.sizes.hidden);
-                                    r.hidden[i].assign(work.hidden.begin(), work.hidden.begin() + n);
-                                });
+        detail::for_each_window(
+            text, parallel, [&] { return detail::dense_source(m, text); },
+            [&](std::size_t i, detail::dense_source& source)
+            {
+                auto const hidden = source.hidden(text[i]);
+                r.hidden[i].assign(hidden.begin(), hidden.end());
+            });
         return r;
     }
 
-    // Scores every token of every window but its first. Sums are in double, window by window: the same result for any
-    // number of threads.
-    inline score evaluate(model const& m, windows const& text, reference const* against = nullptr,
-                          jackplane::threads parallel = {})
+    reference make_reference(model&&, windows const&, jackplane::threads = {}) = delete; // it would outlive the model
+
+    // Scores every token of every window but its first by the logits of what make() makes, as a detail::dense_source.
+    // Sums are in double, window by window: the same result for any number of threads.
+    template <class Make>
+    score evaluate_by(Make const& make, std::size_t vocabulary, windows const& text, reference const* against,
+                      jackplane::threads parallel)
     {
-        JACKPLANE_EXPECTS(!against || against->dense->sizes.vocabulary == m.sizes.vocabulary, jackplane::shape_error,
+        JACKPLANE_EXPECTS(!against || against->dense->sizes.vocabulary == vocabulary, jackplane::shape_error,
                           "the reference has a vocabulary of ", against ? against->dense->sizes.vocabulary : 0,
-                          ", the model of ", m.sizes.vocabulary);
+                          ", the model of ", vocabulary);
         struct sums
         {
             double nll = 0, divergence = 0;
             std::size_t agreed = 0;
         };
         std::vector<sums> per_window(text.size());
-        std::size_t const vocabulary = m.sizes.vocabulary;
         auto const begin = std::chrono::steady_clock::now();
         detail::for_each_window(
-            m, text, parallel,
-            [&](std::size_t i, workspace<float>& work)
+            text, parallel, make,
+            [&](std::size_t i, auto& source)
             {
                 auto const window = text[i];
                 std::size_t const n = window.size() - 1; // the last token predicts nothing
-                std::vector<float> logits(std::min(n, workspace<float>::logit_rows) * vocabulary), expected;
-                expected.resize(against ? logits.size() : 0);
-                for (std::size_t first = 0; first < n; first += workspace<float>::logit_rows)
+                std::vector<float> expected;
+                source.start(window);
+                for (std::size_t first = 0, rows; first < n; first += rows)
                 {
-                    std::size_t const rows = std::min(workspace<float>::logit_rows, n - first), hidden = m.sizes.hidden;
-                    linear(work.hidden.data() + first * hidden, m.view().ends().output, logits.data(), rows, hidden,
-                           vocabulary);
+                    rows = std::min(source.most_rows, n - first);
+                    auto const logits = source.logits(window, first, rows);
                     if (against)
-                    {
-                        model const& r = *against->dense;
-                        linear(against->hidden[i].data() + first * r.sizes.hidden, r.view().ends().output,
-                               expected.data(), rows, r.sizes.hidden, vocabulary);
-                    }
+                        detail::dense_source::logits_of(*against->dense, against->hidden[i], first, rows, expected);
                     for (std::size_t t = 0; t < rows; ++t)
                     {
-                        std::span<float const> const q(logits.data() + t * vocabulary, vocabulary);
+                        auto const q = logits.subspan(t * vocabulary, vocabulary);
                         double const total = detail::log_total(q);
                         per_window[i].nll += total - static_cast<double>(q[window[first + t + 1]]);
                         if (!against)
@@ -220,5 +252,11 @@ namespace llama
             s.top1_agreement = static_cast<double>(all.agreed) / n;
         }
         return s;
+    }
+
+    inline score evaluate(model const& m, windows const& text, reference const* against = nullptr,
+                          jackplane::threads parallel = {})
+    {
+        return evaluate_by([&] { return detail::dense_source(m, text); }, m.sizes.vocabulary, text, against, parallel);
     }
 }

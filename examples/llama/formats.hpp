@@ -4,7 +4,6 @@
 #include <jackplane/multiply/activation.hpp>
 #include <jackplane/pack/any_packed.hpp>
 #include <concepts>
-#include <span>
 
 namespace llama
 {
@@ -16,7 +15,7 @@ namespace llama
         std::same_as<M, jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::half,
                                           jackplane::integer_zero>>;
 
-    // y = A x for the other formats that a file may hold: fp32 x, the kernels of this build's own flags.
+    // Y = A X for the other formats that a file may hold: fp32 x, the kernels of this build's own flags.
     void multiply_other(jackplane::any_packed const& a, unsigned bits, jackplane::exact_view const& x,
-                        std::span<float> y, jackplane::team const& team);
+                        jackplane::matrix_view<float> y, jackplane::team const& team);
 }

@@ -48,9 +48,7 @@ namespace llama
                                 std::function<void(token)> const& tell)
     {
         JACKPLANE_EXPECTS(!prompt.empty(), jackplane::shape_error, "a prompt of no tokens");
-        std::span<float const> logits;
-        for (token const t : prompt)
-            logits = decode(t);
+        std::span<float const> logits = decode(prompt);
         for (std::size_t i = 0; i < count; ++i)
         {
             token const t = sample(logits, s, i);

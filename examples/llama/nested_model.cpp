@@ -14,6 +14,12 @@ namespace llama
 
     void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path)
     {
+        jackplane::atomic_file out(path);
+        save_nested(m, folder, out);
+    }
+
+    void save_nested(packed_model const& m, std::filesystem::path const& folder, jackplane::atomic_file& out)
+    {
         nested::writer file;
         file.slice = slice_name(m.slice);
         std::string const settings = settings_file::contents(folder / "config.json");
@@ -53,7 +59,7 @@ namespace llama
                 p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
             file.add(safetensors::item::of<jackplane::half>(p.name, shape, halves[i]));
         }
-        file.save(path);
+        file.save(out);
     }
 
     namespace

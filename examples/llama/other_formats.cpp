@@ -19,7 +19,7 @@ namespace llama
     }
 
     void multiply_other(jackplane::any_packed const& a, unsigned bits, jackplane::exact_view const& x,
-                        std::span<float> y, jackplane::team const& team)
+                        jackplane::matrix_view<float> y, jackplane::team const& team)
     {
         auto const by = [&]<class M>([[maybe_unused]] M const& m)
         {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "decode.hpp"
 #include "evaluate.hpp"
 #include "nested_model.hpp"
 #include "tokenizer.hpp"
@@ -9,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace llama
@@ -65,19 +67,62 @@ namespace llama
         return r;
     }
 
-    // bits: one for each matrix of the model. width: what the row is called.
-    inline row quantized_row(packed_model const& m, std::span<unsigned const> bits, unsigned width,
-                             scored_text const& text, reference const* against)
+    namespace detail
     {
-        row r = make_row(width, evaluate(m.decode(bits), text.cut, against), text);
+        // Decoding on packed weights, each window a text of its own (evaluate_by).
+        class packed_source
+        {
+        public:
+            static constexpr std::size_t most_rows = decoder::together;
+
+            packed_source(packed_model const& m, std::vector<unsigned> bits, activation const& how, windows const& text)
+                : _decode(m, std::move(bits), text.longest(), how)
+            {
+            }
+            void start(std::span<token const>) { _decode.restart(); }
+            std::span<float const> logits(std::span<token const> window, std::size_t first, std::size_t rows)
+            {
+                return _decode.each(window.subspan(first, rows));
+            }
+
+        private:
+            decoder _decode;
+        };
+    }
+
+    // As decoding runs it: on packed weights, whose linear layers read x as `how` says. bits: one for each matrix.
+    inline score evaluate(packed_model const& m, std::vector<unsigned> const& bits, activation const& how,
+                          windows const& text, reference const* against = nullptr, jackplane::threads parallel = {})
+    {
+        return evaluate_by([&] { return detail::packed_source(m, bits, how, text); }, m.sizes.vocabulary, text, against,
+                           parallel);
+    }
+
+    // bits: one for each matrix of the model. width: what the row is called. how: scored as decoding runs it, without
+    // one on weights that are decoded to fp32.
+    inline row quantized_row(packed_model const& m, std::span<unsigned const> bits, unsigned width,
+                             scored_text const& text, reference const* against, activation const* how = nullptr)
+    {
+        auto const found = [&]
+        {
+            if (how == nullptr)
+                return evaluate(m.decode(bits), text.cut, against);
+            if (width == 0)
+                return evaluate(m, {bits.begin(), bits.end()}, *how, text.cut, against);
+            auto const [sliced, read] = m.sliced(width);
+            return evaluate(sliced, std::vector<unsigned>(bits.size(), read), *how, text.cut, against);
+        };
+        row r = make_row(width, found(), text);
         auto const cost = m.cost_at(bits);
         r.effective_bits = cost.effective_bits;
         r.bytes_per_token = cost.bytes_per_token;
         return r;
     }
-    inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against)
+    inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against,
+                             activation const* how = nullptr)
     {
-        return quantized_row(m, m.mix(std::vector<unsigned>(m.sizes.layers, bits), bits), bits, text, against);
+        auto const every = m.mix(std::vector<unsigned>(m.sizes.layers, bits), bits);
+        return quantized_row(m, every, bits, text, against, how);
     }
 
     namespace detail

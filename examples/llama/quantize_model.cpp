@@ -322,6 +322,23 @@ namespace llama
         }
     }
 
+    void expect_possible(quantize_settings const& s)
+    {
+        JACKPLANE_EXPECTS(!needs_calibration(s) || !s.calibration.tokens.empty(), jackplane::value_error,
+                          "a method that looks at activations needs a calibration text");
+        JACKPLANE_EXPECTS(!(needs_parents(s.how) || s.tuning.scale_steps > 0) || s.bits == 8, jackplane::width_error,
+                          "what is learned is a parent of 8 bits, not ", s.bits);
+        JACKPLANE_EXPECTS(s.how != method::squeezellm || (2 <= s.bits && s.bits <= 4), jackplane::width_error,
+                          "values of each row's own are for 4, 3 or 2 bits, not ", s.bits);
+        JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat && s.how != method::squeezellm),
+                          jackplane::value_error,
+                          "balancing goes with methods that look at activations layer by layer");
+        JACKPLANE_EXPECTS(s.beside.empty() || s.how != method::qat, jackplane::value_error,
+                          "weights leave before the others are quantized where layers are, one by one; not in qat");
+        if (learns(s.how) || s.tuning.scale_steps > 0)
+            expect_widths(s);
+    }
+
     std::vector<float> information_of(model const& dense, calibration_text const& text, jackplane::progress const& tell)
     {
         language_model_loss loss(dense, text.tokens, text.length, jackplane::team{});
@@ -335,22 +352,10 @@ namespace llama
         config const c = read_config(folder / "config.json");
         checkpoint_files const files(folder);
         check_tensors(files, c);
-        JACKPLANE_EXPECTS(!needs_calibration(s) || !s.calibration.tokens.empty(), jackplane::value_error,
-                          "a method that looks at activations needs a calibration text");
-        JACKPLANE_EXPECTS(!(needs_parents(s.how) || s.tuning.scale_steps > 0) || s.bits == 8, jackplane::width_error,
-                          "what is learned is a parent of 8 bits, not ", s.bits);
-        JACKPLANE_EXPECTS(s.how != method::squeezellm || (2 <= s.bits && s.bits <= 4), jackplane::width_error,
-                          "values of each row's own are for 4, 3 or 2 bits, not ", s.bits);
-        JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat && s.how != method::squeezellm),
-                          jackplane::value_error,
-                          "balancing goes with methods that look at activations layer by layer");
-        JACKPLANE_EXPECTS(s.beside.empty() || s.how != method::qat, jackplane::value_error,
-                          "weights leave before the others are quantized where layers are, one by one; not in qat");
+        expect_possible(s);
         JACKPLANE_EXPECTS(s.beside.empty() || s.beside.size() == c.layers * matrices_of_layer, jackplane::shape_error,
                           "weights beside ", s.beside.size(), " matrices, the layers have ",
                           c.layers * matrices_of_layer);
-        if (learns(s.how) || s.tuning.scale_steps > 0)
-            expect_widths(s);
         packed_model m(c);
         m.slice = s.slice;
         JACKPLANE_EXPECTS(s.information.empty() || s.information.size() == m.table.tuned_size(), jackplane::shape_error,

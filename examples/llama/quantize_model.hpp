@@ -128,6 +128,9 @@ namespace llama
         return calibrates(s.how) || s.balance || s.tuning.scale_steps > 0;
     }
 
+    // Throws where the settings, known without a look at any weight, ask for what cannot be done.
+    void expect_possible(quantize_settings const& s);
+
     // Fisher information of every tuned weight, as SqueezeLLM takes it: the mean over the windows of a text of the
     // squared slope of each window's loss.
     std::vector<float> information_of(model const& dense, calibration_text const& text,

@@ -115,6 +115,14 @@ namespace llama
         return names;
     }
 
+    void expect_rule(sensitivity_settings const& s)
+    {
+        bool const known = s.rule == "adaptive" || fixed_rules::with(s.rule, s.intervals, [](auto const&) {});
+        JACKPLANE_EXPECTS(known, jackplane::value_error, "no rule '", s.rule, "'");
+        JACKPLANE_EXPECTS(s.rule != "adaptive" || !s.each_sample, jackplane::value_error,
+                          "an adaptive rule gives no magnitude of each window's changes");
+    }
+
     jackplane::sensitivity integrate_path(language_model_loss& loss, std::span<float const> w,
                                           std::span<float const> to, sensitivity_settings const& s,
                                           jackplane::integrate_options options)

@@ -57,6 +57,7 @@ namespace llama
     };
 
     std::vector<std::string> const& rule_names();
+    void expect_rule(sensitivity_settings const& s); // throws where the rule cannot be taken like that
 
     // quantized: the same model with other linear weights (packed_model::decode). Throws value_error when its norms
     // differ (balanced models), for an unknown rule, and as integrate does.

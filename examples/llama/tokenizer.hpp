@@ -85,7 +85,16 @@ namespace llama
             return out;
         }
 
-        // The same of tokens alone, as their pieces are spelled; nothing if one of them is unknown.
+        // From the start of a text on: after what starts one, if this tokenizer does that.
+        std::vector<token> encode_from_start(std::string_view text) const
+        {
+            std::vector<token> out = encode(text);
+            if (_bos)
+                out.insert(out.begin(), *_bos);
+            return out;
+        }
+
+        // The ends of tokens alone, as their pieces are spelled; nothing if one of them is unknown.
         std::optional<std::vector<std::size_t>> spelled_ends(std::span<token const> tokens) const
         {
             std::vector<std::size_t> ends;
@@ -97,15 +106,6 @@ namespace llama
                 ends.push_back(end += bytes(t).size());
             }
             return ends;
-        }
-
-        // The same from the start of a text on: after what starts one, if this tokenizer does that.
-        std::vector<token> encode_from_start(std::string_view text) const
-        {
-            std::vector<token> out = encode(text);
-            if (_bos)
-                out.insert(out.begin(), *_bos);
-            return out;
         }
 
         std::string decode(std::span<token const> tokens) const

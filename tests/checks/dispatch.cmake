@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 # DISPATCH runs the best of ARCHS (joined by |, best last) that the CPU has, or what JACKPLANE_ARCH names, with the bits
-# of the program that was compiled for that arch: DIRECT_<arch>, where given. ON_ARCH: the program of tests/on_arch.cpp.
+# of the program that was compiled for that arch: DIRECT_<arch>, where given. TRY asks without exceptions. ON_ARCH: the
+# program of tests/on_arch.cpp.
 
 string(REPLACE "|" ";" archs "${ARCHS}")
 function(run result)
@@ -40,6 +41,8 @@ foreach(arch IN LISTS had ITEMS generic scalar)
         message(SEND_ERROR "JACKPLANE_ARCH=${arch} gave\n${output_of_${arch}}")
     endif()
 endforeach()
+run(output ${CMAKE_COMMAND} -E env --unset=JACKPLANE_ARCH ${TRY})
+expect("tried" "${output}" "arch ${best}\n")
 run(output ${CMAKE_COMMAND} -E env --unset=JACKPLANE_ARCH ${DISPATCH})
 expect("unasked" "${output}" "${output_of_${best}}")
 
@@ -56,6 +59,10 @@ foreach(expected IN LISTS expected_errors)
     expect("status of ${wish}" "${status}" 1)
     expect("error of ${wish}" "${error}"
            "JACKPLANE_ARCH=${expected}; this program can run here as ${names_of_had}\n")
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env JACKPLANE_ARCH=${wish} ${TRY}
+                    RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE sentence)
+    expect("status of ${wish}, tried without exceptions" "${status}" 1)
+    expect("error of ${wish}, tried without exceptions" "${sentence}" "${error}")
 endforeach()
 
 # --- compiled for one arch ---

@@ -73,3 +73,8 @@ TEST_CASE("tensor_of brings a view into xtensor, without a copy")
     CHECK(tensor_of(matrix_view<float>{storage.data(), 1, 2, 3})(0, 1) == 2);
     CHECK(tensor_of(matrix_view<float const>{storage.data(), 3, 2})(2, 1) == 6);
 }
+
+template <class M>
+concept viewed = requires(M&& m) { view_of(std::forward<M>(m)); };
+static_assert(viewed<matrix<float>&> && viewed<matrix<float> const&>);
+static_assert(!viewed<matrix<float>> && !viewed<matrix<float> const>); // a view would point into a temporary

@@ -55,6 +55,20 @@ TEST_CASE("a size that overflows is an error, not a small array")
     CHECK_THROWS_AS(cache_line_allocator<double>{}.allocate(SIZE_MAX / 4), shape_error);
 }
 
+TEST_CASE("a view without memory for all its elements is an error")
+{
+    float values[12]{};
+    auto const check = [](matrix_view<float> m, char const* message)
+    { CHECK_THROWS_WITH_AS(expect_whole(m, "up"), message, shape_error); };
+    check({nullptr, 3, 4}, "up: 3 x 4 without data");
+    check({values, 3, 4, 3}, "up: rows of 4 elements begin 3 apart");
+    CHECK_THROWS_WITH_AS(expect_whole(matrix_view<float>{values, SIZE_MAX / 4, 4}, "up"),
+                         doctest::Contains("elements do not fit in memory"), shape_error);
+    for (auto const& m : {matrix_view<float>{values, 3, 4}, {values, 2, 4, 7}, {values, 1, 12, 0}, {nullptr, 0, 5},
+                          {nullptr, 5, 0}, {}})
+        CHECK_NOTHROW(expect_whole(m, "up"));
+}
+
 TEST_CASE("allocators of all types are one")
 {
     cache_line_allocator<double> const rebound{cache_line_allocator<float>{}};

@@ -115,13 +115,31 @@ TEST_CASE("triplets that are no matrix are an error with the numbers")
                          "gate: row 1, column 4 comes after row 2, column 0", shape_error);
     CHECK_THROWS_WITH_AS(make({{0, 3, not_a_number}}), "gate: weight at row 0, column 3 is nan", value_error);
     CHECK_THROWS_WITH_AS(make({{0, 3, -infinity}}), "gate: weight at row 0, column 3 is -inf", value_error);
-    CHECK_THROWS_WITH_AS(make({{0, 3, 65520}}), "gate: weight 65520 at row 0, column 3 overflows its storage type",
+    CHECK_THROWS_WITH_AS(make({{0, 3, 65520}}), 
+                         "gate: weight 65520 at row 0, column 3 is above the largest half, 65504; bfloat16 or float holds it",
                          value_error);
+    CHECK_THROWS_WITH_AS(make({{0, 3, 1}, {2, 1, 1e-6f}}),
+                         "gate: weight 9.99999997e-07 at row 2, column 1 is below the smallest normal half, "
+                         "6.10351562e-05; bfloat16 or float holds it", value_error);
+    CHECK_THROWS_AS(make({{2, 1, -1e-9f}}), value_error); // would be 0
+    CHECK_THROWS_AS(make({{2, 1, 1}, {2, 3, 1e-9f}}), value_error);
+    CHECK_THROWS_WITH_AS(make({{1, 1, 1e-6f}, {1, 2, -5e-6f}, {1, 3, 2e-6f}, {2, 0, 1}}),
+                         doctest::Contains("gate: weight -4.99999987e-06 at row 1, column 2 is below"), value_error);
+    CHECK_NOTHROW(make({{0, 0, 0}, {0, 1, -0.0f}, {1, 1, 1e-6f}, {1, 2, -0x1p-14f}, {2, 2, 3 * 0x1p-24f}})); // exact
     CHECK_THROWS_WITH_AS(csr<>(3, 5, std::vector<triplet>{{0, 9, 1}}),
                          "sparse weights: row 0, column 9 is outside 3 x 5", shape_error);
     triplet const large{0, 3, 65520};
     CHECK(csr<bfloat16>(3, 5, {&large, 1}).at(0, 3) == 65536);
+    triplet const small{0, 3, 1e-30f};
+    CHECK(csr<bfloat16>(3, 5, {&small, 1}).at(0, 3) == doctest::Approx(1e-30).epsilon(0.004)); // 8 bits
+    CHECK(csr<float>(3, 5, {&small, 1}).at(0, 3) == 1e-30f);
+    CHECK_THROWS_WITH_AS(csr<>(SIZE_MAX, 5, {}, "gate"), doctest::Contains("rows do not fit in memory"), shape_error);
+    CHECK_THROWS_AS((csr<>(SIZE_MAX, 5, std::span<half const>{}, {}, {}, nullptr)), shape_error);
 }
+
+template <class M>
+concept has_view = requires(M&& m) { std::forward<M>(m).view(); };
+static_assert(has_view<csr<>&> && has_view<csr<> const&> && !has_view<csr<>> && !has_view<csr<> const>);
 
 TEST_CASE("arrays that are no matrix are an error with the numbers")
 {

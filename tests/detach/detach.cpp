@@ -58,3 +58,16 @@ TEST_CASE("nothing is changed where a weight cannot leave")
     laws::sample none{0, 5, {}};
     CHECK(detach(none.view(), {}).nonzeros() == 0);
 }
+
+TEST_CASE("views without memory for all their elements are errors")
+{
+    laws::sample w = laws::weights(3, 4, 1);
+    std::vector<std::size_t> const places{1, 5};
+    auto const sparse = detach(w.view(), places);
+    matrix_view<float> const overlapping{w.data.data(), 3, 4, 2}, none{nullptr, 3, 4};
+    for (auto const& bad : {overlapping, none})
+    {
+        CHECK_THROWS_AS(detach(bad, places), shape_error);
+        CHECK_THROWS_AS(put_back(sparse, bad), shape_error);
+    }
+}

@@ -127,6 +127,27 @@ namespace laws
         }
     };
 
+    // Of blocks: the scale is that of their group, the sums are those of their own limbs.
+    template <unsigned Limbs>
+    unsigned wrong_blocks(jackplane::limbs_view<Limbs> const& v, std::size_t n)
+    {
+        constexpr std::size_t cols = jackplane::block::cols;
+        limbs_reader<Limbs> const read(v, n), of_block(jackplane::kernel::by_blocks(v), n);
+        unsigned wrong = 0;
+        for (std::size_t b = 0; b < v.x.blocks; ++b)
+        {
+            float const scale = read.scale(b * cols / v.group), found = of_block.scale(b);
+            wrong += !same_bits({&scale, 1}, {&found, 1});
+            for (std::size_t l = 0; l < Limbs; ++l)
+            {
+                int sum = 0;
+                for (std::size_t i = b * cols; i < (b + 1) * cols; ++i)
+                    sum += read.limb(i, l);
+                wrong += of_block.sum(b, l) != static_cast<float>(sum);
+            }
+        }
+        return wrong;
+    }
     // Numbers of a group that break what limbs.hpp says of it; x [cols] is vector n of the view.
     template <unsigned Limbs>
     unsigned wrong_limbs(jackplane::limbs_view<Limbs> const& v, std::size_t n, std::span<float const> x)
@@ -167,6 +188,8 @@ namespace laws
         return a.x.vectors == b.x.vectors && a.x.blocks == b.x.blocks && a.group == b.group && a.groups == b.groups &&
                std::equal(a.q, a.q + places * a.x.blocks * jackplane::block::cols * Limbs, b.q) &&
                same_bits({a.scales, scales}, {b.scales, scales}) &&
+               same_bits({a.block_scales, places * a.x.blocks}, {b.block_scales, places * b.x.blocks}) &&
+               same_bits({a.block_sums, places * a.x.blocks * Limbs}, {b.block_sums, places * b.x.blocks * Limbs}) &&
                same_bits({a.sums, scales * Limbs}, {b.sums, scales * Limbs});
     }
 }
@@ -194,7 +217,8 @@ TEST_CASE_TEMPLATE_DEFINE("limbs", A, limbs_law)
                         A{group}.template prepare<jackplane::scalar>(some, defined);
                         unsigned wrong = !same_limbs<limbs>(ready.view(), defined.view());
                         for (std::size_t k = 0; k < count; ++k)
-                            wrong += wrong_limbs<limbs>(ready.view(), k, some.row(k));
+                            wrong += wrong_limbs<limbs>(ready.view(), k, some.row(k)) +
+                                     wrong_blocks<limbs>(ready.view(), k);
                         CHECK(wrong == 0);
                     }
                 }

@@ -113,7 +113,7 @@ namespace laws
         SUBCASE("integers are equal to a loop over 64-bit integers, at every width")
         {
             wrong_integers wrong;
-            if (k.linear)
+            if (k.linear && (k.limbs == 0 || jackplane::best_arch::multiplies_bytes)) // else x is read as fp32
                 for (std::size_t const x_group : x_groups)
                     wrong.check(k, x_group);
             CHECK(wrong.fit); // else the test itself is wrong

@@ -102,7 +102,7 @@ namespace laws
 
         // n vectors at all widths. Random codes under x of one sign would give sums that no float holds.
         void check(kernel_subject& k, shape s, jackplane::group g, std::size_t x_group, int fill, std::size_t n,
-                   bool also_scalar)
+                   bool also_scalar, std::size_t prepared_group = 0) // 0: x_group
         {
             auto q = whole_codes(k, s, g, x_group, fill, s.cols + n);
             k.pack(q);
@@ -113,7 +113,7 @@ namespace laws
                 auto const one = whole_numbers(kind, s.cols, x_group, k.largest, s.cols + i);
                 x.insert(x.end(), one.begin(), one.end());
             }
-            k.prepare(x, n, x_group);
+            k.prepare(x, n, prepared_group == 0 ? x_group : prepared_group);
             for (unsigned const width : k.widths)
             {
                 auto const expected = integer_product(k, q, width, x_group, x);
@@ -137,6 +137,10 @@ namespace laws
                 for (int const fill : {0, 255})
                     check(k, {17, 256}, group{2 * x_group}, x_group, fill, n, n == 5);
             }
+            // groups of x that do not divide those of the weights: numbers that cancel in every block
+            for (group const g : {group{32}, group{96}, group{160}})
+                for (std::size_t const n : {1u, 5u})
+                    check(k, {35, 330}, g, 32, -1, n, n == 5, x_group);
             // several vectors take the columns in stretches
             for (group const g : {group{2 * x_group}, group{1536}, group::per_row()})
                 check(k, {17, 2500}, g, x_group, -1, 3, false);

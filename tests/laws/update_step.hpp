@@ -8,11 +8,11 @@
 TEST_CASE_TEMPLATE_DEFINE("update step", U, update_step_law)
 {
     static_assert(jackplane::update_step<U>);
-    laws::sample const start = laws::weights(1, 257, 1);
+    laws::sample const start = laws::weights(1, 257, 1, 1);
 
     SUBCASE("against the gradient, at most by the rate when the gradient stays, not at all where it is 0")
     {
-        laws::sample v = start, g = laws::weights(1, 257, 2);
+        laws::sample v = start, g = laws::weights(1, 257, 2, 1);
         for (std::size_t i = 0; i < g.data.size(); i += 5)
             g.data[i] = 0;
         U step{};
@@ -31,7 +31,7 @@ TEST_CASE_TEMPLATE_DEFINE("update step", U, update_step_law)
     }
     SUBCASE("a rate of 0 moves nothing, and scaling the gradient by a power of two changes next to nothing")
     {
-        laws::sample const g = laws::weights(1, 257, 2);
+        laws::sample const g = laws::weights(1, 257, 2, 1);
         laws::sample a = start, b = start, large = g;
         for (float& x : large.data)
             x *= 1024;

@@ -36,14 +36,15 @@ namespace laws
         jackplane::matrix_view<float> view() { return {data.data(), rows, cols}; }
     };
 
-    // Bell-shaped, with an outlier now and then and another magnitude per row.
-    inline sample weights(std::size_t rows, std::size_t cols, std::uint64_t seed)
+    // Bell-shaped, with an outlier now and then and another magnitude per row. Large: the few weights of a ragged group,
+    // by chance near 0, have scales of 8 bits that half holds.
+    inline sample weights(std::size_t rows, std::size_t cols, std::uint64_t seed, float size = 256)
     {
         constexpr std::array<float, 5> gain{1.0f, 0.03125f, 0.2f, 3.0f, 0.7f};
         sample w{rows, cols, jackplane::aligned_vector<float>(rows * cols)};
         sequence next{seed};
         for (std::size_t i = 0; i < w.data.size(); ++i)
-            w.data[i] = next.bell() * gain[i / cols % gain.size()] * (next() % 64 == 0 ? 5.0f : 1.0f);
+            w.data[i] = next.bell() * gain[i / cols % gain.size()] * (next() % 64 == 0 ? 5.0f : 1.0f) * size;
         return w;
     }
 
@@ -61,8 +62,8 @@ namespace laws
     // own. [cols, cols]
     inline sample correlated(std::size_t cols, unsigned seed, std::size_t tokens = 400, std::size_t causes = 6)
     {
-        sample const mix = weights(causes, cols, seed), drive = weights(tokens, causes, seed + 1),
-                     noise = weights(tokens, cols, seed + 2);
+        sample const mix = weights(causes, cols, seed, 1), drive = weights(tokens, causes, seed + 1, 1),
+                     noise = weights(tokens, cols, seed + 2, 1);
         sample gram{cols, cols, jackplane::aligned_vector<float>(cols * cols)};
         std::vector<double> x(cols), sum(cols * cols);
         for (std::size_t t = 0; t < tokens; ++t)

@@ -4,6 +4,7 @@
 #include <llama/evaluate.hpp>
 #include <llama/generate.hpp>
 #include <llama/nested_model.hpp>
+#include <llama/perplexity.hpp>
 #include <llama/quantize_model.hpp>
 #include <llama/random_model.hpp>
 #include <jackplane/store/nested_read.hpp>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -51,6 +53,20 @@ namespace llama
             for (token const t : tokens)
             {
                 auto const logits = decode(t);
+                all.insert(all.end(), logits.begin(), logits.end());
+            }
+            return all;
+        }
+
+        // The same, so many tokens at once.
+        std::vector<float> batched_logits(packed_model const& m, unsigned bits, std::span<token const> tokens,
+                                          std::size_t at_once, activation const& how, unsigned threads = 1)
+        {
+            decoder decode(m, bits, tokens.size(), how, jackplane::team(threads));
+            std::vector<float> all;
+            for (std::size_t at = 0; at < tokens.size(); at += at_once)
+            {
+                auto const logits = decode.each(tokens.subspan(at, std::min(at_once, tokens.size() - at)));
                 all.insert(all.end(), logits.begin(), logits.end());
             }
             return all;
@@ -140,6 +156,119 @@ namespace llama
         CHECK_THROWS_AS(static_cast<void>(activation_of("limbs4")), jackplane::value_error);
     }
 
+    // Products of several vectors sum in another order than those of one, so the batch is held to what holds one by one.
+    TEST_CASE("tokens at once: the logits of one by one but for rounding, for every activation, slice and sparse part")
+    {
+        struct setting
+        {
+            slice_rule slice;
+            std::size_t group; // 24: read with fp32 x whatever the activation
+            bool beside;
+        };
+        auto const folder = folder_with(random_model(tiny_config(false)));
+        for (setting const& s :
+             {setting{jackplane::truncate_centred{}, 64, false}, setting{jackplane::truncate_centred{}, 24, true},
+              setting{jackplane::round_clamp{}, 64, true}})
+        {
+            packed_model whole =
+                quantize_model(folder, {method::rtn, {}, jackplane::group{s.group}, s.slice, 8, !s.beside});
+            if (s.beside)
+                for (std::size_t const i : {1u, 7u, 10u})
+                {
+                    parameter const& p = whole.table.parameters()[i];
+                    std::vector<jackplane::triplet> const weights{{0, 0, 3}, {0, 63, -2}, {5, 7, 0}};
+                    whole.matrices[i].sparse = jackplane::csr<>(p.rows, p.cols, weights);
+                }
+            auto const tokens = random_tokens(39, whole.sizes.vocabulary);
+            auto const [m, width] = whole.sliced(3);
+            model const dense = whole.decode(3);
+            auto const exact = batch_logits<double>(dense, tokens);
+            double const fp32 = worst(batch_logits<float>(dense, tokens), exact);
+            for (std::string const& name : activation_names())
+            {
+                CAPTURE(name);
+                CAPTURE(s.group);
+                activation const how = activation_of(name);
+                bool const as_fp32 = name == "exact" || name == "limbs3";
+                double const one_by_one = worst(all_logits(m, width, tokens, how, 1), exact);
+                for (std::size_t const at_once : {2u, 7u, 32u})
+                    CHECK(worst(batched_logits(m, width, tokens, at_once, how), exact) <=
+                          (as_fp32 ? 4 * fp32 : 2 * one_by_one + 4 * fp32));
+                CHECK(batched_logits(m, width, tokens, 7, how) == batched_logits(m, width, tokens, 7, how, 3));
+            }
+        }
+    }
+
+    TEST_CASE("a prompt: any length, the logits behind its last token; what has no room is refused before it is taken")
+    {
+        packed_model const m = random_planes(shape_of("tiny"), 7);
+        auto const tokens = random_tokens(80, m.sizes.vocabulary);
+        model const dense = m.decode(8);
+        double const allowed = 4 * worst(batch_logits<float>(dense, tokens), batch_logits<double>(dense, tokens));
+        for (std::size_t const length : {1u, 31u, 32u, 33u, 64u, 80u})
+        {
+            CAPTURE(length);
+            decoder decode(m, 8, 80);
+            auto const prompt = std::span<token const>(tokens).first(length);
+            auto const exact = batch_logits<double>(dense, prompt);
+            auto const last = std::span<double const>(exact).last(m.sizes.vocabulary);
+            CHECK(worst(decode(prompt), last) <= allowed);
+            CHECK(decode.position() == length);
+            if (length > 1) // and what follows sees it
+            {
+                decode.restart();
+                decode(prompt.first(length - 1));
+                CHECK(worst(decode(prompt.back()), last) <= allowed);
+            }
+        }
+        decoder decode(m, 8, 40);
+        CHECK_THROWS_AS(decode(std::span<token const>(tokens).first(41)), jackplane::shape_error);
+        CHECK_THROWS_AS(decode(std::span<token const>()), jackplane::shape_error);
+        CHECK_THROWS_AS(decode.each(std::span<token const>(tokens).first(33)), jackplane::shape_error);
+        std::vector<token> bad(40, 1);
+        bad.back() = static_cast<token>(m.sizes.vocabulary);
+        CHECK_THROWS_AS(decode(bad), jackplane::value_error);
+        CHECK(decode.position() == 0);
+    }
+
+    TEST_CASE("x as bfloat16 is rounded on every machine; evaluation on packed weights is that of decoding")
+    {
+        auto const folder = folder_with(random_model(tiny_config(true)));
+        packed_model const m = quantize_model(folder, {.group = jackplane::group{64}});
+        auto const tokens = random_tokens(3 * 40 + 5, m.sizes.vocabulary);
+        windows const text(tokens, 40);
+        auto const every = m.mix(std::vector<unsigned>(m.sizes.layers, 4), 4);
+        model const dense = m.decode(4);
+        auto const against = make_reference(dense, text);
+        score const plain = evaluate(dense, text, &against);
+        auto const divergence = [&](char const* name)
+        {
+            score const one = evaluate(m, every, activation_of(name), text, &against, jackplane::threads{1});
+            score const many = evaluate(m, every, activation_of(name), text, &against, jackplane::threads{3});
+            CHECK(one.window_nll == many.window_nll);
+            CHECK(one.mean_nll == doctest::Approx(plain.mean_nll).epsilon(0.1));
+            double nll = 0; // as a decoder gives it, a window of its own
+            auto const logits = all_logits(m, 4, text[0], activation_of(name), 1);
+            for (std::size_t t = 0; t + 1 < text[0].size(); ++t)
+            {
+                auto const q = std::span<float const>(logits).subspan(t * m.sizes.vocabulary, m.sizes.vocabulary);
+                nll += detail::log_total(q) - static_cast<double>(q[text[0][t + 1]]);
+            }
+            CHECK(one.window_nll[0] == doctest::Approx(nll).epsilon(0.01));
+            return *one.kl_divergence;
+        };
+        double const exact = divergence("exact"), three = divergence("limbs3"), rounded = divergence("bf16");
+        CHECK(exact < 1e-9);
+        CHECK(three < 1e-9);
+        CHECK(rounded > 1e-7);
+        CHECK(rounded < 1e-2);
+        if (std::string_view(kernels_name()) != "generic")
+        {
+            CHECK(divergence("limbs2") < rounded);
+            CHECK(divergence("limbs1") > rounded);
+        }
+    }
+
     TEST_CASE("a width for each layer: every layer as at its own, and so are the costs")
     {
         packed_model const m = random_planes(shape_of("tiny"), 7);
@@ -163,6 +292,10 @@ namespace llama
         }
         CHECK(wrong == 0);
         CHECK(m.cost_at(m.mix(bits, 8)).packed_bytes == bytes);
+        auto const tokens = random_tokens(19, m.sizes.vocabulary);
+        auto const exact = batch_logits<double>(mixed, tokens);
+        decoder decode(m, m.mix(bits, 8), tokens.size());
+        CHECK(worst(decode.each(tokens), exact) <= 4 * worst(batch_logits<float>(mixed, tokens), exact));
         CHECK_THROWS_WITH_AS(static_cast<void>(m.mix(std::vector<unsigned>(1, 4), 4)),
                              doctest::Contains("1 widths for"), jackplane::shape_error);
     }

@@ -28,3 +28,8 @@ TEST_CASE("16-bit x is prepared as the floats it stands for")
     check(half{});
     check(bfloat16{});
 }
+
+template <class P>
+concept has_views = requires(P&& p) { std::forward<P>(p).view(); } || requires(P&& p) { std::forward<P>(p).floats(); };
+static_assert(has_views<exact::prepared&> && has_views<limbs<2>::prepared const&> && has_views<brain::prepared&>);
+static_assert(!has_views<exact::prepared> && !has_views<limbs<2>::prepared> && !has_views<brain::prepared>);

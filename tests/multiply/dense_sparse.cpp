@@ -58,3 +58,24 @@ TEST_CASE("weights beside a parent are what they were, at every width; the dense
     CHECK_THROWS_AS(dense_sparse(dense, csr<half>(33, 99, {})), shape_error);
     CHECK_THROWS_AS(both.prefix(9), width_error);
 }
+
+TEST_CASE("a temporary gives what lives on its own")
+{
+    laws::sample w = laws::weights(17, 65, 1);
+    auto const places = choose(by_magnitude{}, w.data, {}, 9);
+    auto const sparse = detach(w.view(), places);
+    auto const dense = [&] { return pack<bit_planes>(quantize(w.view(), uniform<8>{}, absmax{}, group{32})); };
+    auto const kept = dense();
+    dense_sparse const whole(kept, sparse);
+    auto const four = dense_sparse(dense(), sparse).prefix(4);
+    auto const first = sum(dense().prefix(4), sparse).first();
+    auto const weights = dense_sparse(dense(), sparse).weights();
+    std::vector<std::byte> const elsewhere(100000); // where freed planes would be written over
+    for (std::size_t row = 0; row < 17; ++row)
+        for (std::size_t col = 0; col < 65; ++col)
+        {
+            CHECK(four.at(row, col) == whole.prefix(4).at(row, col));
+            CHECK(first.at(row, col) == kept.prefix(4).at(row, col));
+            CHECK(weights.at(row, col) == sparse.at(row, col));
+        }
+}

@@ -121,12 +121,13 @@ TEST_CASE("which kernel ran: scalar the definition; else integers once a group o
     CHECK(additions<scalar, limbs<1>, planes<2>, linear>({128}, cols, 128, 1) == 0);
     witness::own_vectors = true;
     CHECK(additions<best_arch, exact, planes<2>, linear>({}, cols, 128, 1) == cols / 32);
-    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, 128, 1) == cols / 128);
-    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({64}, cols, 128, 1) == cols / 64);
-    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, cols, 8) == 8 * cols / 128);
-    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, 64, 1) == cols / 32); // does not divide it
+    auto const whole = [](std::size_t group) { return cols / (best_arch::multiplies_bytes ? group : 32); };
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, 128, 1) == whole(128));
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({64}, cols, 128, 1) == whole(64));
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, cols, 8) == 8 * whole(128));
+    CHECK(additions<best_arch, limbs<1>, planes<2>, linear>({128}, cols, 64, 1) == cols / 32); // by blocks
     // tables: bytes are looked up where a shuffle can, for one limb
-    bool const shuffles = kernel::vectors<best_arch>::looks_up_bytes;
+    bool const shuffles = best_arch::looks_up_bytes;
     CHECK(additions<best_arch, limbs<1>, planes<4>, nf4>({128}, cols, 128, 1) == (shuffles ? cols / 128 : cols / 32));
     CHECK(additions<best_arch, limbs<2>, planes<4>, nf4>({128}, cols, 128, 1) == cols / 32);
     CHECK(witness::own_vectors);
@@ -137,8 +138,11 @@ TEST_CASE("a dot product of whole bytes, or of nibbles in 16-bit sums, is what t
     auto is = []<class Tag>(Tag) { return std::derived_from<best_arch, Tag>; };
     bool const four_way = is(avx2_vnni{}) || is(avx512_vnni{}) || is(neon_dot{});
     bool const two_way = !four_way && (is(avx2{}) || is(avx512{}) || is(neon{}));
-    CHECK(V::narrow == two_way);
-    CHECK(V::in_place == (two_way || is(neon{}) ? 4 : 8)); // neon_dot multiplies signed bytes
+    if constexpr (best_arch::multiplies_bytes)
+    {
+        CHECK(V::narrow == two_way);
+        CHECK(V::in_place == (two_way || is(neon{}) ? 4 : 8)); // neon_dot multiplies signed bytes
+    }
     MESSAGE("best arch: ", std::string(best_arch::name()));
 }
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include "../laws/broken_codes.hpp"
 #include "../laws/weights.hpp"
 using namespace jackplane;
 
@@ -189,4 +190,27 @@ TEST_CASE("the same bytes, however many threads quantized")
         return bytes;
     };
     CHECK(packed_by(1) == packed_by(5));
+}
+
+TEST_CASE_TEMPLATE("codes that cannot be are not packed", Z, no_zero, integer_zero, real_zero)
+{
+    laws::refuses_broken_codes<uniform<4>, half, Z>("pack", [](auto const& q) { pack<planes<4>>(q); });
+    laws::refuses_broken_codes<uniform<3>, float, Z>("pack", [](auto const& q) { pack<planes<1, 2>>(q, threads{2}); });
+    laws::refuses_broken_codes<nf4, bfloat16, Z>("pack", [](auto const& q) { pack<planes<4>>(q); });
+    auto const parent = pack<bit_planes>(laws::whole_codes<uniform<8>, half, Z>());
+    for (auto const& b : laws::broken_codes<uniform<8>, half, Z>())
+    {
+        auto q = laws::whole_codes<uniform<8>, half, Z>();
+        b.brk(q);
+        CAPTURE(b.what);
+        CHECK_THROWS_AS(with_scales(parent, 4, q), error);
+    }
+}
+
+TEST_CASE("a target without room for every element is an error")
+{
+    auto const a = pack<planes<4>>(laws::whole_codes<uniform<4>, half, no_zero>());
+    std::vector<float> out(30);
+    CHECK_THROWS_AS(dequantize(a, {out.data(), 3, 10, 9}), shape_error);
+    CHECK_THROWS_AS(dequantize(a, {nullptr, 3, 10}), shape_error);
 }

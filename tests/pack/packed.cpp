@@ -173,3 +173,43 @@ TEST_CASE("nothing packed yet: an empty matrix")
     CHECK(effective_bits(nothing) == 0);
     CHECK_THROWS_AS(nothing.prefix(4), width_error);
 }
+
+template <class M>
+concept has_view = requires(M&& m) { std::forward<M>(m).view(); };
+template <class M>
+concept has_own_scales = requires(M&& m) { std::forward<M>(m).own_scales(); };
+using any_matrix = packed<bit_planes>;
+static_assert(has_view<any_matrix&> && has_view<any_matrix const&> && !has_view<any_matrix>);
+static_assert(!has_view<any_matrix const> && has_own_scales<any_matrix&> && !has_own_scales<any_matrix>);
+static_assert(std::is_same_v<decltype(any_matrix{}.owner()), std::shared_ptr<void const>>);
+static_assert(std::is_same_v<decltype(std::declval<any_matrix&>().prefix(1).view()), any_matrix::view_type>);
+
+TEST_CASE("the leading bits of a temporary own the planes")
+{
+    auto const q = eight_bits<minmax<>>(19, 45);
+    auto const four = pack<bit_planes>(q).prefix(4);
+    auto const two = pack<bit_planes>(q).template prefix<2>();
+    static_assert(std::is_same_v<decltype(four), packed<bit_planes, uniform<8>, half, integer_zero> const>);
+    std::vector<std::byte> const elsewhere(100000); // where freed planes would be written over
+    CHECK(four.bits() == 4);
+    CHECK(two.bits() == 2);
+    CHECK(differing(q, 4, four) == 0);
+    CHECK(differing(q, 2, two) == 0);
+    CHECK(differing(q, 1, four.prefix(1)) == 0);
+    CHECK_THROWS_AS(pack<bit_planes>(q).prefix(9), width_error);
+    CHECK_THROWS_AS(decltype(four)(four).prefix(5), width_error);
+}
+
+TEST_CASE("and read the scales that each width has")
+{
+    auto const q = eight_bits<minmax<>>(18, 40);
+    auto other = q;
+    for (half& s : other.scales)
+        s = from_float<half>(to_float(s) * 1.5f);
+    auto const made = with_scales(pack<bit_planes>(q), 4, other);
+    auto const four = with_scales(pack<bit_planes>(q), 4, other).prefix(4);
+    CHECK(differing(other, 4, four) == 0);
+    CHECK(differing(other, 4, four.prefix(4)) == 0);
+    CHECK(differing(q, 2, four.prefix(2)) == 0);
+    CHECK(differing(q, 2, made.prefix(2)) == 0);
+}

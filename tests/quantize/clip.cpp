@@ -47,3 +47,25 @@ TEST_CASE("a limit of the largest weight alone changes nothing; what does not fi
     CHECK_THROWS_WITH_AS(clip(w.view(), gram.view(), uniform<4>{}, minmax<>{}, group{16}, {.name = "up"}),
                          doctest::Contains("up: weight at row 2, column 7"), value_error);
 }
+
+TEST_CASE("a limit whose scale is not held is not tried; a group that is lost anyway is an error that names it")
+{
+    laws::sample const gram = laws::correlated(40, 2);
+    laws::sample w = laws::weights(3, 40, 1, 1);
+    for (float& x : w.data) // the largest of every group is the smallest that half holds
+        x = std::clamp(x, -1.0f, 1.0f) * 0.25f * 7 * 0x1p-14f;
+    for (std::size_t row = 0; row < 3; ++row)
+        for (std::size_t col = 0; col < 40; col += 16)
+            w.data[row * 40 + col] = 7 * 0x1p-14f;
+    laws::sample const was = w;
+    clip(w.view(), gram.view(), uniform<4>{}, absmax{}, group{16});
+    CHECK(w.data == was.data);
+    clip<bfloat16>(w.view(), gram.view(), uniform<4>{}, absmax{}, group{16});
+    CHECK(w.data != was.data);
+    w = was;
+    for (std::size_t col = 16; col < 32; ++col)
+        w.data[40 + col] *= 0.25f;
+    CHECK_THROWS_WITH_AS(clip(w.view(), gram.view(), uniform<4>{}, absmax{}, group{16}, {.name = "up"}),
+                         doctest::Contains(" of group 1 in row 1 is below the smallest normal half"), value_error);
+    CHECK_THROWS_AS(clip(matrix_view<float>{nullptr, 3, 40}, gram.view(), uniform<4>{}, absmax{}, group{16}), shape_error);
+}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <doctest/doctest.h>
 #include <jackplane/quantize/quantized.hpp>
+#include <jackplane/quantize/refine.hpp>
+#include <jackplane/quantize/row_table.hpp>
+#include "../laws/broken_codes.hpp"
 #include "../laws/weights.hpp"
 using namespace jackplane;
 
@@ -41,4 +44,57 @@ TEST_CASE("dequantize writes at() everywhere, also into a strided view, and noth
         for (std::size_t col = 0; col < 10; ++col)
             CHECK(out[row * 10 + col] == (col < 7 ? q.at(row, col) : 77.0f));
     CHECK_THROWS_WITH_AS(dequantize(q, {out.data(), 7, 5}), "dequantize 5 x 7 into 7 x 5", shape_error);
+}
+
+TEST_CASE_TEMPLATE("codes that cannot be are errors that say what is wrong, wherever they are taken", Z, no_zero,
+                   integer_zero, real_zero)
+{
+    using Q4 = uniform<4, 8>;
+    laws::refuses_broken_codes<uniform<4>, half, Z>("codes", [](auto const& q) { q.expect_whole(); });
+    laws::refuses_broken_codes<nf4, bfloat16, Z>("w", [](auto const& q) { q.expect_whole("w"); });
+    laws::refuses_broken_codes<uniform<8>, float, Z>("w", [](auto const& q) { q.expect_whole("w"); });
+    laws::refuses_broken_codes<Q4, half, Z>("codes", [](auto const& q) { leading(q); });
+    laws::refuses_broken_codes<uniform<1>, float, Z>("codes", [](auto const& q)
+    {
+        std::vector<float> out(q.rows < 100 ? q.rows * q.cols : 0);
+        dequantize(q, {q.rows < 100 ? out.data() : nullptr, q.rows, q.cols});
+    });
+    laws::sample const w = laws::weights(3, 10, 1);
+    laws::refuses_broken_codes<Q4, half, Z>("up", [&](auto const& q)
+    {
+        leading_bits<half, Z> const coarse{4, q.grid, q.codes, q.scales, q.zeros};
+        auto const wanted = matrix_view<float const>{w.data.data(), q.rows, q.cols};
+        if (q.rows * q.cols == 30)
+            refine(wanted, uniform<8>{}, coarse, independent{}, "up");
+        else
+            coarse.expect_inside(8, q.rows, q.cols, "up");
+    });
+}
+
+TEST_CASE("a table of values a row: as many scales as values, groups of one")
+{
+    quantized<row_table<2>, float> q{{}, 2, 3, {1, 4, false}, {0, 1, 2, 3, 3, 3}, {1, 2, 3, 4, 5, 6, 7, 8}, {}};
+    CHECK_NOTHROW(q.expect_whole());
+    CHECK(q.at(1, 0) == 8);
+    auto few = q;
+    few.scales.pop_back();
+    CHECK_THROWS_AS(few.expect_whole(), shape_error);
+    auto wide = q;
+    wide.codes[4] = 4;
+    CHECK_THROWS_WITH_AS(wide.expect_whole(), "codes: the code at row 1, column 1 is 4, the largest of 2 bits is 3",
+                         value_error);
+    auto other = q;
+    other.grid = group_grid::of({1}, 3);
+    other.scales.resize(6);
+    CHECK_THROWS_AS(other.expect_whole(), shape_error);
+}
+
+TEST_CASE("leading codes of another size than they say")
+{
+    auto q = laws::whole_codes<uniform<2, 8>, half, no_zero>();
+    auto coarse = leading(q);
+    CHECK_THROWS_WITH_AS(coarse.expect_inside(2, 3, 10, "up"), "up: codes of 2 bits inside codes of 2", width_error);
+    coarse.bits = 1;
+    CHECK_THROWS_WITH_AS(coarse.expect_inside(4, 3, 10, "up"),
+                         "up: the code at row 0, column 2 is 2, the largest of 1 bits is 1", value_error);
 }

@@ -54,7 +54,8 @@ TEST_CASE("whole tensors refine, too, and what does not fit is an error")
     auto const finer = refine(w.view(), uniform<8>{}, leading(whole));
     CHECK(finer.scales.size() == 1);
     CHECK_THROWS_WITH_AS(refine(other.view(), uniform<8>{}, leading(whole), {}, "up"),
-                         "up: 5 x 34, but 165 leading codes and 1 scales", shape_error);
+                         "up: 5 x 34 in 1 groups of 33 with one scale, but 165 codes, 1 scales and 0 zeros",
+                         shape_error);
     CHECK_THROWS_WITH_AS(refine(w.view(), uniform<2, 8>{}, leading(whole), {}, "up"),
                          "up: codes of 2 bits inside codes of 3", width_error);
     laws::sample bad = w;

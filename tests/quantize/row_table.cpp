@@ -129,9 +129,30 @@ TEST_CASE("bad input: where, and what")
                          "q_proj: weight at row 1, column 3 is nan", value_error);
     w[7] = 1e6f;
     CHECK_THROWS_WITH_AS(quantize(view{w.data(), 3, 4}, row_table<2>{}, {{}, "q_proj"}),
-                         "q_proj: the value 1000000 of row 1 overflows its storage type", value_error);
+                         "q_proj: value 1000000 of row 1 is above the largest half, 65504; bfloat16 or float holds it",
+                         value_error);
     std::vector<float> const few(3, 1.0f), negative{1, 1, -1, 1};
     CHECK_THROWS_AS(quantize(view{w.data(), 3, 4}, row_table<2>{}, {{few.data(), 1, 3}}), shape_error);
     CHECK_THROWS_WITH_AS(quantize<float>(view{w.data(), 3, 4}, row_table<2>{}, {{negative.data(), 1, 4}, "o"}),
                          "o: importance at row 0, column 2 is -1", value_error);
+}
+
+// What a subnormal value loses is at most 2^-25, which is 2^-11 of the smallest normal half: no more than rounding takes
+// from the row's largest value. A row whose largest is subnormal has nothing to compare with.
+TEST_CASE("a row whose largest value half does not hold is an error; small values beside a normal one are not")
+{
+    std::vector<float> w(12, 1e-6f);
+    w[0] = -1, w[9] = 0.5f;
+    CHECK_THROWS_WITH_AS(quantize(view{w.data(), 3, 4}, row_table<2>{}, {{}, "v_proj"}),
+                         doctest::Contains("v_proj: value 9.99999997e-07 of row 1 is below the smallest normal half"),
+                         value_error);
+    auto const in_float = quantize<bfloat16>(view{w.data(), 3, 4}, row_table<2>{});
+    CHECK(in_float.at(1, 2) == doctest::Approx(1e-6).epsilon(0.004)); // 8 bits
+    std::fill(w.begin() + 4, w.begin() + 8, 0.0f);
+    auto const q = quantize(view{w.data(), 3, 4}, row_table<2>{});
+    CHECK(q.at(0, 0) == -1);
+    CHECK(std::abs(q.at(0, 1) - 1e-6f) <= 0x1p-25f);
+    CHECK(q.at(1, 1) == 0);
+    std::vector<double> const tiny(4, 1e-60);
+    CHECK_THROWS_AS(quantize<float>(matrix_view<double const>{tiny.data(), 1, 4}, row_table<2>{}), value_error);
 }

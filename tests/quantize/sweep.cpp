@@ -183,3 +183,27 @@ TEST_CASE("a Gram matrix that is none is an error that names it")
     CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{4}, nearest{}, order, {.name = "up"}),
                          "up: 4 columns, but a Gram matrix of 3", shape_error);
 }
+
+template <class F>
+concept starts = requires(F&& f) { std::forward<F>(f).start(); };
+static_assert(starts<feedback&> && !starts<feedback> && starts<independent>); // a row points into its feedback
+
+TEST_CASE("a group of zeros that owes what half does not hold stays zero; other groups are errors as ever")
+{
+    laws::sample w = laws::weights(1, 64, 3, 1);
+    laws::sample const gram = laws::correlated(64, 5);
+    for (std::size_t col = 0; col < 64; ++col)
+        w.data[col] = col < 32 ? w.data[col] * 0.1f : 0.0f;
+    feedback const order(gram.view());
+    auto const wide = quantize<float>(w.view(), uniform<8>{}, absmax{}, group{32}, nearest{}, order);
+    CHECK(wide.scales[1] != 0); // makes up for errors
+    CHECK_FALSE(holds<half>(wide.scales[1]));
+    auto const q = quantize(w.view(), uniform<8>{}, absmax{}, group{32}, nearest{}, order);
+    CHECK(to_float(q.scales[0]) != 0);
+    CHECK(to_float(q.scales[1]) == 0);
+    for (std::size_t col = 32; col < 64; ++col)
+        CHECK(q.at(0, col) == 0);
+    w.data[40] = 1e-6f;
+    CHECK_THROWS_AS(quantize(w.view(), uniform<8>{}, absmax{}, group{32}, nearest{}, order), value_error);
+    CHECK_THROWS_AS(feedback(matrix_view<float const>{nullptr, 3, 3}), shape_error);
+}

@@ -104,7 +104,8 @@ TEST_CASE("600 damaged files: one line each, or a file that is right; nothing el
     int refused = 0, opened = 0;
 
     std::string const nested = nested_file(folder);
-    std::size_t const head = static_cast<std::size_t>(nested::open(folder / "nested").order().front()->offset);
+    auto const whole = nested::open(folder / "nested");
+    std::size_t const head = static_cast<std::size_t>(whole.order().front()->offset);
     for (int i = 0; i < 300; ++i)
     {
         std::string const bad = damage(nested, head, random);

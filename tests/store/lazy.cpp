@@ -125,7 +125,8 @@ TEST_CASE("opening reads the header only")
 {
     nested_model const model;
     mapped_file const map(model.folder / "a");
-    std::uint64_t const data = nested::open(model.folder / "a").order().front()->offset;
+    auto const head = nested::open(model.folder / "a");
+    std::uint64_t const data = head.order().front()->offset;
     CHECK(end_of_child([&]
     {
         auto* const p = const_cast<std::byte*>(map.bytes().data());

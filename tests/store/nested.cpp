@@ -164,7 +164,8 @@ TEST_CASE("indices of a sparse part that lie are refused when it is asked for, w
     out.add("m", models::matrix<bits8>(3, 7, 64, 2), csr<>(3, 7, weights));
     out.save(folder / "a");
     std::string const good = files::get(folder / "a");
-    auto const offset = [&](char const* tensor) { return safetensors::open(folder / "a").at(tensor).offset; };
+    auto const plain = safetensors::open(folder / "a");
+    auto const offset = [&](char const* tensor) { return plain.at(tensor).offset; };
     auto const damaged = [&](std::uint64_t at, char byte)
     {
         std::string bytes = good;
@@ -393,3 +394,12 @@ TEST_CASE("a file of another length is truncated, and the error prints the lengt
     CHECK(error_of(bytes.substr(0, first + 1)) == text("f: offset ", first + 1, expected, first + 1, " (truncated)"));
     CHECK(error_of(bytes + "x") == text("f: offset ", last + 1, expected, last + 1));
 }
+
+template <class F>
+concept points_into_it =
+    requires(F&& f) { std::forward<F>(f).levels(); } || requires(F&& f) { std::forward<F>(f).order(); } ||
+    requires(F&& f) { std::forward<F>(f).plain(); } || requires(F&& f) { std::forward<F>(f).find("a"); } ||
+    requires(F&& f) { std::forward<F>(f).at("a"); };
+static_assert(points_into_it<nested::file&> && points_into_it<nested::file const&>);
+static_assert(!points_into_it<nested::file> && !points_into_it<nested::file const>);
+static_assert(!std::is_reference_v<decltype(std::declval<nested::file>().at_bits(1))>);

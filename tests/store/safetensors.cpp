@@ -254,3 +254,14 @@ TEST_CASE("files of other kinds are told by name, and what to do with them")
         CHECK(safetensors::try_parse(files::bytes(bytes), "f").error.find(
                   "f: offset 0: expected a safetensors file, found " + name) == 0);
 }
+
+template <class F>
+concept points_into_it =
+    requires(F&& f) { std::forward<F>(f).tensors(); } || requires(F&& f) { std::forward<F>(f).find("a"); } ||
+    requires(F&& f) { std::forward<F>(f).at("a"); };
+static_assert(points_into_it<safetensors::file&> && points_into_it<safetensors::file const&>);
+static_assert(!points_into_it<safetensors::file> && !points_into_it<safetensors::file const>);
+template <class F>
+concept has_bytes = requires(F&& f) { std::forward<F>(f).bytes(); };
+static_assert(has_bytes<mapped_file&> && !has_bytes<mapped_file>);
+static_assert(!std::is_reference_v<decltype(*std::declval<attempt<safetensors::file>>())>);

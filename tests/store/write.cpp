@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "files.hpp"
@@ -35,7 +36,8 @@ TEST_CASE("an empty file maps to no bytes; what is no file says so")
 {
     files::folder const folder;
     files::put(folder / "empty", "");
-    CHECK(mapped_file(folder / "empty").bytes().empty());
+    mapped_file const empty(folder / "empty");
+    CHECK(empty.bytes().empty());
     CHECK_THROWS_WITH_AS(mapped_file(folder / "none"),
                          ((folder / "none").string() + ": cannot open: No such file or directory").c_str(), io_error);
     CHECK_THROWS_WITH_AS(mapped_file(folder.path),
@@ -97,6 +99,109 @@ TEST_CASE("a link stays a link")
     out.commit();
     CHECK(std::filesystem::is_symlink(folder / "link"));
     CHECK(files::get(folder / "a") == "new");
+}
+
+TEST_CASE("a link whose target is not there yet stays a link, too")
+{
+    files::folder const folder;
+    std::filesystem::create_directory(folder / "other");
+    std::filesystem::create_symlink("other/a", folder / "middle"); // relative to the link
+    std::filesystem::create_symlink(folder / "middle", folder / "link");
+    {
+        atomic_file out(folder / "link");
+        CHECK(out.path() == folder / "other/a");
+        out.write(files::bytes("new"));
+        out.commit();
+    }
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(files::get(folder / "other" / "a") == "new");
+    std::filesystem::create_symlink("b", folder / "a");
+    std::filesystem::create_symlink("a", folder / "b");
+    CHECK_THROWS_AS(atomic_file(folder / "a"), io_error); // no end
+}
+
+TEST_CASE("what cannot be replaced is found at once")
+{
+    files::folder const folder;
+    ::mkfifo((folder / "pipe").c_str(), 0600);
+    CHECK_THROWS_AS(atomic_file(folder / "pipe"), io_error);
+    CHECK_THROWS_AS(atomic_file(folder.path), io_error);
+    CHECK_THROWS_AS(atomic_file(folder / "none" / ""), io_error);
+    CHECK_THROWS_AS(atomic_file(""), io_error);
+    CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("room is held until the end, and what was too much is given back")
+{
+    files::folder const folder;
+    {
+        atomic_file out(folder / "a");
+        out.reserve(1'000'000);
+        out.reserve(10);
+        out.write(files::bytes("short"));
+        out.commit();
+    }
+    CHECK(files::get(folder / "a") == "short");
+    {
+        atomic_file out(folder / "a");
+        CHECK_THROWS_AS(out.reserve(std::uint64_t{1} << 60), io_error); // more than any disk has
+    }
+    CHECK(folder.entries() == 1);
+    CHECK(files::get(folder / "a") == "short");
+}
+
+TEST_CASE("what a killed process left goes with the next file of that name; what is in use stays")
+{
+    files::folder const folder;
+    pid_t const child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0)
+    {
+        atomic_file out(folder / "a");
+        std::raise(SIGKILL);
+    }
+    ::waitpid(child, nullptr, 0);
+    CHECK(folder.entries() == 1);
+    for (auto const name : {"a.tmp", "a.1.tmp", "a.1.x.tmp", "a..2.tmp", "a.1..tmp", "ab.1.2.tmp", "a.1.2.tmp.x"})
+        files::put(folder / name, "somebody's own");
+    atomic_file first(folder / "a");
+    CHECK(folder.entries() == 8); // the child's is gone
+    atomic_file second(folder / "a");
+    CHECK(folder.entries() == 9); // the first one is still there
+    for (auto* each : {&first, &second})
+    {
+        each->write(files::bytes("whole"));
+        each->commit();
+    }
+    CHECK(folder.entries() == 8);
+    CHECK(files::get(folder / "a") == "whole");
+}
+
+TEST_CASE("a handler of signals can remove every temporary")
+{
+    files::folder const folder;
+    pid_t const child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0)
+    {
+        std::signal(SIGTERM,
+                    [](int)
+                    {
+                        remove_temporaries();
+                        ::_exit(0);
+                    });
+        atomic_file first(folder / "a"), second(folder / "b");
+        { // one that is done is no longer among them
+            atomic_file done(folder / "c");
+            done.commit();
+        }
+        std::raise(SIGTERM);
+    }
+    int status = 0;
+    CHECK(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(folder.entries() == 1);
+    CHECK(std::filesystem::exists(folder / "c"));
 }
 
 TEST_CASE("pieces of any size arrive in order")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""scoring.py JACKPLANE FOLDER: what eval says of a text: bits for each byte of it, and how sure a mean over windows is."""
+"""scoring.py JACKPLANE FOLDER: what eval says of a text: bits for each byte of it, how sure a mean over windows is, what
+x as bytes costs; and what generate counts.
+"""
 import json
 import math
 
@@ -72,4 +74,57 @@ for count, context in ((16, 16), (35, 16), (35, 15), (18, 16), (160, 16)):
         near(row["perplexity_stderr"], spread(row), f"windows of {wanted} tokens")
         if shown.split() != [f"{row['perplexity']:.3f}", "+-", f"{row['perplexity_stderr']:.2f}"]:
             fail(f"the table shows {shown} for {row}")
+
+# as decoding reads x: fp32 is the batch evaluation but for rounding, coarser x are further away
+(model / "tokenizer.model").write_bytes(tokenizer(True))
+np.save(tokens, rng.integers(0, 40, 300).astype("<u2"))
+file = folder / "model.jack"
+for options in (["--slice", "round_clamp"], ["--include", "lm_head"], []):
+    expect(0, run("quantize", model, "-o", file, "--quiet", "--group-size", "32", *options))
+    some = ["eval", "--model", file, "--tokens", tokens, "--reference", model, "--bits", "7,4,2", "--json"]
+    plain = json.loads(expect(0, run(*some)).stdout)
+    if plain["activation"] != "fp32":
+        fail(f"without --activation x is {plain['activation']}")
+    apart = {}
+    for activation in ("exact", "limbs3", "limbs2", "limbs1", "bf16"):
+        report = json.loads(expect(0, run(*some, "--activation", activation)).stdout)
+        if report["activation"] != activation or not report["kernels"]:
+            fail(f"eval --activation {activation}: {report['activation']}, {report['kernels']}")
+        rows = list(zip(report["rows"], plain["rows"], strict=True))
+        for row, other in rows:
+            for key in ("bits", "effective_bits", "bytes_per_token", "window_tokens"):
+                if row[key] != other[key]:
+                    fail(f"eval --activation {activation}: {key} {row[key]}, not {other[key]}")
+        apart[activation] = max(np.abs(np.array(row["window_nll"]) - other["window_nll"]).max() for row, other in rows)
+        if "tokens/s" not in expect(0, run(*some[:-1], "--activation", activation)).stdout:
+            fail(f"eval --activation {activation} prints no table")
+    if max(apart["exact"], apart["limbs3"]) > 1e-3 or apart["bf16"] < 10 * apart["exact"]:
+        fail(f"losses of windows apart from the batch evaluation by {apart}")
+    if report["kernels"] != "generic" and not apart["limbs3"] < apart["limbs2"] < apart["limbs1"]:
+        fail(f"losses of windows apart from the batch evaluation by {apart}")
+some = ["eval", "--model", file, "--tokens", tokens, "--bits", "3", "--mix", "3", "--json", "--activation"]
+row, mixed = json.loads(expect(0, run(*some, "limbs1")).stdout)["rows"]
+if row["window_nll"] != mixed["window_nll"]:
+    fail("a mix of one width is another model with --activation")
+expect(2, run(*some, "int8"))
+expect(1, run("eval", "--model", model, "--tokens", tokens, "--activation", "exact"), "--activation", "quantize")
+expect(0, run("quantize", model, "-o", file, "--quiet", "--slice", "round_clamp"))
+expect(1, run(*some, "exact"), "round_clamp", "--mix")
+
+# what was read and what was written count apart
+prompt, context = "the quick", 16
+some = ["generate", "--model", file, "--temperature", "0", "--threads", "1", "--prompt"]
+for count in (1, 4, 50):
+    for activation in ("exact", "bf16", "limbs3"):
+        report = json.loads(expect(0, run(*some, prompt, "--tokens", count, "--activation", activation,
+                                          "--json")).stdout)
+        read, told = 1 + len(prompt), min(count, context - len(prompt))  # the last one told is not read
+        if ((report["prompt_tokens"], report["tokens"]) != (read, told) or report["prompt_tokens_per_second"] <= 0
+                or (report["tokens_per_second"] is None) != (told == 1)):
+            fail(f"generate --tokens {count}: {report}")
+said = run(*some, prompt, "--tokens", 4).stderr
+if "prompt: 10 tokens" not in said or "generated: 4 tokens" not in said:
+    fail(f"generate says {said!r}")
+expect(0, run(*some, "abcdefghijklmno", "--json"))
+expect(1, run(*some, "abcdefghijklmnop", "--json"), "17", "16", "prompt")
 print("scoring: ok")

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <span>
+#include "../laws/broken_codes.hpp"
 using namespace jackplane;
 
 namespace
@@ -207,5 +208,70 @@ TEST_CASE("codes that stay: only the scales learn, along the sum of what each co
         CHECK(m.result().scales[at] == 0.75f * q.scales[at]);
     laws::sample const other = laws::weights(4, 71, 3);
     CHECK_THROWS_WITH_AS((tunable<uniform<2, 8>, adjust_scale<minmax<>>, float>(other.view(), q, {}, {.name = "up"})),
-                         "up: 4 x 71, but 280 codes and 12 scales", shape_error);
+                         "up: 4 x 71, but codes of 4 x 70", shape_error);
+}
+
+template <class T>
+concept has_a_reference = requires(T&& m) { requires std::is_reference_v<decltype(std::forward<T>(m).result())>; } ||
+                          requires(T&& m) { requires std::is_reference_v<decltype(std::forward<T>(m).learned())>; } ||
+                          requires(T&& m) { requires std::is_reference_v<decltype(std::forward<T>(m).slopes())>; };
+using some_tunable = tunable<uniform<4>, clip_range<>>;
+static_assert(has_a_reference<some_tunable&> && has_a_reference<some_tunable const&> && !has_a_reference<some_tunable>);
+
+TEST_CASE("scales: as they are first, half holds them or it is an error; learned ones go no further than it does")
+{
+    laws::sample w = laws::weights(2, 16, 1, 1);
+    for (std::size_t col = 8; col < 16; ++col)
+        w.data[col] = 0; // group 1 of row 0
+    for (std::size_t i = 0; i < w.data.size(); ++i)
+        w.data[i] = std::clamp(w.data[i], -1.0f, 1.0f);
+    w.data[0] = w.data[16] = w.data[24] = 1;
+    for (float& x : w.data)
+        x *= 15 * 0x1.8p-14f; // scales of at least 1.5 * 2^-14, twice that where there are negative weights as large
+    some_tunable m(w.view(), {}, {}, group{8});
+    for (float const part : {0.5f, 0.0f})
+    {
+        std::fill(m.learned().first.begin(), m.learned().first.end(), part);
+        std::fill(m.learned().second.begin(), m.learned().second.end(), part);
+        m.round();
+        for (std::size_t i = 0; i < 4; ++i)
+            CHECK((i == 1 ? m.result().scales[i].bits == 0 : is_normal(m.result().scales[i])));
+    }
+    CHECK(to_float(m.result().scales[0]) == 0x1p-14f); // it can still be learned
+    for (float& x : w.data)
+        x *= 0.25f;
+    CHECK_THROWS_WITH_AS(some_tunable(w.view(), {}, {}, group{8}, {.name = "up"}),
+                         doctest::Contains(" of group 0 in row 0 is below the smallest normal half"), value_error);
+    CHECK_NOTHROW(tunable<uniform<4>, clip_range<>, bfloat16>(w.view(), {}, {}, group{8}));
+}
+
+TEST_CASE("what anybody may have filled in is looked at first")
+{
+    laws::sample const w = laws::weights(3, 10, 1);
+    using trained = tunable<uniform<4>, adjust_scale<minmax<>>>;
+    laws::refuses_broken_codes<uniform<4>, half, integer_zero>(
+        "up", [&](auto const& q) { trained(w.view(), q, {}, {.name = "up"}); });
+    laws::refuses_broken_codes<uniform<2, 4>, half, integer_zero>("up", [&](auto const& q)
+    {
+        tunable<uniform<4>, clip_range<>>({q.rows * q.cols == 30 ? w.data.data() : nullptr, q.rows, q.cols}, {},
+                                          leading_bits<half, integer_zero>{2, q.grid, q.codes, q.scales, q.zeros},
+                                          {.name = "up"});
+    });
+    some_tunable m(w.view(), {}, {}, group{4}, {.name = "up"});
+    aligned_vector<code> codes(30, 3);
+    codes[17] = 16;
+    CHECK_THROWS_WITH_AS(m.start_from(codes), "up: the code at row 1, column 7 is 16, the largest of 4 bits is 15",
+                         value_error);
+    auto const good = m.learned();
+    m.learned().offset[12] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(m.round(), "up: the learned offset at row 1, column 2 is nan", value_error);
+    m.learned() = good;
+    m.learned().first.pop_back();
+    CHECK_THROWS_WITH_AS(m.round(), doctest::Contains("but 30 learned offsets and 8 and 9 numbers of groups"),
+                         shape_error);
+    m.learned() = good;
+    m.learned().offset.clear();
+    CHECK_THROWS_AS(m.round(), shape_error);
+    CHECK_THROWS_AS(some_tunable({w.data.data(), 3, 10, 9}, {}, {}, group{4}), shape_error);
+    CHECK_THROWS_AS(some_tunable({nullptr, 3, 10}, {}, {}, group{4}), shape_error);
 }

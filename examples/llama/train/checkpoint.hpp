@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/check.hpp>
+#include <jackplane/store/write.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <vector>
 
 namespace llama
@@ -22,23 +24,15 @@ namespace llama
 
         void save(std::filesystem::path const& file) const
         {
-            auto const temporary = std::filesystem::path(file).concat(".part");
-            {
-                std::ofstream out(temporary, std::ios::binary);
-                std::uint64_t const size = w.size();
-                for (auto const* x : {&magic, &size, &step, &best_step})
-                    out.write(reinterpret_cast<char const*>(x), sizeof *x);
-                for (auto const* x : {&seconds, &cpu_seconds, &best})
-                    out.write(reinterpret_cast<char const*>(x), sizeof *x);
-                for (auto const* x : {&w, &m, &v, &best_w})
-                {
-                    out.write(reinterpret_cast<char const*>(x->data()),
-                              static_cast<std::streamsize>(size * sizeof(float)));
-                }
-                JACKPLANE_EXPECTS(out.flush(), jackplane::io_error, temporary.string(),
-                                  ": cannot write the checkpoint");
-            }
-            std::filesystem::rename(temporary, file);
+            jackplane::atomic_file out(file);
+            std::uint64_t const size = w.size();
+            for (auto const* x : {&magic, &size, &step, &best_step})
+                out.write(std::as_bytes(std::span(x, 1)));
+            for (auto const* x : {&seconds, &cpu_seconds, &best})
+                out.write(std::as_bytes(std::span(x, 1)));
+            for (auto const* x : {&w, &m, &v, &best_w})
+                out.write(std::as_bytes(std::span(*x)));
+            out.commit();
         }
 
         // False if there is no such file.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Trains a small Llama on the King James Bible and the State of the Union speeches; README.md says how.
 
+#include "../inputs.hpp"
 #include "../model.hpp"
+#include "../program.hpp"
 #include "../tokenizer.hpp"
 #include "checkpoint.hpp"
 #include "settings.hpp"
@@ -12,22 +14,38 @@
 #include <ctime>
 #include <exception>
 #include <fstream>
+#include <span>
 #include <string>
 
 namespace llama
 {
     namespace
     {
-        // Runs the script that makes the texts and the tokenizer, unless they are there.
-        std::filesystem::path prepared(std::filesystem::path const& data)
+        void write_file(std::filesystem::path const& file, std::string const& all)
         {
+            jackplane::atomic_file out(file);
+            out.write(std::as_bytes(std::span(all)));
+            out.commit();
+        }
+
+        // Runs the script that makes the texts and the tokenizer, unless they are there; then makes the folders to write
+        // to and looks whether every file can be written there.
+        settings const& prepared(settings const& s)
+        {
+            auto const& data = s.data;
             std::filesystem::path const script = "examples/llama/train/prepare"; // from the top of the tree
             if (!std::filesystem::exists(data / "tokenizer.model") && std::filesystem::exists(script))
             {
                 std::string const command = text(script.string(), " '", data.string(), "'");
                 JACKPLANE_EXPECTS(std::system(command.c_str()) == 0, jackplane::io_error, command, " failed");
             }
-            return data;
+            inputs const read{data};
+            std::filesystem::create_directory(s.out);
+            std::filesystem::create_directory(s.out / "model");
+            for (auto const* name : {"checkpoint", "loss.csv", "model/config.json", "model/model.safetensors",
+                                     "model/tokenizer.model", "model/tokenizer_config.json"})
+                read.create(s.out / name);
+            return s;
         }
 
         // A text to score in windows of the context.
@@ -65,9 +83,9 @@ namespace llama
         {
         public:
             explicit run(settings const& s)
-                : _settings(s),
+                : _settings(prepared(s)),
                   _seed(s.count("seed")),
-                  _tokenizer(prepared(s.data) / "tokenizer.model"),
+                  _tokenizer(s.data / "tokenizer.model"),
                   _sizes(sizes(s, _tokenizer.size())),
                   _bible(encoded("bible.txt"), _sizes.context, mix(_seed, 1)),
                   _speeches(encoded("sotu.txt"), _sizes.context, mix(_seed, 2)),
@@ -77,7 +95,6 @@ namespace llama
                   _window_tokens(s.count("windows") * _sizes.context),
                   _rate{s["rate"], s["warm-up"]}
             {
-                std::filesystem::create_directories(s.out);
                 bool const resumed = _state.load(s.out / "checkpoint");
                 if (!resumed)
                     _trainer.initialize(_state.w, mix(_seed, 3));
@@ -114,12 +131,11 @@ namespace llama
                 model best(_sizes);
                 best.w.assign(_state.best_w.begin(), _state.best_w.end());
                 save_model<jackplane::half>(best, folder, "float16");
-                std::filesystem::copy_file(_settings.data / "tokenizer.model", folder / "tokenizer.model",
-                                           std::filesystem::copy_options::overwrite_existing);
-                std::ofstream(folder / "tokenizer_config.json")
-                    << "{\n  \"tokenizer_class\": \"LlamaTokenizer\",\n  \"add_bos_token\": false,\n"
-                       "  \"add_eos_token\": false,\n  \"add_prefix_space\": false,\n  \"legacy\": false,\n"
-                       "  \"unk_token\": \"<unk>\"\n}\n";
+                write_file(folder / "tokenizer.model", settings_file::contents(_settings.data / "tokenizer.model"));
+                write_file(folder / "tokenizer_config.json",
+                           "{\n  \"tokenizer_class\": \"LlamaTokenizer\",\n  \"add_bos_token\": false,\n"
+                           "  \"add_eos_token\": false,\n  \"add_prefix_space\": false,\n  \"legacy\": false,\n"
+                           "  \"unk_token\": \"<unk>\"\n}\n");
                 best = load_model(folder);
                 std::printf("step %zu, %.1f minutes, %.1f CPU minutes; model in %s, in fp16:\n", _state.best_step,
                             _state.seconds / 60.0, _state.cpu_seconds / 60.0, folder.c_str());
@@ -193,6 +209,8 @@ namespace llama
                               _state.step * _window_tokens.size(), _state.seconds / 60.0, _state.cpu_seconds / 60.0,
                               static_cast<double>(_rate(progress())), training, score.mean(), bits);
                 _curve << line << std::endl;
+                JACKPLANE_EXPECTS(_curve, jackplane::io_error, (_settings.out / "loss.csv").string(),
+                                  ": cannot be written");
                 std::fprintf(stderr,
                              "step %zu of %zu, epoch %.2f: training %.4f, validation %.4f nats, %.4f bits/byte; "
                              "%.1f minutes, %.1f to go\n",
@@ -237,11 +255,13 @@ namespace llama
 
 int main(int argc, char** argv)
 {
+    llama::begin_program();
     try
     {
         if (argc == 2 && std::string(argv[1]) == "--help")
         {
             std::fputs(llama::settings::help().c_str(), stdout);
+            llama::flush_report();
             return 0;
         }
         llama::settings const settings(argc, argv);
@@ -250,6 +270,7 @@ int main(int argc, char** argv)
         llama::run run(settings);
         run.train();
         run.publish();
+        llama::flush_report();
         return 0;
     }
     catch (std::exception const& problem)

@@ -11,7 +11,7 @@
 #include "../core/check.hpp"
 
 // Bits per layer under a budget.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // One way to store a layer: at some width, say.
     struct allocation_choice

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include "target.hpp"
 
 #if defined(__FAST_MATH__)
 #error "jackplane promises the same bytes everywhere; -ffast-math breaks rounding, NaN checks and compensated sums"
@@ -16,9 +18,9 @@
 #include <stdexcept>
 #endif
 
-namespace jackplane::inline v0
-{
 #if defined(JACKPLANE_NO_EXCEPTIONS)
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     struct error // only a name here: fail() prints and aborts
     {
         explicit error(std::string const& what) : message(what) {}
@@ -26,33 +28,42 @@ namespace jackplane::inline v0
         std::string message;
     };
 #else
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
+{
     struct error : std::runtime_error
     {
-        using std::runtime_error::runtime_error;
+        [[gnu::always_inline]] explicit error(std::string const& what) : std::runtime_error(what) {}
     };
 #endif
 
     struct shape_error : error // sizes that do not fit together
     {
-        using error::error;
+        [[gnu::always_inline]] explicit shape_error(std::string const& what) : error(what) {}
     };
     struct value_error : error // NaN, Inf, or a number outside its storage type
     {
-        using error::error;
+        [[gnu::always_inline]] explicit value_error(std::string const& what) : error(what) {}
     };
     struct width_error : error // a bit width that these planes cannot give
     {
-        using error::error;
+        [[gnu::always_inline]] explicit width_error(std::string const& what) : error(what) {}
     };
     struct io_error : error // the operating system said no
     {
-        using error::error;
+        [[gnu::always_inline]] explicit io_error(std::string const& what) : error(what) {}
     };
     struct format_error : error // a file that is not what it says: file, tensor, offset, expected, found
     {
-        using error::error;
+        [[gnu::always_inline]] explicit format_error(std::string const& what) : error(what) {}
     };
+    struct arch_error : error // an arch that this CPU or this program does not have
+    {
+        [[gnu::always_inline]] explicit arch_error(std::string const& what) : error(what) {}
+    };
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // Throws E(message); without exceptions prints one line and aborts.
     template <class E>
     [[noreturn]] void fail(std::string const& message)
@@ -81,7 +92,13 @@ namespace jackplane::inline v0
                 all += digits;
             }
             else
-                all += std::to_string(piece);
+            {
+                constexpr bool natural = std::is_unsigned_v<std::remove_cvref_t<decltype(piece)>>;
+                using number = std::conditional_t<natural, unsigned long long, long long>;
+                char digits[32]; // std::to_string would be a symbol of all units
+                std::snprintf(digits, sizeof digits, natural ? "%llu" : "%lld", static_cast<number>(piece));
+                all += digits;
+            }
         };
         (add(pieces), ...);
         return all;

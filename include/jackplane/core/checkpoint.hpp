@@ -3,8 +3,9 @@
 #include <cstddef>
 #include <functional>
 #include <vector>
+#include "target.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Where a long run stands, in plain numbers that are easy to store.
     struct run_state

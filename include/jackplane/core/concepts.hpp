@@ -10,9 +10,16 @@
 #include <vector>
 #include "number.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     using code = std::uint8_t; // one quantized weight, 0 .. 2^bits - 1
+
+    // Who shares a loop over [0, count): calls body(begin, end) for disjoint ranges that cover it. Results never depend
+    // on how they are cut.                                            serial, threads, team, pool<Run>, openmp
+    template <class P>
+    concept parallel_policy = requires(P const& parallel, std::size_t count, void (&body)(std::size_t, std::size_t)) {
+        parallel(count, body);
+    };
 
     // ---- quantize: one formula everywhere,  w^ = scale * (decode(code) - zero)
 
@@ -86,15 +93,16 @@ namespace jackplane::inline v0
     };
     struct no_zero // symmetric: zero == codebook::centre, nothing stored
     {
-        friend constexpr bool operator==(no_zero, no_zero) = default;
+        [[gnu::always_inline]] friend constexpr bool operator==(no_zero, no_zero) = default;
     };
     template <class Z>
     concept zero_number = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
 
-    // A group of weights -> its scale and zero. importance: one weight per element, or empty for 1 everywhere.
+    // A group of weights -> its scale and zero. importance: one weight per element, or empty for 1 everywhere. A
+    // row_codebook has values of its own and needs no scale.
     //              absmax, full_range, gptq_symmetric, minmax<Z>, mse_search<base>, parent_scale<base>
     template <class S, class C>
-    concept scale = codebook<C> && zero_number<typename S::zero_type> &&
+    concept scale = codebook<C> && !row_codebook<C> && zero_number<typename S::zero_type> &&
                     requires(S const& s, std::span<float const> group, C const& c, std::span<float const> importance) {
                         { s(group, c, importance) } -> std::same_as<scale_and_zero>;
                     };
@@ -203,8 +211,8 @@ namespace jackplane::inline v0
 
     // ---- multiply
 
-    // Where machine code is made for. Part of the signature of everything that reaches a kernel, so that units compiled
-    // with other flags are other functions.
+    // Where machine code is made for: which kernels are taken. core/target.hpp keeps units of other flags apart, and
+    // says what may go from one to another.
     //       scalar, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot, simd<X>, dispatched
     template <class A>
     concept arch = requires {

@@ -6,8 +6,9 @@
 #include <thread>
 #include <utility>
 #include <vector>
+#include "target.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A parallel policy is called as policy(count, body) and calls body(begin, end) on disjoint ranges that cover
     // [0, count). Results never depend on how the ranges are cut.

@@ -3,8 +3,9 @@
 #include <cstddef>
 #include <functional>
 #include <string_view>
+#include "target.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Told after each step of a long job; the library itself never writes to a terminal.
     // name: the tensor or layer just finished; done of total steps.

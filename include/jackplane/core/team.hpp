@@ -10,7 +10,7 @@
 #include <vector>
 #include "parallel.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

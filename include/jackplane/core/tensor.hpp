@@ -12,7 +12,7 @@
 #include <type_traits>
 #include "view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     template <class T>
     using matrix = xt::xtensor<T, 2, xt::layout_type::row_major>; // [rows, cols]
@@ -31,6 +31,9 @@ namespace jackplane::inline v0
         return matrix_view<value>{m.data() + m.data_offset(), rows, cols,
                                   rows > 1 ? static_cast<std::size_t>(down) : cols};
     }
+
+    template <class Container>
+    void view_of(Container const&&) = delete; // it would point into a temporary
 
     // xtensor expression over a contiguous view; it owns nothing.
     template <class T>

@@ -4,11 +4,13 @@
 #include <limits>
 #include <new>
 #include <span>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 #include "check.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // What every public function takes: a row-major matrix that someone else owns.
     template <class T>
@@ -18,14 +20,36 @@ namespace jackplane::inline v0
         std::size_t rows = 0, cols = 0;
         std::size_t stride = cols; // elements from one row to the next, >= cols
 
-        constexpr T& operator()(std::size_t row, std::size_t col) const noexcept { return data[row * stride + col]; }
-        constexpr std::span<T> row(std::size_t r) const noexcept { return {data + r * stride, cols}; }
-        constexpr operator matrix_view<T const>() const noexcept
+        [[gnu::always_inline]] constexpr T& operator()(std::size_t row, std::size_t col) const noexcept
+        {
+            return data[row * stride + col];
+        }
+        [[gnu::always_inline]] constexpr std::span<T> row(std::size_t r) const noexcept
+        {
+            return {data + r * stride, cols};
+        }
+        [[gnu::always_inline]] constexpr operator matrix_view<T const>() const noexcept
             requires(!std::is_const_v<T>)
         {
             return {data, rows, cols, stride};
         }
     };
+}
+
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
+    // Throws shape_error unless every element has a place of its own: there is memory, and no row reaches into the next.
+    template <class T>
+    void expect_whole(matrix_view<T> m, std::string_view name)
+    {
+        bool const empty = m.rows == 0 || m.cols == 0;
+        JACKPLANE_EXPECTS(empty || m.data != nullptr, shape_error, name, ": ", m.rows, " x ", m.cols, " without data");
+        JACKPLANE_EXPECTS(m.rows <= 1 || m.stride >= m.cols, shape_error, name, ": rows of ", m.cols,
+                          " elements begin ", m.stride, " apart");
+        JACKPLANE_EXPECTS(empty || m.rows <= std::numeric_limits<std::size_t>::max() / sizeof(T) / m.cols, shape_error,
+                          name, ": ", m.rows, " x ", m.cols, " elements do not fit in memory");
+    }
 
     // Starts every array on a cache line, so that planes and scales load aligned on every arch.
     template <class T>
@@ -44,6 +68,12 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(n <= std::numeric_limits<std::size_t>::max() / sizeof(T), shape_error, n, " elements of ",
                               sizeof(T), " bytes do not fit in memory");
             return static_cast<T*>(::operator new(n * sizeof(T), alignment));
+        }
+        // std::construct_at<T> would be a symbol of all units.
+        template <class U, class... Args>
+        void construct(U* at, Args&&... args) noexcept(std::is_nothrow_constructible_v<U, Args...>)
+        {
+            ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...);
         }
         void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, alignment); }
         friend constexpr bool operator==(cache_line_allocator, cache_line_allocator) noexcept { return true; }

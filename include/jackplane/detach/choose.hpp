@@ -13,7 +13,7 @@
 
 // Which weights leave the dense part: those of the largest scores. Indices count weights row after row, of a matrix or
 // of all matrices one after the other.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // So many of `weights` as percent says, to the nearest whole one. Throws value_error unless 0 < percent < 100 and
     // there is one at least and one left.

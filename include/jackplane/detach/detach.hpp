@@ -7,7 +7,7 @@
 #include "choose.hpp"
 
 // Dense + sparse: the weights that matter leave a matrix before, or after, the rest of it is quantized.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The weights at these places (indices, ascending; row * cols + column) become 0 in w and stand in the sparse part.
     // Throws as csr does.
@@ -15,6 +15,7 @@ namespace jackplane::inline v0
     csr<T, I> detach(matrix_view<float> w, std::span<std::size_t const> places,
                      std::string_view name = "sparse weights")
     {
+        expect_whole(w, name);
         std::vector<triplet> out;
         for (std::size_t const place : places)
         {
@@ -35,6 +36,7 @@ namespace jackplane::inline v0
     {
         JACKPLANE_EXPECTS(sparse.nonzeros() == 0 || (sparse.rows() == w.rows && sparse.cols() == w.cols), shape_error,
                           name, ": ", sparse.rows(), " x ", sparse.cols(), " into ", w.rows, " x ", w.cols);
+        expect_whole(w, name);
         for_each_weight(sparse, [&](std::size_t row, std::size_t col, float x) { w(row, col) = x; });
     }
 

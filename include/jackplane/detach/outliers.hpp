@@ -10,7 +10,7 @@
 #include "../core/concepts.hpp"
 
 // How many outliers each matrix may have, of so many for all of them.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // `count` shared out in proportion to size times sensitivity^exponent; exponent 0: in proportion to the size. Whole
     // numbers by the largest remainders, none above its size. sensitivity: one number, not negative, of each matrix:
@@ -30,6 +30,8 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(std::isfinite(sensitivity[i]) && sensitivity[i] >= 0, value_error, name,
                               ": the sensitivity of matrix ", i, " is ", sensitivity[i]);
             part[i] = static_cast<double>(sizes[i]) * std::pow(sensitivity[i], exponent);
+            JACKPLANE_EXPECTS(std::isfinite(part[i]), value_error, name, ": matrix ", i, " of sensitivity ",
+                              sensitivity[i], " to the power of ", exponent, " gets a share of ", part[i]);
         }
         std::vector<std::size_t> counts(n);
         std::size_t left = count;

@@ -14,18 +14,18 @@
 //     tr(s G s^T) - 2 tr(s B^T)
 // Rows do not see each other. On given places the best values solve G_SS s_S = B_S, row by row; they are no longer the
 // weights that were there before, but what makes up best for the errors of all the others.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The best values on these places (indices, ascending; row * cols + column). A place whose column tells nothing new
     // gets 0. Throws shape_error where sizes do not fit or a place is outside, value_error where G or B is not finite.
-    template <class Parallel = serial>
+    template <parallel_policy Parallel = serial>
     std::vector<triplet> fit(matrix_view<float const> gram, matrix_view<float const> pull,
                              std::span<std::size_t const> places, std::string_view name = "sparse part",
                              Parallel parallel = {});
 
     // Orthogonal matching pursuit (Pati et al., 1993), `rounds` times: the places where the error falls most by one
     // weight alone, (B - s G)^2 / G_jj, are added, then all values fitted anew. Throws as fit does.
-    template <class Parallel = serial>
+    template <parallel_policy Parallel = serial>
     std::vector<triplet> pursuit(matrix_view<float const> gram, matrix_view<float const> pull, std::size_t count,
                                  std::size_t rounds = 8, std::string_view name = "sparse part", Parallel parallel = {});
 
@@ -84,14 +84,17 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(gram.rows == gram.cols && pull.cols == gram.cols, shape_error, name, ": a pull of ",
                               pull.rows, " x ", pull.cols, " and a Gram matrix of ", gram.rows, " x ", gram.cols);
             for (auto const& [what, m] : {std::pair("Gram matrix", gram), std::pair("pull", pull)})
+            {
+                expect_whole(m, text(name, ": ", what));
                 for (std::size_t row = 0; row < m.rows; ++row)
                     for (std::size_t col = 0; col < m.cols; ++col)
                         JACKPLANE_EXPECTS(is_finite(m(row, col)), value_error, name, ": ", what, ": row ", row,
                                           ", column ", col, " is ", m(row, col));
+            }
         }
 
         // body(row, its triplets) for every row that has one
-        template <class Parallel, class Body>
+        template <parallel_policy Parallel, class Body>
         void for_each_row(std::span<triplet> sorted, Parallel& parallel, Body&& body)
         {
             std::vector<std::size_t> begin;
@@ -107,7 +110,7 @@ namespace jackplane::inline v0
                      });
         }
 
-        template <class Parallel>
+        template <parallel_policy Parallel>
         std::vector<triplet> fit_values(matrix_view<float const> gram, matrix_view<float const> pull,
                                         std::span<std::size_t const> places, Parallel& parallel)
         {
@@ -129,7 +132,7 @@ namespace jackplane::inline v0
         }
     }
 
-    template <class Parallel>
+    template <parallel_policy Parallel>
     std::vector<triplet> fit(matrix_view<float const> gram, matrix_view<float const> pull,
                              std::span<std::size_t const> places, std::string_view name, Parallel parallel)
     {
@@ -141,7 +144,7 @@ namespace jackplane::inline v0
         return detail::fit_values(gram, pull, places, parallel);
     }
 
-    template <class Parallel>
+    template <parallel_policy Parallel>
     std::vector<triplet> pursuit(matrix_view<float const> gram, matrix_view<float const> pull, std::size_t count,
                                  std::size_t rounds, std::string_view name, Parallel parallel)
     {

@@ -14,7 +14,7 @@
 // 2503.01901): along the straight path from the weights to the quantized ones the change of a loss is the sum over the
 // weights of what each contributes,
 //     F(w~) - F(w) = sum_i dF_i,    dF_i = (w~_i - w_i) * integral over t in [0, 1] of dF/dw_i at w + t (w~ - w)
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct sensitivity
     {

@@ -8,7 +8,7 @@
 
 // Rules for the integral over [0, 1]: sum of weight(k) f(node(k)), k < size(). degree(): polynomials up to it are
 // integrated exactly; order: for smooth f, twice as many intervals divide the error by 2^order (Gauss: far more).
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {

@@ -4,7 +4,7 @@
 
 // What was used before the integral: the terms of Taylor's series at the weights, dw = w~ - w. All give the share of
 // each weight, as integrate does.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // g(w) dw: the slope at the beginning of the path counts for all of it.
     struct first_order

@@ -3,7 +3,7 @@
 #include <vector>
 #include "../core/concepts.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // (f(w + step d) - f(w - step d)) / (2 step): what the gradient of f at w, times the direction d, must be.
     template <loss F>

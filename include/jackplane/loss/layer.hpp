@@ -8,7 +8,7 @@
 
 // The squared error of one linear layer over calibration inputs, from their Gram matrix alone: the cost of a step does
 // not depend on the number of tokens, and no engine needs a backward pass.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // out = a b for a [rows, n], b [n, n]: what `layer` needs of a BLAS, in plain loops. An engine passes its own.
     struct plain_product
@@ -55,6 +55,9 @@ namespace jackplane::inline v0
                               " columns, but a Gram matrix of ", gram.rows, " x ", gram.cols);
             JACKPLANE_EXPECTS(drift.data == nullptr || (drift.rows == w.cols && drift.cols == w.cols), shape_error,
                               options.name, ": ", w.cols, " columns, but a drift of ", drift.rows, " x ", drift.cols);
+            expect_whole(w, options.name);
+            expect_whole(gram, text(options.name, ": Gram matrix"));
+            expect_whole(drift, text(options.name, ": drift"));
             if (drift.data != nullptr)
             {
                 m_constant.resize(w.rows * w.cols);

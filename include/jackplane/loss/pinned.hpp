@@ -6,7 +6,7 @@
 #include "../core/check.hpp"
 #include "../core/concepts.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A loss where a few weights stay what they are, whatever they are said to be: those that stand beside a dense
     // part while the rest of it is tuned. The slope along them is 0.

@@ -3,9 +3,10 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include "../core/target.hpp"
 
 // of<V> is the running sum; V = float or a batch of floats: one text for scalar and SIMD. n = terms added, u = 2^-24.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct fp32 // error <= (n + 1) u sum |x y|
     {

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <algorithm>
-#include <limits>
+#include <cstring>
 #include "../core/check.hpp"
 #include "../core/view.hpp"
 #include "../pack/planes.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
+{
+    // Vectors that are multiplied together, as fp32. Every prepared activation has one.
+    struct exact_view
+    {
+        float const* x; // [vectors, blocks * 32], padded with +0
+        float const*
+            sums; // [vectors, blocks]: of each; NaN where an x is NaN or Inf, so that every y that reads it is NaN
+        std::size_t vectors; // n
+        std::size_t cols;    // without the padding
+        std::size_t blocks;
+    };
+}
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What is prepared: several vectors as a matrix_view [vectors, cols], or one as anything that makes a std::span.
     template <class X>
@@ -20,17 +34,6 @@ namespace jackplane::inline v0
             return matrix_view<typename decltype(all)::value_type const>{all.data(), 1, all.size()};
         }
     }
-
-    // Vectors that are multiplied together, as fp32. Every prepared activation has one.
-    struct exact_view
-    {
-        float const* x; // [vectors, blocks * 32], padded with +0
-        float const*
-            sums; // [vectors, blocks]: of each; NaN where an x is NaN or Inf, so that every y that reads it is NaN
-        std::size_t vectors; // n
-        std::size_t cols;    // without the padding
-        std::size_t blocks;
-    };
 
     // Sum of 32 floats, rounded once; NaN when one is NaN or Inf. Eight sums side by side, in the same order
     // everywhere.
@@ -57,7 +60,7 @@ namespace jackplane::inline v0
         doubles const sum = even + odd;
         bool const any = (infinite[0] | infinite[1] | infinite[2] | infinite[3]) != 0;
         double const all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-        return any ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(all);
+        return any ? __builtin_nanf("") : static_cast<float>(all);
     }
 
     // x as fp32.
@@ -66,12 +69,14 @@ namespace jackplane::inline v0
         class prepared // keeps its memory from one x to the next
         {
         public:
-            exact_view view() const noexcept
+            exact_view view() const& noexcept
             {
                 std::size_t const blocks = ceil_div(m_cols, block::cols);
                 return {m_x.data(), m_sums.data(), m_vectors, m_cols, blocks};
             }
-            exact_view floats() const noexcept { return view(); }
+            exact_view floats() const& noexcept { return view(); }
+            void view() const&& = delete; // both would point into a temporary
+            void floats() const&& = delete;
             std::size_t cols() const noexcept { return m_cols; }
             std::size_t vectors() const noexcept { return m_vectors; }
 
@@ -94,7 +99,7 @@ namespace jackplane::inline v0
             {
                 float* const to = into.m_x.data() + n * padded;
                 if (blocks != 0)
-                    std::fill_n(to + padded - block::cols, block::cols, 0.0f);
+                    std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
                 if constexpr (requires(exact_view v) { v.x = x.data; })
                     std::copy_n(x.row(n).data(), x.cols, to);
                 else

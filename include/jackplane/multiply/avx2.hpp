@@ -2,10 +2,10 @@
 #pragma once
 #include "kernel/vectors.hpp"
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(JACKPLANE_HAS_AVX2)
 #include <immintrin.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -70,7 +70,6 @@ namespace jackplane::inline v0
 
             static constexpr unsigned in_place = 4; // maddubs saturates: 2 * 255 * 127 is beyond int16
             static constexpr bool narrow = true;    // a block: 8 steps of 2 * 15 * 128 stay below 2^15
-            static constexpr bool looks_up_bytes = false;
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {_mm256_add_epi16(sum.v, _mm256_maddubs_epi16(codes.v, x.v))};
@@ -188,13 +187,12 @@ namespace jackplane::inline v0
             using any_int [[gnu::may_alias, gnu::aligned(1)]] = std::int32_t;
         };
 
-#if defined(__AVXVNNI__)
+#if defined(JACKPLANE_HAS_AVX2_VNNI)
         template <>
         struct vectors<avx2_vnni> : vectors<avx2>
         {
             static constexpr unsigned in_place = 8;
             static constexpr bool narrow = false;
-            static constexpr bool looks_up_bytes = true;
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {_mm256_dpbusd_avx_epi32(sum.v, codes.v, x.v)};

@@ -2,10 +2,10 @@
 #pragma once
 #include "kernel/vectors.hpp"
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(JACKPLANE_HAS_AVX512)
 #include <immintrin.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -70,7 +70,6 @@ namespace jackplane::inline v0
 
             static constexpr unsigned in_place = 4;
             static constexpr bool narrow = true; // a block: 8 steps of 2 * 15 * 128 stay below 2^15
-            static constexpr bool looks_up_bytes = false;
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {_mm512_add_epi16(sum.v, _mm512_maddubs_epi16(codes.v, x.v))};
@@ -201,13 +200,12 @@ namespace jackplane::inline v0
             }
         };
 
-#if defined(__AVX512VNNI__)
+#if defined(JACKPLANE_HAS_AVX512_VNNI)
         template <>
         struct vectors<avx512_vnni> : vectors<avx512>
         {
             static constexpr unsigned in_place = 8;
             static constexpr bool narrow = false;
-            static constexpr bool looks_up_bytes = true;
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {_mm512_dpbusd_epi32(sum.v, codes.v, x.v)};
@@ -222,7 +220,7 @@ namespace jackplane::inline v0
             }
         };
 #endif
-#if defined(__AVX512VNNI__) && defined(__AVX512BF16__)
+#if defined(JACKPLANE_HAS_AVX512_BF16)
         template <>
         struct vectors<avx512_bf16> : vectors<avx512_vnni>
         {

@@ -3,8 +3,22 @@
 #include <xsimd/xsimd.hpp>
 #include "kernel/vectors.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    namespace detail
+    {
+        template <class X, class... Others>
+        constexpr auto first_with_registers() noexcept
+        {
+            if constexpr (sizeof...(Others) == 0 || xsimd::types::has_simd_register<float, X>::value)
+                return simd<X>{};
+            else
+                return first_with_registers<Others...>();
+        }
+    }
+    // xsimd's arch for the flags of this unit. (-mavx512bw without -mavx512dq: xsimd names an arch and has no batches.)
+    using any_arch = decltype(detail::first_with_registers<xsimd::default_arch, xsimd::avx2, xsimd::sse2>());
+
     namespace kernel
     {
         // Any machine that xsimd knows, by 32-bit lanes alone: xsimd 8.1 lacks widening, reductions and, for avx512bw
@@ -71,18 +85,6 @@ namespace jackplane::inline v0
                 return {a.v >> static_cast<int>(N)}; // of signed numbers: the mask drops the copies of the sign too
             }
 
-            static constexpr unsigned in_place = 8;
-            static constexpr bool narrow = false;
-            static constexpr bool looks_up_bytes = false;
-            [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
-            {
-                dwords const byte(0xff);
-                dwords const first = (codes.v & byte) * ((x.v << 24) >> 24);
-                dwords const second = ((codes.v >> 8) & byte) * ((x.v << 16) >> 24);
-                dwords const third = ((codes.v >> 16) & byte) * ((x.v << 8) >> 24);
-                dwords const fourth = ((codes.v >> 24) & byte) * (x.v >> 24);
-                return {sum.v + ((first + second) + (third + fourth))};
-            }
             [[gnu::always_inline]] static ints zero() noexcept { return {dwords(0)}; }
             [[gnu::always_inline]] static bytes broadcast_bytes(std::int8_t const* x) noexcept
             {

@@ -4,11 +4,17 @@
 #include "avx2.hpp"
 #include "avx512.hpp"
 #include "neon.hpp"
-#if !defined(__AVX2__) && !(defined(__ARM_NEON) && defined(__aarch64__))
+#if !defined(JACKPLANE_HAS_AVX2) && !defined(JACKPLANE_HAS_NEON)
 #include "batches.hpp" // xsimd, where no house tag will do
 #endif
 
-namespace jackplane::inline v0
+// No warning: a distribution may mean it. Where the target of jackplane_add_kernels is linked, there are better ones.
+#if defined(__x86_64__) && !defined(__SSE3__) && !__has_include(<jackplane_kernels.hpp>)
+#pragma message("jackplane: kernels for the oldest x86-64, 20 times slower than for AVX2; compile with -march=native " \
+                "(CMake: link jackplane::native), or choose at run time (jackplane_add_kernels and dispatched)")
+#endif
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
@@ -19,7 +25,7 @@ namespace jackplane::inline v0
                 return std::type_identity<A>{};
 #if defined(XSIMD_VERSION_MAJOR)
             else if constexpr (sizeof...(Rest) == 0)
-                return std::type_identity<simd<xsimd::default_arch>>{};
+                return std::type_identity<any_arch>{};
 #endif
             else
                 return first_supported<Rest...>();

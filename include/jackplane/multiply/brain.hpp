@@ -3,7 +3,7 @@
 #include "activation.hpp"
 #include "kernel/pairs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // x as bfloat16 ("brain floating point"), for machines that multiply pairs of them (avx512_bf16); all others take
     // the fp32 x. Each |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it is
@@ -13,8 +13,10 @@ namespace jackplane::inline v0
         class prepared // keeps its memory from one x to the next
         {
         public:
-            brain_view view() const noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
-            exact_view floats() const noexcept { return m_x.view(); }
+            brain_view view() const& noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
+            exact_view floats() const& noexcept { return m_x.view(); }
+            void view() const&& = delete; // both would point into a temporary
+            void floats() const&& = delete;
             std::size_t cols() const noexcept { return m_x.cols(); }
             std::size_t vectors() const noexcept { return m_x.vectors(); }
 

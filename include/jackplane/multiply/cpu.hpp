@@ -14,13 +14,8 @@
 #endif
 
 // What the machine that runs the program has; what a unit is compiled for is asked in arch.hpp.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    struct arch_error : error // an arch that this CPU or this program does not have
-    {
-        using error::error;
-    };
-
     // What cpuid answers; leaves beyond the CPU's highest are 0.
     struct x86_registers
     {
@@ -114,9 +109,15 @@ namespace jackplane::inline v0
         bool runs; // on this CPU
     };
 
+    struct arch_place
+    {
+        std::size_t place = 0; // among the candidates
+        std::string error;     // why there is none; empty: there is
+    };
+
     // The place of the arch to use among `best_first`: the one wished for, or the first that runs. A wish that cannot
-    // be had is an error, not a silent fallback: whoever sets it measures or hunts a bug. Throws arch_error.
-    inline std::size_t choose_arch(std::span<arch_candidate const> best_first, std::string_view wish)
+    // be had is an error, not a silent fallback: whoever sets it measures or hunts a bug.
+    inline arch_place try_choose_arch(std::span<arch_candidate const> best_first, std::string_view wish)
     {
         constexpr std::string_view known[] = {"scalar",      "generic",     "avx2", "avx2_vnni", "avx512",
                                               "avx512_vnni", "avx512_bf16", "neon", "neon_dot"};
@@ -130,12 +131,21 @@ namespace jackplane::inline v0
         for (std::size_t i = 0; i < best_first.size(); ++i)
             if (wish.empty() ? best_first[i].runs : best_first[i].name == wish)
             {
-                JACKPLANE_EXPECTS(best_first[i].runs, arch_error, "JACKPLANE_ARCH=", wish, ": this CPU or its ",
-                                  "operating system does not have it; this program can run here as ", can);
-                return i;
+                if (best_first[i].runs)
+                    return {i, {}};
+                return {i, text("JACKPLANE_ARCH=", wish, ": this CPU or its operating system does not have it; this ",
+                                "program can run here as ", can)};
             }
         char const* const why = is_known ? ": this program has no such kernels" : ": no such arch";
-        fail<arch_error>(text("JACKPLANE_ARCH=", wish, why, "; this program can run here as ", can));
+        return {0, text("JACKPLANE_ARCH=", wish, why, "; this program can run here as ", can)};
+    }
+    // Throws arch_error.
+    inline std::size_t choose_arch(std::span<arch_candidate const> best_first, std::string_view wish)
+    {
+        arch_place const found = try_choose_arch(best_first, wish);
+        if (!found.error.empty())
+            fail<arch_error>(found.error);
+        return found.place;
     }
 
     // The environment variable JACKPLANE_ARCH, which lowers the choice; empty if it is not set.

@@ -5,7 +5,7 @@
 #include "sparse.hpp"
 #include "sum.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A dense matrix, and the few weights that matter beside it (Kim et al., "SqueezeLLM", arXiv 2306.07629). The
     // sparse part holds those weights themselves, so that it serves every width: what they are more than the dense part
@@ -21,16 +21,21 @@ namespace jackplane::inline v0
         {
         }
 
-        csr<T, I> const& weights() const noexcept { return m_weights; }
+        csr<T, I> const& weights() const& noexcept { return m_weights; }
+        csr<T, I> weights() && { return std::move(m_weights); }
         float at(std::size_t row, std::size_t col) const noexcept
         {
             return this->first().at(row, col) + this->second().at(row, col);
         }
 
-        // The same sparse part beside the leading bits; a view of the planes, as theirs is.
-        auto prefix(unsigned bits) const requires requires(D const& d) { d.prefix(bits); }
+        // The same sparse part beside the leading bits; a view of the planes, as theirs is; of a temporary they own them.
+        auto prefix(unsigned bits) const& requires requires(D const& d) { d.prefix(bits); }
         {
             return dense_sparse<decltype(this->first().prefix(bits)), T, I>(this->first().prefix(bits), m_weights);
+        }
+        auto prefix(unsigned bits) const&& requires requires(D d) { D(d).prefix(bits); }
+        {
+            return dense_sparse<decltype(D(this->first()).prefix(bits)), T, I>(D(this->first()).prefix(bits), m_weights);
         }
 
     private:

@@ -1,35 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <string>
 #include "dispatch/task.hpp"
 #include "multiply.hpp"
+#if __has_include(<jackplane_kernels.hpp>)
+#include <jackplane_kernels.hpp> // what the target that is linked was asked to build
+#endif
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     struct arch_choice
     {
         std::size_t place; // among the archs of the target, best first
         char const* name;
+        bool multiplies_bytes, looks_up_bytes; // as the tag says (arch.hpp)
+    };
+    struct arch_attempt
+    {
+        arch_choice choice;
+        std::string error; // one line that says why there is none
+        explicit operator bool() const noexcept { return error.empty(); }
     };
 
     // What this machine can run best of what jackplane_add_kernels built, or what the environment variable
-    // JACKPLANE_ARCH names. Decided at the first call; throws arch_error if the wish cannot be had.
+    // JACKPLANE_ARCH names. Decided at the first call, which is that of the first product unless a program calls it
+    // before; throws arch_error if the wish cannot be had. try_chosen_arch() says so instead, as often as it is asked:
+    //     if (auto const arch = try_chosen_arch(); !arch)
+    //         return std::fprintf(stderr, "%s\n", arch.error.c_str()), 2; // or unset the variable, and go on
     arch_choice const& chosen_arch();
+    arch_attempt try_chosen_arch();
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // The tag of a program that is built for no machine in particular and runs the best kernels of the one it meets:
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);
     //     multiply<compensated, dispatched>(a.prefix(4), ready, y);
-    // A link error about dispatch::table<...> names a format, an activation or a sparse type that the target was
-    // not asked to build.
+    // A format, an activation or a sparse type that the target was not asked to build does not compile where that
+    // target is linked; in a library that is compiled without it, the linker misses dispatch::table<...>.
     struct dispatched : common
     {
         static char const* name() { return chosen_arch().name; }
         static constexpr bool supported() noexcept { return true; }
+        static arch_choice const& choice() { return chosen_arch(); }
 
         template <class Task>
         static typename Task::signature* function()
         {
-            return dispatch::table<Task>()[chosen_arch().place];
+            if constexpr (Task::expect_built())
+                return dispatch::table<Task>()[chosen_arch().place];
+            else
+                return nullptr; // never: it does not compile
         }
     };
 }

@@ -9,7 +9,7 @@
 #include "reference.hpp"
 
 // Which text multiplies what. y [vectors, stride]: y[n, r] += (A x_n)[r] for first <= r < last.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -17,6 +17,12 @@ namespace jackplane::inline v0
         // decode; everything else goes through decode_block.
         template <class V, class View>
         inline constexpr bool decodes = View::layout::aligned() && fits_vectors<V, View>;
+
+        template <class View>
+        [[gnu::always_inline]] constexpr bool of_whole_blocks(View const& a) noexcept
+        {
+            return a.groups == 1 || a.group % block::cols == 0;
+        }
 
         template <accumulator Acc, class Arch, class View>
         void multiply_decoded(View const& a, exact_view x, float* y, std::size_t stride, std::size_t first,
@@ -44,7 +50,7 @@ namespace jackplane::inline v0
             using L = typename View::layout;
             using C = typename View::codebook_type;
             if constexpr (decodes<V, View>)
-                if (x.vectors == 1 && (a.groups == 1 || a.group % block::cols == 0))
+                if (x.vectors == 1 && of_whole_blocks(a))
                     return at_width<L, C>(
                         a.bits, [&](auto bits) __attribute__((always_inline)) {
                             multiply_exact<Acc, V, bits>(a, x, y, first, last);
@@ -61,10 +67,12 @@ namespace jackplane::inline v0
             using V = vectors<Arch>;
             using L = typename View::layout;
             using C = typename View::codebook_type;
-            if constexpr (L::aligned() && multiplies_as_integers<V, View, Limbs>)
+            if constexpr (multiplies_as_integers<View, Limbs>(Arch{}))
             {
-                if (a.groups != 1 && a.group % x.group != 0)
+                if (!of_whole_blocks(a))
                     return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+                if (a.groups != 1 && a.group % x.group != 0)
+                    return multiply_rows<Acc, Arch>(a, by_blocks(x), y, stride, first, last, common{});
                 if (x.x.vectors > 1)
                     return multiply_tiles<Acc, V>(a, x, y, stride, first, last);
                 at_width<L, C>(
@@ -85,7 +93,7 @@ namespace jackplane::inline v0
             using C = typename View::codebook_type;
             if constexpr (L::aligned() && linear_codebook<C> && multiplies_pairs<V>)
             {
-                if (a.groups != 1 && a.group % block::cols != 0)
+                if (!of_whole_blocks(a))
                     return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
                 at_width<L, C>(
                     a.bits, [&](auto bits) __attribute__((always_inline)) {

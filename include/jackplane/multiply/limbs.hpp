@@ -5,7 +5,7 @@
 #include "dispatch/task.hpp"
 #include "kernel/limbs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // x as integers of Limbs signed bytes, one scale s for every `group` columns:  x = s * sum_l 256^l q_l  with s =
     // max |x| / (127 * 256^(Limbs - 1)), at least 2^-120. Each x is off by at most s / 2 + 2^-23 |x|. Of Gaussian x
@@ -18,16 +18,34 @@ namespace jackplane::inline v0
         static constexpr float largest = Limbs == 1 ? 127.0f : Limbs == 2 ? 127.0f * 256 : 127.0f * 65536;
         static constexpr float smallest_scale = 0x1p-120f; // below it 1 / s would overflow
 
-        std::size_t group = 64; // 32, 64 or 128 columns; a matrix whose groups it does not divide is read with fp32 x
+        // 32, 64 or 128 columns. Fastest is a group that divides the matrix's; any multiple of 32 is multiplied as
+        // integers, others as fp32: takes_integers(a, ready) tells.
+        std::size_t group = 64;
+        // The group for matrices that share an x.
+        template <class... M>
+        static constexpr limbs for_matrix(M const&... a) noexcept
+        {
+            auto const divides = [](auto const& v) { return v.groups == 1 || v.group % 64 == 0; };
+            return {(divides(a.view()) && ...) ? 64u : 32u};
+        }
 
         class prepared // keeps its memory from one x to the next
         {
         public:
-            limbs_view<Limbs> view() const noexcept
+            limbs_view<Limbs> view() const& noexcept
             {
-                return {m_q.data(), m_scales.data(), m_sums.data(), m_group, ceil_div(m_x.cols(), m_group), floats()};
+                return {m_q.data(),
+                        m_scales.data(),
+                        m_sums.data(),
+                        m_group,
+                        ceil_div(m_x.cols(), m_group),
+                        m_block_scales.data(),
+                        m_block_sums.data(),
+                        floats()};
             }
-            exact_view floats() const noexcept { return m_x.view(); }
+            exact_view floats() const& noexcept { return m_x.view(); }
+            void view() const&& = delete; // both would point into a temporary
+            void floats() const&& = delete;
             std::size_t cols() const noexcept { return m_x.cols(); }
             std::size_t vectors() const noexcept { return m_x.vectors(); }
 
@@ -35,7 +53,7 @@ namespace jackplane::inline v0
             friend struct limbs;
             exact::prepared m_x;
             aligned_vector<std::int8_t> m_q;
-            aligned_vector<float> m_scales, m_sums;
+            aligned_vector<float> m_scales, m_sums, m_block_scales, m_block_sums;
             std::size_t m_group = 0;
         };
 
@@ -43,6 +61,7 @@ namespace jackplane::inline v0
         template <class Arch = best_arch, class X>
         void prepare(X const& vectors, prepared& into) const
         {
+            static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
             JACKPLANE_EXPECTS(group == 32 || group == 64 || group == 128, shape_error, "activation groups of ", group,
                               " columns; there are 32, 64 and 128");
             exact::prepare<Arch>(vectors, into.m_x);
@@ -53,11 +72,14 @@ namespace jackplane::inline v0
             into.m_q.resize(floats.blocks * block::cols * places * Limbs);
             into.m_scales.resize(groups * places);
             into.m_sums.resize(groups * places * Limbs);
-            kernel::limbs_memory const to{into.m_q.data(), into.m_scales.data(), into.m_sums.data()};
-            kernel::limbs_range const range{largest, smallest_scale};
+            into.m_block_scales.resize(floats.blocks * places);
+            into.m_block_sums.resize(floats.blocks * places * Limbs);
+            limbs_memory const to{into.m_q.data(), into.m_scales.data(), into.m_sums.data(),
+                                  into.m_block_scales.data(), into.m_block_sums.data()};
+            limbs_range const range{largest, smallest_scale};
             if constexpr (dispatch::decides_at_run_time<Arch, dispatch::prepare_limbs<Limbs>>)
                 Arch::template function<dispatch::prepare_limbs<Limbs>>()(floats, group, range, to);
-            else
+            else if constexpr (Arch::supported())
                 kernel::prepare_limbs<Arch, Limbs>(floats, group, range, to, Arch{});
         }
     };

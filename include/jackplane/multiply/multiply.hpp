@@ -13,8 +13,15 @@
 // y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep
 // tokens. x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is allocated. The
 // same bits for any thread count and row split within one arch.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // What runs: "avx2"; "sse2" in a unit whose flags ask for no more; of `dispatched` what was chosen.
+    template <arch Arch = best_arch>
+    char const* kernel_name()
+    {
+        return Arch::name();
+    }
+
     // Something that an activation has prepared.
     template <class X>
     concept prepared = requires(X const& x)
@@ -31,8 +38,25 @@ namespace jackplane::inline v0
         x.view();
     };
 
+    // Whether their product takes the integers of x, and not its fp32: for what limbs<N> prepared, on an arch that
+    // multiplies bytes, codes of a linear codebook (tables of 4 bits with one limb) in aligned planes, groups of a
+    // multiple of 32 columns or of a whole row.
+    template <arch Arch = best_arch, packed_matrix M, prepared X>
+    bool takes_integers(M const& a, X const&)
+    {
+        auto const& v = a.view();
+        using view = std::remove_cvref_t<decltype(v)>;
+        constexpr unsigned limbs = kernel::limbs_of<decltype(std::declval<X const&>().view())>;
+        if constexpr (limbs == 0 || std::derived_from<Arch, scalar>) // which is the definition
+            return limbs != 0;
+        else if constexpr (requires { Arch::choice(); })
+            return kernel::multiplies_as_integers<view, limbs>(Arch::choice()) && kernel::of_whole_blocks(v);
+        else
+            return kernel::multiplies_as_integers<view, limbs>(Arch{}) && kernel::of_whole_blocks(v);
+    }
+
     // The rows [first, last) for engines that schedule themselves: any split; multiples of 16 do no work twice.
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X>
+    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X>
     void multiply_rows(M const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         auto const& v = a.view();
@@ -48,18 +72,23 @@ namespace jackplane::inline v0
             if (first < last)
                 run(v, x.view(), y.data, y.stride, first, last);
         }
-        else if (first < last)
-            kernel::multiply_rows<Acc, Arch>(v, x.view(), y.data, y.stride, first, last);
+        else
+        {
+            static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
+            if constexpr (Arch::supported())
+                if (first < last)
+                    kernel::multiply_rows<Acc, Arch>(v, x.view(), y.data, y.stride, first, last);
+        }
     }
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X>
+    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X>
     void multiply_rows(M const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)
     {
         multiply_rows<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
     }
 
     // y += A x, x prepared
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X,
-              class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X,
+              parallel_policy Parallel = serial>
     void multiply_add(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         multiply_rows<Acc, Arch>(a, x, y, 0, 0); // checks shapes once, before any thread starts
@@ -67,15 +96,16 @@ namespace jackplane::inline v0
         parallel(ceil_div(rows, block::rows), [&](std::size_t first, std::size_t last)
                  { multiply_rows<Acc, Arch>(a, x, y, first * block::rows, std::min(rows, last * block::rows)); });
     }
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, prepared X,
-              class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X,
+              parallel_policy Parallel = serial>
     void multiply_add(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
         multiply_add<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
     }
 
     // y += A x
-    template <accumulator Acc = compensated, class Arch = best_arch, packed_matrix M, class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M,
+              parallel_policy Parallel = serial>
     void multiply_add(M const& a, std::span<float const> x, std::span<float> y, Parallel parallel = {})
     {
         exact::prepared ready;
@@ -84,10 +114,12 @@ namespace jackplane::inline v0
     }
 
     // y = A x for any linear map; x as values (float or 16 bits) or prepared
-    template <accumulator Acc = compensated, class Arch = best_arch, linear_map M, class X, class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, class X,
+              parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        std::fill(y.begin(), y.end(), 0.0f);
+        for (float& v : y)
+            v = 0;
         if constexpr (std::convertible_to<X const&, std::span<float const>>)
             detail::add_product<Acc, Arch>(a, std::span<float const>(x), y, parallel);
         else if constexpr (requires { std::span(x); })
@@ -101,21 +133,23 @@ namespace jackplane::inline v0
     }
 
     // Y = A X, x prepared
-    template <accumulator Acc = compensated, class Arch = best_arch, linear_map M, prepared X, class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, prepared X,
+              parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         for (std::size_t n = 0; n < y.rows; ++n)
-            std::fill(y.row(n).begin(), y.row(n).end(), 0.0f);
+            for (float& v : y.row(n))
+                v = 0;
         detail::add_product<Acc, Arch>(a, x, y, parallel);
     }
 
     // The same for y of 16 bits: sums in float, rounded once.
-    template <accumulator Acc = compensated, class Arch = best_arch, linear_map M, class X, class U,
-              class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, class X, class U,
+              parallel_policy Parallel = serial>
         requires(std::same_as<U, half> || std::same_as<U, bfloat16>)
     void multiply(M const& a, X const& x, std::span<U> y, Parallel parallel = {})
     {
-        std::vector<float> wide(y.size());
+        aligned_vector<float> wide(y.size());
         multiply<Acc, Arch>(a, x, std::span<float>(wide), parallel);
         std::transform(wide.begin(), wide.end(), y.begin(), [](float v) { return from_float<U>(v); });
     }
@@ -123,3 +157,4 @@ namespace jackplane::inline v0
     static_assert(linear_map<packed<bit_planes>> && linear_map<prefixed<bit_planes, uniform<8>, half, no_zero>>);
     static_assert(dense_map<packed<bit_planes>> && linear_map<sum<packed<bit_planes>, packed<bit_planes>>>);
 }
+#include "misuse.hpp"

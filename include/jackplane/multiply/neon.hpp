@@ -2,10 +2,10 @@
 #pragma once
 #include "kernel/vectors.hpp"
 
-#if defined(__ARM_NEON) && defined(__aarch64__)
+#if defined(JACKPLANE_HAS_NEON)
 #include <arm_neon.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -70,7 +70,6 @@ namespace jackplane::inline v0
             // Signed bytes by signed bytes is all there is: codes stay below 128, and here below 16.
             static constexpr unsigned in_place = 4;
             static constexpr bool narrow = true; // a block: 8 steps of 2 * 15 * 128 stay below 2^15
-            static constexpr bool looks_up_bytes = false;
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 int8x16_t const c = vreinterpretq_s8_u8(codes.v), s = vreinterpretq_s8_u8(x.v);
@@ -184,12 +183,11 @@ namespace jackplane::inline v0
             }
         };
 
-#if defined(__ARM_FEATURE_DOTPROD)
+#if defined(JACKPLANE_HAS_NEON_DOT)
         template <>
         struct vectors<neon_dot> : vectors<neon>
         {
             static constexpr bool narrow = false;
-            static constexpr bool looks_up_bytes = false;
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {vdotq_s32(sum.v, vreinterpretq_s8_u8(codes.v), vreinterpretq_s8_u8(x.v))};

@@ -5,7 +5,7 @@
 #include "kernel/limbs.hpp"
 
 // The definition of a product: plain loops, sums in double.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -37,7 +37,7 @@ namespace jackplane::inline v0
             auto const value = [&](std::size_t vector, std::size_t col)
             {
                 float const v = x.x[vector * x.blocks * block::cols + col];
-                return is_finite(v) ? double{v} : std::numeric_limits<double>::quiet_NaN();
+                return is_finite(v) ? double{v} : __builtin_nan("");
             };
             multiply_values(a, x.vectors, value, y, stride, first, last);
         }
@@ -76,27 +76,25 @@ namespace jackplane::inline v0
                 {
                     float largest = 0;
                     for (std::size_t c = 0; c < cols; ++c)
-                        largest = is_finite(from[c]) ? std::max(largest, std::abs(from[c]))
-                                                     : std::numeric_limits<float>::infinity();
+                        largest = is_finite(from[c]) ? detail::max(largest, detail::abs(from[c]))
+                                                     : __builtin_inff();
                     if (!is_finite(largest))
-                        return blank_group<Limbs>(std::numeric_limits<float>::quiet_NaN(), cols, stride, at);
-                    float const scale = std::max(largest / range.largest, range.smallest_scale), inverse = 1 / scale;
-                    *at.scales = scale;
-                    std::int64_t sums[Limbs] = {};
+                        return blank_group<Limbs>(__builtin_nanf(""), cols, stride, at);
+                    float const scale = detail::max(largest / range.largest, range.smallest_scale), inverse = 1 / scale;
+                    blank_group<Limbs>(scale, cols, stride, at);
                     for (std::size_t c = 0; c < cols; ++c)
                     {
-                        auto q = static_cast<std::int32_t>(std::nearbyint(from[c] * inverse));
+                        auto q = static_cast<std::int32_t>(detail::nearbyint(from[c] * inverse));
                         for (std::size_t l = 0; l < Limbs; ++l)
                         {
                             auto const digit =
                                 l + 1 < Limbs ? static_cast<std::int8_t>(q & 0xff) : static_cast<std::int8_t>(q);
                             q = (q - digit) / 256;
-                            sums[l] += digit;
+                            at.sums[l] += static_cast<float>(digit); // whole numbers, exact
+                            at.block_sums[c / block::cols * stride * Limbs + l] += static_cast<float>(digit);
                             at.q[((c / 4 * stride) * Limbs + l) * 4 + c % 4] = digit;
                         }
                     }
-                    for (std::size_t l = 0; l < Limbs; ++l)
-                        at.sums[l] = static_cast<float>(sums[l]);
                 });
         }
     }

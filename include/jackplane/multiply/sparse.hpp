@@ -10,7 +10,7 @@
 
 // y += A x for a sparse A: multiply_add, multiply_rows, at the end of this file. A row's sum is within 4 eps sum |a x|
 // of the exact one for every Arch and any number of non-zeros, so that every accumulator's promise is kept without it.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
@@ -73,7 +73,7 @@ namespace jackplane::inline v0
     }
 
     // The rows [first, last) for engines that schedule themselves: any split. x: values of one vector, or prepared.
-    template <accumulator Acc = compensated, class Arch = best_arch, scale_number T, column_number I, class X>
+    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X>
     void multiply_rows(csr<T, I> const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         exact_view const floats = detail::floats_of(x);
@@ -82,7 +82,7 @@ namespace jackplane::inline v0
                           a.rows());
         detail::add_rows<Arch>(a.view(), floats, y, first, last);
     }
-    template <accumulator Acc = compensated, class Arch = best_arch, scale_number T, column_number I, class X>
+    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X>
     void multiply_rows(csr<T, I> const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)
     {
         multiply_rows<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
@@ -90,8 +90,8 @@ namespace jackplane::inline v0
 
     // Y += A X. Rows are cut by their non-zeros; the same bits for any cut. NaN or Inf in x gives NaN in every y whose
     // row has a weight there, be it 0, and in no other; so may a sum that overflows.
-    template <accumulator Acc = compensated, class Arch = best_arch, scale_number T, column_number I, class X,
-              class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X,
+              parallel_policy Parallel = serial>
     void multiply_add(csr<T, I> const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         exact_view const floats = detail::floats_of(x);
@@ -106,8 +106,8 @@ namespace jackplane::inline v0
         });
     }
     // y += A x
-    template <accumulator Acc = compensated, class Arch = best_arch, scale_number T, column_number I, class X,
-              class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X,
+              parallel_policy Parallel = serial>
     void multiply_add(csr<T, I> const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
         multiply_add<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);

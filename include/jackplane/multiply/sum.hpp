@@ -8,12 +8,12 @@
 #include "accumulate.hpp"
 #include "best.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
         // y += m x with these policies where the map takes them; a map of somebody else may have its own way alone.
-        template <accumulator Acc, class Arch, class M, class X, class Y, class Parallel>
+        template <accumulator Acc, class Arch, class M, class X, class Y, parallel_policy Parallel>
         void add_product(M const& m, X const& x, Y y, Parallel const& parallel)
         {
             if constexpr (requires { multiply_add<Acc, Arch>(m, x, y, parallel); })
@@ -36,8 +36,10 @@ namespace jackplane::inline v0
         }
         std::size_t rows() const noexcept { return m_a.rows(); }
         std::size_t cols() const noexcept { return m_a.cols(); }
-        A const& first() const noexcept { return m_a; }
-        B const& second() const noexcept { return m_b; }
+        A const& first() const& noexcept { return m_a; }
+        A first() && { return std::move(m_a); }
+        B const& second() const& noexcept { return m_b; }
+        B second() && { return std::move(m_b); }
 
     private:
         A m_a;
@@ -45,7 +47,7 @@ namespace jackplane::inline v0
     };
 
     // The rows [first, last), for engines that schedule themselves.
-    template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Y>
+    template <accumulator Acc = compensated, arch Arch = best_arch, class A, class B, class X, class Y>
         requires requires(A const& a, B const& b, X const& x, Y y) {
             multiply_rows<Acc, Arch>(a, x, y, 0, 0);
             multiply_rows<Acc, Arch>(b, x, y, 0, 0);
@@ -59,7 +61,7 @@ namespace jackplane::inline v0
     namespace detail
     {
         // Both parts in one parallel region where they can be multiplied by rows: threads meet once.
-        template <accumulator Acc, class Arch, class A, class B, class X, class Y, class Parallel>
+        template <accumulator Acc, class Arch, class A, class B, class X, class Y, parallel_policy Parallel>
         void add_sum(sum<A, B> const& m, X const& x, Y y, Parallel const& parallel)
         {
             if constexpr (requires { multiply_rows<Acc, Arch>(m, x, y, 0, 0); })
@@ -79,13 +81,15 @@ namespace jackplane::inline v0
     }
 
     // y += (A + B) x, x as values or prepared
-    template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, class A, class B, class X,
+              parallel_policy Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
     {
         detail::add_sum<Acc, Arch>(m, x, y, parallel);
     }
     // Y += (A + B) X, prepared
-    template <accumulator Acc = compensated, class Arch = best_arch, class A, class B, class X, class Parallel = serial>
+    template <accumulator Acc = compensated, arch Arch = best_arch, class A, class B, class X,
+              parallel_policy Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         detail::add_sum<Acc, Arch>(m, x, y, parallel);

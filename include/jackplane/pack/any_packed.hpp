@@ -4,7 +4,7 @@
 #include "../quantize/row_table.hpp"
 #include "pack.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A matrix whose format is known at run time only, as in files: one of the types that files hold. To read another
     // one, give the reader a variant of your own.

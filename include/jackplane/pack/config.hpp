@@ -4,7 +4,7 @@
 #include "../quantize/quantize.hpp"
 #include "pack.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A whole configuration as one type: what the codes mean, how a group of `Columns` finds its scale, how they lie in
     // memory, what scales are stored as. Names that people know stand in recipes.hpp.
@@ -31,7 +31,7 @@ namespace jackplane::inline v0
     };
     inline constexpr std::size_t group_of_row = group::per_row().columns;
 
-    template <class Config, class T, rounding R = nearest, sweep W = independent, class Parallel = serial>
+    template <class Config, class T, rounding R = nearest, sweep W = independent, parallel_policy Parallel = serial>
         requires element<std::remove_const_t<T>>
     typename Config::packed_type quantize(matrix_view<T> w, R rounded = {}, W const& order = {},
                                           quantize_options options = {}, Parallel parallel = {})

@@ -4,10 +4,11 @@
 #include "../core/parallel.hpp"
 #include "packed.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0.
-    template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel = serial>
+    // codes and scales -> planes of L. Padding codes are 0, padded rows have scale 0. Throws shape_error, value_error
+    // where q.expect_whole() does.
+    template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel = serial>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
 
     // planes -> codes and scales; the inverse of pack.
@@ -15,18 +16,18 @@ namespace jackplane::inline v0
     auto unpack(M const& a);
 
     // The same planes (shared), whose prefix of `bits` reads the scales and zeros of q instead. Throws shape_error,
-    // width_error.
+    // width_error, and what q.expect_whole() throws.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     packed<L, C, S, Z> with_scales(packed<L, C, S, Z> const& a, unsigned bits, quantized<C, S, Z> const& q);
 
     // A copy at `to` bits by another rule than the truncation that prefixes use: leading bits are read, sliced, and
     // laid into the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such prefix.
     template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
-              class Parallel = serial>
+              parallel_policy Parallel = serial>
     packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel = {});
 
     // w^ -> out [rows, cols]. Throws shape_error.
-    template <packed_matrix M, class Parallel = serial>
+    template <packed_matrix M, parallel_policy Parallel = serial>
     void dequantize(M const& a, matrix_view<float> out, Parallel parallel = {});
 
     // Bytes that one multiplication reads: planes, scales and zeros at the width of `a`, padding included.
@@ -88,7 +89,7 @@ namespace jackplane::inline v0
         void pack_scales(quantized<C, S, Z> const& q, packed_storage<L, S, Z>& to)
         {
             std::size_t const groups = q.grid.per_row;
-            to.scales.assign(ceil_div(q.rows, block::rows) * groups * block::rows, from_float<S>(0.0f));
+            to.scales.resize(ceil_div(q.rows, block::rows) * groups * block::rows); // zeros
             if constexpr (!std::same_as<Z, no_zero>)
                 to.zeros.resize(to.scales.size());
             for (std::size_t row = 0; row < q.rows; ++row)
@@ -103,7 +104,7 @@ namespace jackplane::inline v0
         }
 
         // An owner with room for the first n planes of the shape in `v`; fill(panel, nth, codes) gives each block.
-        template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel, class Fill>
+        template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel, class Fill>
         packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
                                        Parallel& parallel, Fill&& fill)
         {
@@ -149,10 +150,11 @@ namespace jackplane::inline v0
         }
     }
 
-    template <code_layout L, codebook C, scale_number S, zero_number Z, class Parallel>
+    template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel)
     {
         static_assert(L::bits == C::bits, "the planes of the layout must add up to the bits of the codebook");
+        q.expect_whole("pack");
         std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
         detail::pack_scales(q, *storage);
@@ -178,6 +180,7 @@ namespace jackplane::inline v0
                               q.grid.per_row == v.groups,
                           shape_error, "scales of ", q.rows, " x ", q.cols, " in groups of ", q.grid.columns, " for ",
                           v.rows, " x ", v.cols, " in groups of ", v.group);
+        q.expect_whole("scales");
         struct both
         {
             std::shared_ptr<void const> planes;
@@ -222,7 +225,8 @@ namespace jackplane::inline v0
         return q;
     }
 
-    template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z, class Parallel>
+    template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
+              parallel_policy Parallel>
     packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel)
     {
         constexpr unsigned parent = C::bits; // a file may hold fewer; values are in steps of the parent's codes
@@ -248,12 +252,13 @@ namespace jackplane::inline v0
         });
     }
 
-    template <packed_matrix M, class Parallel>
+    template <packed_matrix M, parallel_policy Parallel>
     void dequantize(M const& a, matrix_view<float> out, Parallel parallel)
     {
         auto const& v = a.view();
         JACKPLANE_EXPECTS(out.rows == v.rows && out.cols == v.cols, shape_error, "dequantize ", v.rows, " x ", v.cols,
                           " into ", out.rows, " x ", out.cols);
+        expect_whole(out, "dequantize");
         parallel(v.panels, [&](std::size_t first, std::size_t last)
         {
             std::array<code, block::codes> codes;

@@ -3,10 +3,11 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 #include "../quantize/quantized.hpp"
 #include "planes.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // What a kernel sees: pointers and sizes, no member functions. A panel is 16 rows, padded rows have scale 0, padded
     // columns code 0.
@@ -27,13 +28,17 @@ namespace jackplane::inline v0
         float step, base;
         C book;
     };
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // The same matrix at fewer bits: a view, valid as long as the packed it came from.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct prefixed;
 
     // Owner (shared and immutable: a copy costs nothing) of codes in planes with their scales, in memory or in a file's
-    // mapping.
+    // mapping. Of a temporary, as everywhere in this library, an accessor gives what lives on its own, or it does not
+    // compile: the leading bits own the planes then, and there is no view.
     template <code_layout L, codebook C = uniform<L::bits>, scale_number S = half, zero_number Z = no_zero>
         requires(L::bits >= C::bits)
     class packed
@@ -64,19 +69,27 @@ namespace jackplane::inline v0
         std::size_t rows() const noexcept { return m_view.rows; }
         std::size_t cols() const noexcept { return m_view.cols; }
         unsigned bits() const noexcept { return m_view.bits; } // the widest readable width
-        view_type const& view() const noexcept { return m_view; }
-        width_scales const& own_scales() const noexcept { return m_own; }
-        std::shared_ptr<void const> const& owner() const noexcept { return m_keep; }
+        view_type const& view() const& noexcept { return m_view; }
+        void view() const&& = delete; // it would point into a temporary
+        width_scales const& own_scales() const& noexcept { return m_own; }
+        void own_scales() const&& = delete; // they would point into a temporary
+        std::shared_ptr<void const> const& owner() const& noexcept { return m_keep; }
+        std::shared_ptr<void const> owner() const&& noexcept { return m_keep; }
 
         // Throws width_error with the readable widths.
-        prefixed<L, C, S, Z> prefix(unsigned bits) const;
+        prefixed<L, C, S, Z> prefix(unsigned bits) const&;
+        packed prefix(unsigned bits) const&&;
         template <unsigned Bits>
-        prefixed<L, C, S, Z> prefix() const
+        prefixed<L, C, S, Z> prefix() const&
         {
-            static_assert(readable<Bits>(),
-                          "this layout cannot be read at that width: its first planes must hold exactly "
-                          "that many bits, and its codebook must be nested");
+            expect_readable<Bits>();
             return prefix(Bits);
+        }
+        template <unsigned Bits>
+        packed prefix() const&&
+        {
+            expect_readable<Bits>();
+            return std::move(*this).prefix(Bits);
         }
         bool readable(unsigned bits) const noexcept
         {
@@ -99,6 +112,14 @@ namespace jackplane::inline v0
         float at(std::size_t row, std::size_t col) const noexcept;
 
     private:
+        template <unsigned Bits>
+        static constexpr void expect_readable() noexcept
+        {
+            static_assert(readable<Bits>(),
+                          "this layout cannot be read at that width: its first planes must hold exactly "
+                          "that many bits, and its codebook must be nested");
+        }
+
         view_type m_view;
         width_scales m_own;
         std::shared_ptr<void const> m_keep;
@@ -112,9 +133,12 @@ namespace jackplane::inline v0
         std::size_t rows() const noexcept { return of.rows; }
         std::size_t cols() const noexcept { return of.cols; }
         unsigned bits() const noexcept { return of.bits; }
-        packed_view<L, C, S, Z> const& view() const noexcept { return of; }
+        packed_view<L, C, S, Z> const& view() const& noexcept { return of; }
+        packed_view<L, C, S, Z> view() const&& noexcept { return of; }
         float at(std::size_t row, std::size_t col) const noexcept; // w^; row < rows, col < cols
     };
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    prefixed(packed_view<L, C, S, Z>) -> prefixed<L, C, S, Z>;
 
     template <class M>
     concept packed_matrix = requires(M const& m) { m.view().plane; };

@@ -5,7 +5,7 @@
 #include <bit>
 #include "../core/concepts.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // A block is 16 rows x 32 columns. Inside it, step s = 0..7 covers columns 4s..4s+3, and lane l = 0..63 of a step
     // is row l / 4, column 4s + l % 4: one 64-byte vector per step is what a 4-way integer dot product wants.
@@ -28,7 +28,7 @@ namespace jackplane::inline v0
         std::size_t vector;
         unsigned shift;
     };
-    constexpr field field_of(unsigned width, std::size_t step) noexcept
+    [[gnu::always_inline]] constexpr field field_of(unsigned width, std::size_t step) noexcept
     {
         std::size_t const c = step / 4, i = step % 4;
         switch (width)
@@ -52,10 +52,13 @@ namespace jackplane::inline v0
         static constexpr std::array<unsigned, count> widths{W...};
 
         // of one plane of one block
-        static constexpr std::size_t bytes(std::size_t plane) noexcept { return block::lanes * widths[plane]; }
+        [[gnu::always_inline]] static constexpr std::size_t bytes(std::size_t plane) noexcept
+        {
+            return block::lanes * widths[plane];
+        }
 
         // bits in the first n planes
-        static constexpr unsigned prefix_bits(std::size_t n) noexcept
+        [[gnu::always_inline]] static constexpr unsigned prefix_bits(std::size_t n) noexcept
         {
             unsigned sum = 0;
             for (std::size_t i = 0; i < n; ++i)
@@ -63,7 +66,7 @@ namespace jackplane::inline v0
             return sum;
         }
         // planes that hold the leading k bits; 0 when a plane would have to be split
-        static constexpr std::size_t planes_of(unsigned k) noexcept
+        [[gnu::always_inline]] static constexpr std::size_t planes_of(unsigned k) noexcept
         {
             for (std::size_t n = 1; n <= count; ++n)
                 if (prefix_bits(n) == k)
@@ -71,7 +74,7 @@ namespace jackplane::inline v0
             return 0;
         }
         // the plane whose fields start `start` bits from the top; count when none does
-        static constexpr std::size_t plane_at(unsigned start) noexcept
+        [[gnu::always_inline]] static constexpr std::size_t plane_at(unsigned start) noexcept
         {
             for (std::size_t p = 0; p < count; ++p)
                 if (prefix_bits(p) == start)
@@ -79,7 +82,7 @@ namespace jackplane::inline v0
             return count;
         }
         // Each field starts, from the top, at a multiple of its width: planes merge pairwise.
-        static constexpr bool aligned() noexcept
+        [[gnu::always_inline]] static constexpr bool aligned() noexcept
         {
             for (std::size_t i = 0; i < count; ++i)
                 if (prefix_bits(i) % widths[i] != 0)
@@ -88,7 +91,7 @@ namespace jackplane::inline v0
         }
 
         // codes [16, 32] -> bytes(plane) bytes
-        static constexpr void pack(std::size_t plane, code const* codes, std::byte* out) noexcept
+        [[gnu::always_inline]] static constexpr void pack(std::size_t plane, code const* codes, std::byte* out) noexcept
         {
             unsigned const width = widths[plane], below = bits - prefix_bits(plane + 1);
             std::uint32_t const mask = every_byte * ((1u << width) - 1);
@@ -105,7 +108,8 @@ namespace jackplane::inline v0
             }
         }
         // the first n planes of one block -> codes [16, 32] of prefix_bits(n) bits
-        static constexpr void unpack(std::size_t n, std::byte const* const* from, code* codes) noexcept
+        [[gnu::always_inline]] static constexpr void unpack(std::size_t n, std::byte const* const* from,
+                                                            code* codes) noexcept
         {
             std::array<std::uint32_t, block::codes / 4> words{}; // [steps, 16 rows]
             for (std::size_t plane = 0; plane < n; ++plane)
@@ -132,14 +136,14 @@ namespace jackplane::inline v0
         // The four columns of a row and step as one word: no field crosses its byte, so it works as four bytes do.
         static constexpr std::uint32_t every_byte = 0x01010101;
         template <class Byte>
-        static constexpr std::uint32_t load(Byte const* from) noexcept
+        [[gnu::always_inline]] static constexpr std::uint32_t load(Byte const* from) noexcept
         {
             std::array<Byte, 4> bytes{};
             std::copy_n(from, 4, bytes.begin());
             return std::bit_cast<std::uint32_t>(bytes);
         }
         template <class Byte>
-        static constexpr void store(std::uint32_t word, Byte* to) noexcept
+        [[gnu::always_inline]] static constexpr void store(std::uint32_t word, Byte* to) noexcept
         {
             std::copy_n(std::bit_cast<std::array<Byte, 4>>(word).begin(), 4, to);
         }

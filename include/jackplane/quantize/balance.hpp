@@ -11,7 +11,7 @@
 
 // Before quantization: columns that read large inputs are scaled up and their inputs down by as much, so that products
 // stay and the errors of rounding move to where inputs are small. AWQ (Lin et al., arXiv 2306.00978, section 3.2).
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // |x|^ratio of each input, at least 1e-4, over the geometric mean of the largest and the smallest of them.
     inline std::vector<float> channel_scales(std::span<float const> magnitudes, float ratio)
@@ -36,6 +36,7 @@ namespace jackplane::inline v0
     inline void multiply_columns(matrix_view<float> w, std::span<float const> scales)
     {
         JACKPLANE_EXPECTS(scales.size() == w.cols, shape_error, w.cols, " columns, ", scales.size(), " scales");
+        expect_whole(w, "weights");
         for (std::size_t row = 0; row < w.rows; ++row)
             for (std::size_t col = 0; col < w.cols; ++col)
                 w(row, col) *= scales[col];
@@ -44,6 +45,7 @@ namespace jackplane::inline v0
     inline void divide_rows(matrix_view<float> w, std::span<float const> scales)
     {
         JACKPLANE_EXPECTS(scales.size() == w.rows, shape_error, w.rows, " rows, ", scales.size(), " scales");
+        expect_whole(w, "weights");
         for (std::size_t row = 0; row < w.rows; ++row)
             for (std::size_t col = 0; col < w.cols; ++col)
                 w(row, col) /= scales[row];

@@ -5,7 +5,7 @@
 #include <cmath>
 #include "slice.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // The leading B bits of a code of From bits; plain integers 0 .. 2^B - 1 when the two are equal.
     template <unsigned B, unsigned From = B>
@@ -19,18 +19,22 @@ namespace jackplane::inline v0
         template <unsigned K>
         using narrowed = uniform<K, From>;
 
-        static constexpr char const* name() noexcept { return "uniform"; }
-        static constexpr float decode(code q) noexcept { return truncate_centred{}.value(q, From, B); }
-        static constexpr float coordinate(float x) noexcept { return (x - base) / step; }
-        static code encode(float x) noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "uniform"; }
+        [[gnu::always_inline]] static constexpr float decode(code q) noexcept
         {
-            return static_cast<code>(std::clamp(std::nearbyint(coordinate(x)), 0.0f, static_cast<float>(size - 1)));
+            return truncate_centred{}.value(q, From, B);
+        }
+        [[gnu::always_inline]] static constexpr float coordinate(float x) noexcept { return (x - base) / step; }
+        [[gnu::always_inline]] static code encode(float x) noexcept
+        {
+            return static_cast<code>(
+                detail::clamp(detail::nearbyint(coordinate(x)), 0.0f, static_cast<float>(size - 1)));
         }
     };
     static_assert(linear_codebook<uniform<4>> && nested_codebook<uniform<8>>);
     static_assert(uniform<8>::narrowed<2>::decode(3) == 3 * 64 + 31.5f);
 
-    namespace detail
+    namespace codebooks
     {
         // Codebook of a fixed, increasing list of values.
         template <auto const& Values>
@@ -39,8 +43,12 @@ namespace jackplane::inline v0
             static constexpr unsigned bits = 4, size = static_cast<unsigned>(std::size(Values));
             static constexpr float centre = 0; // both tables below hold an exact 0
 
-            static constexpr float decode(code q) noexcept { return Values[std::min<unsigned>(q, size - 1)]; }
-            static constexpr float coordinate(float x) noexcept // k + 1/2 is the middle between values k and k + 1
+            [[gnu::always_inline]] static constexpr float decode(code q) noexcept
+            {
+                return Values[std::min<unsigned>(q, size - 1)];
+            }
+            [[gnu::always_inline]] static constexpr float
+            coordinate(float x) noexcept // k + 1/2 is the middle between values k and k + 1
             {
                 if (!(x > Values[0]))
                     return 0;
@@ -51,7 +59,10 @@ namespace jackplane::inline v0
                     return static_cast<float>(size - 1);
                 return static_cast<float>(k - 1) + (x - Values[k - 1]) / (Values[k] - Values[k - 1]);
             }
-            static code encode(float x) noexcept { return static_cast<code>(std::nearbyint(coordinate(x))); }
+            [[gnu::always_inline]] static code encode(float x) noexcept
+            {
+                return static_cast<code>(detail::nearbyint(coordinate(x)));
+            }
         };
 
         // Quantiles of a normal distribution, scaled to [-1, 1]. Dettmers et al., "QLoRA" (arXiv 2305.14314), app. E.
@@ -66,22 +77,25 @@ namespace jackplane::inline v0
                                                           0.5f, 1, 1.5f, 2, 3,     4,  6};
     }
 
-    struct nf4 : detail::fixed_table<detail::nf4_values>
+    struct nf4 : codebooks::fixed_table<codebooks::nf4_values>
     {
-        static constexpr char const* name() noexcept { return "nf4"; }
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "nf4"; }
     };
-    struct fp4 : detail::fixed_table<detail::fp4_values>
+    struct fp4 : codebooks::fixed_table<codebooks::fp4_values>
     {
-        static constexpr char const* name() noexcept { return "fp4"; }
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "fp4"; }
     };
     static_assert(codebook<nf4> && !linear_codebook<nf4> && codebook<fp4>);
     static_assert(nf4::decode(7) == 0 && fp4::decode(7) == 0);
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // Distance from the centre to the nearer end of the codebook (to the farther one where that is 0: one bit).
     template <codebook C>
     constexpr float reach(C const& book) noexcept
     {
         float const below = C::centre - book.decode(0), above = book.decode(C::size - 1) - C::centre;
-        return std::min(below, above) > 0 ? std::min(below, above) : std::max(below, above);
+        return detail::min(below, above) > 0 ? detail::min(below, above) : detail::max(below, above);
     }
 }

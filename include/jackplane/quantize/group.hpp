@@ -4,7 +4,7 @@
 #include <limits>
 #include "../core/view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The weights that share one scale: `columns` neighbours of one row (the last group of a row may be shorter), or,
     // with whole_tensor, all of them.
@@ -27,8 +27,12 @@ namespace jackplane::inline v0
         static group_grid of(group g, std::size_t cols)
         {
             JACKPLANE_EXPECTS(g.columns > 0, shape_error, "a group of 0 columns");
-            std::size_t const columns = g.columns < cols ? g.columns : (cols > 0 ? cols : 1);
+            std::size_t const columns = g.columns < cols && !g.whole_tensor ? g.columns : (cols > 0 ? cols : 1);
             return {columns, ceil_div(cols, columns), g.whole_tensor};
+        }
+        constexpr bool fits(std::size_t cols) const noexcept // filled by hand, it may not
+        {
+            return columns > 0 && per_row == ceil_div(cols, columns);
         }
         constexpr std::size_t scales(std::size_t rows) const noexcept
         {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <array>
-#include <limits>
 #include <span>
 #include "../core/check.hpp"
 #include "scale.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Codes of 8 bits that are chosen for what they mean at several widths at once. encode(x): the code with the least
     //     sum over widths of weight * (value at that width - x)^2
@@ -55,7 +54,7 @@ namespace jackplane::inline v0
         code encode(float x) const noexcept
         {
             unsigned best = 0;
-            double least = std::numeric_limits<double>::infinity();
+            double least = __builtin_inf();
             for (unsigned q = 0; q < size; ++q)
             {
                 double const off = static_cast<double>(x - m_middle[q]); // its square is exact: no fma can change it

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <string_view>
 #include "../core/parallel.hpp"
+#include "../core/storage.hpp"
 #include "quantized.hpp"
 #include "rounding.hpp"
 #include "scale.hpp"
 #include "sweep.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct quantize_options
     {
@@ -17,12 +18,13 @@ namespace jackplane::inline v0
     };
 
     // Scales of the groups, rounded to S and Z as they will be stored, then the codes computed from those.
-    // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where a
-    // scale overflows S (row, group); shape_error when importance has another shape.
+    // w [rows, cols]. Throws value_error at NaN or Inf and at an importance below 0 (tensor, row, column) and where S
+    // does not hold a scale (row, group, the type that holds it; scale_range asks first); shape_error when importance
+    // has another shape.
     //     quantize(w, uniform<8>{}, minmax{}, group{64})
     //     quantize(w, uniform<4>{}, minmax{}, group{64}, nearest{}, feedback(gram))       // GPTQ
     template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, sweep W = independent,
-              class Parallel = serial>
+              parallel_policy Parallel = serial>
         requires element<std::remove_const_t<T>>
     quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded = {},
                                                     W const& order = {}, quantize_options options = {},
@@ -41,6 +43,7 @@ namespace jackplane::inline v0
         inline void expect_importance(matrix_view<float const> importance, std::size_t rows, std::size_t cols,
                                       std::string_view name)
         {
+            expect_whole(importance, text(name, ": importance"));
             JACKPLANE_EXPECTS(importance.data == nullptr ||
                                   (importance.cols == cols && (importance.rows == 1 || importance.rows == rows)),
                               shape_error, name, ": importance is ", importance.rows, " x ", importance.cols,
@@ -56,21 +59,63 @@ namespace jackplane::inline v0
             return x;
         }
 
-        // Stores the scale and zero of scale number `at`; returns what a reader will see.
-        template <codebook C, scale_number S, zero_number Z>
-        scale_and_zero store_scale(quantized<C, S, Z>& q, std::size_t at, scale_and_zero exact, std::string_view name)
+        template <class T>
+        bool is_zero(T x) noexcept // a double may be too small for a float
         {
-            S const stored = from_float<S>(exact.scale);
-            JACKPLANE_EXPECTS(is_finite(stored), value_error, name, ": scale ", exact.scale, " of group ",
-                              q.grid.per_row ? at % q.grid.per_row : 0, " in row ",
-                              q.grid.per_row ? at / q.grid.per_row : 0, " overflows its storage type");
+            if constexpr (std::same_as<T, double>)
+                return x == 0;
+            else
+                return to_float(x) == 0;
+        }
+
+        // The weights that share a scale, side by side as floats.
+        struct gathered
+        {
+            aligned_vector<float> weights, matters; // matters: empty for 1 everywhere
+            bool all_zero = true;                   // as they were
+
+            template <class T>
+            void gather(matrix_view<T> w, std::size_t begin, std::size_t end, std::size_t left, std::size_t right,
+                        quantize_options const& options)
+            {
+                weights.clear();
+                matters.clear();
+                all_zero = true;
+                for (std::size_t row = begin; row < end; ++row)
+                    for (std::size_t col = left; col < right; ++col)
+                    {
+                        weights.push_back(finite_weight(w, row, col, options.name));
+                        all_zero = all_zero && is_zero(w(row, col));
+                        if (options.importance.data != nullptr)
+                            matters.push_back(importance_of(options.importance, row, col, options.name));
+                    }
+            }
+        };
+
+        // Stores the scale and zero of scale number `at`; returns what a reader will see. all_zero: the weights of the
+        // group, which then keep a scale of 0 when errors made before it ask for one that S does not hold.
+        template <codebook C, scale_number S, zero_number Z>
+        scale_and_zero store_scale(quantized<C, S, Z>& q, std::size_t at, scale_and_zero exact, bool all_zero,
+                                   std::string_view name)
+        {
+            bool const held = holds<S>(exact.scale) && (exact.scale != 0 || all_zero);
+            std::size_t const row = at / q.grid.per_row, nth = at % q.grid.per_row;
+            JACKPLANE_EXPECTS(held || all_zero, value_error, name, ": scale ", exact.scale, " of group ", nth,
+                              " in row ", row, why_not_held<S>(exact.scale));
+            S const stored = from_float<S>(held ? exact.scale : 0.0f);
             q.scales[at] = stored;
-            if constexpr (std::same_as<Z, integer_zero>)
-                q.zeros[at] = static_cast<std::uint8_t>(exact.zero);
-            else if constexpr (std::same_as<Z, real_zero>)
-                q.zeros[at] = from_float<half>(exact.zero);
             if constexpr (!std::same_as<Z, no_zero>)
+            {
+                bool const fits = std::same_as<Z, integer_zero> ? exact.zero >= 0 && exact.zero <= 255
+                                                                : is_finite(from_float<half>(exact.zero));
+                JACKPLANE_EXPECTS(fits, value_error, name, ": zero ", exact.zero, " of group ", nth, " in row ", row,
+                                  " does not fit in ", 8 * sizeof(Z), " bits");
+                if constexpr (std::same_as<Z, integer_zero>)
+                    q.zeros[at] = static_cast<std::uint8_t>(exact.zero);
+                else
+                    q.zeros[at] = from_float<half>(exact.zero);
                 exact.zero = to_float(q.zeros[at]);
+            }
             return {to_float(stored), exact.zero};
         }
 
@@ -88,7 +133,7 @@ namespace jackplane::inline v0
         {
             float const x = s.scale == 0 ? s.zero : w / s.scale + s.zero; // a scale of 0 decodes to 0 whatever the code
             float const q = rounded(book.coordinate(x), at);
-            return static_cast<code>(std::clamp(q, 0.0f, static_cast<float>(C::size - 1)));
+            return static_cast<code>(clamp(q, 0.0f, static_cast<float>(C::size - 1)));
         }
 
         // The codes of one row in the order of a sweep. reached(left, right, line): the columns of a group come up.
@@ -116,14 +161,17 @@ namespace jackplane::inline v0
         }
     }
 
-    template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, class Parallel>
+    template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, parallel_policy Parallel>
         requires element<std::remove_const_t<T>>
     quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded,
                                                     W const& order, quantize_options options, Parallel parallel)
     {
         auto const& importance = options.importance;
+        expect_whole(w, options.name);
         detail::expect_importance(importance, w.rows, w.cols, options.name);
         order.expect_columns(w.cols, options.name);
+        if constexpr (requires { rounded.expect_shape(w.rows, w.cols, options.name); })
+            rounded.expect_shape(w.rows, w.cols, options.name);
         group_grid const grid = group_grid::of(g, w.cols);
         quantized<C, S, typename P::zero_type> q{book, w.rows, w.cols, grid,
                                                  aligned_vector<code>(w.rows * w.cols),
@@ -136,22 +184,15 @@ namespace jackplane::inline v0
         bool const scales_first = q.grid.whole_tensor || order.scales_first();
         parallel(bands, [&](std::size_t first, std::size_t last)
         {
-            aligned_vector<float> weights, matters;
+            detail::gathered of;
             // Of the rows [begin, end) and the columns of a group.
             auto const choose_scale =
                 [&](std::size_t begin, std::size_t end, std::size_t left, std::size_t right, auto&& line)
             {
-                weights.clear();
-                matters.clear();
-                for (std::size_t row = begin; row < end; ++row)
-                    for (std::size_t col = left; col < right; ++col)
-                    {
-                        weights.push_back(detail::finite_weight(w, row, col, options.name));
-                        if (importance.data != nullptr)
-                            matters.push_back(detail::importance_of(importance, row, col, options.name));
-                    }
-                line.reach(left, weights);
-                detail::store_scale(q, q.grid.at(begin, left), policy(weights, book, matters), options.name);
+                of.gather(w, begin, end, left, right, options);
+                line.reach(left, of.weights);
+                detail::store_scale(q, q.grid.at(begin, left), policy(of.weights, book, of.matters),
+                                    of.all_zero, options.name);
             };
             for (std::size_t begin = first * band; begin < last * band; begin += band)
             {

@@ -2,9 +2,10 @@
 #pragma once
 #include <string_view>
 #include "codebook.hpp"
+#include "detail/whole.hpp"
 #include "group.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What quantize makes:  w^[row, col] = scale * (decode(code) - zero); of a row_codebook scales[row, code].
     template <codebook C, scale_number S = half, zero_number Z = no_zero>
@@ -17,6 +18,19 @@ namespace jackplane::inline v0
         aligned_vector<code> codes; // [rows, cols]
         aligned_vector<S> scales;   // [rows, grid.per_row]; [1] for one group of the whole tensor; [rows, C::size]
         aligned_vector<Z> zeros;    // like scales; empty for no_zero
+
+        // Throws shape_error unless all sizes fit, value_error at a code of more bits than C (row, column) and at a
+        // scale or zero that is not finite (row, group). What takes codes that anybody may have filled in asks first.
+        void expect_whole(std::string_view name = "codes") const
+        {
+            bool const fits = row_codebook<C> ? grid.columns == 1 && grid.per_row == C::size && !grid.whole_tensor
+                                              : grid.fits(cols);
+            detail::expect_sizes(rows, cols, grid, {codes.size(), scales.size(), zeros.size()},
+                                 !std::same_as<Z, no_zero>, fits, name);
+            detail::expect_codes(codes, cols, C::bits, name);
+            detail::expect_finite<S>(scales, grid, "scale", name);
+            detail::expect_finite<Z>(zeros, grid, "zero", name);
+        }
 
         float scale_at(std::size_t row, std::size_t col) const noexcept // of that weight
         {
@@ -47,28 +61,34 @@ namespace jackplane::inline v0
         aligned_vector<S> scales;
         aligned_vector<Z> zeros;
 
-        // Throws width_error, shape_error unless finer codes of a matrix [rows, cols] can be chosen inside of them.
+        // Throws width_error, shape_error unless finer codes of a matrix [rows, cols] can be chosen inside of them,
+        // value_error as quantized::expect_whole.
         void expect_inside(unsigned finer_bits, std::size_t rows, std::size_t cols, std::string_view name) const
         {
             JACKPLANE_EXPECTS(bits < finer_bits, width_error, name, ": codes of ", finer_bits, " bits inside codes of ",
                               bits);
-            JACKPLANE_EXPECTS(codes.size() == rows * cols && scales.size() == grid.scales(rows), shape_error, name,
-                              ": ", rows, " x ", cols, ", but ", codes.size(), " leading codes and ", scales.size(),
-                              " scales");
+            detail::expect_sizes(rows, cols, grid, {codes.size(), scales.size(), zeros.size()},
+                                 !std::same_as<Z, no_zero>, grid.fits(cols), name);
+            detail::expect_codes(codes, cols, bits, name);
+            detail::expect_finite<S>(scales, grid, "scale", name);
+            detail::expect_finite<Z>(zeros, grid, "zero", name);
         }
     };
     template <linear_codebook C, scale_number S, zero_number Z>
     leading_bits<S, Z> leading(quantized<C, S, Z> const& q)
     {
+        q.expect_whole();
         return {C::bits, q.grid, q.codes, q.scales, q.zeros};
     }
 
-    // Writes w^ to out [rows, cols]. Throws shape_error when out has another shape.
+    // Writes w^ to out [rows, cols]. Throws shape_error when out has another shape, and what expect_whole throws.
     template <codebook C, scale_number S, zero_number Z>
     void dequantize(quantized<C, S, Z> const& q, matrix_view<float> out)
     {
         JACKPLANE_EXPECTS(out.rows == q.rows && out.cols == q.cols, shape_error, "dequantize ", q.rows, " x ", q.cols,
                           " into ", out.rows, " x ", out.cols);
+        q.expect_whole();
+        expect_whole(out, "dequantize");
         for (std::size_t row = 0; row < q.rows; ++row)
             for (std::size_t col = 0; col < q.cols; ++col)
                 out(row, col) = q.at(row, col);

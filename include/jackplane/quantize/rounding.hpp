@@ -6,11 +6,11 @@
 #include "../core/concepts.hpp"
 #include "../core/view.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct nearest // ties to even
     {
-        float operator()(float coordinate, position) const noexcept { return std::nearbyint(coordinate); }
+        float operator()(float coordinate, position) const noexcept { return detail::nearbyint(coordinate); }
     };
 
     // Up with a probability equal to the fraction, so that the mean is the coordinate itself. The draw depends on the
@@ -21,7 +21,7 @@ namespace jackplane::inline v0
 
         float operator()(float coordinate, position at) const noexcept
         {
-            float below = std::nearbyint(coordinate);
+            float below = detail::nearbyint(coordinate);
             below -= below > coordinate;
             return below + (draw(at) < coordinate - below);
         }
@@ -41,6 +41,18 @@ namespace jackplane::inline v0
         }
     };
 
+    namespace detail
+    {
+        template <class T>
+        void expect_shape_of(matrix_view<T> m, std::size_t rows, std::size_t cols, std::string_view name,
+                             char const* what)
+        {
+            JACKPLANE_EXPECTS(m.rows == rows && m.cols == cols, shape_error, name, ": ", what, " of ", m.rows, " x ",
+                              m.cols, " for weights of ", rows, " x ", cols);
+            expect_whole(m, text(name, ": ", what));
+        }
+    }
+
     // Nearest to where a learned offset points: v [rows, cols] in units of `unit` steps, |v| <= the reach it was
     // learned with. Half a step can choose either neighbour: SignRound (Cheng et al., arXiv 2309.05516, eq. 3).
     struct offset
@@ -50,7 +62,15 @@ namespace jackplane::inline v0
 
         float operator()(float coordinate, position at) const noexcept
         {
-            return std::nearbyint(moved(coordinate, v(at.row, at.col), unit));
+            return detail::nearbyint(moved(coordinate, v(at.row, at.col), unit));
+        }
+        void expect_shape(std::size_t rows, std::size_t cols, std::string_view name) const
+        {
+            detail::expect_shape_of(v, rows, cols, name, "offsets");
+            for (std::size_t row = 0; row < rows; ++row)
+                for (std::size_t col = 0; col < cols; ++col)
+                    JACKPLANE_EXPECTS(is_finite(v(row, col)), value_error, name, ": the offset at row ", row,
+                                      ", column ", col, " is ", v(row, col));
         }
         // unit is a power of two: no compiler's fma can change the sum
         static constexpr float moved(float coordinate, float by, float unit) noexcept { return coordinate + by * unit; }
@@ -76,10 +96,17 @@ namespace jackplane::inline v0
         unsigned finer_bits;            // how many bits the new codes have more
         Base base{};
 
+        void expect_shape(std::size_t rows, std::size_t cols, std::string_view name) const
+        {
+            detail::expect_shape_of(coarse, rows, cols, name, "leading codes");
+            JACKPLANE_EXPECTS(finer_bits < 8, width_error, name, ": ", finer_bits, " bits more than leading codes");
+            if constexpr (requires { base.expect_shape(rows, cols, name); })
+                base.expect_shape(rows, cols, name);
+        }
         float operator()(float coordinate, position at) const noexcept
         {
             code_cell const in = code_cell::below(coarse(at.row, at.col), finer_bits);
-            return std::clamp(base(coordinate, at), in.low, in.high);
+            return detail::clamp(base(coordinate, at), in.low, in.high);
         }
     };
     static_assert(rounding<nearest> && rounding<stochastic> && rounding<offset> && rounding<within<>>);

@@ -2,11 +2,10 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include "codebook.hpp"
 
 // How a group of weights gets its scale and zero. A group of zeros gets scale 0: exact zeros at every width.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct value_range // of a group, with 0 in it
     {
@@ -16,10 +15,10 @@ namespace jackplane::inline v0
         {
             value_range r;
             for (float const w : group)
-                r.low = std::min(r.low, w), r.high = std::max(r.high, w);
+                r.low = detail::min(r.low, w), r.high = detail::max(r.high, w);
             return r;
         }
-        float largest() const noexcept { return std::max(high, -low); } // magnitude; +0 for zeros
+        float largest() const noexcept { return detail::max(high, -low); } // magnitude; +0 for zeros
         float extreme() const noexcept { return high < -low ? low : high; }
     };
 
@@ -75,12 +74,11 @@ namespace jackplane::inline v0
     {
         using zero_type = Z;
 
-        template <codebook C>
+        template <codebook C> // an integer zero is a whole code, which only a linear codebook has
+            requires(linear_codebook<C> || std::same_as<Z, real_zero>)
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
-            static_assert(linear_codebook<C> || std::same_as<Z, real_zero>,
-                          "an integer zero is a whole code, which only a linear codebook has: use minmax<real_zero>");
             auto const [lowest, highest] = value_range::of(group);
             float const first = book.decode(0), range = book.decode(C::size - 1) - first;
             // In double: highest - lowest may overflow; no compiler can fuse a subtraction followed by nothing
@@ -90,7 +88,7 @@ namespace jackplane::inline v0
             if (!(scale > 0))
                 return {0.0f, C::centre};
             float const zero = first - lowest / scale;
-            return {scale, std::same_as<Z, integer_zero> ? std::clamp(std::nearbyint(zero), 0.0f, 255.0f) : zero};
+            return {scale, std::same_as<Z, integer_zero> ? detail::clamp(detail::nearbyint(zero), 0.0f, 255.0f) : zero};
         }
     };
 
@@ -105,6 +103,7 @@ namespace jackplane::inline v0
         float narrowest = 0.2f;
 
         template <codebook C>
+            requires scale<Base, C>
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> importance = {}) const noexcept
         {
@@ -112,7 +111,7 @@ namespace jackplane::inline v0
             scale_and_zero best = widest;
             if (widest.scale == 0 || !is_finite(widest.scale))
                 return best;
-            double least = std::numeric_limits<double>::infinity();
+            double least = __builtin_inf();
             for (unsigned k = 0; k <= steps; ++k)
             {
                 float const part = static_cast<float>(k) / static_cast<float>(steps);
@@ -160,6 +159,8 @@ namespace jackplane::inline v0
         bool of_width = false;
 
         template <codebook C>
+            requires(C::centre == uniform<8>::centre && scale<P, uniform<8>> &&
+                     (scale<P, C> || !linear_codebook<C>))
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> importance = {}) const noexcept
         {

@@ -5,26 +5,29 @@
 
 // What a code of `from` bits means when only its leading `to` bits are wanted. d = from - to; one step at `to` bits is
 // 2^d steps of the parent. Values are in steps of the parent's codes.
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // Drops the low bits and stands in the middle of the cell of codes that share the rest: error <= (2^d - 1) / 2.
     // The only slice that needs no other bits than its own, so it runs from planes as they lie.
     struct truncate_centred
     {
-        static constexpr char const* name() noexcept { return "truncate_centred"; }
-        constexpr unsigned operator()(unsigned q, unsigned from, unsigned to) const noexcept
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "truncate_centred"; }
+        [[gnu::always_inline]] constexpr unsigned operator()(unsigned q, unsigned from, unsigned to) const noexcept
         {
             return q >> (from - to);
         }
-        constexpr float value(unsigned sliced, unsigned from, unsigned to) const noexcept
+        [[gnu::always_inline]] constexpr float value(unsigned sliced, unsigned from, unsigned to) const noexcept
         {
             unsigned const step = 1u << (from - to);
             return static_cast<float>(sliced * step) + static_cast<float>(step - 1) / 2;
         }
-        static constexpr unsigned bits_read(unsigned, unsigned to) noexcept { return to; }
-        static constexpr unsigned bits_kept(unsigned, unsigned to) noexcept { return to; }
+        [[gnu::always_inline]] static constexpr unsigned bits_read(unsigned, unsigned to) noexcept { return to; }
+        [[gnu::always_inline]] static constexpr unsigned bits_kept(unsigned, unsigned to) noexcept { return to; }
     };
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // Rounds half up, one code more than fits. "Matryoshka Quantization" (arXiv 2502.06786), errata: Extra-Precision.
     // Error <= 2^d / 2, at the price of to + 1 bits.
     struct extra_precision

@@ -10,7 +10,7 @@
 #include "../core/view.hpp"
 
 // In which order the columns of a row are quantized, and what a weight becomes to make up for the errors before it.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct independent // every weight on its own, from left to right
     {
@@ -83,9 +83,9 @@ namespace jackplane::inline v0
             double dot(std::size_t col, std::size_t from) const noexcept;
 
             feedback const* m_of;
-            std::vector<float> m_error; // w - w^, in the order of column(nth)
-            std::vector<double> m_owed; // [cols]
-            std::size_t m_reached = 0;  // so many errors are in m_owed
+            aligned_vector<float> m_error; // w - w^, in the order of column(nth)
+            aligned_vector<double> m_owed; // [cols]
+            std::size_t m_reached = 0;     // so many errors are in m_owed
         };
 
         bool scales_first() const noexcept { return m_scales_first; }
@@ -94,14 +94,15 @@ namespace jackplane::inline v0
             JACKPLANE_EXPECTS(cols == m_column.size(), shape_error, name, ": ", cols, " columns, but a Gram matrix of ",
                               m_column.size());
         }
-        row start() const { return row(*this); }
+        row start() const& { return row(*this); }
+        void start() const&& = delete; // it would point into a temporary
 
     private:
         // 0 + 1 + ... + (k - 1): where row k starts in a triangle without its diagonal, row k - 1 in one with it
         static std::size_t triangle(std::size_t k) noexcept { return (k * k - k) / 2; }
 
-        std::vector<std::size_t> m_column, m_place; // the nth that is quantized; its inverse
-        std::vector<float> m_unit;                  // U_ik of the places i < k, at triangle(k) + i
+        aligned_vector<std::size_t> m_column, m_place; // the nth that is quantized; its inverse
+        aligned_vector<float> m_unit;                  // U_ik of the places i < k, at triangle(k) + i
         bool m_scales_first;
     };
 
@@ -133,6 +134,7 @@ namespace jackplane::inline v0
     {
         std::size_t const n = gram.rows;
         JACKPLANE_EXPECTS(gram.cols == n, shape_error, options.name, ": ", n, " x ", gram.cols, ", not square");
+        expect_whole(gram, options.name);
         double trace = 0;
         for (std::size_t r = 0; r < n; ++r)
             for (std::size_t c = 0; c <= r; ++c)
@@ -154,7 +156,7 @@ namespace jackplane::inline v0
 
         // The Cholesky factor of the matrix in the opposite order, rounded to float: L_ab, b <= a, of the places
         // n - 1 - a and n - 1 - b. Then U_ik = L_ab / L_bb for a = n - 1 - i, b = n - 1 - k.
-        std::vector<float> lower(triangle(n + 1));
+        aligned_vector<float> lower(triangle(n + 1));
         auto const row_of = [&](std::size_t a) { return lower.data() + triangle(a + 1); };
         for (std::size_t a = 0; a < n; ++a)
             for (std::size_t b = 0; b <= a; ++b)
@@ -167,7 +169,7 @@ namespace jackplane::inline v0
                     at = static_cast<float>(left / static_cast<double>(row_of(b)[b]));
                 else
                 {
-                    at = static_cast<float>(std::sqrt(std::max(left, 0.0)));
+                    at = static_cast<float>(std::sqrt(detail::max(left, 0.0)));
                     JACKPLANE_EXPECTS(at > 0 && is_finite(at), value_error, options.name, ": not positive definite at ",
                                       "column ", r, " with damping ", options.damping);
                 }

@@ -12,14 +12,13 @@
 #include "nested_read.hpp"
 #include "nested_write.hpp"
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
     // that promises no more. Checks the digests of what it copies. Throws width_error when there is no such level.
-    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits)
+    inline void cut(file const& from, atomic_file& out, unsigned bits)
     {
         level const& last = from.at_bits(bits);
-        from.verify(bits);
         std::set<std::string> beyond;
         for (auto const& [name, l] : from.described().layers)
         {
@@ -44,12 +43,18 @@ namespace jackplane::inline v0::nested
         for (level& l : s.levels)
             l.end -= start;
         metadata_map metadata = from.metadata();
-        std::string const head = detail::nested_head(to.string(), items, std::move(s), std::move(metadata));
-        atomic_file out(to);
+        std::string const head = detail::nested_head(out.path().string(), items, std::move(s), std::move(metadata));
+        out.reserve(head.size() + (last.end - start));
+        from.verify(bits);
         out.write(std::as_bytes(std::span(head)));
         for (safetensors::item const& i : items)
             out.write(i.bytes);
         out.commit();
+    }
+    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits)
+    {
+        atomic_file out(to);
+        cut(from, out, bits);
     }
     inline void cut(std::filesystem::path const& from, std::filesystem::path const& to, unsigned bits)
     {

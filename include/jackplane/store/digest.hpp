@@ -9,7 +9,7 @@
 #include <string>
 #include "header.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // 64 bits that change when bytes do; against accidents, not against forgers. 8-byte words go round robin into four
     // lanes, lane = rotate((lane ^ word) * odd): a bijection of the lane and of the word, so damage inside one word is

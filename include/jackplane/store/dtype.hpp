@@ -8,7 +8,7 @@
 #include <string_view>
 #include "../core/number.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Element types as files name them (safetensors' list); values are little-endian.
     enum class dtype : std::uint8_t

@@ -20,7 +20,7 @@
 #include "reject.hpp"
 
 // The head of a safetensors file: u64 length, one JSON object, spaces. All sizes below are hostile until checked here.
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     using extents = std::vector<std::uint64_t>; // row-major; [] is a scalar
 
@@ -81,7 +81,7 @@ namespace jackplane::inline v0::safetensors
     inline header read_header(std::string_view file, std::span<std::byte const> bytes);
 }
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // The grammar of the header, as events: anything else in it is an error where it stands.
     class header_reader : public json_events
@@ -227,7 +227,7 @@ namespace jackplane::inline v0::detail
     }
 }
 
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     inline header read_header(std::string_view file, std::span<std::byte const> bytes)
     {

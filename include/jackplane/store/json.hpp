@@ -13,7 +13,7 @@
 #include <vector>
 #include "reject.hpp"
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // JSON as events with the place of each, so that hostile depth costs nothing and no exception of the parser gets
     // out. Every event is an error until a reader overrides it (unexpected() never returns). `offset`: where the text

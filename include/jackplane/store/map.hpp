@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "reject.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
@@ -48,12 +48,14 @@ namespace jackplane::inline v0
         mapped_file() = default;
         explicit mapped_file(std::filesystem::path const& path);
 
-        std::span<std::byte const> bytes() const noexcept
+        std::span<std::byte const> bytes() const& noexcept
         {
             return {static_cast<std::byte const*>(_keep.get()), _size};
         }
+        void bytes() const&& = delete; // they would be those of a temporary
         std::size_t size() const noexcept { return _size; }
-        std::shared_ptr<void const> const& keep() const noexcept { return _keep; } // null for an empty file
+        std::shared_ptr<void const> const& keep() const& noexcept { return _keep; } // null for an empty file
+        std::shared_ptr<void const> keep() const&& noexcept { return _keep; }
 
     private:
         std::shared_ptr<void const> _keep;

@@ -36,7 +36,7 @@
 // would read the data: verify(bits) does, for the levels of those bits and no other. Bytes of planes, scales and pads
 // are otherwise taken as they are, and cannot lead a reader out of bounds. A sparse part is looked through when it is
 // asked for: its indices could.
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     using safetensors::extents;
     using safetensors::metadata_map;

@@ -19,7 +19,7 @@
 #include "map.hpp"
 #include "nested.hpp"
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A nested file at as many bits as its length holds. A cheap handle; what it hands out stays readable as long as a
     // copy of it lives (matrices keep the bytes themselves). Opening reads the header and nothing else.
@@ -28,18 +28,26 @@ namespace jackplane::inline v0::nested
     public:
         file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep);
 
-        std::string const& name() const noexcept { return _all->name; } // for messages: its path
+        std::string const& name() const& noexcept { return _all->name; } // for messages: its path
+        std::string name() const&& { return _all->name; }
         std::size_t size() const noexcept { return _all->bytes.size(); }
-        metadata_map const& metadata() const noexcept { return _all->head.metadata; }
-        settings const& described() const noexcept { return _all->s; } // all levels, present or not
-        std::span<level const> levels() const noexcept { return std::span(_all->s.levels).first(_all->present); }
+        metadata_map const& metadata() const& noexcept { return _all->head.metadata; }
+        metadata_map metadata() const&& { return _all->head.metadata; }
+        settings const& described() const& noexcept { return _all->s; } // all levels, present or not
+        settings described() const&& { return _all->s; }
         unsigned bits() const noexcept { return levels().back().bits; } // the widest level here
-        std::vector<safetensors::tensor*> const& order() const noexcept { return _all->head.order; }
 
+        std::span<level const> levels() const& noexcept { return std::span(_all->s.levels).first(_all->present); }
+        void levels() const&& = delete; // these five would point into a temporary
+        void order() const&& = delete;
+        void plain() const&& = delete;
+        void find(std::string_view) const&& = delete;
+        void at(std::string_view) const&& = delete;
+        std::vector<safetensors::tensor*> const& order() const& noexcept { return _all->head.order; }
         // Plain tensors: everything but matrices and pads, in the order of the file.
-        std::vector<safetensors::tensor const*> const& plain() const noexcept { return _all->plain; }
-        safetensors::tensor const* find(std::string_view tensor) const noexcept;
-        safetensors::tensor const& at(std::string_view tensor) const; // throws format_error
+        std::vector<safetensors::tensor const*> const& plain() const& noexcept { return _all->plain; }
+        safetensors::tensor const* find(std::string_view tensor) const& noexcept;
+        safetensors::tensor const& at(std::string_view tensor) const&; // throws format_error
 
         // A matrix in place, with the planes of at most `most_bits` bits and no pointer to others. Throws format_error
         // when there is none of that name or its format is none of Any's, width_error when not one plane is that small.
@@ -52,7 +60,8 @@ namespace jackplane::inline v0::nested
         csr<T, I> sparse(std::string_view layer_name) const;
 
         // The level of exactly that many bits, present here. Throws width_error with those there are.
-        level const& at_bits(unsigned bits) const;
+        level const& at_bits(unsigned bits) const&;
+        level at_bits(unsigned bits) const&& { return at_bits(bits); }
 
         // Reads what `most_bits` bits need and compares digests. Throws format_error.
         void verify(unsigned most_bits = 8) const;
@@ -88,7 +97,8 @@ namespace jackplane::inline v0::nested
         mapped_file const map(path);
         return {path.string(), map.bytes(), map.keep()};
     }
-    inline attempt<file> try_open(std::filesystem::path const& path)
+    template <class = void>
+    attempt<file> try_open(std::filesystem::path const& path)
     {
         return try_load([&] { return open(path); });
     }
@@ -101,8 +111,8 @@ namespace jackplane::inline v0::nested
         auto const copy = std::make_shared<aligned_vector<std::byte>>(bytes.begin(), bytes.end());
         return {std::move(name), *copy, copy};
     }
-    inline attempt<file> try_parse(std::span<std::byte const> bytes, std::string name,
-                                   std::shared_ptr<void const> keep = {})
+    template <class = void>
+    attempt<file> try_parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
     {
         return try_load([&] { return parse(bytes, std::move(name), std::move(keep)); });
     }

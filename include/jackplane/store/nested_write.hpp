@@ -19,7 +19,7 @@
 #include "nested.hpp"
 #include "safetensors_write.hpp"
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // A packed matrix without its type: what stands in the header, and the bytes.
     struct nested_layer
@@ -107,7 +107,7 @@ namespace jackplane::inline v0::detail
     }
 }
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // Collects views of tensors and matrices, then writes them in the order of the file (nested.hpp).
     //     writer file;  file.add({"config.json", dtype::U8, {n}, bytes, {}});  file.add("layers.0.q", packed);
@@ -137,7 +137,12 @@ namespace jackplane::inline v0::nested
         }
 
         // told: after each tensor written. A callback of an item runs twice: for its digest, and to write.
-        void save(std::filesystem::path const& path, progress const& told = {}) const;
+        void save(std::filesystem::path const& path, progress const& told = {}) const
+        {
+            atomic_file out(path);
+            save(out, told);
+        }
+        void save(atomic_file& out, progress const& told = {}) const; // and commits
 
     private:
         struct plan // the data, from offset 0
@@ -237,13 +242,13 @@ namespace jackplane::inline v0::nested
         return p;
     }
 
-    inline void writer::save(std::filesystem::path const& path, progress const& told) const
+    inline void writer::save(atomic_file& out, progress const& told) const
     {
         for (auto const key : {"format", "format_version", "header_digest", "nested"})
             JACKPLANE_EXPECTS(!metadata.contains(key), format_error, "the metadata key '", key, "' is taken");
         plan const p = arrange();
-        std::string const head = detail::nested_head(path.string(), p.items, p.s, metadata);
-        atomic_file out(path);
+        std::string const head = detail::nested_head(out.path().string(), p.items, p.s, metadata);
+        out.reserve(head.size() + p.size);
         out.write(std::as_bytes(std::span(head)));
         for (std::size_t i = 0; i < p.items.size(); ++i)
         {

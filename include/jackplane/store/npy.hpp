@@ -23,7 +23,7 @@
 #include "write.hpp"
 
 // NumPy's .npy, versions 1 and 2: magic, version, header length, a Python dict, data in C order.
-namespace jackplane::inline v0::npy
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::npy
 {
     static_assert(std::endian::native == std::endian::little);
     using safetensors::extents;
@@ -50,7 +50,7 @@ namespace jackplane::inline v0::npy
     };
 }
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     inline constexpr std::string_view npy_magic = "\x93NUMPY";
 
@@ -188,7 +188,7 @@ namespace jackplane::inline v0::detail
     };
 }
 
-namespace jackplane::inline v0::npy
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::npy
 {
     inline array parse(std::span<std::byte const> bytes, std::string file, std::shared_ptr<void const> keep = {})
     {
@@ -225,11 +225,13 @@ namespace jackplane::inline v0::npy
         mapped_file const map(path);
         return parse(map.bytes(), path.string(), map.keep());
     }
-    inline attempt<array> try_open(std::filesystem::path const& path)
+    template <class = void>
+    attempt<array> try_open(std::filesystem::path const& path)
     {
         return try_load([&] { return open(path); });
     }
-    inline attempt<array> try_parse(std::span<std::byte const> bytes, std::string file)
+    template <class = void>
+    attempt<array> try_parse(std::span<std::byte const> bytes, std::string file)
     {
         return try_load([&] { return parse(bytes, std::move(file)); });
     }

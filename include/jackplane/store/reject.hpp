@@ -9,10 +9,11 @@
 #include <utility>
 #include "../core/check.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What the try_ twins return: a value, or one line that says why there is none. No exception leaves them, so a
-    // unit compiled with exceptions can serve an engine that has none.
+    // unit compiled with exceptions can serve an engine that has none. Without exceptions an error ends the program, so
+    // the twins do not compile there; they are templates so that only their use is an error.
     template <class T>
     struct attempt
     {
@@ -20,31 +21,47 @@ namespace jackplane::inline v0
         std::string error; // empty when there is a value
 
         explicit operator bool() const noexcept { return value.has_value(); }
-        T& operator*() noexcept { return *value; }
-        T const& operator*() const noexcept { return *value; }
-        T* operator->() noexcept { return &*value; }
-        T const* operator->() const noexcept { return &*value; }
+        T& operator*() & noexcept { return *value; }
+        T const& operator*() const& noexcept { return *value; }
+        T operator*() && { return *std::move(value); }
+        T* operator->() & noexcept { return &*value; }
+        T const* operator->() const& noexcept { return &*value; }
+        void operator->() const&& = delete; // it would point into a temporary
     };
+
+    namespace detail
+    {
+        template <class Load>
+        auto attempt_to(Load&& load) -> attempt<std::invoke_result_t<Load>>
+        {
+#if defined(JACKPLANE_NO_EXCEPTIONS)
+            return {load(), {}}; // or the end of the program
+#else
+            try
+            {
+                return {std::forward<Load>(load)(), {}};
+            }
+            catch (std::exception const& problem) // ours, and bad_alloc
+            {
+                return {std::nullopt, problem.what()};
+            }
+#endif
+        }
+    }
 
     template <class Load>
     auto try_load(Load&& load) -> attempt<std::invoke_result_t<Load>>
     {
 #if defined(JACKPLANE_NO_EXCEPTIONS)
-        return {load(), {}};
-#else
-        try
-        {
-            return {std::forward<Load>(load)(), {}};
-        }
-        catch (std::exception const& problem) // ours, and bad_alloc
-        {
-            return {std::nullopt, problem.what()};
-        }
+        static_assert(!std::is_same_v<Load, Load>,
+                      "the try_ twins need exceptions: compile the unit that reads files with them, or call open and "
+                      "parse, which print the error and abort");
 #endif
+        return detail::attempt_to(std::forward<Load>(load));
     }
 }
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     // Text out of a file, fit for one line of an error: printable ASCII, at most `limit` characters.
     inline std::string printable(std::string_view s, std::size_t limit = 96)

@@ -18,7 +18,7 @@
 
 // Reading safetensors strictly: header at most 100 MB, every key once, offsets that cover the data without holes or
 // overlaps, sizes that agree with shapes, a file that ends where the header says. Writing: safetensors_write.hpp.
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     static_assert(std::endian::native == std::endian::little, "tensors are little-endian and read in place");
 
@@ -37,17 +37,23 @@ namespace jackplane::inline v0::safetensors
                 t->bytes = bytes.subspan(static_cast<std::size_t>(t->offset), static_cast<std::size_t>(t->size));
         }
 
-        std::string const& name() const noexcept { return _all->name; } // for messages: its path
-        tensor_map const& tensors() const noexcept { return _all->head.tensors; }
-        metadata_map const& metadata() const noexcept { return _all->head.metadata; }
-        std::shared_ptr<void const> const& keep() const noexcept { return _all->keep; }
+        std::string const& name() const& noexcept { return _all->name; } // for messages: its path
+        std::string name() const&& { return _all->name; }
+        metadata_map const& metadata() const& noexcept { return _all->head.metadata; }
+        metadata_map metadata() const&& { return _all->head.metadata; }
+        std::shared_ptr<void const> const& keep() const& noexcept { return _all->keep; }
+        std::shared_ptr<void const> keep() const&& noexcept { return _all->keep; }
 
-        tensor const* find(std::string_view tensor_name) const noexcept
+        tensor_map const& tensors() const& noexcept { return _all->head.tensors; }
+        void tensors() const&& = delete; // these three would point into a temporary
+        void find(std::string_view) const&& = delete;
+        void at(std::string_view) const&& = delete;
+        tensor const* find(std::string_view tensor_name) const& noexcept
         {
             auto const found = tensors().find(tensor_name);
             return found == tensors().end() ? nullptr : &found->second;
         }
-        tensor const& at(std::string_view tensor_name) const
+        tensor const& at(std::string_view tensor_name) const&
         {
             tensor const* const found = find(tensor_name);
             JACKPLANE_EXPECTS(found != nullptr, format_error, detail::one_line(name()), ": no tensor '",
@@ -72,7 +78,8 @@ namespace jackplane::inline v0::safetensors
         mapped_file const map(path);
         return {path.string(), map.bytes(), map.keep()};
     }
-    inline attempt<file> try_open(std::filesystem::path const& path)
+    template <class = void>
+    attempt<file> try_open(std::filesystem::path const& path)
     {
         return try_load([&] { return open(path); });
     }
@@ -82,14 +89,14 @@ namespace jackplane::inline v0::safetensors
     {
         return {std::move(name), bytes, std::move(keep)};
     }
-    inline attempt<file> try_parse(std::span<std::byte const> bytes, std::string name,
-                                   std::shared_ptr<void const> keep = {})
+    template <class = void>
+    attempt<file> try_parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
     {
         return try_load([&] { return parse(bytes, std::move(name), std::move(keep)); });
     }
 }
 
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     // A tensor's elements as T: as they are when the dtype is T's; float also from F16, BF16 and F64 (rounded).
     template <class T>

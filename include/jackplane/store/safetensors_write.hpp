@@ -13,7 +13,7 @@
 #include "header.hpp"
 #include "write.hpp"
 
-namespace jackplane::inline v0::safetensors
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     using sink = std::function<void(std::span<std::byte const>)>; // takes the next bytes
 

@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "map.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
     // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name
-    // keeps the older bytes. A link is followed; a device or a folder is an error.
+    // keeps the older bytes. A link is followed, also one whose target is not there yet; a pipe, a device or a folder
+    // is an error. Made at the beginning of long work, it finds out at once what would fail at the end.
     class atomic_file
     {
     public:
@@ -26,9 +34,12 @@ namespace jackplane::inline v0
         atomic_file& operator=(atomic_file const&) = delete;
         ~atomic_file();
 
+        // Room for `bytes` bytes in all, held until commit() where the file system can; else a look at what is free.
+        void reserve(std::uint64_t bytes);
         void write(std::span<std::byte const> bytes);
         void commit();
-        std::uint64_t size() const noexcept { return _size; } // bytes written so far
+        std::filesystem::path const& path() const noexcept { return _path; } // links followed
+        std::uint64_t size() const noexcept { return _size; }                // bytes written so far
 
     private:
         void flush(std::span<std::byte const> bytes);
@@ -36,18 +47,95 @@ namespace jackplane::inline v0
         static constexpr std::size_t buffer_size = std::size_t{1} << 18;
         std::filesystem::path _path, _temporary;
         std::vector<std::byte> _buffer;
-        std::uint64_t _size = 0;
+        std::uint64_t _size = 0, _reserved = 0;
         int _file = -1;
     };
 
-    inline atomic_file::atomic_file(std::filesystem::path path) : _path(std::move(path))
+    // For the handler of a signal that ends the process: removes the temporaries of every atomic_file there is. What a
+    // process leaves that had no time for it (SIGKILL) goes when the next atomic_file of the same path is made.
+    inline void remove_temporaries() noexcept;
+}
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
+{
+    // Names of temporaries that exist; more than fit here wait for the next atomic_file.
+    inline constinit std::array<std::atomic<char const*>, 64> temporaries{};
+
+    inline void exchange_temporary(char const* from, char const* to) noexcept
     {
-        std::error_code ignored;
-        if (auto target = std::filesystem::canonical(_path, ignored); !ignored)
-            _path = std::move(target);
-        auto const status = std::filesystem::status(_path, ignored);
+        for (auto& slot : temporaries)
+            if (char const* expected = from; slot.compare_exchange_strong(expected, to))
+                return;
+    }
+
+    // <output>.<process>.<number>.tmp. The number of a process means nothing on another machine of a shared folder, or
+    // in another container: a lock says that a temporary is in use.
+    inline bool is_temporary_of(std::string_view output, std::string_view name)
+    {
+        constexpr std::string_view end = ".tmp", digits = "0123456789";
+        if (!name.starts_with(output) || !name.substr(output.size()).ends_with(end))
+            return false;
+        name = name.substr(output.size(), name.size() - output.size() - end.size()); // .<process>.<number>
+        auto const dot = name.find('.', 1);
+        return name.starts_with('.') && dot != 1 && dot < name.size() - 1 &&
+               name.substr(1, dot - 1).find_first_not_of(digits) == name.npos &&
+               name.substr(dot + 1).find_first_not_of(digits) == name.npos;
+    }
+
+    inline std::filesystem::path folder_of(std::filesystem::path const& path)
+    {
+        return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    }
+
+    // Those that a killed process left: nobody holds their lock. Where there are no locks, nothing is removed.
+    inline void remove_left_temporaries(std::filesystem::path const& path)
+    {
+        std::error_code error;
+        std::string const name = path.filename().string();
+        for (std::filesystem::directory_iterator each(folder_of(path), error), end; !error && each != end;
+             each.increment(error))
+        {
+            if (!is_temporary_of(name, each->path().filename().string()))
+                continue;
+            descriptor const left(::open(each->path().c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+            if (left.value >= 0 && ::flock(left.value, LOCK_EX | LOCK_NB) == 0)
+                ::unlink(each->path().c_str());
+        }
+    }
+
+    // Follows links to their end, whether or not anything stands there.
+    inline std::filesystem::path end_of_links(std::filesystem::path path)
+    {
+        std::error_code error;
+        for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, error)); ++links)
+        {
+            if (links == 40) // as the kernel
+                fail_io(path, "create", ELOOP);
+            path = folder_of(path) / std::filesystem::read_symlink(path, error);
+        }
+        return path;
+    }
+}
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
+    inline void remove_temporaries() noexcept
+    {
+        for (auto const& slot : detail::temporaries)
+            if (char const* const name = slot.load())
+                ::unlink(name);
+    }
+
+    inline atomic_file::atomic_file(std::filesystem::path path) : _path(detail::end_of_links(std::move(path)))
+    {
+        std::error_code error;
+        auto const status = std::filesystem::status(_path, error);
         JACKPLANE_EXPECTS(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), io_error,
                           detail::one_line(_path.string()), ": cannot replace: not a regular file");
+        if (!_path.has_filename())
+            detail::fail_io(_path, "create", ENOENT);
+        detail::remove_left_temporaries(_path);
+        _buffer.reserve(buffer_size);
         static std::atomic<unsigned> count = 0;
         for (int tries = 0; _file < 0; ++tries)
         {
@@ -56,16 +144,41 @@ namespace jackplane::inline v0
             _file = ::open(_temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
             if (_file < 0 && (errno != EEXIST || tries > 100))
                 detail::fail_io(_path, "create", errno);
+            struct ::stat now = {};
+            ::flock(_file, LOCK_EX);
+            if (::fstat(_file, &now) == 0 && now.st_nlink == 0) // remove_left_temporaries came first
+                ::close(std::exchange(_file, -1));
         }
-        _buffer.reserve(buffer_size);
+        detail::exchange_temporary(nullptr, _temporary.c_str());
     }
 
     inline atomic_file::~atomic_file()
     {
         if (_file >= 0)
             ::close(_file);
-        if (!_temporary.empty())
-            ::unlink(_temporary.c_str());
+        if (_temporary.empty())
+            return;
+        ::unlink(_temporary.c_str());
+        detail::exchange_temporary(_temporary.c_str(), nullptr);
+    }
+
+    inline void atomic_file::reserve(std::uint64_t bytes)
+    {
+        if (bytes <= std::max(_size, _reserved))
+            return;
+        int problem = ENOTSUP;
+#if defined(__linux__) // posix_fallocate would write every block where the file system cannot
+        problem = ::fallocate(_file, 0, 0, static_cast<::off_t>(bytes)) == 0 ? 0 : errno;
+#endif
+        if (problem == 0)
+        {
+            _reserved = std::max(_reserved, bytes);
+            return;
+        }
+        struct ::statvfs device = {};
+        bool const fits = ::fstatvfs(_file, &device) != 0 || device.f_bavail >= (bytes - _size) / device.f_frsize;
+        if (!fits || problem == ENOSPC || problem == EDQUOT || problem == EFBIG)
+            detail::fail_io(_path, text("hold ", bytes, " bytes").c_str(), fits ? problem : ENOSPC);
     }
 
     inline void atomic_file::write(std::span<std::byte const> bytes)
@@ -102,15 +215,19 @@ namespace jackplane::inline v0
     {
         flush(_buffer);
         _buffer.clear();
+        if (_reserved > _size && ::ftruncate(_file, static_cast<::off_t>(_size)) != 0)
+            detail::fail_io(_path, "write", errno);
         if (::fsync(_file) != 0 && errno != EINVAL && errno != ENOTSUP) // some file systems cannot
             detail::fail_io(_path, "flush", errno);
-        if (::close(std::exchange(_file, -1)) != 0) // network file systems report a full disk here
+        detail::descriptor const lock(::dup(_file)); // until the name is the file's own
+        if (::close(std::exchange(_file, -1)) != 0)  // network file systems report a full disk here
             detail::fail_io(_path, "close", errno);
         if (::rename(_temporary.c_str(), _path.c_str()) != 0)
             detail::fail_io(_path, "rename", errno);
+        detail::exchange_temporary(_temporary.c_str(), nullptr);
         _temporary.clear();
-        auto const folder = _path.has_parent_path() ? _path.parent_path() : std::filesystem::path(".");
-        detail::descriptor const directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        detail::descriptor const directory(
+            ::open(detail::folder_of(_path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (directory.value >= 0)
             ::fsync(directory.value); // makes the new name last; the file itself already stands
     }

@@ -6,7 +6,7 @@
 
 // What is learned of the scale and zero of a group, and how the slope of a loss along them comes from the slope along
 // scale and zero. Rounding (of a zero to its integer, of both to their storage) is passed straight through.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // The slopes along both ends of a range that a scale policy is given. minmax: s = (high - low) / codes, z = first -
     // low / s.
@@ -39,6 +39,9 @@ namespace jackplane::inline v0
     }
 
     template <class P, codebook C>
+        requires requires(P const& policy, value_range at, scale_and_zero s, C const& book) {
+            range_slope(policy, at, s, s, book);
+        }
     parameter_pair range_slope(parent_scale<P> const& of, value_range at, scale_and_zero s, scale_and_zero slope,
                                C const& book)
     {
@@ -77,12 +80,16 @@ namespace jackplane::inline v0
         }
         static constexpr parameter_pair initial() noexcept { return {Part::initial, Part::initial}; }
         template <codebook C>
+            requires jackplane::scale<P, C>
         scale_and_zero scale(group_type const& r, parameter_pair p, C const& book) const noexcept
         {
             float const ends[]{r.low * Part::part(p.first), r.high * Part::part(p.second)};
             return policy(ends, book);
         }
         template <codebook C>
+            requires requires(P const& of, value_range at, scale_and_zero s, C const& book) {
+                range_slope(of, at, s, s, book); // what a search finds has none
+            }
         parameter_pair slope(group_type const& r, parameter_pair p, scale_and_zero s, scale_and_zero slope,
                              C const& book) const noexcept
         {
@@ -100,6 +107,7 @@ namespace jackplane::inline v0
     // learned part of the range of codes: SignRoundV2 after a search (arXiv 2512.04746), EfficientQAT (arXiv
     // 2407.11062) with the zero. The same small step of either moves the ends of the range about as far.
     template <class P, bool moves_zero = false>
+        requires(!moves_zero || !std::same_as<typename P::zero_type, no_zero>) // a symmetric scale has none to move
     struct adjust_scale
     {
         using zero_type = typename P::zero_type;
@@ -107,6 +115,7 @@ namespace jackplane::inline v0
         P policy{};
 
         template <codebook C>
+            requires jackplane::scale<P, C>
         group_type start(std::span<float const> group, C const& book,
                          std::span<float const> importance = {}) const noexcept
         {
@@ -135,7 +144,6 @@ namespace jackplane::inline v0
         }
 
     private:
-        static_assert(!moves_zero || !std::same_as<zero_type, no_zero>, "a symmetric scale has no zero to move");
         template <codebook C>
         static float range(C const& book) noexcept
         {

@@ -3,7 +3,7 @@
 #include <vector>
 #include "tunable.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // One width of the sum that is made small.
     struct objective_term

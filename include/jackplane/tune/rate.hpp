@@ -5,7 +5,7 @@
 #include "../core/concepts.hpp"
 
 // How far step k of `steps` may go.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct constant
     {

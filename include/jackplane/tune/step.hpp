@@ -5,7 +5,7 @@
 #include "../core/concepts.hpp"
 
 // How a gradient moves what is learned.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // By the rate, whatever the size of the gradient; not at all where it is 0. SignRound's (arXiv 2309.05516, alg. 1).
     struct sign_step

@@ -3,11 +3,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include "../quantize/quantize.hpp"
 #include "../quantize/slice.hpp"
 #include "clipping.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // How far the learned offset of a weight may go: v in [-reach, reach], in units of so many steps of the codes.
     // SignRound's half a step lets a weight choose between its two neighbours. A parent whose leading bits are tuned
@@ -80,39 +81,43 @@ namespace jackplane::inline v0
             std::vector<float> first, second; // the pairs, one for each scale
         };
 
-        // w outlives it. Throws as quantize does.
+        // w outlives it. Throws as quantize does. A scale that is learned stays inside what S holds.
         tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options = {});
 
         // Scales, zeros and leading bits are given and stay: every code is learned inside the cell of its leading bits,
-        // which are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error.
+        // which are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error,
+        // value_error.
         tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
                 tunable_options options = {});
 
         // Codes and zeros are given and stay; each scale learns the factor of an adjust_scale (EfficientQAT's second
-        // phase). Throws shape_error.
+        // phase). Throws shape_error, value_error.
         tunable(matrix_view<float const> w, result_type codes, K clip, tunable_options options = {})
             requires std::same_as<typename K::group_type, scale_and_zero>;
 
         std::size_t size() const noexcept { return m_w.rows * m_w.cols; }
-        parameters const& learned() const noexcept { return m_learned; }
-        parameters& learned() noexcept { return m_learned; }
-        parameters const& slopes() const noexcept { return m_slopes; }
+        parameters const& learned() const& noexcept { return m_learned; }
+        parameters& learned() & noexcept { return m_learned; }
+        parameters learned() && { return std::move(m_learned); }
+        parameters const& slopes() const& noexcept { return m_slopes; }
+        parameters slopes() && { return std::move(m_slopes); }
         // After round(): what is learned so far, as quantize would give it.
-        result_type const& result() const noexcept { return m_result; }
+        result_type const& result() const& noexcept { return m_result; }
+        result_type result() && { return std::move(m_result); }
 
-        // Offsets that lead to these codes, as small as they can be (inside the reach).
+        // Offsets that lead to these codes, as small as they can be (inside the reach). Throws shape_error, value_error.
         void start_from(aligned_vector<code> const& codes);
 
-        // Scales and codes from what is learned.
-        template <class Parallel = serial>
+        // Scales and codes from what is learned. Throws shape_error, value_error where that has another size or is NaN.
+        template <parallel_policy Parallel = serial>
         void round(Parallel parallel = {});
 
         // After round(): w^ as `reading` has it -> out [rows * cols].
-        template <class Parallel = serial>
+        template <parallel_policy Parallel = serial>
         void decode(code_reading const& reading, std::span<float> out, Parallel parallel = {}) const;
 
         // After round(): adds `weight` times the slopes along what is learned, g [rows * cols] that along w^.
-        template <class Parallel = serial>
+        template <parallel_policy Parallel = serial>
         void add_slopes(code_reading const& reading, std::span<float const> g, float weight, Parallel parallel = {});
         void clear_slopes();
 
@@ -153,7 +158,7 @@ namespace jackplane::inline v0
                     body(row, m_result.grid.at(row, left), row * m_w.cols + left, row * m_w.cols + right);
                 }
         }
-        template <class Parallel, class Body>
+        template <parallel_policy Parallel, class Body>
         void for_each_group(Parallel& parallel, Body&& body) const
         {
             parallel(m_w.rows, [&](std::size_t first, std::size_t end) { for_each_group(first, end, body); });
@@ -162,12 +167,15 @@ namespace jackplane::inline v0
         float const* elements_of(std::size_t row) const noexcept { return m_w.data + row * (m_w.stride - m_w.cols); }
         void make_room(group_grid grid);
         void start_groups();
+        void store_scales(bool learned); // not yet: those that S does not hold are errors
+        void expect_learned() const;
 
         matrix_view<float const> m_w;
         K m_clip{};
         tunable_options m_options;
         result_type m_result;
         std::vector<typename K::group_type> m_groups; // empty: the scales stay
+        std::vector<unsigned char> m_zero;            // 1 where all weights of a group are 0
         aligned_vector<code> m_coarse;                // empty: any code
         unsigned m_finer_bits = 0;
         parameters m_learned, m_slopes;

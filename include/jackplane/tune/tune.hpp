@@ -13,11 +13,11 @@
 // Learns where the weights of some matrices round and how their ranges are clipped, all at once, by descent on a loss
 // of the quantized weights: SignRound (Cheng et al., arXiv 2309.05516) with sign_step and linear_decay, OmniQuant's
 // clipping with adam and sigmoid, MatQuant with an objective of several widths.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     enum class keep
     {
-        last, // what the last step left
+        last, // what the last step left, unless that is worse than the start
         best  // what had the least loss: of the batch that step saw, or, every check_every steps, of all samples
     };
 
@@ -50,7 +50,7 @@ namespace jackplane::inline v0
         {
             std::iota(m_order.begin(), m_order.end(), std::size_t{0});
         }
-        std::span<std::size_t const> next()
+        std::span<std::size_t const> next() &
         {
             if (m_next + m_size > m_order.size())
             {
@@ -69,11 +69,13 @@ namespace jackplane::inline v0
     };
 
     // losses: one for all terms of the objective, or one for each; a loss sees the weights of all matrices one after
-    // the other, row after row. After it every matrix is rounded to what is kept. 0 steps: nothing is learned. Throws
-    // value_error when a loss is not finite (names the step), shape_error for a wrong number of losses, no terms, or a
-    // state of something else.
+    // the other, row after row. After it every matrix is rounded to what is kept, which is never worse than what it
+    // was: where the objective on all samples is larger behind the last step than before the first, or an error ends
+    // the run, all matrices are as they were (kept_step 0). That takes a copy of what is learned, 4 bytes a weight, and
+    // no loss: both are what the report tells. 0 steps: nothing is learned. Throws value_error when a loss is not finite
+    // (names the step), shape_error for a wrong number of losses, no terms, or a state of something else.
     template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step = sign_step,
-              class Parallel = serial>
+              parallel_policy Parallel = serial>
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
                      Step const& step = {}, tune_options const& options = {}, Parallel parallel = {});
 }

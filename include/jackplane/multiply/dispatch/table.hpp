@@ -6,7 +6,7 @@
 #include "../dispatch.hpp"
 
 // Included by the one unit of jackplane_add_kernels that knows all archs of its target.
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     namespace dispatch
     {
@@ -14,11 +14,22 @@ namespace jackplane::inline v0
         inline constexpr typename Task::signature* compiled_for[] = {&compiled<Archs, Task>::run...};
 
         template <class... Archs>
-        arch_choice choose()
+        arch_attempt try_choose()
         {
             arch_candidate const candidates[] = {{Archs::name(), has(this_cpu(), Archs{})}...};
-            std::size_t const place = choose_arch(candidates, wished_arch());
-            return {place, candidates[place].name};
+            arch_choice const choices[] = {{0, Archs::name(), Archs::multiplies_bytes, Archs::looks_up_bytes}...};
+            arch_place const found = try_choose_arch(candidates, wished_arch());
+            arch_attempt result{choices[found.place], found.error};
+            result.choice.place = found.place;
+            return result;
+        }
+        template <class... Archs>
+        arch_choice choose()
+        {
+            arch_attempt const result = try_choose<Archs...>();
+            if (!result)
+                fail<arch_error>(result.error);
+            return result.choice;
         }
     }
 }

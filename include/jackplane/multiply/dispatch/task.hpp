@@ -6,29 +6,51 @@
 #include "../arch.hpp"
 #include "../kernel/limbs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     namespace dispatch
     {
-        // Batches of whatever the target's own flags allow: simd<xsimd::default_arch>, named here without xsimd.
+        // Batches of whatever the target's own flags allow: any_arch (batches.hpp), named here without xsimd.
         struct generic : common
         {
-            static constexpr char const* name() noexcept { return "generic"; }
+            [[gnu::always_inline]] static constexpr char const* name() noexcept { return "generic"; }
         };
+
+        // What jackplane_add_kernels built, by the view of a format, of a prepared activation or of a sparse type; any,
+        // where its list is unknown.
+        template <class View>
+        inline constexpr bool is_built =
+#if __has_include(<jackplane_kernels.hpp>)
+            false;
+#else
+            true;
+#endif
+        template <class Prepared>
+        using view_of = decltype(std::declval<Prepared const&>().view());
 
         // A task is what one arch's unit does: a signature of pointers and aggregates, run<Arch>() that does it.
 
         // y[n, r] += (A x_n)[r], first <= r < last; y [vectors, stride]
-        template <class View, class Prepared>
-        struct multiply_rows
+        template <class View, class X>
+        struct multiply_rows_by
         {
-            using x_view = decltype(std::declval<Prepared const&>().view());
-            using signature = void(View const&, x_view const&, float* y, std::size_t stride, std::size_t first,
+            using signature = void(View const&, X const&, float* y, std::size_t stride, std::size_t first,
                                    std::size_t last);
             template <class Arch>
-            static void run(View const& a, x_view const& x, float* y, std::size_t stride, std::size_t first,
+            static void run(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
                             std::size_t last);
+            static constexpr bool expect_built() noexcept
+            {
+                static_assert(is_built<View>, "jackplane_add_kernels was not asked for the format of this matrix: name "
+                                              "it after FORMATS");
+                static_assert(is_built<X>, "jackplane_add_kernels was not asked for the activation that prepared this "
+                                           "x: name it after ACTIVATIONS");
+                return is_built<View> && is_built<X>;
+            }
         };
+        // A prepared activation owns its memory and stays in its unit; what crosses is its view.
+        template <class View, class Prepared>
+        using multiply_rows = multiply_rows_by<View, view_of<Prepared>>;
 
         // y[r] += (A x)[r] of a sparse A, first <= r < last
         template <class View>
@@ -37,16 +59,29 @@ namespace jackplane::inline v0
             using signature = void(View const&, float const* x, float* y, std::size_t first, std::size_t last);
             template <class Arch>
             static void run(View const& a, float const* x, float* y, std::size_t first, std::size_t last);
+            static constexpr bool expect_built() noexcept
+            {
+                static_assert(is_built<View>, "jackplane_add_kernels was not asked for the type of this sparse matrix: "
+                                              "name it after SPARSE");
+                return is_built<View>;
+            }
         };
 
         // x -> its integers
         template <unsigned Limbs>
         struct prepare_limbs
         {
-            using signature = void(exact_view const& x, std::size_t group, kernel::limbs_range range,
-                                   kernel::limbs_memory to);
+            using signature = void(exact_view const& x, std::size_t group, limbs_range range,
+                                   limbs_memory to);
             template <class Arch>
-            static void run(exact_view const& x, std::size_t group, kernel::limbs_range range, kernel::limbs_memory to);
+            static void run(exact_view const& x, std::size_t group, limbs_range range, limbs_memory to);
+            static constexpr bool expect_built() noexcept
+            {
+                constexpr bool built = is_built<limbs_view<Limbs>>;
+                static_assert(built, "jackplane_add_kernels was not asked for limbs of this number: name limbs<N> "
+                                     "after ACTIVATIONS");
+                return built;
+            }
         };
 
         // Arch::function<Task>() is the task as the machine can do it.

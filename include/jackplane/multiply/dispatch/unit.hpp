@@ -9,7 +9,7 @@
 
 // Included by the units of jackplane_add_kernels that are compiled with an arch's flags: no weak symbol of theirs may
 // lack the tag, or the linker could choose it for everybody (tests/checks/symbols.cmake).
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     namespace dispatch
     {
@@ -17,19 +17,14 @@ namespace jackplane::inline v0
         struct kernels_of
         {
             using arch = Arch;
-            static constexpr bool by_floats = false; // whatever x was prepared as
         };
 
-        template <class View, class Prepared>
+        template <class View, class X>
         template <class Arch>
-        void multiply_rows<View, Prepared>::run(View const& a, x_view const& x, float* y, std::size_t stride,
-                                                std::size_t first, std::size_t last)
+        void multiply_rows_by<View, X>::run(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
+                                            std::size_t last)
         {
-            using kernels = kernels_of<Arch>;
-            if constexpr (kernels::by_floats && !std::same_as<x_view, exact_view>)
-                kernel::multiply_rows<compensated, typename kernels::arch>(a, x.x, y, stride, first, last);
-            else
-                kernel::multiply_rows<compensated, typename kernels::arch>(a, x, y, stride, first, last);
+            kernel::multiply_rows<compensated, typename kernels_of<Arch>::arch>(a, x, y, stride, first, last);
         }
 
         template <class View>
@@ -42,8 +37,8 @@ namespace jackplane::inline v0
 
         template <unsigned Limbs>
         template <class Arch>
-        void prepare_limbs<Limbs>::run(exact_view const& x, std::size_t group, kernel::limbs_range range,
-                                       kernel::limbs_memory to)
+        void prepare_limbs<Limbs>::run(exact_view const& x, std::size_t group, limbs_range range,
+                                       limbs_memory to)
         {
             using arch = typename kernels_of<Arch>::arch;
             kernel::prepare_limbs<arch, Limbs>(x, group, range, to, arch{});

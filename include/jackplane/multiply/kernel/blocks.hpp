@@ -2,7 +2,7 @@
 #pragma once
 #include "floats.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

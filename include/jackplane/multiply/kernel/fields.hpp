@@ -6,7 +6,7 @@
 #include "../../pack/planes.hpp"
 #include "vectors.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

@@ -4,7 +4,7 @@
 #include "../activation.hpp"
 #include "fields.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

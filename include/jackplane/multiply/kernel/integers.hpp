@@ -5,7 +5,7 @@
 #include "floats.hpp"
 #include "limbs.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -70,11 +70,17 @@ namespace jackplane::inline v0
             }
         };
 
-        // One limb bears levels of 8 bits; more limbs of x are worth exact weights.
-        template <class V, class View, unsigned Limbs>
-        inline constexpr bool multiplies_as_integers = linear_codebook<typename View::codebook_type> ||
-                                                       (Limbs == 1 && V::looks_up_bytes && View::layout::bits == 4 &&
-                                                        !row_codebook<typename View::codebook_type>);
+        // One limb bears levels of 8 bits; more limbs of x are worth exact weights. arch: a tag, or what was chosen
+        // when the program ran.
+        template <class View, unsigned Limbs, class Arch>
+        constexpr bool multiplies_as_integers(Arch const& arch) noexcept
+        {
+            using C = typename View::codebook_type;
+            if (!View::layout::aligned() || row_codebook<C>)
+                return false;
+            return linear_codebook<C> ? arch.multiplies_bytes
+                                      : Limbs == 1 && arch.looks_up_bytes && View::layout::bits == 4;
+        }
 
         template <class V, std::size_t Sums, unsigned Chains>
         using dots = std::array<std::array<typename V::ints, Chains>, Sums>;

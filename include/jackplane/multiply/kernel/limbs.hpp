@@ -3,7 +3,7 @@
 #include "../activation.hpp"
 #include "fields.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // Vectors side by side as integers. Tiles of vectors follow each other (kernel::tiles); inside one:
     template <unsigned Limbs>
@@ -13,11 +13,31 @@ namespace jackplane::inline v0
         float const* scales;  // [groups, vectors of the tile]; NaN where an x is NaN or Inf
         float const* sums;    // [groups, vectors of the tile, limbs]: of q over the group, exact
         std::size_t group, groups;
+        float const *block_scales, *block_sums; // the same with a group for each block of 32 columns
         exact_view x;
     };
 
+    // How they are made.
+    struct limbs_range
+    {
+        float largest, smallest_scale;
+    };
+    struct limbs_memory
+    {
+        std::int8_t* q;
+        float *scales, *sums, *block_scales, *block_sums;
+    };
+}
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     namespace kernel
     {
+        template <class View>
+        inline constexpr unsigned limbs_of = 0; // of x that is no integers
+        template <unsigned Limbs>
+        inline constexpr unsigned limbs_of<limbs_view<Limbs>> = Limbs;
+
         // Vectors are multiplied in tiles of `widest`, the last ones in a tile of 4 or 1; places without a vector are
         // 0.
         template <unsigned Limbs>
@@ -38,15 +58,16 @@ namespace jackplane::inline v0
             }
         };
 
-        struct limbs_range
+        // For weights whose groups those of x do not divide, but blocks do.
+        template <unsigned Limbs>
+        [[gnu::always_inline]] inline limbs_view<Limbs> by_blocks(limbs_view<Limbs> x) noexcept
         {
-            float largest, smallest_scale;
-        };
-        struct limbs_memory
-        {
-            std::int8_t* q;
-            float *scales, *sums;
-        };
+            x.scales = x.block_scales;
+            x.sums = x.block_sums;
+            x.group = block::cols;
+            x.groups = x.x.blocks;
+            return x;
+        }
 
         // A group of nothing: all q are 0.
         template <unsigned Limbs>
@@ -56,6 +77,12 @@ namespace jackplane::inline v0
             *to.scales = scale;
             for (std::size_t l = 0; l < Limbs; ++l)
                 to.sums[l] = 0;
+            for (std::size_t b = 0; b < cols / block::cols; ++b)
+            {
+                to.block_scales[b * stride] = scale;
+                for (std::size_t l = 0; l < Limbs; ++l)
+                    to.block_sums[b * stride * Limbs + l] = 0;
+            }
             for (std::size_t s = 0; s < cols / 4; ++s)
                 __builtin_memset(to.q + s * stride * Limbs * 4, 0, Limbs * 4);
         }
@@ -68,17 +95,19 @@ namespace jackplane::inline v0
             auto magnitude = V::zero();
             for (std::size_t c = 0; c < cols; c += V::rows)
                 magnitude = V::max(magnitude, V::magnitude(V::load(x + c)));
-            float const largest = std::bit_cast<float>(V::largest(magnitude));
+            float const largest = __builtin_bit_cast(float, V::largest(magnitude));
             if (!is_finite(largest))
-                return blank_group<Limbs>(std::numeric_limits<float>::quiet_NaN(), cols, stride, to);
+                return blank_group<Limbs>(__builtin_nanf(""), cols, stride, to);
             float const wanted = largest / range.largest,
                         scale = wanted < range.smallest_scale ? range.smallest_scale : wanted;
             *to.scales = scale;
             typename V::floats const inverse(1 / scale);
-            std::array<typename V::ints, Limbs> sum;
-            for_each<Limbs>([&](auto l) __attribute__((always_inline)) { sum[l] = V::zero(); });
+            std::array<typename V::ints, Limbs> sum; // of a block
+            std::int32_t total[Limbs] = {};
             for (std::size_t c = 0; c < cols; c += V::rows)
             {
+                if (c % block::cols == 0)
+                    for_each<Limbs>([&](auto l) __attribute__((always_inline)) { sum[l] = V::zero(); });
                 auto q = V::round(V::load(x + c) * inverse);
                 for_each<Limbs>([&](auto l) __attribute__((always_inline)) {
                     auto digit = q;
@@ -93,9 +122,18 @@ namespace jackplane::inline v0
                     for (std::size_t s = 0; s < V::rows / 4; ++s)
                         __builtin_memcpy(to.q + ((c / 4 + s) * stride * Limbs + l) * 4, bytes + 4 * s, 4);
                 });
+                if ((c + V::rows) % block::cols != 0)
+                    continue;
+                std::size_t const at = c / block::cols * stride;
+                to.block_scales[at] = scale;
+                for_each<Limbs>([&](auto l) __attribute__((always_inline)) {
+                    std::int32_t const of_block = V::total(sum[l]);
+                    to.block_sums[at * Limbs + l] = static_cast<float>(of_block);
+                    total[l] += of_block;
+                });
             }
-            for_each<Limbs>([&](auto l)
-                                __attribute__((always_inline)) { to.sums[l] = static_cast<float>(V::total(sum[l])); });
+            for (std::size_t l = 0; l < Limbs; ++l)
+                to.sums[l] = static_cast<float>(total[l]);
         }
 
         template <unsigned Limbs, class Group>
@@ -110,8 +148,10 @@ namespace jackplane::inline v0
                     for (std::size_t g = 0; g < groups; ++g)
                     {
                         std::size_t const begin = g * group, left = cols - begin, count = left < group ? left : group;
-                        limbs_memory const at{to.q + (begin * width + 4 * k) * Limbs, to.scales + g * width + k,
-                                              to.sums + (g * width + k) * Limbs};
+                        std::size_t const scale = g * width + k, block = begin / block::cols * width + k;
+                        limbs_memory const at{to.q + (begin * width + 4 * k) * Limbs, to.scales + scale,
+                                              to.sums + scale * Limbs, to.block_scales + block,
+                                              to.block_sums + block * Limbs};
                         if (n + k < x.vectors)
                             prepare_group(x.x + (n + k) * cols + begin, count, width, at);
                         else
@@ -120,6 +160,8 @@ namespace jackplane::inline v0
                 to.q += cols * width * Limbs;
                 to.scales += groups * width;
                 to.sums += groups * width * Limbs;
+                to.block_scales += x.blocks * width;
+                to.block_sums += x.blocks * width * Limbs;
             }
         }
 

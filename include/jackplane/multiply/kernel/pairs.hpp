@@ -5,7 +5,7 @@
 #include "fields.hpp"
 #include "floats.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // Vectors rounded to bfloat16, two columns in a word.
     struct brain_view
@@ -15,7 +15,10 @@ namespace jackplane::inline v0
         float const* sums; // [vectors, blocks]: of the rounded x; NaN where an x is NaN or Inf
         exact_view x;      // not rounded
     };
+}
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     namespace kernel
     {
         // y[row] += for the rows [first, last) of one vector, on machines that multiply pairs of bfloat16. A code c of

@@ -4,7 +4,7 @@
 
 // A row_codebook has a table for each row, and a look-up has one table for all lanes: so lanes are columns of one row
 // here, not rows of one column.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

@@ -3,12 +3,12 @@
 #include <cstring>
 #include "../../detach/csr.hpp"
 #include "../arch.hpp"
-#if defined(__AVX2__) && defined(__F16C__)
+#if defined(JACKPLANE_HAS_AVX2)
 #include "strips.hpp"
 #endif
 
 // Which text multiplies a sparse matrix.
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -53,7 +53,7 @@ namespace jackplane::inline v0
             }
         }
 
-#if defined(__AVX2__) && defined(__F16C__)
+#if defined(JACKPLANE_HAS_AVX2)
         template <class Arch, scale_number T, column_number I>
         void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
                       avx2 const&) noexcept

@@ -2,11 +2,12 @@
 #pragma once
 #include <cstring>
 #include "../../detach/csr.hpp"
+#include "../arch.hpp"
 
-#if defined(__AVX2__) && defined(__F16C__)
+#if defined(JACKPLANE_HAS_AVX2)
 #include <immintrin.h>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

@@ -3,7 +3,7 @@
 #include "blocks.hpp"
 #include "integers.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {

@@ -5,7 +5,7 @@
 #include "../../core/number.hpp"
 #include "../arch.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
@@ -20,7 +20,7 @@ namespace jackplane::inline v0
         //   keep<M>(a), select<M>(a, b)                a & M; M ? a : b; in every byte
         //   left<N>(a), right<N>(a)                    shifts of 16- or 32-bit lanes: masks drop what crosses a byte
         //
-        // integer products
+        // integer products, where Arch::multiplies_bytes
         //   in_place                                   codes below 2^in_place may be multiplied: 4 or 8
         //   dot(ints sum, bytes u8, bytes s8)          + 4 products in every lane
         //   narrow, widen(ints sum, ints pairs)        narrow: dot's sums are int16 pairs, with room for a block's step
@@ -29,7 +29,7 @@ namespace jackplane::inline v0
         //   plus_shifted<N>(sum, a)                    sum + a / 2^N, shifting arithmetically
         //   plus_left<N>(sum, a)                       sum + a * 2^N
         //   to_float(ints)
-        //   looks_up_bytes, make_bytes(uint8 const*), look_up_bytes(entries, bytes index)       one of 16 bytes
+        //   make_bytes(uint8 const*), look_up_bytes(entries, bytes index)        one of 16 bytes (Arch::looks_up_bytes)
         //
         // floats
         //   load(float, half, bfloat16, uint8 const*), fma(a, b, c) = a b + c

@@ -2,7 +2,7 @@
 #pragma once
 #include "../packed.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
@@ -67,7 +67,7 @@ namespace jackplane::inline v0
 
     template <code_layout L, codebook C, scale_number S, zero_number Z>
         requires(L::bits >= C::bits)
-    prefixed<L, C, S, Z> packed<L, C, S, Z>::prefix(unsigned bits) const
+    prefixed<L, C, S, Z> packed<L, C, S, Z>::prefix(unsigned bits) const&
     {
         JACKPLANE_EXPECTS(readable(bits), width_error, "no ", bits, "-bit prefix here; readable widths: ",
                           readable_widths());
@@ -89,5 +89,15 @@ namespace jackplane::inline v0
             v.zeros = own.zeros;
         }
         return {v};
+    }
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+        requires(L::bits >= C::bits)
+    packed<L, C, S, Z> packed<L, C, S, Z>::prefix(unsigned bits) const&&
+    {
+        width_scales own = m_own;
+        for (scales_at_width& at : own) // still fewer bits read theirs, not those of this width
+            if (at.scales == nullptr)
+                at = {m_view.scales, m_view.zeros};
+        return {prefix(bits).view(), m_keep, own};
     }
 }

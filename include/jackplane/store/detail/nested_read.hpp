@@ -2,7 +2,7 @@
 #pragma once
 #include "../nested_read.hpp"
 
-namespace jackplane::inline v0::nested
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     inline file::file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep)
         : _all(std::make_shared<contents>())
@@ -143,13 +143,13 @@ namespace jackplane::inline v0::nested
         }
     }
 
-    inline safetensors::tensor const* file::find(std::string_view tensor) const noexcept
+    inline safetensors::tensor const* file::find(std::string_view tensor) const& noexcept
     {
         auto const found =
             std::find_if(plain().begin(), plain().end(), [&](auto const* t) { return t->name == tensor; });
         return found == plain().end() ? nullptr : *found;
     }
-    inline safetensors::tensor const& file::at(std::string_view tensor) const
+    inline safetensors::tensor const& file::at(std::string_view tensor) const&
     {
         auto const* const found = find(tensor);
         JACKPLANE_EXPECTS(found != nullptr, format_error, detail::one_line(name()), ": no tensor '",
@@ -157,7 +157,7 @@ namespace jackplane::inline v0::nested
         return *found;
     }
 
-    inline level const& file::at_bits(unsigned bits) const
+    inline level const& file::at_bits(unsigned bits) const&
     {
         std::string there;
         for (level const& l : levels())
@@ -277,7 +277,7 @@ namespace jackplane::inline v0::nested
                            l.sparse ? text(dtype_name(l.sparse->value), " at ", dtype_name(l.sparse->column)) : "none");
         auto const rows = static_cast<std::size_t>(l.rows), cols = static_cast<std::size_t>(l.cols),
                    nonzeros = static_cast<std::size_t>(l.sparse->nonzeros);
-        auto made = try_load( // a csr blames its arguments; here it is the file
+        auto made = detail::attempt_to( // a csr blames its arguments; here it is the file
             [&]
             {
                 return csr<T, I>(rows, cols, {data<T>(sparse_name(layer_name, "value")), nonzeros},

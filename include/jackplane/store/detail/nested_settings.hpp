@@ -4,7 +4,7 @@
 #include "../json.hpp"
 #include "../nested.hpp"
 
-namespace jackplane::inline v0::detail
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     template <zero_number Z>
     constexpr char const* zero_text() noexcept

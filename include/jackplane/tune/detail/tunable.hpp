@@ -2,12 +2,14 @@
 #pragma once
 // The members of tunable.
 #include "../tunable.hpp"
+#include <algorithm>
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     template <linear_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::make_room(group_grid grid)
     {
+        expect_whole(m_w, m_options.name);
         for (std::size_t row = 0; row < m_w.rows; ++row)
             for (std::size_t col = 0; col < m_w.cols; ++col)
                 detail::finite_weight(m_w, row, col, m_options.name);
@@ -41,10 +43,38 @@ namespace jackplane::inline v0
             if (m_result.grid.whole_tensor && end != size()) // more to come
                 return;
             m_groups[at] = m_clip.start(weights, m_result.book, matters);
+            m_zero[at] = std::all_of(weights.begin(), weights.end(), [](float x) { return x == 0; });
             weights.clear();
             matters.clear();
         };
         for_each_group(std::size_t{0}, m_w.rows, of_group);
+    }
+
+    // A learned scale goes no further than S holds it: below, the group would be lost, and never learned again.
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::store_scales(bool learned)
+    {
+        for (std::size_t i = 0; i < m_groups.size(); ++i)
+        {
+            parameter_pair const p{m_learned.first[i], m_learned.second[i]};
+            scale_and_zero s = m_clip.scale(m_groups[i], p, m_result.book);
+            if (learned && m_zero[i] == 0)
+                s.scale = nearest_held<S>(s.scale);
+            detail::store_scale(m_result, i, s, m_zero[i] != 0, m_options.name);
+        }
+    }
+
+    template <linear_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::expect_learned() const
+    {
+        auto const& [offset, first, second] = m_learned;
+        std::size_t const scales = m_result.scales.size();
+        JACKPLANE_EXPECTS(offset.size() == size() && first.size() == scales && second.size() == scales, shape_error,
+                          m_options.name, ": ", size(), " weights in ", scales, " groups, but ", offset.size(),
+                          " learned offsets and ", first.size(), " and ", second.size(), " numbers of groups");
+        for (std::size_t i = 0; i < offset.size(); ++i)
+            JACKPLANE_EXPECTS(!std::isnan(offset[i]), value_error, m_options.name, ": the learned offset at row ",
+                              i / m_w.cols, ", column ", i % m_w.cols, " is ", offset[i]);
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
@@ -54,7 +84,9 @@ namespace jackplane::inline v0
         detail::expect_importance(options.importance, w.rows, w.cols, options.name);
         make_room(group_grid::of(g, w.cols));
         m_groups.resize(m_result.scales.size());
+        m_zero.resize(m_result.scales.size());
         start_groups();
+        store_scales(false);
         round();
     }
 
@@ -77,27 +109,28 @@ namespace jackplane::inline v0
         requires std::same_as<typename K::group_type, scale_and_zero>
         : m_w(w), m_clip(clip), m_options(options), m_result(std::move(codes))
     {
-        JACKPLANE_EXPECTS(m_result.codes.size() == size() && m_result.scales.size() == m_result.grid.scales(w.rows),
-                          shape_error, options.name, ": ", w.rows, " x ", w.cols, ", but ", m_result.codes.size(),
-                          " codes and ", m_result.scales.size(), " scales");
+        m_result.expect_whole(options.name);
+        JACKPLANE_EXPECTS(m_result.rows == w.rows && m_result.cols == w.cols, shape_error, options.name, ": ", w.rows,
+                          " x ", w.cols, ", but codes of ", m_result.rows, " x ", m_result.cols);
         make_room(m_result.grid);
         m_coarse = m_result.codes; // cells of a single code
         for (std::size_t i = 0; i < m_result.scales.size(); ++i)
+        {
             m_groups.push_back(scale_at(i));
+            m_zero.push_back(m_groups.back().scale == 0);
+        }
+        store_scales(false);
         round();
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
-    template <class Parallel>
+    template <parallel_policy Parallel>
     void tunable<C, K, S>::round(Parallel parallel)
     {
+        expect_learned();
         if (m_options.follows_weights && !m_groups.empty())
             start_groups();
-        for (std::size_t i = 0; i < m_groups.size(); ++i)
-        {
-            parameter_pair const p{m_learned.first[i], m_learned.second[i]};
-            detail::store_scale(m_result, i, m_clip.scale(m_groups[i], p, m_result.book), m_options.name);
-        }
+        store_scales(true);
         auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
         {
             scale_and_zero const s = scale_at(at);
@@ -118,7 +151,7 @@ namespace jackplane::inline v0
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
-    template <class Parallel>
+    template <parallel_policy Parallel>
     void tunable<C, K, S>::decode(code_reading const& reading, std::span<float> out, Parallel parallel) const
     {
         JACKPLANE_EXPECTS(out.size() == size(), shape_error, m_options.name, ": ", size(), " weights into ",
@@ -133,7 +166,7 @@ namespace jackplane::inline v0
     }
 
     template <linear_codebook C, clipping<C> K, scale_number S>
-    template <class Parallel>
+    template <parallel_policy Parallel>
     void tunable<C, K, S>::add_slopes(code_reading const& reading, std::span<float const> g, float weight,
                                       Parallel parallel)
     {
@@ -198,6 +231,7 @@ namespace jackplane::inline v0
     {
         JACKPLANE_EXPECTS(codes.size() == size(), shape_error, m_options.name, ": ", size(), " weights, ", codes.size(),
                           " codes to start from");
+        detail::expect_codes(codes, m_w.cols, C::bits, m_options.name);
         auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
         {
             constexpr float almost = 0.499f; // of a step, from the middle of a code

@@ -3,14 +3,16 @@
 // The loop of tune.
 #include "../tune.hpp"
 
-namespace jackplane::inline v0
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
-        template <class Tunable, loss F, update_step Step, class Parallel>
+        template <class Tunable, loss F, update_step Step, parallel_policy Parallel>
         class tuning
         {
         public:
+            using state = std::vector<typename Tunable::parameters>; // what is learned of every matrix
+
             template <slice Slice>
             tuning(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Step const& step,
                    tune_options const& options, Parallel parallel)
@@ -124,20 +126,23 @@ namespace jackplane::inline v0
                 }
             }
 
-            void snapshot()
+            state learned() const
             {
-                m_kept.clear();
+                state all;
                 for (Tunable const& m : m_matrices)
-                    m_kept.push_back(m.learned());
+                    all.push_back(m.learned());
+                return all;
             }
-            void restore()
+            void learn(state const& from)
             {
-                for (std::size_t i = 0; i < m_kept.size(); ++i)
+                for (std::size_t i = 0; i < from.size(); ++i)
                 {
-                    m_matrices[i].learned() = m_kept[i];
+                    m_matrices[i].learned() = from[i];
                     m_matrices[i].round(m_parallel);
                 }
             }
+            void snapshot() { m_kept = learned(); }
+            void restore() { learn(m_kept); }
 
             std::vector<std::vector<float>> arrays()
             {
@@ -194,7 +199,28 @@ namespace jackplane::inline v0
             std::vector<Step> m_steps; // of the offsets, the first and the second of the pairs of each matrix
             std::vector<code_reading> m_readings, m_teachers; // of the terms
             std::vector<float> m_decoded, m_slope;            // of all matrices
-            std::vector<typename Tunable::parameters> m_kept;
+            state m_kept;
+        };
+
+        // Puts everything back to where it began, unless it is told that the end is better.
+        template <class Tuning>
+        class start_again
+        {
+        public:
+            explicit start_again(Tuning& all) : m_all(all), m_start(all.learned()) {}
+            start_again(start_again const&) = delete;
+            start_again& operator=(start_again const&) = delete;
+            ~start_again()
+            {
+                if (!m_is_better)
+                    m_all.learn(m_start);
+            }
+            void is_better() noexcept { m_is_better = true; }
+
+        private:
+            Tuning& m_all;
+            typename Tuning::state m_start;
+            bool m_is_better = false;
         };
 
         // The loop; the same code for every slice.
@@ -213,6 +239,7 @@ namespace jackplane::inline v0
                 return all.value(false, k);
             };
 
+            start_again<Tuning> run(all);
             tune_report report;
             double least = std::numeric_limits<double>::infinity();
             std::size_t const done = options.checkpoints.done();
@@ -270,11 +297,15 @@ namespace jackplane::inline v0
             else
                 report.kept_step = rate.steps;
             report.after = rate.steps == 0 ? report.before : on_everything(rate.steps);
+            if (report.after <= report.before)
+                run.is_better();
+            else
+                report.after = report.before, report.kept_step = 0;
             return report;
         }
     }
 
-    template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step, class Parallel>
+    template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step, parallel_policy Parallel>
     tune_report tune(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Rate const& rate,
                      Step const& step, tune_options const& options, Parallel parallel)
     {

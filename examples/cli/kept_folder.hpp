@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../llama/inputs.hpp"
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+
+namespace cli
+{
+    // The folder in which a long run keeps what a killed one goes on from (llama/layer_store.hpp, run_store.hpp). A
+    // folder of that name that holds anything else is an error before any work, and nothing else is ever removed.
+    class kept_folder
+    {
+    public:
+        kept_folder() = default; // keeps nothing
+        kept_folder(std::filesystem::path folder, llama::inputs const& read) : _folder(std::move(folder))
+        {
+            std::string const name = jackplane::detail::one_line(_folder.string());
+            if (!std::filesystem::exists(std::filesystem::symlink_status(_folder)))
+            {
+                if (::access(jackplane::detail::folder_of(_folder).c_str(), W_OK | X_OK) != 0)
+                    refuse(name, std::system_category().message(errno));
+                return;
+            }
+            std::error_code error;
+            for (std::filesystem::directory_iterator each(_folder, error), end; !error && each != end;
+                 each.increment(error))
+            {
+                if (!is_ours(*each))
+                    refuse(name, "it holds " + jackplane::detail::one_line(each->path().filename().string()));
+                read.expect_unread(each->path());
+            }
+            if (error)
+                refuse(name, error.message());
+        }
+
+        std::filesystem::path const& path() const noexcept { return _folder; } // "" for none
+
+        void remove() const // when the run is done
+        {
+            std::error_code ignored;
+            for (auto const& each : std::filesystem::directory_iterator(_folder, ignored))
+                if (is_ours(each))
+                    std::filesystem::remove(each.path(), ignored);
+            ::rmdir(_folder.c_str());
+        }
+
+    private:
+        [[noreturn]] static void refuse(std::string const& name, std::string const& why)
+        {
+            jackplane::fail<jackplane::io_error>(name + ": cannot keep what a killed run could go on from: " + why +
+                                                 "; --no-resume keeps nothing");
+        }
+        static bool is_ours(std::filesystem::directory_entry const& entry)
+        {
+            static constexpr std::array<std::string_view, 4> begins{"layer.", "integral.", "training.safetensors",
+                                                                    "scales."};
+            std::string const name = entry.path().filename().string();
+            return entry.symlink_status().type() == std::filesystem::file_type::regular &&
+                   std::any_of(begins.begin(), begins.end(), [&](auto begin) { return name.starts_with(begin); });
+        }
+
+        std::filesystem::path _folder{};
+    };
+}

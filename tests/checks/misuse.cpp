@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What must not compile: beside each line stands what the compiler says of it, and it says nothing else.
+#include <jackplane/multiply/multiply.hpp>
+#include <jackplane/multiply/sparse.hpp>
+#include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/quantize.hpp>
+
+using namespace jackplane;
+using matrix = packed<bit_planes>;
+using floats = std::vector<float>;
+
+void policies(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<3>::prepared const& ready,
+              limbs<1>::prepared& one)
+{
+    multiply(a, x, y, 4);                                     // says: the last argument of a product
+    multiply(s, x, y, 4L);                                    // says: the last argument of a product
+    multiply_add(a, ready, std::span(y), nullptr);            // says: the last argument of a product
+    multiply<avx2>(a, x, y);                                  // says: the first template argument of a product
+    multiply<scalar>(s, x, y);                                // says: the first template argument of a product
+    multiply_add<neon>(a, ready, std::span(y));               // says: the first template argument of a product
+    multiply_rows<avx512>(a, ready, y, 0, 16);                // says: the first template argument of a product
+    multiply<fp32, fp64>(a, x, y);                            // says: the second template argument of a product
+    multiply<fp64, avx512>(a, ready, y);                      // says: this unit is not compiled with the flags
+    limbs<1>{}.prepare<avx512>(x, one);                       // says: this unit is not compiled with the flags
+}
+void arguments(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<3>::prepared const& ready)
+{
+    std::vector<double> wide;
+    std::vector<int> whole;
+    floats const constant;
+    multiply(a, x, wide);                                     // says: y is written as float
+    multiply(s, ready, wide);                                 // says: y is written as float
+    multiply(a, wide, wide, threads{2});                      // says: y is written as float
+    multiply(a, x, constant);                                 // says: y is written as float
+    multiply(a, x, y.data());                                 // says: y is written as float
+    multiply(a, x, matrix_view<float>{y.data(), 1, 8});       // says: y is written as float
+    multiply(a, whole, y);                                    // says: x is one vector of float
+    multiply(a, x.data(), y);                                 // says: x is one vector of float
+    multiply(a, matrix_view<float const>{x.data(), 1, 8}, y); // says: x is one vector of float
+}

@@ -110,7 +110,8 @@ namespace llama
             std::string found;
             if (auto const others = weights_in(folder); !others.empty())
             {
-                std::string const kind = jackplane::detail::foreign(jackplane::mapped_file(others[0]).bytes());
+                jackplane::mapped_file const other(others[0]);
+                std::string const kind = jackplane::detail::foreign(other.bytes());
                 found = text("; found ", others[0].filename().string(), kind.empty() ? "" : ", ", kind);
             }
             jackplane::fail<jackplane::io_error>(

@@ -122,7 +122,8 @@ namespace llama
     {
         if (auto const folder = file.parent_path(); std::filesystem::is_regular_file(folder))
         {
-            std::string const found = jackplane::detail::foreign(jackplane::mapped_file(folder).bytes());
+            jackplane::mapped_file const file_instead(folder);
+            std::string const found = jackplane::detail::foreign(file_instead.bytes());
             jackplane::fail<jackplane::format_error>(text(jackplane::detail::one_line(folder.string()),
                                                           ": expected a folder with config.json, found ",
                                                           found.empty() ? "a file" : found));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/team.hpp>
-#include <jackplane/detach/csr.hpp>
 #include "activation.hpp"
 #include "forward.hpp"
 #include "packed_model.hpp"
@@ -151,7 +150,7 @@ namespace llama
 
         packed_model const* _model;
         unsigned _bits;
-        std::vector<jackplane::csr<float>> _residuals; // of every matrix: its sparse part at this width
+        std::vector<any_residuals> _residuals; // of every matrix: its sparse part at this width
         activation _how;
         prepared_x _prepared;
         jackplane::team _team;

@@ -33,7 +33,7 @@ namespace jackplane::inline v0::nested
         metadata_map const& metadata() const noexcept { return _all->head.metadata; }
         settings const& described() const noexcept { return _all->s; } // all levels, present or not
         std::span<level const> levels() const noexcept { return std::span(_all->s.levels).first(_all->present); }
-        unsigned bits() const noexcept { return levels().back().bits; } // the widest level here
+        unsigned bits() const noexcept { return levels().back().bits; } // the widest width that can be read here
         std::vector<safetensors::tensor*> const& order() const noexcept { return _all->head.order; }
 
         // Plain tensors: everything but matrices and pads, in the order of the file.
@@ -54,7 +54,7 @@ namespace jackplane::inline v0::nested
         // The level of exactly that many bits, present here. Throws width_error with those there are.
         level const& at_bits(unsigned bits) const;
 
-        // Reads what `most_bits` bits need and compares digests. Throws format_error.
+        // Reads the levels of the planes of at most `most_bits` bits and compares digests. Throws format_error.
         void verify(unsigned most_bits = 8) const;
 
     private:

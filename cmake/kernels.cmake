@@ -51,7 +51,7 @@ function(jackplane_add_kernels target)
     endif()
 
     # format_planes[n]: of formats[n], as many as it has widths. Those of any_packed's types are checked in the table.
-    set(planes_of_any_packed 8 8 8 8 8 8 8 4 4 2 2 1 1 1 1 2 2 1 1 1 1 1 2 1)
+    set(planes_of_any_packed 8 8 8 8 8 8 8 4 4 2 2 1 1 1 1 1 1 2 2 2 2 1 1 1 1 1 1 1 2 1 1 2 1)
     list(LENGTH planes_of_any_packed any_packed_size)
     set(checks)
     set(formats)

@@ -38,24 +38,28 @@ namespace cli
                 app.add_option(
                        "--significant", settings.significant,
                        "percent of the weights that cost the loss most: they come back in 16 bits after the others "
-                       "are quantized, or leave before (--before)")
+                       "are quantized, or leave before (--before; without --significant-rule, where a file is for all "
+                       "widths)")
                     ->check(percent);
             app.add_option(
                    "--significant-rule", score,
                    "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
                    "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
                    "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
-                   "(information); default: pqi with an option of the integral; else pursuit with --validation; else "
-                   "pqi where errors make up for each other (gptq; what learns layer by layer: --before, too), fisher "
-                   "elsewhere")
+                   "(information); default: pqi with an option of the integral; else pursuit with --validation and "
+                   "--bits 4, 3 or 2; else pqi where errors make up for each other (gptq, what learns), fisher "
+                   "elsewhere; "
+                   "of a file for all widths they leave before (--before; not in qat)")
                 ->check(CLI::IsMember(llama::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--before", settings.before,
                          "significant weights leave before the others are quantized, chosen by what the nearest codes "
                          "would make of them")
                 ->needs(significant);
-            app.add_flag("--fit", settings.fit,
-                         "significant weights get values that make up for the errors of the others")
+            app.add_flag(
+                   "--fit", settings.fit,
+                   "significant weights get values that make up for the errors of the others at --detach-bits: of a "
+                   "file for all widths, the wider ones are worse for them")
                 ->needs(significant);
             app.add_option("--detach-steps", settings.steps, "in which significant weights are chosen")
                 ->check(CLI::Range(1, 1000))
@@ -70,9 +74,10 @@ namespace cli
             for (char const* const name : {"--detach-steps", "--rule", "--intervals", "--each-sample"})
                 of_integral.push_back(app.get_option(name));
             validation.file_option =
-                app.add_option("--validation", validation.file,
-                               "a text file, or a .npy file of tokens: a layer's fitted weights stay only if its loss "
-                               "falls")
+                app.add_option(
+                       "--validation", validation.file,
+                       "a text file, or a .npy file of tokens: a layer's fitted weights (--fit, pursuit) stay only "
+                       "if its loss falls")
                     ->check(CLI::ExistingFile);
         }
 
@@ -80,9 +85,10 @@ namespace cli
         llama::detach_settings resolved(llama::quantize_settings const& s) const
         {
             llama::detach_settings out = settings;
-            out.score = !score.empty() ? score : best_score(s.how);
-            if (score.empty() && out.score == "pqi" && !out.fit)
-                out.before = out.before || llama::learns_around(s.how);
+            bool const one_width = s.bits < 8;
+            out.score = !score.empty() ? score : best_score(s.how, one_width);
+            if (score.empty() && !out.fit && !one_width && s.how != llama::method::qat)
+                out.before = true; // which serves every width
             if (CLI::Option const* const asked = integral_asked(); asked && out.score != "pqi" && out.score != "rise")
                 throw CLI::ValidationError(asked->get_name(),
                                            "is of the integral, which " + out.score + " weights are not chosen by");
@@ -126,12 +132,13 @@ namespace cli
             return found == of_integral.end() ? nullptr : *found;
         }
 
-        // As measured: llama/RESULTS.md. Of outliers alone, Fisher's estimate shares them out.
-        std::string best_score(llama::method how) const
+        // As measured: llama/RESULTS.md. Of outliers alone, Fisher's estimate shares them out. Fitted values serve one
+        // width and spoil wider ones.
+        std::string best_score(llama::method how, bool one_width) const
         {
             if (integral_asked())
                 return "pqi";
-            if (!validation.file.empty())
+            if (!validation.file.empty() && one_width)
                 return "pursuit";
             return settings.significant > 0 && llama::compensates(how) ? "pqi" : "fisher";
         }

@@ -21,7 +21,7 @@ namespace cli
             {
                 nested::file const file = nested::open(path);
                 if (verify)
-                    file.verify(file.bits());
+                    file.verify();
                 json ? as_json(file) : as_text(file);
             }
 

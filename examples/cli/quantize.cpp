@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,13 +44,16 @@ namespace cli
             std::vector<unsigned> widths;
             std::vector<float> lambdas;
             bool json = false, quiet = false, no_resume = false;
-            CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *rate = nullptr;
+            CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *rate = nullptr,
+                        *scheme = nullptr;
             std::string preset;
             std::vector<llama::width_report> tuned;
             llama::detach_report detached;
 
             void run()
             {
+                if (settings.how == llama::method::squeezellm && !scheme->empty())
+                    throw CLI::ValidationError("--scheme", "is of scales; squeezellm has values of each row's own");
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
@@ -85,14 +89,20 @@ namespace cli
                 if (detach.asked())
                     detach.read(folder, calibration, beside);
                 auto const begin = std::chrono::steady_clock::now();
-                std::vector<llama::tensor_report> tensors;
-                auto const m = detach.asked() ? llama::quantize_and_detach(folder, settings, beside, &tensors, tell(),
-                                                                           &tuned, &detached)
-                                              : llama::quantize_model(folder, settings, &tensors, tell(), &tuned);
-                llama::save_nested(m, folder, out);
+                std::optional<llama::model> balanced; // what became of the weights before they were quantized
+                if (llama::balances(settings))
+                    balanced.emplace(sizes);
+                llama::model* const dense = balanced ? &*balanced : nullptr;
+                llama::save_nested(detach.asked() ? llama::quantize_and_detach(folder, settings, beside, tell(), &tuned,
+                                                                               &detached, dense)
+                                                  : llama::quantize_model(folder, settings, tell(), &tuned, dense),
+                                   folder, out);
                 kept.remove();
+                // Everything told about the file is what the file says.
+                auto const written = llama::load_nested(output);
+                auto const errors = llama::errors_of(written, settings.bits, folder, dense);
                 std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
-                report(m, tensors, out.size(), took.count());
+                report(written, errors, out.size(), took.count());
             }
 
             bool needs_calibration() const { return llama::needs_calibration(settings) || detach.asked(); }
@@ -202,6 +212,10 @@ namespace cli
             void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors,
                         std::uint64_t bytes, double seconds)
             {
+                std::size_t beside = 0;
+                for (auto const& each : m.matrices)
+                    beside += each.sparse.nonzeros();
+                std::size_t const significant = beside - detached.outliers;
                 if (json)
                 {
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
@@ -210,8 +224,11 @@ namespace cli
                     if (detach.asked())
                         out["sparse"] = {{"outliers", detached.outliers},
                                          {"exponent", detached.exponent},
-                                         {"significant", detached.significant},
-                                         {"refused_layers", detached.refused}};
+                                         {"significant", significant},
+                                         {"refused_layers", detached.refused},
+                                         {"fitted_for", nullptr}};
+                    if (detach.asked() && detached.fitted_for > 0)
+                        out["sparse"]["fitted_for"] = detached.fitted_for;
                     for (auto const& t : tuned)
                         out["losses"].push_back({{"bits", t.bits},
                                                  {"before", t.before},
@@ -231,7 +248,9 @@ namespace cli
                 if (detach.asked())
                     std::printf("%zu outliers (shared out by sensitivity^%g) and %zu significant weights beside the "
                                 "planes; %zu layers gain nothing by them\n",
-                                detached.outliers, detached.exponent, detached.significant, detached.refused.size());
+                                detached.outliers, detached.exponent, significant, detached.refused.size());
+                if (detached.fitted_for > 0)
+                    std::printf("their values are fitted for %u bits: no gain at wider widths\n", detached.fitted_for);
                 std::printf(
                     "%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s, peak memory %s: %s\n",
                     tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
@@ -352,11 +371,17 @@ namespace cli
         sub->add_option("--group-size", c->group_size, "columns that share a scale; -1: a row, 0: a tensor")
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();
-        sub->add_option("--scheme", c->settings.range, "sym, asym (default) or full-range")
-            ->transform(CLI::CheckedTransformer(
-                std::map<std::string, llama::scheme>{{"sym", llama::scheme::symmetric},
-                                                     {"asym", llama::scheme::asymmetric},
-                                                     {"full-range", llama::scheme::full_range}}));
+        c->scheme =
+            sub->add_option(
+                   "--scheme", c->settings.range,
+                   "how a group gets its scale, for every method but squeezellm: sym: the largest magnitude on the "
+                   "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
+                   "asym (default): a zero, too")
+                ->transform(CLI::CheckedTransformer(
+                    std::map<std::string, llama::scheme>{{"sym", llama::scheme::symmetric},
+                                                         {"gptq-sym", llama::scheme::gptq_symmetric},
+                                                         {"asym", llama::scheme::asymmetric},
+                                                         {"full-range", llama::scheme::full_range}}));
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();

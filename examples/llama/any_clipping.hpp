@@ -26,7 +26,8 @@ namespace llama
     {
         using zero_type = Z;
         using choice = std::conditional_t<std::same_as<Z, jackplane::no_zero>,
-                                          detail::scales_of<jackplane::gptq_symmetric, jackplane::full_range>,
+                                          detail::scales_of<jackplane::absmax, jackplane::gptq_symmetric,
+                                                            jackplane::full_range>,
                                           detail::scales_of<jackplane::minmax<>>>;
         choice chosen{};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/detach/csr.hpp>
 #include <jackplane/loss/pinned.hpp>
+#include "any_csr.hpp"
 #include "weights.hpp"
 #include <cstddef>
 #include <span>
@@ -14,7 +14,7 @@ namespace llama
     // places.
     template <class Loss>
     jackplane::pinned<Loss> with_beside(Loss of, std::span<parameter const> parts,
-                                        std::span<jackplane::csr<> const> beside)
+                                        std::span<any_csr const> beside)
     {
         std::vector<std::size_t> places;
         std::vector<float> values;

@@ -35,12 +35,12 @@ namespace llama
         for (std::size_t i = 0; i < _bits.size(); ++i)
         {
             packed_model::matrix const& m = _model->matrices[i];
-            jackplane::csr<float> beside;
+            any_residuals beside;
             auto const by = [&](auto const& a)
             {
                 auto const dense = a.prefix(_bits[i]); // or an error
                 if (m.sparse.nonzeros() != 0)
-                    beside = residuals(m.sparse, dense);
+                    beside = m.sparse.visit([&](auto const& of) -> any_residuals { return residuals(of, dense); });
             };
             if (m.is_packed)
                 std::visit(by, m.packed);
@@ -97,9 +97,11 @@ namespace llama
                 multiply_other(m.packed, _bits[i], floats_of(_prepared), y, _team);
         };
         std::visit(by, m.packed);
-        if (_residuals[i].nonzeros() != 0)
-            std::visit([&](auto const& ready)
-                       { multiply_add<jackplane::compensated, kernels>(_residuals[i], ready, y, _team); },
-                       _prepared);
+        auto const add = [&](auto const& beside, auto const& ready)
+        {
+            if (beside.nonzeros() != 0)
+                multiply_add<jackplane::compensated, kernels>(beside, ready, y, _team);
+        };
+        std::visit(add, _residuals[i], _prepared);
     }
 }

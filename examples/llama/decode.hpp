@@ -2,7 +2,6 @@
 #pragma once
 #include <jackplane/core/number.hpp>
 #include <jackplane/core/team.hpp>
-#include <jackplane/detach/csr.hpp>
 #include "activation.hpp"
 #include "forward.hpp"
 #include "packed_model.hpp"
@@ -228,8 +227,8 @@ namespace llama
         }
 
         packed_model const* _model;
-        std::vector<unsigned> _bits;                   // of every matrix
-        std::vector<jackplane::csr<float>> _residuals; // of every matrix: its sparse part at its width
+        std::vector<unsigned> _bits;           // of every matrix
+        std::vector<any_residuals> _residuals; // of every matrix: its sparse part at its width
         activation _how;
         prepared_x _prepared;
         std::vector<jackplane::bfloat16> _rounded; // x of brain

@@ -203,8 +203,9 @@ namespace llama
 
         using triplets = std::vector<jackplane::triplet>;
 
-        // The sparse part of a matrix, and more of them. A place that is there twice keeps the latter value.
-        void add(packed_model::matrix& m, std::size_t rows, std::size_t cols, triplets const& more,
+        // The sparse part of a matrix of these weights, and more of them. A place that is there twice keeps the latter
+        // value.
+        void add(packed_model::matrix& m, jackplane::matrix_view<float const> weights, triplets const& more,
                  std::string const& name)
         {
             std::map<std::pair<std::size_t, std::size_t>, float> all;
@@ -214,7 +215,7 @@ namespace llama
             triplets sorted;
             for (auto const& [at, w] : all)
                 sorted.push_back({at.first, at.second, w});
-            m.sparse = jackplane::csr<>(rows, cols, sorted, name);
+            m.sparse = any_csr::of(weights, sorted, name);
         }
 
         void restore(chooser const& c, packed_model& m, places const& significant)
@@ -226,7 +227,7 @@ namespace llama
                 triplets more;
                 for (std::size_t const place : by_matrix[i])
                     more.push_back({place / p.cols, place % p.cols, c.of(c.weights(), i)[place]});
-                add(m.matrices[i], p.rows, p.cols, more, p.name);
+                add(m.matrices[i], {c.of(c.weights(), i).data(), p.rows, p.cols}, more, p.name);
             }
         }
 
@@ -277,10 +278,14 @@ namespace llama
                         fitted[i] = where.empty() ? jackplane::pursuit(inputs, wanted, shares[first + i],
                                                                        pursuit_rounds, p.name, c.workers)
                                                   : jackplane::fit(inputs, wanted, where[first + i], p.name, c.workers);
+                        bool const narrow = half_holds({c.dense.w.data() + p.offset, p.rows, p.cols});
                         for (auto& [row, col, value] : fitted[i])
                         {
                             float& of_place = w[row * p.cols + col];
-                            value = of_place = to_float(jackplane::from_float<jackplane::half>(of_place + value));
+                            of_place += value;
+                            if (narrow)
+                                of_place = to_float(jackplane::from_float<jackplane::half>(of_place));
+                            value = of_place;
                         }
                     }
                 }
@@ -288,7 +293,8 @@ namespace llama
                 bool const helps = after < best;
                 if (helps)
                     for (std::size_t i = 0; i < parts.size(); ++i)
-                        add(m.matrices[first + i], parts[i].rows, parts[i].cols, fitted[i], parts[i].name);
+                        add(m.matrices[first + i], {c.dense.w.data() + parts[i].offset, parts[i].rows, parts[i].cols},
+                            fitted[i], parts[i].name);
                 else
                 {
                     all = before_layer;
@@ -316,9 +322,8 @@ namespace llama
     }
 
     packed_model quantize_and_detach(std::filesystem::path const& folder, quantize_settings const& s,
-                                     detach_settings const& d, std::vector<tensor_report>* report,
-                                     jackplane::progress const& tell, std::vector<width_report>* widths,
-                                     detach_report* told)
+                                     detach_settings const& d, jackplane::progress const& tell,
+                                     std::vector<width_report>* widths, detach_report* told, model* dense)
     {
         expect_known(d.outlier_rule, outlier_rule_names(), "rule for outliers");
         expect_known(d.score, weight_score_names(), "score of weights");
@@ -346,7 +351,7 @@ namespace llama
         auto const quantized = [&](std::vector<places> const& beside)
         {
             quick.beside = beside;
-            return quantize_model(folder, quick, nullptr, {}, nullptr, &c.dense).decode(d.bits).w;
+            return quantize_model(folder, quick, {}, nullptr, &c.dense).decode(d.bits).w;
         };
         if (d.outliers > 0)
             how.beside = choose_outliers(c, quantized, found);
@@ -364,7 +369,8 @@ namespace llama
             std::sort(all.begin(), all.end());
             how.beside = c.split(all);
         }
-        packed_model m = quantize_model(folder, how, report, tell, widths, &c.dense);
+        packed_model m = quantize_model(folder, how, tell, widths, &c.dense);
+        found.fitted_for = fits ? d.bits : 0;
         if (d.significant > 0 && !first)
         {
             if (d.score == "pursuit")
@@ -381,6 +387,8 @@ namespace llama
         found.significant -= found.outliers;
         if (told)
             *told = found;
+        if (dense)
+            *dense = std::move(c.dense);
         return m;
     }
 }

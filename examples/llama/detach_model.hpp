@@ -41,14 +41,15 @@ namespace llama
         std::size_t outliers = 0, significant = 0; // weights
         double exponent = 0;                       // of the sensitivity, in how outliers are shared out; adaptive
         std::vector<std::size_t> refused{};        // layers whose fitted part did not help
+        unsigned fitted_for = 0;                   // the width that values are fitted for; 0: they are what they were
     };
 
     // quantize_model, with a sparse part. Throws value_error for unknown rules, and where weights shall be fitted
-    // without a validation text; and as count_of, integrate and quantize_model do.
+    // without a validation text; and as count_of, integrate and quantize_model do. dense: as of quantize_model.
     packed_model quantize_and_detach(std::filesystem::path const& folder, quantize_settings const& s,
-                                     detach_settings const& d, std::vector<tensor_report>* report = nullptr,
-                                     jackplane::progress const& tell = {}, std::vector<width_report>* widths = nullptr,
-                                     detach_report* told = nullptr);
+                                     detach_settings const& d, jackplane::progress const& tell = {},
+                                     std::vector<width_report>* widths = nullptr, detach_report* told = nullptr,
+                                     model* dense = nullptr);
 
     std::vector<std::string> outlier_rule_names();
     std::vector<std::string> weight_score_names();

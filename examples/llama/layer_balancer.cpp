@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_balancer.hpp"
 #include "layer_loss.hpp"
+#include "storage.hpp"
 #include "widths.hpp"
 #include <jackplane/quantize/balance.hpp>
 #include <jackplane/quantize/clip.hpp>
@@ -30,7 +31,7 @@ namespace llama
     void layer_balancer::with_quantizer(Body&& body) const
     {
         unsigned const bits = learns(_settings.how) ? _settings.tuning.widths.front() : _settings.bits;
-        with_scheme<jackplane::absmax>(
+        with_scheme(
             _settings.range, [&](auto policy)
             { with_width(bits, [&](auto width) { body(jackplane::uniform<decltype(width)::value>{}, policy); }); });
     }
@@ -64,9 +65,10 @@ namespace llama
         {
             for (std::size_t i = 0; i < scales.size(); ++i)
             {
-                float const stored = to_float(jackplane::from_float<jackplane::half>(norm[i] / scales[i]));
+                float const exact = norm[i] / scales[i], in_half = to_float(jackplane::from_float<jackplane::half>(exact));
+                float const stored = in_half != 0 && jackplane::holds<jackplane::half>(in_half) ? in_half : exact;
                 bool const exists = stored != 0 && jackplane::is_finite(stored);
-                scales[i] = exists ? norm[i] / stored : 1.0f; // what fp16 rounds goes to the columns
+                scales[i] = exists ? norm[i] / stored : 1.0f; // what rounding takes goes to the columns
                 norm[i] = exists ? stored : norm[i];
             }
         };
@@ -119,9 +121,15 @@ namespace llama
                         with_quantizer(
                             [&](auto book, auto policy)
                             {
-                                dequantize(jackplane::quantize(m, book, policy, _settings.group, jackplane::nearest{},
-                                                               jackplane::independent{}, {{}, parts[i].name}, _workers),
-                                           m);
+                                in_half_or_wider(
+                                    [&]<class S>(S)
+                                    {
+                                        auto const q = jackplane::quantize<S>(
+                                            m, book, policy, _settings.group, jackplane::nearest{},
+                                            jackplane::independent{}, {{}, parts[i].name}, _workers);
+                                        expect_scales(q, m, parts[i].name);
+                                        dequantize(q, m);
+                                    });
                             });
                         jackplane::multiply_columns(m, back);
                     }
@@ -142,8 +150,15 @@ namespace llama
                     with_quantizer(
                         [&](auto book, auto policy)
                         {
-                            jackplane::clip(m, {grams[n].data(), m.cols, m.cols}, book, policy, _settings.group,
-                                            {.name = parts[i].name}, _workers);
+                            in_half_or_wider(
+                                [&]<class S>(S)
+                                {
+                                    std::vector<float> clipped(m.data, m.data + m.rows * m.cols);
+                                    jackplane::clip<S>({clipped.data(), m.rows, m.cols},
+                                                       {grams[n].data(), m.cols, m.cols}, book, policy, _settings.group,
+                                                       {.name = parts[i].name}, _workers);
+                                    std::copy(clipped.begin(), clipped.end(), m.data);
+                                });
                         });
                 }
         }

@@ -2,6 +2,7 @@
 #include "layer_tuner.hpp"
 #include "beside.hpp"
 #include "blas_product.hpp"
+#include "storage.hpp"
 #include "widths.hpp"
 #include <jackplane/detach/detach.hpp>
 #include <jackplane/loss/layer.hpp>
@@ -18,19 +19,19 @@ namespace llama
     {
         using jackplane::uniform;
 
-        template <unsigned Bits, class Clip>
-        using tunable = jackplane::tunable<uniform<Bits, 8>, Clip>;
-        template <class Clip>
-        using leading = jackplane::leading_bits<jackplane::half, typename Clip::zero_type>;
+        template <unsigned Bits, class Clip, class S>
+        using tunable = jackplane::tunable<uniform<Bits, 8>, Clip, S>;
+        template <class Clip, class S>
+        using leading = jackplane::leading_bits<S, typename Clip::zero_type>;
 
         // The matrices of a layer at their first width, or inside of what is there.
-        template <unsigned Bits, class Clip>
-        std::vector<tunable<Bits, Clip>> tunables(layer_view<float const> const& w, std::span<parameter const> parts,
-                                                  std::vector<leading<Clip>>& inside, quantize_settings const& s,
-                                                  Clip const& clip, jackplane::offset_reach reach)
+        template <unsigned Bits, class S, class Clip>
+        std::vector<tunable<Bits, Clip, S>> tunables(layer_view<float const> const& w, std::span<parameter const> parts,
+                                                     std::vector<leading<Clip, S>>& inside, quantize_settings const& s,
+                                                     Clip const& clip, jackplane::offset_reach reach)
         {
             auto const what = s.how == method::efficientqat ? jackplane::learns::weights : jackplane::learns::offsets;
-            std::vector<tunable<Bits, Clip>> all;
+            std::vector<tunable<Bits, Clip, S>> all;
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
                 jackplane::tunable_options const options{.reach = reach, .what = what, .name = parts[i].name};
@@ -38,13 +39,14 @@ namespace llama
                     all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, clip, s.group, options);
                 else
                     all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, std::move(inside[i]), options);
+                expect_scales(all.back().result(), matrix_of(w.qkv, parts, i), parts[i].name);
             }
             return all;
         }
-        template <unsigned Bits, class Clip>
-        std::vector<leading<Clip>> leading_of(std::vector<tunable<Bits, Clip>> const& all)
+        template <unsigned Bits, class Clip, class S>
+        std::vector<leading<Clip, S>> leading_of(std::vector<tunable<Bits, Clip, S>> const& all)
         {
-            std::vector<leading<Clip>> out;
+            std::vector<leading<Clip, S>> out;
             for (auto const& each : all)
                 out.push_back(jackplane::leading(each.result()));
             return out;
@@ -61,34 +63,42 @@ namespace llama
         }
 
         // The codes of parents, cut to `bits`.
-        template <class Clip>
-        std::vector<leading<Clip>> first_bits(std::span<packed_model::matrix const> parents,
-                                              std::span<parameter const> parts, unsigned bits)
+        template <class Clip, class S>
+        std::vector<leading<Clip, S>> first_bits(std::span<packed_model::matrix const> parents,
+                                                 std::span<parameter const> parts, unsigned bits)
         {
-            using parent =
-                jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, typename Clip::zero_type>;
-            std::vector<leading<Clip>> out;
+            std::vector<leading<Clip, S>> out;
             for (std::size_t i = 0; i < parents.size(); ++i)
             {
-                auto const* const of = std::get_if<parent>(&parents[i].packed);
-                JACKPLANE_EXPECTS(of && of->readable(bits), jackplane::value_error, parts[i].name,
+                auto const take = [&]<class From>(From)
+                {
+                    using parent = jackplane::packed<jackplane::bit_planes, uniform<8>, From, typename Clip::zero_type>;
+                    auto const* const of = std::get_if<parent>(&parents[i].packed);
+                    if (!of || !of->readable(bits))
+                        return false;
+                    JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, parts[i].name,
+                                      ": the file has scales of its own at ", bits,
+                                      " bits, which other widths do not share");
+                    auto codes = jackplane::leading(jackplane::unpack(*of));
+                    codes.bits = of->bits(); // a file may hold fewer than 8
+                    auto const first = cut(std::move(codes), bits);
+                    out.push_back({bits, first.grid, first.codes, stored_as<S>(first.scales), first.zeros});
+                    return true;
+                };
+                bool const is_there = take(jackplane::half{}) ||
+                                      (std::same_as<S, jackplane::bfloat16> && take(jackplane::bfloat16{}));
+                JACKPLANE_EXPECTS(is_there, jackplane::value_error, parts[i].name,
                                   ": the file has no parent of 8 bits with this --scheme that can be cut to ", bits);
-                JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, parts[i].name,
-                                  ": the file has scales of its own at ", bits,
-                                  " bits, which other widths do not share");
-                auto codes = jackplane::leading(jackplane::unpack(*of));
-                codes.bits = of->bits(); // a file may hold fewer than 8
-                out.push_back(cut(std::move(codes), bits));
             }
             return out;
         }
 
         // Part of the codes, cut to `bits`, that learned offsets made other than the nearest ones.
-        template <unsigned Bits, class Clip>
-        double moved_by_offsets(std::vector<tunable<Bits, Clip>> const& all, unsigned bits)
+        template <unsigned Bits, class Clip, class S>
+        double moved_by_offsets(std::vector<tunable<Bits, Clip, S>> const& all, unsigned bits)
         {
             std::size_t moved = 0, weights = 0;
-            for (tunable<Bits, Clip> nearest : all)
+            for (tunable<Bits, Clip, S> nearest : all)
             {
                 auto const codes = nearest.result().codes;
                 std::fill(nearest.learned().offset.begin(), nearest.learned().offset.end(), 0.0f);
@@ -100,15 +110,19 @@ namespace llama
             return static_cast<double>(moved) / static_cast<double>(std::max<std::size_t>(weights, 1));
         }
 
-        template <class Clip>
-        std::vector<jackplane::any_packed> packed_parents(std::vector<leading<Clip>> const& codes,
+        template <class Clip, class S>
+        std::vector<jackplane::any_packed> packed_parents(std::vector<leading<Clip, S>> const& codes,
+                                                          layer_view<float const> const& w,
                                                           std::span<parameter const> parts)
         {
             std::vector<jackplane::any_packed> out;
             for (std::size_t i = 0; i < parts.size(); ++i)
-                out.push_back(jackplane::pack<jackplane::bit_planes>(jackplane::quantized<uniform<8>, jackplane::half,
-                                                                                          typename Clip::zero_type>{
-                    {}, parts[i].rows, parts[i].cols, codes[i].grid, codes[i].codes, codes[i].scales, codes[i].zeros}));
+            {
+                jackplane::quantized<uniform<8>, S, typename Clip::zero_type> const q{
+                    {}, parts[i].rows, parts[i].cols, codes[i].grid, codes[i].codes, codes[i].scales, codes[i].zeros};
+                expect_scales(q, matrix_of(w.qkv, parts, i), parts[i].name);
+                out.push_back(pack_parent(q));
+            }
             return out;
         }
     }
@@ -144,28 +158,33 @@ namespace llama
             clip const learned = _settings.search_scale ? clip{jackplane::adjust_scale<any_scale<Z>>{start}}
                                                         : clip{jackplane::clip_range<any_scale<Z>>{start}};
             if (_settings.how == method::nested_gptq || t.layer_wise)
-                return tune_layer_wise<Z>(layer, start, learned, options, report);
+                return in_half_or_wider(
+                    [&]<class S>(S) { return tune_layer_wise<S, Z>(layer, start, learned, options, report); });
             if (t.dense_inputs)
                 _dense_input.assign(_dense.input().begin(), _dense.input().end());
             _dense.advance(layer.w, _workers); // to what the layer shall give
+            auto const tuned_as = [&](clip const& what, any_step const& step, auto const& rate)
+            {
+                return in_half_or_wider([&]<class S>(S)
+                                        { return tune_as<S, Z>(layer, what, step, rate, options, report); });
+            };
             if (_settings.how == method::omniquant)
             {
                 options.learn_offsets = false;
                 auto const rate = [&](std::size_t steps) { return jackplane::constant{t.rate_or(0.01f), steps}; };
-                return tune_as<Z>(layer, {jackplane::clip_range<any_scale<Z>, jackplane::sigmoid>{own}},
-                                  {jackplane::adam{}}, rate, options, report);
+                return tuned_as({jackplane::clip_range<any_scale<Z>, jackplane::sigmoid>{own}}, {jackplane::adam{}},
+                                rate);
             }
             if (_settings.how == method::efficientqat) // its first phase; scales learn as a part of what they are
             {
                 float const first = t.rate_or(1e-3f);
                 options.clip_rate = 10;
                 auto const rate = [=](std::size_t steps) { return jackplane::cosine{first, steps, first / 20}; };
-                return tune_as<Z>(layer, {typename clip::moves_zero{{own}}}, {jackplane::adam{}}, rate, options,
-                                  report);
+                return tuned_as({typename clip::moves_zero{{own}}}, {jackplane::adam{}}, rate);
             }
             options.clip_rate = t.learn_clipping ? 1.0f : 0.0f;
             auto const rate = [&](std::size_t steps) { return signround_rate(steps); };
-            return tune_as<Z>(layer, learned, {jackplane::sign_step{}}, rate, options, report);
+            return tuned_as(learned, {jackplane::sign_step{}}, rate);
         };
         auto tuned = with_scheme(_settings.range, by_method);
         advance(layer, tuned);
@@ -212,7 +231,7 @@ namespace llama
     }
 
     // rate(steps) is the schedule of so many steps.
-    template <jackplane::zero_number Z>
+    template <jackplane::scale_number S, jackplane::zero_number Z>
     std::vector<jackplane::any_packed>
     layer_tuner::tune_as(dense_layer const& layer, any_clipping<Z> const& clip, any_step const& step,
                          std::function<any_rate(std::size_t)> const& rate, jackplane::tune_options options,
@@ -231,30 +250,35 @@ namespace llama
             loss.suppress_outliers(t.suppress_outliers);
             losses.push_back(with_beside(std::move(loss), parts, layer.beside));
         }
+        std::vector<width_report> found;
         auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved)
+        { found.push_back({bits, done.before, done.after, done.losses, moved}); };
+        auto const finish = [&](std::vector<leading<Clip, S>> const& codes)
         {
+            auto made = packed_parents<Clip, S>(codes, w, parts);
             if (report)
-                report->push_back({bits, done.before, done.after, done.losses, moved});
+                report->insert(report->end(), found.begin(), found.end());
+            return made;
         };
         // All widths at once, through the codes of 8 bits.
-        auto const jointly = [&](std::vector<tunable<8, Clip>> all, std::size_t steps)
+        auto const jointly = [&](std::vector<tunable<8, Clip, S>> all, std::size_t steps)
         {
             std::visit(
                 [&](auto const& goal)
                 {
                     auto const done =
                         jackplane::tune(std::span(all), std::span(losses), goal, rate(steps), step, options, _workers);
-                    told(8, done, moved_by_offsets<8, Clip>(all, t.widths.front()));
+                    told(8, done, moved_by_offsets<8, Clip, S>(all, t.widths.front()));
                 },
                 objective_of(t, _settings.slice));
-            return packed_parents<Clip>(leading_of<8, Clip>(all), parts);
+            return finish(leading_of<8, Clip, S>(all));
         };
-        auto codes = first_bits<Clip>(layer.inside, parts, t.widths.front());
+        auto codes = first_bits<Clip, S>(layer.inside, parts, t.widths.front());
         auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;
         if (!t.lambdas.empty() && t.joint_steps == 0)
-            return jointly(tunables<8, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
+            return jointly(tunables<8, S, Clip>(w, parts, codes, _settings, clip, reach_of_all), t.steps);
         for (std::size_t n = codes.empty() ? 0 : 1; n < t.widths.size(); ++n)
             with_width(t.widths[n],
                        [&](auto bits)
@@ -262,26 +286,26 @@ namespace llama
                            bool const first = codes.empty();
                            auto const reach = first ? jackplane::offset_reach{} // half a step either way
                                                     : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
-                           auto all = tunables<bits, Clip>(w, parts, codes, _settings, clip, reach);
+                           auto all = tunables<bits, S, Clip>(w, parts, codes, _settings, clip, reach);
                            options.clip_rate = first ? clip_rate : 0.0f; // all widths share the scales
                            if (first || options.learn_offsets)
                            {
                                auto const done = jackplane::tune(
                                    std::span(all), std::span(losses).subspan(n, 1), jackplane::one_width(bits),
                                    rate(first ? t.steps : t.finer_steps), step, options, _workers);
-                               told(bits, done, first ? moved_by_offsets<bits, Clip>(all, bits) : 0);
+                               told(bits, done, first ? moved_by_offsets<bits, Clip, S>(all, bits) : 0);
                            }
-                           codes = leading_of<bits, Clip>(all);
+                           codes = leading_of<bits, Clip, S>(all);
                        });
         if (t.widths.back() < 8)
-            codes = leading_of<8, Clip>(tunables<8, Clip>(w, parts, codes, _settings, clip, {}));
+            codes = leading_of<8, Clip, S>(tunables<8, S, Clip>(w, parts, codes, _settings, clip, {}));
         if (t.joint_steps == 0)
-            return packed_parents<Clip>(codes, parts);
+            return finish(codes);
         // From there on, with the scales as they are, every code may change.
-        std::vector<leading<Clip>> scales;
+        std::vector<leading<Clip, S>> scales;
         for (auto const& each : codes)
             scales.push_back(cut(each, 0));
-        auto all = tunables<8, Clip>(w, parts, scales, _settings, clip, {reach_of_all.unit, anywhere});
+        auto all = tunables<8, S, Clip>(w, parts, scales, _settings, clip, {reach_of_all.unit, anywhere});
         for (std::size_t i = 0; i < parts.size(); ++i)
             all[i].start_from(codes[i].codes);
         options.clip_rate = 0;
@@ -290,7 +314,7 @@ namespace llama
 
     // Stage after stage of the forward pass, and there each width from the inputs that its own stream gives it: GPTQ,
     // and SignRound from there or from the nearest codes.
-    template <jackplane::zero_number Z>
+    template <jackplane::scale_number S, jackplane::zero_number Z>
     std::vector<jackplane::any_packed>
     layer_tuner::tune_layer_wise(dense_layer const& layer, any_scale<Z> const& policy, any_clipping<Z> const& clipped,
                                  jackplane::tune_options options, std::vector<width_report>* report)
@@ -303,7 +327,7 @@ namespace llama
         // The layer at each width: tuned as far as it is done, dense behind.
         std::vector<std::vector<float>> now(t.widths.size(), std::vector<float>(w.qkv, w.qkv + size_of(parts)));
         std::vector<width_report> losses;
-        std::vector<leading<clip>> codes(parts.size());
+        std::vector<leading<clip, S>> codes(parts.size());
         options.kept = jackplane::keep::best;
         options.check_every = 0; // a step sees all there is
         for (unsigned const bits : t.widths)
@@ -316,7 +340,7 @@ namespace llama
             jackplane::quantize_options const named{{}, parts[i].name};
             auto const start = [&](auto const& sweep)
             {
-                return n == 0 ? jackplane::quantize(dense, book, policy, _settings.group, jackplane::nearest{}, sweep,
+                return n == 0 ? jackplane::quantize<S>(dense, book, policy, _settings.group, jackplane::nearest{}, sweep,
                                                     named, _workers)
                               : jackplane::refine(dense, book, codes[i], sweep, parts[i].name, _workers);
             };
@@ -333,7 +357,7 @@ namespace llama
                 report_of.after += loss_of(q);
                 codes[i] = jackplane::leading(q);
             };
-            auto const tune = [&](tunable<Bits, clip> m)
+            auto const tune = [&](tunable<Bits, clip, S> m)
             {
                 any_rate const rate = signround_rate(n == 0 ? t.steps : t.finer_steps);
                 auto const done = jackplane::tune(std::span(&m, 1), std::span(&loss, 1), jackplane::one_width(Bits),
@@ -354,7 +378,7 @@ namespace llama
                 return finish(q);
             }
             auto const inner = n == 0 ? cut(jackplane::leading(q), 0) : codes[i];
-            tunable<Bits, clip> m(dense, book, inner,
+            tunable<Bits, clip, S> m(dense, book, inner,
                                   {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
             m.start_from(q.codes);
             options.clip_rate = 0;
@@ -383,13 +407,14 @@ namespace llama
                                [&](auto bits) { one_matrix.template operator()<bits>(i, n, order, loss); });
                 }
             }
-        if (report)
-            report->insert(report->end(), losses.begin(), losses.end());
         if (t.widths.back() < 8)
             for (std::size_t i = 0; i < parts.size(); ++i)
                 codes[i] = jackplane::leading(jackplane::refine(matrix_of(layer.left.qkv, parts, i), uniform<8>{},
                                                                 codes[i], jackplane::independent{}));
+        auto made = packed_parents<clip, S>(codes, layer.left, parts);
+        if (report)
+            report->insert(report->end(), losses.begin(), losses.end());
         _dense.advance(w, _workers);
-        return packed_parents<clip>(codes, parts);
+        return made;
     }
 }

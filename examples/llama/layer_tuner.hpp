@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/team.hpp>
-#include <jackplane/detach/csr.hpp>
 #include <jackplane/tune/tune.hpp>
 #include "any_clipping.hpp"
 #include "calibration.hpp"
@@ -22,7 +21,7 @@ namespace llama
     {
         layer_view<float const> w, left;                   // left: what the planes have to hold, 0 for those weights
         std::span<parameter const> parts;                  // [matrices_of_layer] lie one after the other from qkv on
-        std::span<jackplane::csr<> const> beside;          // of each of them
+        std::span<any_csr const> beside;                   // of each of them
         std::span<packed_model::matrix const> inside = {}; // of each, whose codes stay at the first width; or none
     };
 
@@ -46,13 +45,13 @@ namespace llama
         jackplane::linear_decay signround_rate(std::size_t steps) const;
         layer_view<float const> view_of(std::vector<float> const& weights, layer_view<float const> const& w) const;
         void advance(dense_layer const& layer, std::span<jackplane::any_packed const> tuned);
-        // Z: the kind of zero that the parents have
-        template <jackplane::zero_number Z>
+        // S, Z: what the scales and zeros of the parents are stored as
+        template <jackplane::scale_number S, jackplane::zero_number Z>
         std::vector<jackplane::any_packed> tune_as(dense_layer const& layer, any_clipping<Z> const& clip,
                                                    any_step const& step,
                                                    std::function<any_rate(std::size_t)> const& rate,
                                                    jackplane::tune_options options, std::vector<width_report>* report);
-        template <jackplane::zero_number Z>
+        template <jackplane::scale_number S, jackplane::zero_number Z>
         std::vector<jackplane::any_packed>
         tune_layer_wise(dense_layer const& layer, any_scale<Z> const& policy, any_clipping<Z> const& clipped,
                         jackplane::tune_options options, std::vector<width_report>* report);

@@ -2,15 +2,45 @@
 #include "nested_model.hpp"
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <iterator>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 namespace llama
 {
     namespace nested = jackplane::nested;
+
+    namespace
+    {
+        // The weights beside a layer that has some.
+        any_csr read_sparse(nested::file const& file, std::string const& layer)
+        {
+            auto const& is = *file.described().layers.at(layer).sparse;
+            any_csr out;
+            auto const as = [&]<class M>(std::type_identity<M>)
+            {
+                using T = typename M::value_type;
+                using I = typename M::index_type;
+                bool const found = is.value == jackplane::dtype_of<T> && is.column == jackplane::dtype_of<I>;
+                if (found)
+                    out = file.sparse<T, I>(layer);
+                return found;
+            };
+            bool const known = [&]<class... M>(std::type_identity<std::variant<M...>>)
+            { return (as(std::type_identity<M>{}) || ...); }(std::type_identity<any_csr::choice>{});
+            if (!known)
+                file.sparse(layer); // an error that says what is there
+            return out;
+        }
+    }
 
     void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path)
     {
@@ -34,8 +64,8 @@ namespace llama
         if (!m.tokenizer_settings.empty())
             bytes("tokenizer_config.json", m.tokenizer_settings);
 
-        std::vector<std::vector<jackplane::half>> halves(m.table.parameters().size());
-        for (std::size_t i = 0; i < halves.size(); ++i)
+        std::vector<std::shared_ptr<void const>> narrow;
+        for (std::size_t i = 0; i < m.table.parameters().size(); ++i)
         {
             parameter const& p = m.table.parameters()[i];
             if (i < m.matrices.size() && m.matrices[i].is_packed)
@@ -43,21 +73,32 @@ namespace llama
                 if (m.matrices[i].sparse.nonzeros() == 0)
                     file.add(p.name, m.matrices[i].packed);
                 else
-                    file.add(p.name, m.matrices[i].packed, m.matrices[i].sparse);
+                    m.matrices[i].sparse.visit([&](auto const& beside)
+                                               { file.add(p.name, m.matrices[i].packed, beside); });
                 continue;
             }
-            std::span<float const> const values =
-                i < m.matrices.size() ? std::span<float const>(m.matrices[i].dense)
-                                      : std::span(m.rest).subspan(p.offset - m.table.tuned_size(), p.size());
-            for (float const x : values)
-            {
-                halves[i].push_back(jackplane::from_float<jackplane::half>(x));
-                JACKPLANE_EXPECTS(is_finite(halves[i].back()), jackplane::value_error, "tensor '", p.name, "': ", x,
-                                  " at element ", halves[i].size() - 1, " overflows fp16");
-            }
+            auto const values = m.dense_values(i);
             safetensors::extents const shape =
                 p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
-            file.add(safetensors::item::of<jackplane::half>(p.name, shape, halves[i]));
+            auto const add_as = [&]<class T>(T)
+            {
+                auto const stored = std::make_shared<std::vector<T>>();
+                std::transform(values.data, values.data + p.size(), std::back_inserter(*stored),
+                               [](float x) { return jackplane::from_float<T>(x); });
+                narrow.push_back(stored);
+                file.add(safetensors::item::of<T>(p.name, shape, *stored));
+            };
+            switch (dense_type(values))
+            {
+            case jackplane::dtype::F16:
+                add_as(jackplane::half{});
+                break;
+            case jackplane::dtype::BF16:
+                add_as(jackplane::bfloat16{});
+                break;
+            default:
+                file.add(safetensors::item::of<float>(p.name, shape, {values.data, p.size()}));
+            }
         }
         file.save(out);
     }
@@ -107,7 +148,7 @@ namespace llama
                 m.matrices[i].packed = file.matrix(p.name, most_bits);
                 m.matrices[i].is_packed = true;
                 if (auto const& layers = file.described().layers; layers.at(p.name).sparse)
-                    m.matrices[i].sparse = file.sparse(p.name);
+                    m.matrices[i].sparse = read_sparse(file, p.name);
                 std::size_t const rows = jackplane::rows_of(m.matrices[i].packed),
                                   cols = jackplane::cols_of(m.matrices[i].packed);
                 JACKPLANE_EXPECTS(rows == p.rows && cols == p.cols, jackplane::shape_error, path.string(), ": layer '",
@@ -125,4 +166,38 @@ namespace llama
     }
 
     void verify_nested(std::filesystem::path const& path, unsigned bits) { nested::open(path).verify(bits); }
+
+    std::vector<tensor_report> errors_of(packed_model const& m, unsigned bits, std::filesystem::path const& folder,
+                                         model const* w)
+    {
+        std::vector<tensor_report> all;
+        checkpoint_files const files(folder);
+        for (std::size_t i = 0; i < m.matrices.size(); ++i)
+        {
+            parameter p = m.table.parameters()[i];
+            if (!m.matrices[i].is_packed)
+                continue;
+            std::vector<float> there(p.size()), read;
+            jackplane::matrix_view<float> const out{there.data(), p.rows, p.cols};
+            dequantize(m.matrices[i].packed, m.slice, bits, out);
+            put_back(m.matrices[i].sparse, out, p.name);
+            float const* exact = w ? w->w.data() + p.offset : nullptr;
+            if (!w)
+            {
+                read.resize(p.size());
+                p.offset = 0;
+                read_parameter(files, p, read);
+                exact = read.data();
+            }
+            double error = 0, norm = 0;
+            for (std::size_t at = 0; at < there.size(); ++at)
+            {
+                double const x = exact[at], off = static_cast<double>(there[at]) - x;
+                error += off * off;
+                norm += x * x;
+            }
+            all.push_back({p.name, p.rows, p.cols, norm > 0 ? std::sqrt(error / norm) : 0});
+        }
+        return all;
+    }
 }

@@ -121,22 +121,34 @@ namespace llama
         return m;
     }
 
+    jackplane::matrix_view<float const> packed_model::dense_values(std::size_t i) const
+    {
+        parameter const& p = table.parameters()[i];
+        return {i < matrices.size() ? matrices[i].dense.data() : rest.data() + (p.offset - table.tuned_size()), p.rows,
+                p.cols};
+    }
+
     packed_model::cost packed_model::cost_at(std::span<unsigned const> bits) const
     {
-        std::size_t bytes = 0, beside = 0, weights = 0, dense = rest.size();
+        std::size_t bytes = 0, beside = 0, weights = 0, dense = 0;
         for (std::size_t i = 0; i < matrices.size(); ++i)
         {
             matrix const& m = matrices[i];
             unsigned const kept = std::visit([&](auto const& rule) { return rule.bits_kept(8, bits[i]); }, slice);
-            dense += m.dense.size();
             weights += m.is_packed ? table.parameters()[i].size() : 0;
             bytes += m.is_packed ? std::visit([&](auto const& a) { return bytes_read(a.prefix(kept)); }, m.packed) : 0;
-            bytes += m.sparse.nonzeros() == 0 ? 0 : bytes_read(m.sparse);
-            beside += m.sparse.nonzeros() * (sizeof(float) - sizeof(jackplane::half));
+            bytes += bytes_read(m.sparse);
+            beside += m.sparse.visit([]<class T, class I>(jackplane::csr<T, I> const& a)
+                                     { return a.nonzeros() * (sizeof(float) - sizeof(T)); });
         }
-        if (!sizes.tied)
-            dense -= (sizes.vocabulary - 1) * sizes.hidden;
+        for (std::size_t i = 0; i < table.parameters().size(); ++i)
+            if (i >= matrices.size() || !matrices[i].is_packed)
+            {
+                bool const one_row = i == matrices.size() && !sizes.tied; // of an embedding that is no lm_head
+                dense += table.parameters()[i].size() / (one_row ? sizes.vocabulary : 1) *
+                         (jackplane::dtype_bits(dense_type(dense_values(i))) / 8);
+            }
         return {8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(weights, 1)), bytes,
-                bytes + beside + dense * sizeof(jackplane::half)};
+                bytes + beside + dense};
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/detach/csr.hpp>
 #include <jackplane/pack/any_packed.hpp>
+#include "any_csr.hpp"
 #include "model.hpp"
 #include <cstddef>
 #include <span>
@@ -33,7 +33,7 @@ namespace llama
             jackplane::any_packed packed;
             bool is_packed = false;
             jackplane::aligned_vector<float> dense; // [rows, cols] when not packed
-            jackplane::csr<> sparse;                // weights that stand for what the planes give, at every width
+            any_csr sparse;                         // weights that stand for what the planes give, at every width
         };
 
         config sizes;
@@ -61,6 +61,9 @@ namespace llama
         {
             return std::visit([&](auto const& rule) { return rule.bits_read(8, bits); }, slice);
         }
+
+        // Of a parameter that is not packed.
+        jackplane::matrix_view<float const> dense_values(std::size_t parameter) const;
 
         // Dense, with every packed matrix decoded at `bits`. Throws width_error.
         model decode(unsigned bits) const { return decode(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }

@@ -6,6 +6,7 @@
 #include "loss.hpp"
 #include "nested_model.hpp"
 #include "run_origin.hpp"
+#include "storage.hpp"
 #include "weight_trainer.hpp"
 #include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
@@ -16,7 +17,6 @@
 #include <jackplane/quantize/quantize.hpp>
 #include <jackplane/quantize/row_table.hpp>
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -33,18 +33,23 @@ namespace llama
             {
                 auto const run = [&](auto p, auto const& sweep)
                 {
-                    jackplane::uniform<L::bits> const book{};
-                    jackplane::threads const all{};
-                    auto const q =
-                        jackplane::quantize(w, book, p, s.group, jackplane::nearest{}, sweep, {{}, name}, all);
-                    return jackplane::pack<L>(q, all);
+                    return in_half_or_wider(
+                        [&]<class S>(S) -> jackplane::any_packed
+                        {
+                            jackplane::uniform<L::bits> const book{};
+                            jackplane::threads const all{};
+                            auto const q = jackplane::quantize<S>(w, book, p, s.group, jackplane::nearest{}, sweep,
+                                                                  {{}, name}, all);
+                            expect_scales(q, w, name);
+                            return jackplane::pack<L>(q, all);
+                        });
                 };
                 jackplane::independent const alone;
                 if (order)
                     return s.search_scale ? run(jackplane::mse_search{policy}, *order) : run(policy, *order);
                 return s.how == method::mse ? run(jackplane::mse_search{policy}, alone) : run(policy, alone);
             };
-            return with_scheme<jackplane::absmax>(s.range, with);
+            return with_scheme(s.range, with);
         }
 
         // Codes of 8 bits, each the best for what it means at all widths.
@@ -60,39 +65,37 @@ namespace llama
                            s.slice);
             auto const run = [&]<class P>(P policy) -> jackplane::any_packed
             {
-                jackplane::threads const all{};
-                auto q = jackplane::quantize(w, book, policy, s.group, jackplane::nearest{}, order, {{}, name}, all);
-                return jackplane::pack<jackplane::bit_planes>(
-                    jackplane::quantized<jackplane::uniform<8>, jackplane::half, typename P::zero_type>{
-                        {}, q.rows, q.cols, q.grid, std::move(q.codes), std::move(q.scales), std::move(q.zeros)},
-                    all);
+                return in_half_or_wider(
+                    [&]<class S>(S) -> jackplane::any_packed
+                    {
+                        jackplane::threads const all{};
+                        auto q = jackplane::quantize<S>(w, book, policy, s.group, jackplane::nearest{}, order,
+                                                        {{}, name}, all);
+                        expect_scales(q, w, name);
+                        return jackplane::pack<jackplane::bit_planes>(
+                            jackplane::quantized<jackplane::uniform<8>, S, typename P::zero_type>{{},
+                                                                                                  q.rows,
+                                                                                                  q.cols,
+                                                                                                  q.grid,
+                                                                                                  std::move(q.codes),
+                                                                                                  std::move(q.scales),
+                                                                                                  std::move(q.zeros)},
+                            all);
+                    });
             };
-            return with_scheme<jackplane::absmax>(s.range,
-                                                  [&](auto policy)
-                                                  {
-                                                      jackplane::parent_scale const parent{policy};
-                                                      return s.search_scale ? run(jackplane::mse_search{parent})
-                                                                            : run(parent);
-                                                  });
+            return with_scheme(s.range,
+                               [&](auto policy)
+                               {
+                                   jackplane::parent_scale const parent{policy};
+                                   return s.search_scale ? run(jackplane::mse_search{parent}) : run(parent);
+                               });
         }
 
-        // w, where 0 stands for the weights beside, becomes what is left of it; returns |w^ - w| / |w|.
-        double decode_in_place(jackplane::any_packed const& m, jackplane::csr<> const& beside,
-                               jackplane::matrix_view<float> w)
+        // w becomes what is left of it.
+        void decode_in_place(jackplane::any_packed const& m, any_csr const& beside, jackplane::matrix_view<float> w)
         {
-            std::vector<float> back(w.rows * w.cols);
-            std::visit([&](auto const& a) { dequantize(a, {back.data(), w.rows, w.cols}, jackplane::threads{}); }, m);
-            for (auto const each : {w, jackplane::matrix_view<float>{back.data(), w.rows, w.cols}})
-                put_back(beside, each);
-            double error = 0, norm = 0;
-            for (std::size_t i = 0; i < back.size(); ++i)
-            {
-                double const x = w.data[i], off = static_cast<double>(back[i]) - x;
-                error += off * off;
-                norm += x * x;
-            }
-            std::copy(back.begin(), back.end(), w.data);
-            return norm > 0 ? std::sqrt(error / norm) : 0;
+            std::visit([&](auto const& a) { dequantize(a, w, jackplane::threads{}); }, m);
+            put_back(beside, w);
         }
 
         jackplane::any_packed quantize_matrix(jackplane::matrix_view<float const> w, quantize_settings const& s,
@@ -127,9 +130,14 @@ namespace llama
                 matters[i] = w.data[i] == 0 ? 0 : matters[i];
             auto const with = [&]<unsigned B, class L>(jackplane::row_table<B> book, L) -> jackplane::any_packed
             {
-                jackplane::threads const all{};
-                auto const q = jackplane::quantize(w, book, {{matters.data(), w.rows, w.cols}, name}, all);
-                return jackplane::pack<L>(q, all);
+                return in_half_or_wider(
+                    [&]<class S>(S) -> jackplane::any_packed
+                    {
+                        jackplane::threads const all{};
+                        auto const q = jackplane::quantize<S>(w, book, {{matters.data(), w.rows, w.cols}, name}, all);
+                        expect_scales(q, w, name);
+                        return jackplane::pack<L>(q, all);
+                    });
             };
             if (bits == 4)
                 return with(jackplane::row_table<4>{}, jackplane::planes<4>{});
@@ -145,7 +153,6 @@ namespace llama
             config const& c;
             checkpoint_files const& files;
             packed_model& m;
-            std::vector<tensor_report>* report;
             jackplane::progress const& tell;
             model* dense; // gets the weights as the method sees them; or nullptr
 
@@ -172,11 +179,10 @@ namespace llama
                               dense->w.begin() + static_cast<std::ptrdiff_t>(parts_of(layer)[0].offset));
             }
             // The weights of matrix i that stand beside its planes; in w they become 0.
-            jackplane::csr<> detached(std::size_t i, jackplane::matrix_view<float> w) const
+            any_csr detached(std::size_t i, jackplane::matrix_view<float> w) const
             {
                 std::string const& name = m.table.parameters()[i].name;
-                return s.beside.empty() ? jackplane::csr<>(w.rows, w.cols, {}, name)
-                                        : jackplane::detach(w, s.beside[i], name);
+                return s.beside.empty() ? any_csr{} : any_csr::detach(w, s.beside[i], name);
             }
             void told(std::size_t i) const
             {
@@ -184,18 +190,13 @@ namespace llama
                     tell(m.table.parameters()[i].name, i + 1, m.matrices.size());
             }
             // Matrix i is there; its weights become what is left of them where somebody reads them again.
-            void made(std::size_t i, jackplane::any_packed packed, jackplane::csr<> beside, float* weights,
+            void made(std::size_t i, jackplane::any_packed packed, any_csr beside, float* weights,
                       bool read_again) const
             {
                 parameter const& p = m.table.parameters()[i];
                 m.matrices[i] = {std::move(packed), true, {}, std::move(beside)};
-                if (report || read_again)
-                {
-                    double const error =
-                        decode_in_place(m.matrices[i].packed, m.matrices[i].sparse, {weights, p.rows, p.cols});
-                    if (report)
-                        report->push_back({p.name, p.rows, p.cols, error});
-                }
+                if (read_again)
+                    decode_in_place(m.matrices[i].packed, m.matrices[i].sparse, {weights, p.rows, p.cols});
                 told(i);
             }
         };
@@ -204,7 +205,7 @@ namespace llama
         std::optional<layer_balancer> balancer_of(job const& j)
         {
             std::optional<layer_balancer> balancer;
-            if (j.s.balance || j.s.how == method::awq)
+            if (balances(j.s))
                 balancer.emplace(j.c, j.m.rest.data(), j.s);
             return balancer;
         }
@@ -289,7 +290,7 @@ namespace llama
                     balancer->balance(rest.layer(layer, w.data()), parts);
                 origin.add(std::span<float const>(w));
                 j.seen(layer, w);
-                std::vector<jackplane::csr<>> beside;
+                std::vector<any_csr> beside;
                 auto left = w;
                 for (std::size_t i = 0; i < parts.size(); ++i)
                     beside.push_back(j.detached(layer * matrices_of_layer + i, matrix_of(left.data(), parts, i)));
@@ -328,6 +329,9 @@ namespace llama
                           "a method that looks at activations needs a calibration text");
         JACKPLANE_EXPECTS(!(needs_parents(s.how) || s.tuning.scale_steps > 0) || s.bits == 8, jackplane::width_error,
                           "what is learned is a parent of 8 bits, not ", s.bits);
+        JACKPLANE_EXPECTS(std::holds_alternative<jackplane::truncate_centred>(s.slice) || s.bits == 8,
+                          jackplane::width_error, "a slice is of a parent of 8 bits: codes of ", s.bits,
+                          " are read as they are, not by ", slice_name(s.slice));
         JACKPLANE_EXPECTS(s.how != method::squeezellm || (2 <= s.bits && s.bits <= 4), jackplane::width_error,
                           "values of each row's own are for 4, 3 or 2 bits, not ", s.bits);
         JACKPLANE_EXPECTS(!s.balance || (calibrates(s.how) && s.how != method::qat && s.how != method::squeezellm),
@@ -346,8 +350,7 @@ namespace llama
     }
 
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
-                                std::vector<tensor_report>* report, jackplane::progress const& tell,
-                                std::vector<width_report>* widths, model* dense)
+                                jackplane::progress const& tell, std::vector<width_report>* widths, model* dense)
     {
         config const c = read_config(folder / "config.json");
         checkpoint_files const files(folder);
@@ -368,7 +371,7 @@ namespace llama
             p.offset -= m.table.tuned_size();
             read_parameter(files, p, m.rest);
         }
-        job const j{s, c, files, m, report, tell, dense};
+        job const j{s, c, files, m, tell, dense};
         parameter_view<float> const rest(c, nullptr, m.rest.data());
         if (s.how == method::qat)
             train_all(j, folder, widths);
@@ -392,6 +395,8 @@ namespace llama
             p.offset = 0;
             jackplane::aligned_vector<float> w(p.size());
             read_parameter(files, p, w);
+            if (dense)
+                std::copy(w.begin(), w.end(), dense->w.begin() + static_cast<std::ptrdiff_t>(all[i].offset));
             if (s.include_lm_head)
                 j.made(i, quantize_matrix({w.data(), p.rows, p.cols}, s, nullptr, p.name), {}, w.data(), false);
             else

@@ -44,9 +44,10 @@ namespace llama
     constexpr bool learns_around(method how) noexcept { return learns(how) && how != method::qat; }
     enum class scheme
     {
-        symmetric,  // absmax
-        asymmetric, // minmax with an integer zero
-        full_range  // signed scales
+        symmetric,     // absmax
+        asymmetric,    // minmax with an integer zero
+        full_range,    // signed scales
+        gptq_symmetric // the range of absmax over all steps of the codes
     };
 
     // Of methods that learn.
@@ -116,13 +117,7 @@ namespace llama
         double moved = 0;            // part of the codes, at the narrowest width, that are not the nearest ones
     };
 
-    struct tensor_report
-    {
-        std::string name;
-        std::size_t rows, cols;
-        double relative_error; // |w^ - w| / |w| at the parent's width, Frobenius norms
-    };
-
+    inline bool balances(quantize_settings const& s) noexcept { return s.balance || s.how == method::awq; }
     inline bool needs_calibration(quantize_settings const& s) noexcept
     {
         return calibrates(s.how) || s.balance || s.tuning.scale_steps > 0;
@@ -141,6 +136,6 @@ namespace llama
     // that learn (8 bits, all widths) work layer by layer and report each width of each layer. dense becomes the model
     // whose weights were quantized: that of the folder, or balanced. Throws value_error that names tensor, row, column.
     packed_model quantize_model(std::filesystem::path const& folder, quantize_settings const& s,
-                                std::vector<tensor_report>* report = nullptr, jackplane::progress const& tell = {},
-                                std::vector<width_report>* widths = nullptr, model* dense = nullptr);
+                                jackplane::progress const& tell = {}, std::vector<width_report>* widths = nullptr,
+                                model* dense = nullptr);
 }

@@ -75,14 +75,16 @@ namespace llama
         (std::make_integer_sequence<unsigned, 8>{});
     }
 
-    // body(scale policy); Symmetric: what symmetric means
-    template <class Symmetric = jackplane::gptq_symmetric, class Body>
+    // body(scale policy)
+    template <class Body>
     auto with_scheme(scheme range, Body&& body)
     {
         switch (range)
         {
         case scheme::symmetric:
-            return body(Symmetric{});
+            return body(jackplane::absmax{});
+        case scheme::gptq_symmetric:
+            return body(jackplane::gptq_symmetric{});
         case scheme::asymmetric:
             return body(jackplane::minmax<>{});
         default:

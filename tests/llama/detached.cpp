@@ -69,7 +69,7 @@ namespace llama
             }
             packed_model made(detach_report* told = nullptr) const
             {
-                return quantize_and_detach(folder, s, d, nullptr, {}, nullptr, told);
+                return quantize_and_detach(folder, s, d, {}, nullptr, told);
             }
             packed_model without() const { return quantize_model(folder, s); }
         };
@@ -243,7 +243,7 @@ namespace llama
             if (gradients == last)
                 throw killed{};
         };
-        auto const made = [&] { return bytes_of(quantize_and_detach(t.folder, t.s, t.d, nullptr, counts), t.folder); };
+        auto const made = [&] { return bytes_of(quantize_and_detach(t.folder, t.s, t.d, counts), t.folder); };
         last = 1000000;
         CHECK(made() == whole);
         std::size_t const all = std::exchange(gradients, 0);

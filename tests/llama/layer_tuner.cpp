@@ -105,7 +105,7 @@ namespace llama
             std::vector<width_report> widths;
             t.s.tuning.widths = {2, 4};
             t.s.tuning.lambdas = {};
-            packed_model const staged = quantize_model(t.folder, t.s, nullptr, {}, &widths);
+            packed_model const staged = quantize_model(t.folder, t.s, {}, &widths);
             CHECK(t.off(staged, 2) < t.off(nearest, 2));
             CHECK(t.off(staged, 4) < t.off(staged, 2));
             REQUIRE(widths.size() == 2 * t.m.sizes.layers);
@@ -133,7 +133,7 @@ namespace llama
         auto const check = [&]
         {
             std::vector<width_report> widths;
-            packed_model const tuned = quantize_model(t.folder, t.s, nullptr, {}, &widths);
+            packed_model const tuned = quantize_model(t.folder, t.s, {}, &widths);
             CHECK(t.off(tuned, 4) < t.off(tuned, 2));
             CHECK(t.off(tuned, 8) < t.off(tuned, 4));
             CHECK(widths.size() == 3 * t.m.sizes.layers);
@@ -163,7 +163,7 @@ namespace llama
         {
             t.s.tuning.widths = widths;
             std::vector<width_report> report;
-            packed_model const q = quantize_model(t.folder, t.s, nullptr, {}, &report);
+            packed_model const q = quantize_model(t.folder, t.s, {}, &report);
             REQUIRE(report.size() == 1);
             CHECK(report[0].after < report[0].before);
             CHECK(q.widths().size() == 8);
@@ -195,13 +195,13 @@ namespace llama
             if (done == 9) // in the second layer
                 throw killed{};
         };
-        CHECK_THROWS_AS(quantize_model(t.folder, t.s, nullptr, dies), killed);
+        CHECK_THROWS_AS(quantize_model(t.folder, t.s, dies), killed);
         std::filesystem::remove(t.s.resume / "layer.1.jack"); // as if killed before it was kept
         REQUIRE(std::filesystem::exists(t.s.resume / "layer.0.jack"));
         auto const layers_tuned = [&](quantize_settings const& s)
         {
             std::vector<width_report> widths;
-            std::string const again = bytes_of(quantize_model(t.folder, s, nullptr, {}, &widths), t.folder);
+            std::string const again = bytes_of(quantize_model(t.folder, s, {}, &widths), t.folder);
             return std::pair(again, widths.size() / 2);
         };
         CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
@@ -246,9 +246,9 @@ namespace llama
                     throw killed{};
             };
             if (!dies_in.empty())
-                CHECK_THROWS_AS(quantize_model(t.folder, s, nullptr, tell), killed);
+                CHECK_THROWS_AS(quantize_model(t.folder, s, tell), killed);
             else
-                CHECK(bytes_of(quantize_model(t.folder, s, nullptr, tell), t.folder) == whole);
+                CHECK(bytes_of(quantize_model(t.folder, s, tell), t.folder) == whole);
             return steps;
         };
         CHECK(run(t.s, "training", 12) == 12);

@@ -181,7 +181,7 @@ namespace llama
             quantize_settings s = t.s;
             change(s.tuning);
             std::vector<width_report> report;
-            std::string const bytes = bytes_of(quantize_model(t.folder, s, nullptr, {}, &report), t.folder);
+            std::string const bytes = bytes_of(quantize_model(t.folder, s, {}, &report), t.folder);
             for (width_report const& r : report)
                 CHECK(r.after < r.before);
             return std::pair(bytes, report);
@@ -236,7 +236,7 @@ namespace llama
         s.resume = "inside.layers";
         std::filesystem::remove_all(s.resume);
         std::vector<width_report> report;
-        packed_model const tuned = quantize_model(t.folder, s, nullptr, {}, &report);
+        packed_model const tuned = quantize_model(t.folder, s, {}, &report);
         CHECK(report.size() == 2 * t.m.sizes.layers);
         CHECK(tuned.decode(2).w == joint.decode(2).w);
         for (unsigned const bits : {4u, 8u})
@@ -277,7 +277,7 @@ namespace llama
             t.s.range = range;
             t.s.tuning.scale_steps = 0;
             std::vector<width_report> report;
-            packed_model const first = quantize_model(t.folder, t.s, nullptr, {}, &report);
+            packed_model const first = quantize_model(t.folder, t.s, {}, &report);
             CHECK(report.size() == t.m.sizes.layers);
             for (width_report const& r : report)
                 CHECK(r.after < r.before);
@@ -285,7 +285,7 @@ namespace llama
 
             report.clear();
             t.s.tuning.scale_steps = 8;
-            packed_model const both = quantize_model(t.folder, t.s, nullptr, {}, &report);
+            packed_model const both = quantize_model(t.folder, t.s, {}, &report);
             REQUIRE(report.size() == t.m.sizes.layers + 1);
             CHECK(report.back().after < report.back().before);
             language_model_loss f(t.m, t.s.calibration.tokens, length);

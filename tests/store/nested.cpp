@@ -403,3 +403,44 @@ concept points_into_it =
 static_assert(points_into_it<nested::file&> && points_into_it<nested::file const&>);
 static_assert(!points_into_it<nested::file> && !points_into_it<nested::file const>);
 static_assert(!std::is_reference_v<decltype(std::declval<nested::file>().at_bits(1))>);
+
+TEST_CASE("slices that round: the bits of a level can be read up to its end, before and after a cut")
+{
+    files::folder const folder;
+    auto const before = models::matrix<bits8>(20, 70, 10, 3);
+    auto const sliced = [](bits8 const& m, unsigned bits, auto rule)
+    { return models::values(repack<bit_planes>(m, bits, rule)); };
+    auto const check = [&](auto rule)
+    {
+        nested::writer out;
+        out.slice = rule.name();
+        out.add("m", before);
+        out.save(folder / "a");
+        CHECK(models::judge(files::get(folder / "a")) == "");
+        std::vector<unsigned> levels;
+        for (nested::level const& l : nested::open(folder / "a").levels())
+        {
+            levels.push_back(l.bits);
+            files::put(folder / "prefix", files::get(folder / "a").substr(0, l.end));
+            auto const prefix = nested::open(folder / "prefix");
+            CHECK_NOTHROW(prefix.verify());
+            CHECK(prefix.bits() == l.bits);
+            CHECK(sliced(std::get<bits8>(prefix.matrix("m")), l.bits, rule) == sliced(before, l.bits, rule));
+        }
+        CHECK(levels == std::vector<unsigned>{1, 2, 3, 4, 5, 6, 8}); // 7 bits need the last plane, too
+        for (unsigned bits = 1; bits <= 8; ++bits)
+        {
+            nested::cut(folder / "a", folder / "cut", bits);
+            CHECK(models::judge(files::get(folder / "cut")) == "");
+            auto const cut = nested::open(folder / "cut");
+            CHECK_NOTHROW(cut.verify());
+            auto const m = std::get<bits8>(cut.matrix("m"));
+            for (unsigned fewer = 1; fewer <= bits; ++fewer)
+                CHECK(sliced(m, fewer, rule) == sliced(before, fewer, rule));
+            if (bits < 7)
+                CHECK_THROWS_AS(static_cast<void>(repack<bit_planes>(m, bits + 1, rule)), width_error);
+        }
+    };
+    check(round_clamp{});
+    check(extra_precision{});
+}

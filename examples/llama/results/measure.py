@@ -20,7 +20,7 @@ CALIBRATION = "examples/llama/data/calibration.txt"
 VALIDATION = "examples/llama/data/validation.txt"
 REACHES = ("0.5", "4", "16", "32")  # steps of 8 bits
 SHORT = {"searched-scale": ("--mse",), "suppressed-outliers": ("--suppress-outliers",), "balanced": ("--balance",),
-         "symmetric": ("--scheme", "sym"), "full-range": ("--scheme", "full-range"),
+         "symmetric": ("--scheme", "gptq-sym"), "full-range": ("--scheme", "full-range"),
          "own-scales": ("--scale-iters", "60")}
 
 

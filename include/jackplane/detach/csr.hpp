@@ -21,6 +21,20 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         float value;
     };
 
+    // What a kernel sees: pointers and sizes, no member functions. Compressed sparse rows: row r is
+    // [row_pointers[r], row_pointers[r + 1]) of values and columns.
+    template <scale_number T, column_number I>
+    struct csr_view
+    {
+        T const* values;                   // [nonzeros], finite
+        I const* columns;                  // [nonzeros], ascending in each row, below cols
+        std::uint32_t const* row_pointers; // [rows + 1], from 0 to nonzeros
+        std::size_t rows, cols;
+    };
+}
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET
+{
     // The first weight, of all sorted by row, that is lost when T stores it, or null: it becomes Inf, or 0 and was not,
     // or is the largest of its row and has become another, subnormal number. Beside a normal number a subnormal one is
     // no worse off: it loses at most 2^-11 of the smallest normal half.
@@ -42,20 +56,6 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         return nullptr;
     }
 
-    // What a kernel sees: pointers and sizes, no member functions. Compressed sparse rows: row r is
-    // [row_pointers[r], row_pointers[r + 1]) of values and columns.
-    template <scale_number T, column_number I>
-    struct csr_view
-    {
-        T const* values;                   // [nonzeros], finite
-        I const* columns;                  // [nonzeros], ascending in each row, below cols
-        std::uint32_t const* row_pointers; // [rows + 1], from 0 to nonzeros
-        std::size_t rows, cols;
-    };
-}
-
-namespace jackplane::inline v0::inline JACKPLANE_TARGET
-{
     // Owner (shared and immutable: a copy costs nothing) of a sparse matrix. Few matrices of language models have more
     // than 65536 columns: an index of 2 bytes beside a value of 2. Row pointers have 32 bits: 4 bytes a row, and 2^32
     // weights in one sparse part would be 17 GB. A stored weight of 0 is counted and multiplied as any other.

@@ -25,15 +25,24 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         packed<planes<8>, uniform<8>, half, integer_zero>,
         packed<planes<4>, uniform<4>, half, no_zero>,
         packed<planes<4>, uniform<4>, half, integer_zero>,
+        packed<planes<4>, uniform<4>, bfloat16, no_zero>,
+        packed<planes<4>, uniform<4>, bfloat16, integer_zero>,
         packed<planes<2, 1>, uniform<3>, half, no_zero>,
         packed<planes<2, 1>, uniform<3>, half, integer_zero>,
+        packed<planes<2, 1>, uniform<3>, bfloat16, no_zero>,
+        packed<planes<2, 1>, uniform<3>, bfloat16, integer_zero>,
         packed<planes<2>, uniform<2>, half, no_zero>,
         packed<planes<2>, uniform<2>, half, integer_zero>,
+        packed<planes<2>, uniform<2>, bfloat16, no_zero>,
+        packed<planes<2>, uniform<2>, bfloat16, integer_zero>,
         packed<planes<4>, nf4, half, no_zero>,
         packed<planes<4>, fp4, half, no_zero>,
         packed<planes<4>, row_table<4>, half, no_zero>,
         packed<planes<2, 1>, row_table<3>, half, no_zero>,
-        packed<planes<2>, row_table<2>, half, no_zero>>;
+        packed<planes<2>, row_table<2>, half, no_zero>,
+        packed<planes<4>, row_table<4>, bfloat16, no_zero>,
+        packed<planes<2, 1>, row_table<3>, bfloat16, no_zero>,
+        packed<planes<2>, row_table<2>, bfloat16, no_zero>>;
 
     inline std::size_t rows_of(any_packed const& m)
     {

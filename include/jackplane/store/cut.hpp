@@ -15,18 +15,21 @@
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
-    // that promises no more. Checks the digests of what it copies. Throws width_error when there is no such level.
+    // that promises no more; what it can be read at gives what it gave before. Checks the digests of what it copies.
+    // Throws width_error when there is no such level.
     inline void cut(file const& from, atomic_file& out, unsigned bits)
     {
-        level const& last = from.at_bits(bits);
+        settings s = from.described();
+        unsigned const planes = s.bits_read(bits); // in bits
+        level const last = from.at_bits(s.level_of(planes));
         std::set<std::string> beyond;
-        for (auto const& [name, l] : from.described().layers)
+        for (auto const& [name, l] : s.layers)
         {
             for (std::size_t i = 0; i < l.planes.size(); ++i)
-                if (l.bits_through(i) > bits)
+                if (s.level_of(l.bits_through(i), l.bits) > last.bits)
                     beyond.insert(plane_name(name, i));
             for (unsigned const width : l.own)
-                if (width > bits)
+                if (s.level_of(width, l.bits) > last.bits)
                     beyond.insert({scale_name(name, width), zero_name(name, width)});
         }
         std::vector<safetensors::item> items;
@@ -37,15 +40,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                 start = std::min(start, t->offset);
                 items.push_back({t->name, t->type, t->shape, t->bytes, {}});
             }
-        settings s = from.described();
-        std::erase_if(s.levels, [&](level const& l) { return l.bits > bits; });
+        std::erase_if(s.levels, [&](level const& l) { return l.bits > last.bits; });
         s.common.end -= start;
         for (level& l : s.levels)
             l.end -= start;
         metadata_map metadata = from.metadata();
         std::string const head = detail::nested_head(out.path().string(), items, std::move(s), std::move(metadata));
         out.reserve(head.size() + (last.end - start));
-        from.verify(bits);
+        from.verify(planes);
         out.write(std::as_bytes(std::span(head)));
         for (safetensors::item const& i : items)
             out.write(i.bytes);

@@ -18,6 +18,9 @@
 //     level 1: <layer>.scale.1, <layer>.zero.1 where a width has its own, then <layer>.plane.0 of every layer
 //     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
 //
+// The bits of a level are the widest width that the file can be read at up to its end: rules that round look at one
+// plane more than they give, so with those level 1 has planes 0 and 1, level 2 plane 2, and level 8 the last one.
+//
 // <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 // <layer>.scale      F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
 // <layer>.zero       U8 or F16, the same shape; none for symmetric codes
@@ -50,7 +53,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 
     struct level
     {
-        unsigned bits = 0;       // 0: what all widths need
+        unsigned bits = 0;       // that can be read up to its end; 0: what all widths need
         std::uint64_t end = 0;   // length of the file that holds it and nothing more
         std::string digest = {}; // of the bytes from the end of the level before
     };
@@ -102,6 +105,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         level common;                           // .bits == 0
         std::vector<level> levels;              // bits and ends ascend
         std::map<std::string, layer, std::less<>> layers;
+
+        // Leading bits of codes of `parent` bits that the slice looks at: quantize/slice.hpp.
+        unsigned bits_read(unsigned bits, unsigned parent = 8) const noexcept
+        {
+            return slice == "truncate_centred" || bits >= parent ? bits : bits + 1;
+        }
+        // The level of the planes up to `bits` bits of such codes: the widest width that they give, or the first one.
+        unsigned level_of(unsigned bits, unsigned parent = 8) const noexcept
+        {
+            unsigned const more = bits_read(1, 8) - 1;
+            return bits >= parent || bits <= more ? bits : bits - more;
+        }
     };
 
     inline std::string plane_name(std::string_view of, std::size_t i)

@@ -35,7 +35,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         metadata_map metadata() const&& { return _all->head.metadata; }
         settings const& described() const& noexcept { return _all->s; } // all levels, present or not
         settings described() const&& { return _all->s; }
-        unsigned bits() const noexcept { return levels().back().bits; } // the widest level here
+        unsigned bits() const noexcept { return levels().back().bits; } // the widest width that can be read here
 
         std::span<level const> levels() const& noexcept { return std::span(_all->s.levels).first(_all->present); }
         void levels() const&& = delete; // these five would point into a temporary
@@ -63,7 +63,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         level const& at_bits(unsigned bits) const&;
         level at_bits(unsigned bits) const&& { return at_bits(bits); }
 
-        // Reads what `most_bits` bits need and compares digests. Throws format_error.
+        // Reads the levels of the planes of at most `most_bits` bits and compares digests. Throws format_error.
         void verify(unsigned most_bits = 8) const;
 
     private:

@@ -12,7 +12,8 @@ namespace llama
     // in CMakeLists.txt).
     template <class M>
     concept common_format =
-        std::same_as<typename M::layout_type, jackplane::bit_planes> && std::same_as<typename M::scale_type, jackplane::half> && std::same_as<typename M::zero_type, jackplane::no_zero>; // TEMP
+        std::same_as<typename M::layout_type, jackplane::bit_planes> && !std::same_as<typename M::scale_type, float> &&
+        !std::same_as<typename M::zero_type, jackplane::real_zero>;
 
     // y = A x for the other formats that a file may hold: fp32 x, the kernels of this build's own flags.
     void multiply_other(jackplane::any_packed const& a, unsigned bits, jackplane::exact_view const& x,

@@ -100,8 +100,8 @@ namespace llama
             }
             rows_are_normal = rows_are_normal && jackplane::holds<jackplane::half>(largest);
         }
-        return exact || (rows_are_normal && std::all_of(largest_of_column.begin(), largest_of_column.end(), [](float x)
-                                                        { return jackplane::holds<jackplane::half>(x); }));
+        return exact || (rows_are_normal && std::all_of(largest_of_column.begin(), largest_of_column.end(),
+                                                        [](float x) { return jackplane::holds<jackplane::half>(x); }));
     }
 
     // What a dense tensor is stored as: half, or what keeps every element as it was.

@@ -126,7 +126,8 @@ namespace cli
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
                     std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; x as %s, %u "
-                                "threads, kernels %s\nREAD %.1f GB/s; tokens are generated one by one\n\n bits | tokens/s | ms/token |  best ms | "
+                                "threads, kernels %s\nREAD %.1f GB/s; tokens are generated one by one\n\n bits | "
+                                "tokens/s | ms/token |  best ms | "
                                 "MB/token | GB/s of weights | of READ\n"
                                 "------|----------|----------|----------|----------|-----------------|--------\n",
                                 shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.activation.c_str(),
@@ -165,8 +166,8 @@ namespace cli
     void add_bench_decode(CLI::App& app)
     {
         auto const c = std::make_shared<bench_decode_command>();
-        CLI::App* const sub =
-            app.add_subcommand("bench-decode", "Tokens generated per second on random weights at each width, bound by memory");
+        CLI::App* const sub = app.add_subcommand(
+            "bench-decode", "Tokens generated per second on random weights at each width, bound by memory");
         sub->add_option("--shape", c->shape, "sizes of the model")
             ->check(CLI::IsMember(llama::shape_names()))
             ->capture_default_str();

@@ -12,7 +12,8 @@ namespace cli
     inline CLI::Option* add_activation(CLI::App& command, std::string& activation)
     {
         return command
-            .add_option("--activation", activation, "x of linear layers: fp32, bfloat16, or bytes, three as good as fp32")
+            .add_option("--activation", activation,
+                        "x of linear layers: fp32, bfloat16, or bytes, three as good as fp32")
             ->check(CLI::IsMember(llama::activation_names()));
     }
 

@@ -9,8 +9,8 @@
 
 namespace llama
 {
-    // Writes one file that is all a run needs: config.json of `folder`, tokenizer, planes, dense tensors in 16 bits where
-    // those hold them (storage.hpp).
+    // Writes one file that is all a run needs: config.json of `folder`, tokenizer, planes, dense tensors in 16 bits
+    // where those hold them (storage.hpp).
     void save_nested(packed_model const& m, std::filesystem::path const& folder, jackplane::atomic_file& out);
     void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path);
 

@@ -115,9 +115,10 @@ TEST_CASE("triplets that are no matrix are an error with the numbers")
                          "gate: row 1, column 4 comes after row 2, column 0", shape_error);
     CHECK_THROWS_WITH_AS(make({{0, 3, not_a_number}}), "gate: weight at row 0, column 3 is nan", value_error);
     CHECK_THROWS_WITH_AS(make({{0, 3, -infinity}}), "gate: weight at row 0, column 3 is -inf", value_error);
-    CHECK_THROWS_WITH_AS(make({{0, 3, 65520}}), 
-                         "gate: weight 65520 at row 0, column 3 is above the largest half, 65504; bfloat16 or float holds it",
-                         value_error);
+    CHECK_THROWS_WITH_AS(
+        make({{0, 3, 65520}}),
+        "gate: weight 65520 at row 0, column 3 is above the largest half, 65504; bfloat16 or float holds it",
+        value_error);
     CHECK_THROWS_WITH_AS(make({{0, 3, 1}, {2, 1, 1e-6f}}),
                          "gate: weight 9.99999997e-07 at row 2, column 1 is below the smallest normal half, "
                          "6.10351562e-05; bfloat16 or float holds it", value_error);

@@ -239,7 +239,10 @@ TEST_CASE_TEMPLATE_DEFINE("scale", T, scale_law)
     static_assert(jackplane::scale<typename T::policy, typename T::book>);
     laws::any_scale const m = laws::any_scale::of<T>();
     SUBCASE("0 for a group of zeros, which decodes to exact zeros at every width") { laws::zeros_stay_zero(m); }
-    SUBCASE("its storage type holds it, or an error names tensor, row, group and what does") { laws::held_or_an_error(m); }
+    SUBCASE("its storage type holds it, or an error names tensor, row, group and what does")
+    {
+        laws::held_or_an_error(m);
+    }
     SUBCASE("a power of two times the weights: that times the scale, the same codes")
     {
         laws::powers_of_two_commute(m);

@@ -67,5 +67,6 @@ TEST_CASE("a limit whose scale is not held is not tried; a group that is lost an
         w.data[40 + col] *= 0.25f;
     CHECK_THROWS_WITH_AS(clip(w.view(), gram.view(), uniform<4>{}, absmax{}, group{16}, {.name = "up"}),
                          doctest::Contains(" of group 1 in row 1 is below the smallest normal half"), value_error);
-    CHECK_THROWS_AS(clip(matrix_view<float>{nullptr, 3, 40}, gram.view(), uniform<4>{}, absmax{}, group{16}), shape_error);
+    CHECK_THROWS_AS(clip(matrix_view<float>{nullptr, 3, 40}, gram.view(), uniform<4>{}, absmax{}, group{16}),
+                    shape_error);
 }

@@ -376,14 +376,16 @@ TEST_CASE("the scales of a matrix are told before it is quantized: which storage
     w.data[3 * 70 + 66] = 1e6f;
     CHECK_FALSE(scales_of(w.view(), uniform<4>{}, absmax{}, group{32}).held_by<half>());
     CHECK(scales_of(w.view(), uniform<4>{}, absmax{}, group{32}).held_by<bfloat16>());
-    CHECK_THROWS_WITH_AS(quantize(w.view(), uniform<4>{}, absmax{}, group{32}, nearest{}, independent{}, {.name = "up"}),
-                         doctest::Contains("up: scale "), value_error);
+    CHECK_THROWS_WITH_AS(
+        quantize(w.view(), uniform<4>{}, absmax{}, group{32}, nearest{}, independent{}, {.name = "up"}),
+        doctest::Contains("up: scale "), value_error);
     std::fill(w.data.begin(), w.data.end(), 0.0f);
     CHECK(scales_of(w.view(), uniform<4>{}, absmax{}, group{32}).held_by<half>());
     w.data[7] = 1e-44f; // its scale is 0 in float
     CHECK_FALSE(scales_of(w.view(), uniform<4>{}, absmax{}, group{32}).held_by<float>());
-    CHECK_THROWS_WITH_AS(quantize<float>(w.view(), uniform<4>{}, absmax{}, group{32}, nearest{}, independent{}, {.name = "up"}),
-                         doctest::Contains("group 0 in row 0 is below the smallest normal float"), value_error);
+    CHECK_THROWS_WITH_AS(
+        quantize<float>(w.view(), uniform<4>{}, absmax{}, group{32}, nearest{}, independent{}, {.name = "up"}),
+        doctest::Contains("group 0 in row 0 is below the smallest normal float"), value_error);
     std::vector<double> const tiny(10, 1e-60);
     CHECK_THROWS_AS(quantize<float>(matrix_view<double const>{tiny.data(), 1, 10}, uniform<4>{}, absmax{}, group{}),
                     value_error);

@@ -28,7 +28,7 @@ namespace llama
             out.commit();
         }
 
-        // Runs the script that makes the texts and the tokenizer, unless they are there; then makes the folders to write
+        // Runs the script that makes texts and tokenizer, unless they are there; then makes the folders to write
         // to and looks whether every file can be written there.
         settings const& prepared(settings const& s)
         {

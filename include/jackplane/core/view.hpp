@@ -39,7 +39,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // Throws shape_error unless every element has a place of its own: there is memory, and no row reaches into the next.
+    // Throws shape_error unless each element has a place of its own: there is memory, and no row reaches into the next.
     template <class T>
     void expect_whole(matrix_view<T> m, std::string_view name)
     {

@@ -48,7 +48,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     struct simd : common
     {
         using batch_arch = X;
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return m_name.data(); } // "xsimd sse2": avx2 is another's
+        // "xsimd sse2": avx2 is another's
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return m_name.data(); }
         [[gnu::always_inline]] static constexpr bool supported() noexcept { return X::supported(); }
 
     private:

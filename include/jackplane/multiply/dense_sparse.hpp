@@ -28,14 +28,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return this->first().at(row, col) + this->second().at(row, col);
         }
 
-        // The same sparse part beside the leading bits; a view of the planes, as theirs is; of a temporary they own them.
+        // The same sparse part beside the leading bits; a view of the planes, as theirs is; a temporary's owns them.
         auto prefix(unsigned bits) const& requires requires(D const& d) { d.prefix(bits); }
         {
             return dense_sparse<decltype(this->first().prefix(bits)), T, I>(this->first().prefix(bits), m_weights);
         }
         auto prefix(unsigned bits) const&& requires requires(D d) { D(d).prefix(bits); }
         {
-            return dense_sparse<decltype(D(this->first()).prefix(bits)), T, I>(D(this->first()).prefix(bits), m_weights);
+            return dense_sparse<decltype(D(this->first()).prefix(bits)), T, I>(D(this->first()).prefix(bits),
+                                                                               m_weights);
         }
 
     private:

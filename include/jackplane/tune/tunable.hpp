@@ -105,7 +105,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         result_type const& result() const& noexcept { return m_result; }
         result_type result() && { return std::move(m_result); }
 
-        // Offsets that lead to these codes, as small as they can be (inside the reach). Throws shape_error, value_error.
+        // Offsets that lead to these codes, as small as can be (inside the reach). Throws shape_error, value_error.
         void start_from(aligned_vector<code> const& codes);
 
         // Scales and codes from what is learned. Throws shape_error, value_error where that has another size or is NaN.

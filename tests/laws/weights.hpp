@@ -36,7 +36,7 @@ namespace laws
         jackplane::matrix_view<float> view() { return {data.data(), rows, cols}; }
     };
 
-    // Bell-shaped, with an outlier now and then and another magnitude per row. Large: the few weights of a ragged group,
+    // Bell-shaped, an outlier now and then, another magnitude per row. Large: the few weights of a ragged group,
     // by chance near 0, have scales of 8 bits that half holds.
     inline sample weights(std::size_t rows, std::size_t cols, std::uint64_t seed, float size = 256)
     {

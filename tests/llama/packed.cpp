@@ -156,7 +156,7 @@ namespace llama
         CHECK_THROWS_AS(static_cast<void>(activation_of("limbs4")), jackplane::value_error);
     }
 
-    // Products of several vectors sum in another order than those of one, so the batch is held to what holds one by one.
+    // Products of several vectors sum in another order than those of one, so the batch has the bound of one by one.
     TEST_CASE("tokens at once: the logits of one by one but for rounding, for every activation, slice and sparse part")
     {
         struct setting

@@ -328,7 +328,7 @@ TEST_CASE("views without memory for all their elements, and roundings made for a
     CHECK_THROWS_AS(take(w.view(), within<offset>{{coarse.data(), 3, 10}, 2, {other.view()}}), shape_error);
 }
 
-// v_proj x 10^-k and o_proj x 10^k leave the function as it was. An error is at most the scale: half a step of rounding,
+// v_proj x 10^-k and o_proj x 10^k leave the function alone. An error is at most the scale: half a step of rounding,
 // half a step where the zero is rounded, and half a step where a scale of 8 bits is; 64 bell-shaped weights span 4.5
 // standard deviations and 255 steps.
 TEST_CASE("weights of any magnitude keep their relative error where the storage type holds their scales")

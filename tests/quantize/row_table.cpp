@@ -137,7 +137,7 @@ TEST_CASE("bad input: where, and what")
                          "o: importance at row 0, column 2 is -1", value_error);
 }
 
-// What a subnormal value loses is at most 2^-25, which is 2^-11 of the smallest normal half: no more than rounding takes
+// What a subnormal value loses is at most 2^-25, 2^-11 of the smallest normal half: no more than rounding takes
 // from the row's largest value. A row whose largest is subnormal has nothing to compare with.
 TEST_CASE("a row whose largest value half does not hold is an error; small values beside a normal one are not")
 {

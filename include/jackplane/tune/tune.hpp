@@ -72,7 +72,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // the other, row after row. After it every matrix is rounded to what is kept, which is never worse than what it
     // was: where the objective on all samples is larger behind the last step than before the first, or an error ends
     // the run, all matrices are as they were (kept_step 0). That takes a copy of what is learned, 4 bytes a weight, and
-    // no loss: both are what the report tells. 0 steps: nothing is learned. Throws value_error when a loss is not finite
+    // no loss: both are what the report tells. 0 steps: nothing is learned. Throws value_error when a loss is no number
     // (names the step), shape_error for a wrong number of losses, no terms, or a state of something else.
     template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step = sign_step,
               parallel_policy Parallel = serial>

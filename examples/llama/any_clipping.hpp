@@ -25,10 +25,10 @@ namespace llama
     struct any_scale
     {
         using zero_type = Z;
-        using choice = std::conditional_t<std::same_as<Z, jackplane::no_zero>,
-                                          detail::scales_of<jackplane::absmax, jackplane::gptq_symmetric,
-                                                            jackplane::full_range>,
-                                          detail::scales_of<jackplane::minmax<>>>;
+        using choice =
+            std::conditional_t<std::same_as<Z, jackplane::no_zero>,
+                               detail::scales_of<jackplane::absmax, jackplane::gptq_symmetric, jackplane::full_range>,
+                               detail::scales_of<jackplane::minmax<>>>;
         choice chosen{};
 
         template <jackplane::codebook C>

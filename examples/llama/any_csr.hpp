@@ -66,9 +66,18 @@ namespace llama
         {
             return std::visit(std::forward<Body>(body), _chosen);
         }
-        std::size_t rows() const { return visit([](auto const& a) { return a.rows(); }); }
-        std::size_t cols() const { return visit([](auto const& a) { return a.cols(); }); }
-        std::size_t nonzeros() const { return visit([](auto const& a) { return a.nonzeros(); }); }
+        std::size_t rows() const
+        {
+            return visit([](auto const& a) { return a.rows(); });
+        }
+        std::size_t cols() const
+        {
+            return visit([](auto const& a) { return a.cols(); });
+        }
+        std::size_t nonzeros() const
+        {
+            return visit([](auto const& a) { return a.nonzeros(); });
+        }
 
     private:
         choice _chosen;

@@ -13,8 +13,7 @@ namespace llama
     // A loss of the matrices `parts`, which lie one after the other, with the weights beside each of them in their
     // places.
     template <class Loss>
-    jackplane::pinned<Loss> with_beside(Loss of, std::span<parameter const> parts,
-                                        std::span<any_csr const> beside)
+    jackplane::pinned<Loss> with_beside(Loss of, std::span<parameter const> parts, std::span<any_csr const> beside)
     {
         std::vector<std::size_t> places;
         std::vector<float> values;

@@ -13,6 +13,8 @@ namespace llama
     concept common_format =
         std::same_as<M, jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::half>> ||
         std::same_as<M, jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::half,
+                                          jackplane::integer_zero>> ||
+        std::same_as<M, jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::bfloat16,
                                           jackplane::integer_zero>>;
 
     // Y = A X for the other formats that a file may hold: fp32 x, the kernels of this build's own flags.

@@ -65,7 +65,8 @@ namespace llama
         {
             for (std::size_t i = 0; i < scales.size(); ++i)
             {
-                float const exact = norm[i] / scales[i], in_half = to_float(jackplane::from_float<jackplane::half>(exact));
+                float const exact = norm[i] / scales[i];
+                float const in_half = to_float(jackplane::from_float<jackplane::half>(exact));
                 float const stored = in_half != 0 && jackplane::holds<jackplane::half>(in_half) ? in_half : exact;
                 bool const exists = stored != 0 && jackplane::is_finite(stored);
                 scales[i] = exists ? norm[i] / stored : 1.0f; // what rounding takes goes to the columns

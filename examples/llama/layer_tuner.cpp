@@ -85,8 +85,8 @@ namespace llama
                     out.push_back({bits, first.grid, first.codes, stored_as<S>(first.scales), first.zeros});
                     return true;
                 };
-                bool const is_there = take(jackplane::half{}) ||
-                                      (std::same_as<S, jackplane::bfloat16> && take(jackplane::bfloat16{}));
+                bool const is_there =
+                    take(jackplane::half{}) || (std::same_as<S, jackplane::bfloat16> && take(jackplane::bfloat16{}));
                 JACKPLANE_EXPECTS(is_there, jackplane::value_error, parts[i].name,
                                   ": the file has no parent of 8 bits with this --scheme that can be cut to ", bits);
             }
@@ -158,13 +158,12 @@ namespace llama
             clip const learned = _settings.search_scale ? clip{jackplane::adjust_scale<any_scale<Z>>{start}}
                                                         : clip{jackplane::clip_range<any_scale<Z>>{start}};
             if (_settings.how == method::nested_gptq || t.layer_wise)
-                return in_half_or_wider(
-                    [&]<class S>(S) { return tune_layer_wise<S, Z>(layer, start, learned, options, report); });
+                return in_half_or_wider([&]<class S>(S)
+                                        { return tune_layer_wise<S, Z>(layer, start, learned, options, report); });
             if (t.dense_inputs)
                 _dense_input.assign(_dense.input().begin(), _dense.input().end());
             _dense.advance(layer.w, _workers); // to what the layer shall give
-            auto const tuned_as = [&](clip const& what, any_step const& step, auto const& rate)
-            {
+            auto const tuned_as = [&](clip const& what, any_step const& step, auto const& rate) {
                 return in_half_or_wider([&]<class S>(S)
                                         { return tune_as<S, Z>(layer, what, step, rate, options, report); });
             };
@@ -251,8 +250,9 @@ namespace llama
             losses.push_back(with_beside(std::move(loss), parts, layer.beside));
         }
         std::vector<width_report> found;
-        auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved)
-        { found.push_back({bits, done.before, done.after, done.losses, moved}); };
+        auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved) {
+            found.push_back({bits, done.before, done.after, done.losses, moved});
+        };
         auto const finish = [&](std::vector<leading<Clip, S>> const& codes)
         {
             auto made = packed_parents<Clip, S>(codes, w, parts);
@@ -340,8 +340,8 @@ namespace llama
             jackplane::quantize_options const named{{}, parts[i].name};
             auto const start = [&](auto const& sweep)
             {
-                return n == 0 ? jackplane::quantize<S>(dense, book, policy, _settings.group, jackplane::nearest{}, sweep,
-                                                    named, _workers)
+                return n == 0 ? jackplane::quantize<S>(dense, book, policy, _settings.group, jackplane::nearest{},
+                                                       sweep, named, _workers)
                               : jackplane::refine(dense, book, codes[i], sweep, parts[i].name, _workers);
             };
             auto& report_of = losses[n];
@@ -378,8 +378,9 @@ namespace llama
                 return finish(q);
             }
             auto const inner = n == 0 ? cut(jackplane::leading(q), 0) : codes[i];
-            tunable<Bits, clip, S> m(dense, book, inner,
-                                  {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
+            tunable<Bits, clip, S> m(
+                dense, book, inner,
+                {.reach = jackplane::offset_reach::cell_of(inner.bits, Bits), .name = parts[i].name});
             m.start_from(q.codes);
             options.clip_rate = 0;
             tune(std::move(m));

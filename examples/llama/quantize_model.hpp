@@ -40,8 +40,6 @@ namespace llama
     {
         return calibrates(how) && how != method::awq && how != method::squeezellm;
     }
-    // Layer by layer, so that the others make up for the weights beside them, where these leave before.
-    constexpr bool learns_around(method how) noexcept { return learns(how) && how != method::qat; }
     enum class scheme
     {
         symmetric,     // absmax

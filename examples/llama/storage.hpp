@@ -30,8 +30,8 @@ namespace llama
                 float const* const first = &w(row, left);
                 std::size_t const columns = std::min(width, w.cols - left);
                 bool const no_weights = std::all_of(first, first + columns, [](float x) { return x == 0; });
-                JACKPLANE_EXPECTS(jackplane::holds<S>(scale) && (scale != 0 || no_weights), jackplane::value_error, name,
-                                  ": scale ", scale, " of columns from ", left, " in row ", row,
+                JACKPLANE_EXPECTS(jackplane::holds<S>(scale) && (scale != 0 || no_weights), jackplane::value_error,
+                                  name, ": scale ", scale, " of columns from ", left, " in row ", row,
                                   " is not held by its storage type");
             }
     }
@@ -100,8 +100,8 @@ namespace llama
             }
             rows_are_normal = rows_are_normal && jackplane::holds<jackplane::half>(largest);
         }
-        return exact || (rows_are_normal && std::all_of(largest_of_column.begin(), largest_of_column.end(), [](float x)
-                                                        { return jackplane::holds<jackplane::half>(x); }));
+        return exact || (rows_are_normal && std::all_of(largest_of_column.begin(), largest_of_column.end(),
+                                                        [](float x) { return jackplane::holds<jackplane::half>(x); }));
     }
 
     // What a dense tensor is stored as: half, or what keeps every element as it was.

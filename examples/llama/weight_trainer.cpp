@@ -187,7 +187,8 @@ namespace llama
                     auto const& now = all[i].result();
                     auto const was = unpack(parents[i]).scales;
                     for (std::size_t at = 0; at < was.size(); ++at) // what is 0 stays 0
-                        JACKPLANE_EXPECTS(to_float(was[at]) == 0 || (to_float(now.scales[at]) != 0 && jackplane::holds<S>(to_float(now.scales[at]))),
+                        JACKPLANE_EXPECTS(to_float(was[at]) == 0 || (to_float(now.scales[at]) != 0 &&
+                                                                     jackplane::holds<S>(to_float(now.scales[at]))),
                                           jackplane::value_error, parts[i].name, ": scale ", at, " became ",
                                           to_float(now.scales[at]), ", which its storage type does not hold");
                     parents[i] = t.widths.size() == 1 ? jackplane::pack<jackplane::bit_planes>(now, workers)

@@ -212,8 +212,7 @@ expect(1, run("generate", "--model", file), "tokenizer")
 for name, change, words in (
         ("model.layers.0.mlp.up_proj.weight", lambda w: w.__setitem__((3, 7), np.nan), ["row 3", "column 7"]),
         ("model.layers.0.self_attn.q_proj.weight", lambda w: w.__setitem__((0, 1), np.inf), ["row 0", "column 1"]),
-        ("model.layers.0.mlp.down_proj.weight", lambda w: w.__setitem__((2, 0), 1e9),
-         ["row 2", "group 0", "overflow"])):
+        ("model.layers.0.mlp.down_proj.weight", lambda w: w.__setitem__(2, 1e-40), ["row 2", "scale"])):
     bad = {key: value.copy() for key, value in weights.items()}
     change(bad[name])
     store_model(folder / "bad", config, bad)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""numbers.py JACKPLANE FOLDER: no number is lost in a file, and what is told about a file is what it holds.
+"""values.py JACKPLANE FOLDER: no number is lost in a file, and what is told about a file is what it holds.
 
 Weights scaled far down and up again in the next matrix, norms and embeddings outside half, sparse values and columns
 beyond 16 bits, slices that round, schemes, and the errors that `quantize` reports, all against numpy.
@@ -113,9 +113,10 @@ for options in methods:
     bits = int(options[options.index("--bits") + 1]) if "--bits" in options else 8
     ends = (4, 5, 6) if options is not methods[0] else (4, 5, 6, 7, 10, 20, 30)
     store()
+    exact = bits == 8 and options[1] == "rtn" and "--scale-iters" not in options  # learning goes other ways
     plain = error_of(quantize(*options), V)
     score = perplexity(bits)
-    if bits == 8 and not 0.001 < plain < 0.01:
+    if exact and not 0.001 < plain < 0.01:
         fail(f"{options}: relative error {plain}")
     for k in ends:
         store(**shifted(k))
@@ -124,7 +125,7 @@ for options in methods:
         # others choose after that
         if not 0.5 * plain < error < 1.5 * plain + 2e-3:
             fail(f"{options}, 10^{k}: v_proj's relative error {error}, {plain} without")
-        same(perplexity(bits), score, f"{options}, 10^{k}: perplexity", 1e-3 if bits == 8 else 0.02)
+        same(perplexity(bits), score, f"{options}, 10^{k}: perplexity", 1e-3 if exact else 0.02)
         tensors, _, types = read()
         scales = tensors[V + ".scale"]
         smallest = abs(scales[scales != 0]).min()
@@ -147,7 +148,7 @@ behind = [f"model.layers.0.self_attn.{x}_proj.weight" for x in "qkv"]
 store()
 quantize("--group-size", "8")
 score = perplexity()
-for factor in (1e5, 1e-8):
+for factor in (1e6, 1e-8):
     for where in (np.ones(16, bool), np.arange(16) == 3):
         by = np.where(where, factor, 1).astype("<f4")
         changes = {NORM: weights[NORM] * by, **{m: weights[m] / by for m in behind}}
@@ -205,6 +206,19 @@ for options in (["--significant", "2"], ["--outliers", "2", "--significant", "1"
     if told["outliers"] + told["significant"] != beside:
         fail(f"{options}: {told} told, {beside} weights beside the planes")
 
+# by default no width of a file for all of them is worse for the sparse part; of one width its values are fitted
+store()
+plain = {t["name"]: t["relative_error"] for t in quantize(*calibrated)["tensors"]}
+beside = [*calibrated, "--significant", "5", "--validation", tokens]
+report = quantize(*beside)
+for t in report["tensors"]:
+    if t["relative_error"] > plain[t["name"]] * 1.01:  # a scale that is rounded another way
+        fail(f"a sparse part makes {t['name']} worse at 8 bits: {t['relative_error']} for {plain[t['name']]}")
+if report["sparse"]["fitted_for"] is not None or report["sparse"]["significant"] == 0:
+    fail(f"a sparse part for all widths: {report['sparse']}")
+if (told := quantize(*beside, "--bits", "4")["sparse"]["fitted_for"]) != 4:
+    fail(f"a sparse part for 4 bits alone is fitted for {told}")
+
 # one scheme, one scale: the largest magnitude over 127 codes, or over half of 255
 store()
 for options in (["--method", "rtn"], ["--method", "gptq", *calibrated[:4]],
@@ -256,7 +270,7 @@ for name in ("q", "k", "v"):
 cut_to[O] = rng.normal(0, 0.3, (8, 8))
 for name, shape in (("gate", (65537, 8)), ("up", (65537, 8)), ("down", (8, 65537))):
     cut_to[f"model.layers.0.mlp.{name}_proj.weight"] = rng.normal(0, 0.01, shape)
-DOWN = "model.layers.0.mlp.down_proj.weight"
+UP, DOWN = "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.down_proj.weight"
 cut_to[DOWN][3, 65536] = 9  # an outlier where 16 bits do not reach
 weights = {name: np.ascontiguousarray(x, "<f4") for name, x in cut_to.items()}
 store()
@@ -264,9 +278,9 @@ quantize()
 plain = perplexity()
 quantize(*calibrated[:4], "--outliers", "0.1", "--outlier-rule", "even")
 tensors, _, types = read()
-if types[DOWN + ".sparse.column"] != "U32" or types[V + ".sparse.column"] != "U16":
-    fail(f"columns in {types[DOWN + '.sparse.column']} and {types[V + '.sparse.column']}")
+if types[DOWN + ".sparse.column"] != "U32" or types[UP + ".sparse.column"] != "U16":
+    fail(f"columns in {types[DOWN + '.sparse.column']} and {types[UP + '.sparse.column']}")
 if decode(tensors, DOWN)[3, 65536] != 9:
     fail(f"the last weight of 65,537 is {decode(tensors, DOWN)[3, 65536]}")
 same(perplexity(), plain, "65,537 columns with outliers", 0.02)
-print("numbers: ok")
+print("values: ok")

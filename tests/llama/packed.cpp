@@ -398,6 +398,47 @@ namespace llama
         }
     }
 
+    TEST_CASE("decoding reads scales of bfloat16, and weights beside more columns than 16 bits count")
+    {
+        config c = tiny_config(true);
+        c.hidden = 16;
+        c.heads = 2;
+        c.kv_heads = c.layers = 1;
+        c.intermediate = 65537;
+        model whole = random_model(c);
+        auto const scaled = [&](std::size_t i, float by)
+        {
+            parameter const& p = whole.table.parameters()[i];
+            for (float& w : std::span(whole.w).subspan(p.offset, p.size()))
+                w *= by;
+        };
+        scaled(2, 0x1p-20f); // v, and back in o
+        scaled(3, 0x1p20f);
+        scaled(6, 0x1p-8f); // many columns
+        auto const folder = folder_with(whole);
+        packed_model made = quantize_model(folder, {.group = jackplane::group{64}});
+        using wide = jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::bfloat16,
+                                       jackplane::integer_zero>;
+        CHECK(std::holds_alternative<wide>(made.matrices[2].packed));
+        parameter const& down = made.table.parameters()[6];
+        made.matrices[6].sparse =
+            any_csr::of({whole.w.data() + down.offset, down.rows, down.cols}, {{0, 3, 0.5f}, {1, 65536, 2}}, down.name);
+        save_nested(made, folder, "wide.jack");
+        packed_model const read = load_nested("wide.jack");
+        CHECK(read.matrices[6].sparse.visit([](auto const& a) { return sizeof(a.view().columns[0]); }) == 4);
+        auto const tokens = random_tokens(9, c.vocabulary);
+        for (unsigned const bits : {8u, 3u})
+        {
+            CAPTURE(bits);
+            model const dense = read.decode(bits);
+            CHECK(dense.w[down.offset + down.cols + 65536] == 2);
+            auto const exact = batch_logits<double>(dense, tokens);
+            double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
+            CHECK(worst(all_logits(read, bits, tokens, {}, 1), exact) <= allowed);
+            CHECK(worst(all_logits(read, bits, tokens, activation_of("limbs3"), 2), exact) <= allowed);
+        }
+    }
+
     TEST_CASE("evaluation: scored tokens, no dependence on threads, a model against itself")
     {
         model const m = random_model(tiny_config(true));

@@ -206,6 +206,19 @@ for options in (["--significant", "2"], ["--outliers", "2", "--significant", "1"
     if told["outliers"] + told["significant"] != beside:
         fail(f"{options}: {told} told, {beside} weights beside the planes")
 
+# by default no width of a file for all of them is worse for the sparse part; of one width its values are fitted
+store()
+plain = {t["name"]: t["relative_error"] for t in quantize(*calibrated)["tensors"]}
+beside = [*calibrated, "--significant", "5", "--validation", tokens]
+report = quantize(*beside)
+for t in report["tensors"]:
+    if t["relative_error"] > plain[t["name"]] * 1.01:  # a scale that is rounded another way
+        fail(f"a sparse part makes {t['name']} worse at 8 bits: {t['relative_error']} for {plain[t['name']]}")
+if report["sparse"]["fitted_for"] is not None or report["sparse"]["significant"] == 0:
+    fail(f"a sparse part for all widths: {report['sparse']}")
+if (told := quantize(*beside, "--bits", "4")["sparse"]["fitted_for"]) != 4:
+    fail(f"a sparse part for 4 bits alone is fitted for {told}")
+
 # one scheme, one scale: the largest magnitude over 127 codes, or over half of 255
 store()
 for options in (["--method", "rtn"], ["--method", "gptq", *calibrated[:4]],

@@ -34,7 +34,10 @@ namespace cli
                                            {"layers", nlohmann::ordered_json::array()},
                                            {"tensors", nlohmann::ordered_json::array()}};
                 for (nested::level const& l : file.levels())
-                    out["levels"].push_back({{"bits", l.bits}, {"end", l.end}, {"digest", l.digest}});
+                    out["levels"].push_back({{"bits", l.bits},
+                                             {"widest", file.described().bits_given(l.bits)}, // that it can be read at
+                                             {"end", l.end},
+                                             {"digest", l.digest}});
                 for (auto const& [name, l] : file.described().layers)
                 {
                     out["layers"].push_back({{"name", name},
@@ -63,7 +66,8 @@ namespace cli
                 std::printf("%s: %s, slice %s\n", path.c_str(), megabytes(static_cast<double>(file.size())).c_str(),
                             file.described().slice.c_str());
                 for (nested::level const& l : file.levels())
-                    std::printf("  %u bits: the first %llu bytes\n", l.bits, static_cast<unsigned long long>(l.end));
+                    if (unsigned const widest = file.described().bits_given(l.bits); widest != 0)
+                        std::printf("  %u bits: the first %llu bytes\n", widest, static_cast<unsigned long long>(l.end));
                 for (auto const& [name, l] : file.described().layers)
                 {
                     std::printf("  %-48s %6llu x %-6llu %s%u, group %llu, scale %s, zero %s", name.c_str(),

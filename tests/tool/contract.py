@@ -264,7 +264,7 @@ for number in range(400):
 expect(0, run("quantize", model, "-o", file, "--slice", "round_clamp", "--quiet"))
 ends = {level["bits"]: level["end"] for level in json.loads(run("inspect", file, "--json").stdout)["levels"]}
 data = bytearray(file.read_bytes())
-data[ends[4] - 1] ^= 1
+data[ends[5] - 1] ^= 1
 damaged.write_bytes(data)
 np.save(tokens, np.arange(35, dtype="<u2"))
 expect(1, run("eval", "--model", damaged, "--tokens", tokens, "--bits", "4"), "damaged.jack")

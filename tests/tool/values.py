@@ -239,9 +239,9 @@ expect(2, run("quantize", model, "-o", file, "--method", "squeezellm", "--bits",
 for slice_ in ("truncate_centred", "round_clamp", "extra_precision"):
     quantize("--group-size", "8", "--slice", slice_)
     levels = json.loads(run("inspect", file, "--json").stdout)["levels"]
-    offered = [level["bits"] for level in levels]
-    if offered != ([1, 2, 3, 4, 5, 6, 7, 8] if slice_ == "truncate_centred" else [1, 2, 3, 4, 5, 6, 8]):
-        fail(f"{slice_}: levels of {offered} bits")
+    offered = [level["widest"] for level in levels]
+    if offered != ([1, 2, 3, 4, 5, 6, 7, 8] if slice_ == "truncate_centred" else [0, 1, 2, 3, 4, 5, 6, 8]):
+        fail(f"{slice_}: levels that give {offered} bits")
     before = {bits: perplexity(bits) for bits in range(1, 9)}
     cut, prefix = folder / "cut.jack", folder / "prefix.jack"
     for bits in range(1, 9):
@@ -254,7 +254,7 @@ for slice_ in ("truncate_centred", "round_clamp", "extra_precision"):
         shutil.copy(file, prefix)
         with open(prefix, "r+b") as f:
             f.truncate(level["end"])
-        for fewer in range(1, level["bits"] + 1):
+        for fewer in range(1, level["widest"] + 1):
             same(perplexity(fewer, prefix), before[fewer], f"{slice_} up to level {level['bits']}, at {fewer}", 0)
         expect(0, run("inspect", prefix, "--verify"))
     if slice_ != "truncate_centred":

@@ -21,15 +21,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     {
         settings s = from.described();
         unsigned const planes = s.bits_read(bits); // in bits
-        level const last = from.at_bits(s.level_of(planes));
+        auto const levels = from.levels();
+        auto const enough = [&](level const& l) { return l.bits >= planes; };
+        auto const first = std::find_if(levels.begin(), levels.end(), enough);
+        level const last = planes == bits || first == levels.end() ? from.at_bits(planes) : *first;
         std::set<std::string> beyond;
         for (auto const& [name, l] : s.layers)
         {
             for (std::size_t i = 0; i < l.planes.size(); ++i)
-                if (s.level_of(l.bits_through(i), l.bits) > last.bits)
+                if (l.bits_through(i) > last.bits)
                     beyond.insert(plane_name(name, i));
             for (unsigned const width : l.own)
-                if (s.level_of(width, l.bits) > last.bits)
+                if (width > last.bits)
                     beyond.insert({scale_name(name, width), zero_name(name, width)});
         }
         std::vector<safetensors::item> items;

@@ -18,8 +18,8 @@
 //     level 1: <layer>.scale.1, <layer>.zero.1 where a width has its own, then <layer>.plane.0 of every layer
 //     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
 //
-// The bits of a level are the widest width that the file can be read at up to its end: rules that round look at one
-// plane more than they give, so with those level 1 has planes 0 and 1, level 2 plane 2, and level 8 the last one.
+// The bits of a level are those of its planes. A rule that rounds (round_clamp, extra_precision) looks at one bit more
+// than it gives, so that up to the end of level 5 such a file can be read at 4 bits: settings::bits_given.
 //
 // <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 // <layer>.scale      F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
@@ -53,7 +53,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 
     struct level
     {
-        unsigned bits = 0;       // that can be read up to its end; 0: what all widths need
+        unsigned bits = 0;       // of the planes up to its end; 0: what all widths need
         std::uint64_t end = 0;   // length of the file that holds it and nothing more
         std::string digest = {}; // of the bytes from the end of the level before
     };
@@ -111,11 +111,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         {
             return slice == "truncate_centred" || bits >= parent ? bits : bits + 1;
         }
-        // The level of the planes up to `bits` bits of such codes: the widest width that they give, or the first one.
-        unsigned level_of(unsigned bits, unsigned parent = 8) const noexcept
+        // The widest width that planes of so many bits give; 0: none.
+        unsigned bits_given(unsigned planes, unsigned parent = 8) const noexcept
         {
-            unsigned const more = bits_read(1, 8) - 1;
-            return bits >= parent || bits <= more ? bits : bits - more;
+            return slice == "truncate_centred" || planes >= parent ? planes : planes - 1;
         }
     };
 

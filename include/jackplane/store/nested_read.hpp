@@ -35,7 +35,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         metadata_map metadata() const&& { return _all->head.metadata; }
         settings const& described() const& noexcept { return _all->s; } // all levels, present or not
         settings described() const&& { return _all->s; }
-        unsigned bits() const noexcept { return levels().back().bits; } // the widest width that can be read here
+        unsigned bits() const noexcept { return levels().back().bits; } // the widest level here
 
         std::span<level const> levels() const& noexcept { return std::span(_all->s.levels).first(_all->present); }
         void levels() const&& = delete; // these five would point into a temporary

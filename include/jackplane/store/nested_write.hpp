@@ -210,7 +210,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                 p.add({sparse_name(l.name, "value"), s->value, {s->nonzeros}, l.sparse[2], {}});
             }
             for (std::size_t i = 0; i < l.is.planes.size(); ++i)
-                levels.insert(p.s.level_of(l.is.bits_through(i), l.is.bits));
+                levels.insert(l.is.bits_through(i));
         }
         JACKPLANE_EXPECTS(!levels.empty(), format_error, "a nested file without a packed matrix");
         p.end_level(0);
@@ -226,16 +226,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
             };
             for (detail::nested_layer const& l : _layers)
                 for (std::size_t i = 0; i < l.own.size(); ++i)
-                    if (unsigned const own = l.is.own[i]; p.s.level_of(own, l.is.bits) == bits)
+                    if (l.is.own[i] == bits)
                     {
-                        add_next({scale_name(l.name, own), l.is.scale, l.is.scale_shape(), l.own[i].first, {}});
+                        add_next({scale_name(l.name, bits), l.is.scale, l.is.scale_shape(), l.own[i].first, {}});
                         if (l.is.zero != "none")
-                            add_next({zero_name(l.name, own), *find_dtype(l.is.zero), l.is.scale_shape(),
+                            add_next({zero_name(l.name, bits), *find_dtype(l.is.zero), l.is.scale_shape(),
                                       l.own[i].second, {}});
                     }
             for (detail::nested_layer const& l : _layers)
                 for (std::size_t i = 0; i < l.planes.size(); ++i)
-                    if (p.s.level_of(l.is.bits_through(i), l.is.bits) == bits)
+                    if (l.is.bits_through(i) == bits)
                         add_next({plane_name(l.name, i), dtype::U8, l.is.plane_shape(i), l.planes[i], {}});
             p.end_level(bits);
         }

@@ -95,27 +95,25 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     {
         auto& all = *_all;
         std::set<safetensors::tensor const*> known;
-        auto const scales = [&](std::string const& name, layer const& l, unsigned bits, unsigned level)
+        auto const scales = [&](std::string const& name, layer const& l, unsigned bits)
         {
-            known.insert(&expect(scale_name(name, bits), l.scale, l.scale_shape(), level));
+            known.insert(&expect(scale_name(name, bits), l.scale, l.scale_shape(), bits));
             if (l.zero != "none")
-                known.insert(&expect(zero_name(name, bits), *find_dtype(l.zero), l.scale_shape(), level));
+                known.insert(&expect(zero_name(name, bits), *find_dtype(l.zero), l.scale_shape(), bits));
         };
         for (auto const& [name, l] : all.s.layers)
         {
-            scales(name, l, 0, 0);
+            scales(name, l, 0);
             auto const is_level = [&](unsigned bits) {
                 return std::any_of(all.s.levels.begin(), all.s.levels.end(),
                                    [&](level const& each) { return each.bits == bits; });
             };
-            for (std::size_t i = 0; i < l.planes.size(); ++i)
+            for (std::size_t i = 0; i < l.planes.size() && l.bits_through(i) <= all.s.levels.back().bits; ++i)
             {
-                unsigned const level = all.s.level_of(l.bits_through(i), l.bits);
-                if (level > all.s.levels.back().bits)
-                    break;
-                if (!is_level(level))
-                    detail::reject({all.name, plane_name(name, i), 8}, text("a level of ", level, " bits"), "none");
-                known.insert(&expect(plane_name(name, i), dtype::U8, l.plane_shape(i), level));
+                if (!is_level(l.bits_through(i)))
+                    detail::reject({all.name, plane_name(name, i), 8}, text("a level of ", l.bits_through(i), " bits"),
+                                   "none");
+                known.insert(&expect(plane_name(name, i), dtype::U8, l.plane_shape(i), l.bits_through(i)));
             }
             if (l.sparse)
             {
@@ -124,12 +122,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                 known.insert(&expect(sparse_name(name, "value"), l.sparse->value, {l.sparse->nonzeros}, 0));
             }
             for (unsigned const bits : l.own)
-                if (unsigned const level = all.s.level_of(bits, l.bits); level <= all.s.levels.back().bits)
+                if (bits <= all.s.levels.back().bits)
                 {
-                    if (!is_level(level))
-                        detail::reject({all.name, scale_name(name, bits), 8}, text("a level of ", level, " bits"),
+                    if (!is_level(bits))
+                        detail::reject({all.name, scale_name(name, bits), 8}, text("a level of ", bits, " bits"),
                                        "none");
-                    scales(name, l, bits, level);
+                    scales(name, l, bits);
                 }
         }
         for (safetensors::tensor* t : all.head.order)
@@ -185,7 +183,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         };
         check(_all->s.common);
         for (level const& l : levels())
-            if (l.bits <= _all->s.level_of(most_bits))
+            if (l.bits <= most_bits)
                 check(l);
     }
 
@@ -223,10 +221,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };
         v.zeros = zeros(0);
         unsigned there = 0;
-        for (std::size_t i = 0; i < L::count && l.bits_through(i) <= most; ++i)
+        for (std::size_t i = 0; i < L::count && l.bits_through(i) <= std::min(most, bits()); ++i)
         {
-            if (_all->s.level_of(l.bits_through(i), l.bits) > bits())
-                break;
             v.plane[i] = data<std::byte>(plane_name(layer_name, i));
             there = l.bits_through(i);
         }

@@ -7,10 +7,16 @@
 
 namespace cli
 {
-    // Lines on stderr, with --quiet too: they are no progress.
+    // Lines on stderr, with --quiet too: they are no progress. What cannot be read is an error of whoever needs it.
     inline void warn_about(std::string const& model)
     {
-        for (std::string const& line : llama::warnings_about(model))
-            std::fprintf(stderr, "jackplane: warning: %s\n", jackplane::detail::one_line(line).c_str());
+        try
+        {
+            for (std::string const& line : llama::warnings_about(model))
+                std::fprintf(stderr, "jackplane: warning: %s\n", jackplane::detail::one_line(line).c_str());
+        }
+        catch (jackplane::error const&)
+        {
+        }
     }
 }

@@ -112,15 +112,20 @@ def mean_nll(c, t, windows):
 
 
 def quantize(w, group, bits):
-    """Round to nearest, asymmetric, 8-bit parent; fp16 scales, integer zeros; the leading `bits` of each code."""
+    """Round to nearest, asymmetric, 8-bit parent; integer zeros; the leading `bits` of each code. Scales are fp16 where
+    that holds all of the matrix as normal numbers, else bfloat16."""
     w = w.astype(np.float32)
+    parts = [w[:, left : left + group] for left in range(0, w.shape[1], group)]
+    ranges = np.array([np.maximum(p.max(1), 0).astype(np.float64) - np.minimum(p.min(1), 0) for p in parts]) / 255
+    held = ((ranges == 0) | (ranges >= 2.0**-14)).all()
+    store = DECODE["F16" if held else "BF16"], ENCODE["F16" if held else "BF16"]
     out = np.empty(w.shape)
     for left in range(0, w.shape[1], group):
         part = w[:, left : left + group]
         low, high = np.minimum(part.min(1), 0), np.maximum(part.max(1), 0)
         exact = ((high.astype(np.float64) - low) / 255).astype(np.float32)
         zero = np.clip(np.rint(-low / exact), 0, 255)
-        scale = exact.astype(np.float16).astype(np.float32)
+        scale = store[0](store[1](exact).tobytes()).astype(np.float32)
         codes = np.clip(np.rint(part / scale[:, None] + zero[:, None]), 0, 255).astype(int)
         step = 1 << (8 - bits)
         out[:, left : left + group] = scale[:, None] * ((codes // step) * step + (step - 1) / 2 - zero[:, None])

@@ -147,7 +147,7 @@ untyped = {k: v for k, v in config.items() if k != "model_type"}
 for change, *words in (
         ({"rope_parameters": {"type": "linear", "factor": 4}}, "rope_parameters", "type", "linear"),
         ({"rope_scaling": {"type": "linear", "factor": 4}}, "rope_scaling", "linear"),
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "rope_scaling", "factor"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "rope_scaling", "llama3"),
         ({"rope_parameters": {"rope_type": "default", "type": "linear", "factor": 4}}, "rope_parameters"),
         ({"rope_parameters": {"rope_theta": 5e5}, "rope_theta": 1e4}, "rope_theta"),
         ({"rope_parameters": {"sliding_attention": {"rope_type": "yarn"}}}, "sliding_attention", "yarn"),

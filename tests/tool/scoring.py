@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""scoring.py JACKPLANE FOLDER: what eval says of a text: bits for each byte of it, how sure a mean over windows is, what
-x as bytes costs; and what generate counts.
+"""scoring.py JACKPLANE FOLDER: what eval says of a text: bits for each byte of it, how sure a mean over windows is,
+what x as bytes costs, what generate counts.
 """
 import json
 import math
@@ -31,7 +31,8 @@ store_model(model, *make_model())
 
 # bits a byte: of the bytes of the text, be their characters unknown or their spaces dropped
 letters = "the quick brown fox jumps over the lazy dog"
-for said in (letters, "caf\u00e9 na\u00efve \u03a9\u03a9 \u6f22\u5b57 x", "a   b\tc  \u00e9  d\n\n", "\u6f22" * 30 + " end"):
+for said in (letters, "caf\u00e9 na\u00efve \u03a9\u03a9 \u6f22\u5b57 x", "a   b\tc  \u00e9  d\n\n",
+             "\u6f22" * 30 + " end"):
     text.write_text(said, encoding="utf-8")
     size = text.stat().st_size
     (model / "tokenizer.model").write_bytes(tokenizer(True))
@@ -45,7 +46,7 @@ for said in (letters, "caf\u00e9 na\u00efve \u03a9\u03a9 \u6f22\u5b57 x", "a   b
             row = report["rows"][0]
             if report["tokens"] != size - unscored:
                 fail(f"{report['tokens']} tokens scored of {size}, not all but {unscored}")
-            near(row["bits_per_byte"], sum(row["window_nll"]) / math.log(2) / (size - unscored), "bits a byte, no start")
+            near(row["bits_per_byte"], sum(row["window_nll"]) / math.log(2) / (size - unscored), "no start")
 
 # of tokens without their text: as they are spelled, and nothing where that is not known
 tokens = folder / "tokens.npy"

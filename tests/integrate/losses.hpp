@@ -12,7 +12,7 @@ namespace
 {
     inline std::vector<float> numbers(std::size_t n, unsigned seed)
     {
-        auto const all = laws::weights(1, n, seed).data;
+        auto const all = laws::weights(1, n, seed, 1).data;
         return {all.begin(), all.end()};
     }
 

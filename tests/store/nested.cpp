@@ -418,7 +418,8 @@ TEST_CASE("slices that round: the bits of a level can be read up to its end, bef
         out.save(folder / "a");
         CHECK(models::judge(files::get(folder / "a")) == "");
         std::vector<unsigned> levels;
-        for (nested::level const& l : nested::open(folder / "a").levels())
+        auto const whole = nested::open(folder / "a");
+        for (nested::level const& l : whole.levels())
         {
             levels.push_back(l.bits);
             files::put(folder / "prefix", files::get(folder / "a").substr(0, l.end));

@@ -134,15 +134,18 @@ TEST_CASE("which kernel ran: scalar the definition; else integers once a group o
 }
 TEST_CASE("a dot product of whole bytes, or of nibbles in 16-bit sums, is what the arch's instructions are")
 {
-    using V = kernel::vectors<best_arch>;
     auto is = []<class Tag>(Tag) { return std::derived_from<best_arch, Tag>; };
     bool const four_way = is(avx2_vnni{}) || is(avx512_vnni{}) || is(neon_dot{});
     bool const two_way = !four_way && (is(avx2{}) || is(avx512{}) || is(neon{}));
-    if constexpr (best_arch::multiplies_bytes)
+    auto const check = [&]<class Arch>(Arch)
     {
-        CHECK(V::narrow == two_way);
-        CHECK(V::in_place == (two_way || is(neon{}) ? 4 : 8)); // neon_dot multiplies signed bytes
-    }
+        if constexpr (Arch::multiplies_bytes)
+        {
+            CHECK(kernel::vectors<Arch>::narrow == two_way);
+            CHECK(kernel::vectors<Arch>::in_place == (two_way || is(neon{}) ? 4 : 8)); // neon_dot: signed bytes
+        }
+    };
+    check(best_arch{});
     MESSAGE("best arch: ", std::string(best_arch::name()));
 }
 

@@ -150,8 +150,8 @@ namespace
             float& w = t.weights.data[i];
             switch (i / cols % 8)
             {
-            case 3: // subnormals, their last bits rounded off
-                w *= 0x1p-133f;
+            case 3: // subnormals, their last bits rounded off, between others: a group of them alone has no scale
+                w *= i % cols % 2 == 1 && i % cols + 1 < cols ? 0x1p-141f : 1.0f;
                 break;
             case 4: // zeros of both signs
                 w = i % 2 == 0 ? 0.0f : -0.0f;
@@ -160,7 +160,7 @@ namespace
                 w = static_cast<float>(next() % 16) - 8;
                 break;
             case 6:
-                w *= 1000;
+                w *= 2;
                 break;
             case 7: // one sign
                 w = w < 0 ? -w : w;

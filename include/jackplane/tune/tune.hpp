@@ -80,3 +80,4 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                      Step const& step = {}, tune_options const& options = {}, Parallel parallel = {});
 }
 #include "detail/tune.hpp"
+#include "detail/tuning.hpp"

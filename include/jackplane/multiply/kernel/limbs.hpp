@@ -102,29 +102,29 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         scale = wanted < range.smallest_scale ? range.smallest_scale : wanted;
             *to.scales = scale;
             typename V::floats const inverse(1 / scale);
-            std::array<typename V::ints, Limbs> sum; // of a block
             std::int32_t total[Limbs] = {};
-            for (std::size_t c = 0; c < cols; c += V::rows)
+            for (std::size_t begin = 0; begin < cols; begin += block::cols)
             {
-                if (c % block::cols == 0)
-                    for_each<Limbs>([&](auto l) __attribute__((always_inline)) { sum[l] = V::zero(); });
-                auto q = V::round(V::load(x + c) * inverse);
-                for_each<Limbs>([&](auto l) __attribute__((always_inline)) {
-                    auto digit = q;
-                    if constexpr (l + 1 < Limbs)
-                    {
-                        digit = V::low_byte(q);
-                        q = V::template plus_shifted<8>(V::zero(), V::minus(q, digit));
-                    }
-                    sum[l] = V::template plus_shifted<0>(sum[l], digit);
-                    std::int8_t bytes[V::rows];
-                    V::store_bytes(digit, bytes);
-                    for (std::size_t s = 0; s < V::rows / 4; ++s)
-                        __builtin_memcpy(to.q + ((c / 4 + s) * stride * Limbs + l) * 4, bytes + 4 * s, 4);
-                });
-                if ((c + V::rows) % block::cols != 0)
-                    continue;
-                std::size_t const at = c / block::cols * stride;
+                std::array<typename V::ints, Limbs> sum; // of a block
+                for_each<Limbs>([&](auto l) __attribute__((always_inline)) { sum[l] = V::zero(); });
+                for (std::size_t c = begin; c < begin + block::cols; c += V::rows)
+                {
+                    auto q = V::round(V::load(x + c) * inverse);
+                    for_each<Limbs>([&](auto l) __attribute__((always_inline)) {
+                        auto digit = q;
+                        if constexpr (l + 1 < Limbs)
+                        {
+                            digit = V::low_byte(q);
+                            q = V::template plus_shifted<8>(V::zero(), V::minus(q, digit));
+                        }
+                        sum[l] = V::template plus_shifted<0>(sum[l], digit);
+                        std::int8_t bytes[V::rows];
+                        V::store_bytes(digit, bytes);
+                        for (std::size_t s = 0; s < V::rows / 4; ++s)
+                            __builtin_memcpy(to.q + ((c / 4 + s) * stride * Limbs + l) * 4, bytes + 4 * s, 4);
+                    });
+                }
+                std::size_t const at = begin / block::cols * stride;
                 to.block_scales[at] = scale;
                 for_each<Limbs>([&](auto l) __attribute__((always_inline)) {
                     std::int32_t const of_block = V::total(sum[l]);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // The loop of tune.
-#include "tuning.hpp"
+#include "../tune.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
+        template <class Tunable, loss F, update_step Step, parallel_policy Parallel>
+        class tuning; // tuning.hpp
+
         // Puts everything back to where it began, unless it is told that the end is better.
         template <class Tuning>
         class start_again

@@ -5,6 +5,7 @@
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/pack/any_packed.hpp>
 #include <jackplane/quantize/row_table.hpp>
+#include <jackplane/quantize/scale_range.hpp>
 #include <cstddef>
 #include <cstdio>
 
@@ -54,6 +55,8 @@ extern "C" void WORK()
     packed_of<planes<4, 4>>(quantize(w, uniform<8>{}, minmax<integer_zero>{}, group::per_tensor(), stochastic{1}));
     packed_of<planes<1, 2>>(quantize<bfloat16>(w, uniform<3>{}, minmax<real_zero>{}, group{48}));
     packed_of<planes<2, 1>>(quantize(w, row_table<3>{}));
+    if (!scales_of(w, uniform<8>{}, minmax{}, group{32}).held_by<half>())
+        std::puts("half loses a scale");
     auto const table = packed_of<planes<4>>(quantize(w, nf4{}, mse_search<absmax>{}, group{64}, nearest{},
                                                      feedback(gram), {.importance = {inputs.data(), 1, cols}}));
     times<limbs<1>>(table);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include "quantize.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -10,12 +8,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // Magnitudes of the scales of groups that are not all zero, before they are rounded to any storage type.
     struct scale_range
     {
-        float smallest = std::numeric_limits<float>::infinity(), largest = 0;
+        float smallest = __builtin_inff(), largest = 0;
 
         void add(float scale) noexcept
         {
-            smallest = std::min(smallest, std::abs(scale));
-            largest = std::max(largest, std::abs(scale));
+            smallest = detail::min(smallest, detail::abs(scale));
+            largest = detail::max(largest, detail::abs(scale));
         }
         // Whether S holds all of them.
         template <scale_number S>

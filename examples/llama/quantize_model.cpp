@@ -40,7 +40,6 @@ namespace llama
                             jackplane::threads const all{};
                             auto const q = jackplane::quantize<S>(w, book, p, s.group, jackplane::nearest{}, sweep,
                                                                   {{}, name}, all);
-                            expect_scales(q, w, name);
                             return jackplane::pack<L>(q, all);
                         });
                 };
@@ -71,7 +70,6 @@ namespace llama
                         jackplane::threads const all{};
                         auto q = jackplane::quantize<S>(w, book, policy, s.group, jackplane::nearest{}, order,
                                                         {{}, name}, all);
-                        expect_scales(q, w, name);
                         return jackplane::pack<jackplane::bit_planes>(
                             jackplane::quantized<jackplane::uniform<8>, S, typename P::zero_type>{{},
                                                                                                   q.rows,
@@ -135,7 +133,6 @@ namespace llama
                     {
                         jackplane::threads const all{};
                         auto const q = jackplane::quantize<S>(w, book, {{matters.data(), w.rows, w.cols}, name}, all);
-                        expect_scales(q, w, name);
                         return jackplane::pack<L>(q, all);
                     });
             };

@@ -13,7 +13,8 @@
 namespace llama
 {
     // Throws value_error where a group that is not all zero has a scale that S does not hold: subnormal, 0, or no
-    // number. w: what was quantized, 0 where weights stand beside.
+    // number. Of what quantize() makes it knows that itself; this is for codes and scales that come from a file, and
+    // for learned ones. w: what was quantized, 0 where weights stand beside.
     template <jackplane::codebook C, jackplane::scale_number S, jackplane::zero_number Z>
     void expect_scales(jackplane::quantized<C, S, Z> const& q, jackplane::matrix_view<float const> w,
                        std::string_view name)

@@ -83,7 +83,6 @@ namespace llama
                                  jackplane::tunable_options{.what = jackplane::learns::weights,
                                                             .follows_weights = true,
                                                             .name = parts[i].name});
-                expect_scales(all[i].result(), weights(i), parts[i].name);
             }
             loss_of_layers loss(m, s, workers);
             auto const& t = s.tuning;

@@ -67,7 +67,8 @@ namespace cli
                             file.described().slice.c_str());
                 for (nested::level const& l : file.levels())
                     if (unsigned const widest = file.described().bits_given(l.bits); widest != 0)
-                        std::printf("  %u bits: the first %llu bytes\n", widest, static_cast<unsigned long long>(l.end));
+                        std::printf("  %u bits: the first %llu bytes\n", widest,
+                                    static_cast<unsigned long long>(l.end));
                 for (auto const& [name, l] : file.described().layers)
                 {
                     std::printf("  %-48s %6llu x %-6llu %s%u, group %llu, scale %s, zero %s", name.c_str(),

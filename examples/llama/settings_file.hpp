@@ -23,7 +23,7 @@ namespace llama
     public:
         settings_file(std::string name, std::string_view json) : _name(std::move(name))
         {
-            std::string const found = json.empty() ? "an empty file" : jackplane::detail::foreign(json);
+            std::string const found = json.empty() ? "an empty file" : jackplane::detail::known_kind(json);
             bool const is_json = found.empty() || found == "a JSON text";
             JACKPLANE_EXPECTS(is_json, jackplane::format_error, jackplane::detail::one_line(_name),
                               ": expected a JSON object, found ", found);

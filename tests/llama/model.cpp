@@ -86,8 +86,7 @@ namespace llama
             {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
              "expected a JSON object, found a git-lfs pointer; fetch the file itself: git lfs pull"},
             {"\n<!DOCTYPE html>\n", "expected a JSON object, found an HTML page; download the file itself"},
-            {"Access to model x is restricted.",
-             "expected a JSON object, found a text: 'Access to model x is restricted.'"},
+            {"Access to model x is restricted.", "line 1, column 1: expected JSON, found 'Access'"},
         };
         for (auto const& [json, message] : wrong)
             CHECK_THROWS_WITH_AS(settings_file("c.json", json), ("c.json: " + message).c_str(),

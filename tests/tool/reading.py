@@ -212,6 +212,7 @@ expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary
 
 # JSON that is none: where; files of other kinds: what they are
 for said, *words in (('{\n  "a": Infinity}', "line 2, column 8", "Infinity"), ('{"a": NaN}', "line 1, column 7", "NaN"),
+                     ('// ' + 70 * "=" + '\n{}', "line 1, column 1", "comments"),
                      ('{\n// sizes\n}', "line 2, column 1", "comments"), ('{"a": 1e400}', "line 1, column 7"),
                      ('{"a": 1,\n "a": 2}', "line 2", "'a' twice"), ("", "an empty file"), ("[1]", "object"),
                      ('{"a": 1', "line 1, column 8", "its end"), ("\n{\n} x", "line 3, column 3")):
@@ -222,7 +223,7 @@ if nll() != plain:
     fail("a byte order mark")
 kinds = {"GGUF": b"GGUF\3\0\0\0" + bytes(64), "git-lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
          "HTML": b"<!DOCTYPE html>\n<html>", "zip": b"PK\3\4" + bytes(64), "pickle": b"\x80\2}q\0" + bytes(64),
-         "gzip": gzip.compress(bytes(1000)), "text": b"Entry not found"}
+         "gzip": gzip.compress(bytes(1000)), "Entry": b"Entry not found"}
 store_model(folder / "good", config, weights)
 for kind, data in kinds.items():
     for name in ("model.safetensors", "config.json"):

@@ -52,7 +52,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     };
 
     // What the bytes are, fit to follow "found "; empty where nothing is known of them.
-    inline std::string foreign(std::string_view all)
+    inline std::string known_kind(std::string_view all)
     {
         all = all.substr(0, 512);
         auto const said = [](std::string_view name, std::string_view advice)
@@ -65,11 +65,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             return said(words.starts_with("<?xml") ? "an XML text" : "an HTML page", get_again);
         if (words.starts_with("{"))
             return all.size() >= 16 ? "a JSON text" : "";
-        auto const sample = words.substr(0, 64);
+        return "";
+    }
+
+    // The same; of a text that nothing else is known of, how it begins.
+    inline std::string foreign(std::string_view all)
+    {
+        if (std::string const known = known_kind(all); !known.empty())
+            return known;
+        auto const sample = all.substr(0, 64);
         bool const printed =
             std::all_of(sample.begin(), sample.end(),
                         [](char c) { return (' ' <= c && c <= '~') || c == '\n' || c == '\r' || c == '\t'; });
-        return sample.size() >= 12 && printed ? text("a text: '", printable(words, 40), "'") : "";
+        return sample.size() >= 12 && printed ? text("a text: '", printable(sample, 40), "'") : "";
     }
     inline std::string foreign(std::span<std::byte const> all)
     {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#include "../quantize/slice.hpp"
 #include "digest.hpp"
 #include "header.hpp"
 
@@ -106,15 +107,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::vector<level> levels;              // bits and ends ascend
         std::map<std::string, layer, std::less<>> layers;
 
-        // Leading bits of codes of `parent` bits that the slice looks at: quantize/slice.hpp.
+        // Leading bits of codes of `parent` bits that the slice looks at.
         unsigned bits_read(unsigned bits, unsigned parent = 8) const noexcept
         {
-            return slice == "truncate_centred" || bits >= parent ? bits : bits + 1;
+            return slice == truncate_centred::name() ? truncate_centred::bits_read(parent, bits)
+                                                     : round_clamp::bits_read(parent, bits);
         }
         // The widest width that planes of so many bits give; 0: none.
         unsigned bits_given(unsigned planes, unsigned parent = 8) const noexcept
         {
-            return slice == "truncate_centred" || planes >= parent ? planes : planes - 1;
+            unsigned bits = parent;
+            while (bits > 0 && bits_read(bits, parent) > planes)
+                --bits;
+            return bits;
         }
     };
 

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 # Every header of multiply/ and a small product (flags.cpp) compile under any flags; it runs where the CPU has them
-# (ON_ARCH) with the kernels that they allow. Flags that ask for nothing are told once.
+# (ON_ARCH) with the kernels that they allow. Flags that ask for nothing are told once. FEW: a handful of flags.
 
-find_program(found ${COMPILER})
-if(NOT found)
-    message(STATUS "SKIPPED: no ${COMPILER} on this machine")
-    return()
-endif()
+include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
+find_compiler()
 execute_process(COMMAND ${found} -dumpmachine OUTPUT_VARIABLE machine)
 if(NOT machine MATCHES "^x86_64")
     message(STATUS "SKIPPED: ${COMPILER} compiles for another processor")
@@ -26,6 +23,9 @@ set(cases "|baseline|xsimd sse2" "-msse4.2|baseline|xsimd sse4.2" "-mavx2|avx2|x
           "-mavx2 -mfma -mf16c|avx2|avx2"
           "-mavx512f|avx512|" "-mavx512f -mavx512bw|avx512|" "-mavx512vl -mavx512dq|avx512|"
           "-march=skylake-avx512|avx512|avx512" "-march=native|baseline|")
+if(FEW)
+    list(FILTER cases INCLUDE REGEX "^([|]|-mavx2[|]|-mavx512f[|]|-march=sky)")
+endif()
 foreach(case IN LISTS cases)
     string(REGEX MATCH "^([^|]*)[|]([^|]*)[|](.*)$" case "${case}")
     set(flags "${CMAKE_MATCH_1}")

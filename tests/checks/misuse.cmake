@@ -3,11 +3,8 @@ cmake_minimum_required(VERSION 3.25)
 # Each line of checks/SOURCE that must not compile gives one error, the sentence that stands beside it. LIST: the folder
 # of what jackplane_add_kernels built.
 
-find_program(found ${COMPILER})
-if(NOT found)
-    message(STATUS "SKIPPED: no ${COMPILER} on this machine")
-    return()
-endif()
+include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
+find_compiler()
 set(source ${ROOT}/tests/checks/${SOURCE})
 set(includes -I${ROOT}/include)
 if(LIST)

@@ -2,11 +2,8 @@
 cmake_minimum_required(VERSION 3.25)
 # Everything that the unit tests instantiate, and the umbrella header, pass another compiler without a warning.
 
-find_program(found ${COMPILER})
-if(NOT found)
-    message(STATUS "SKIPPED: no ${COMPILER} on this machine")
-    return()
-endif()
+include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
+find_compiler()
 file(GLOB sources ${ROOT}/tests/[!f]*/*.cpp ${ROOT}/tests/*.cpp)
 list(FILTER sources EXCLUDE REGEX "/tests/(consumer|llama|checks|targets)/")
 file(WRITE ${OUT}/umbrella.cpp "#include <jackplane/jackplane.hpp>\n")

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cli
@@ -62,17 +63,19 @@ namespace cli
             std::atomic<std::uint64_t> _total = 0; // or nobody would sum
         };
 
-        // One width: greedy decoding, every token timed.
+        // One width and one kind of x: greedy decoding, every token timed.
         class runner
         {
         public:
-            runner(llama::packed_model const& m, unsigned width, std::size_t tokens, llama::activation const& how,
+            runner(llama::packed_model const& m, unsigned width, std::size_t tokens, std::string how,
                    jackplane::team const& team)
-                : bits(width), weight_bytes(m.cost_at(width).packed_bytes), _decode(m, width, tokens, how, team)
+                : bits(width), activation(std::move(how)), weight_bytes(m.cost_at(width).packed_bytes),
+                  _decode(m, width, tokens, llama::activation_of(activation), team)
             {
             }
 
             unsigned bits;
+            std::string activation;
             std::size_t weight_bytes; // of one token
             llama::token last = 1;
             std::vector<double> seconds;
@@ -93,7 +96,8 @@ namespace cli
         struct bench_decode_command
         {
             std::string shape = "1b";
-            decoding how;
+            decoding how; // its threads
+            std::vector<std::string> activations{how.activation};
             std::vector<unsigned> bits{8, 7, 6, 5, 4, 3, 2, 1};
             std::size_t tokens = 16;
             bool json = false;
@@ -105,8 +109,9 @@ namespace cli
                 jackplane::team const team(how.threads);
                 reader read;
                 std::vector<runner> runners;
-                for (unsigned const width : bits)
-                    runners.emplace_back(m, width, tokens + 1, llama::activation_of(how.activation), team);
+                for (std::string const& activation : activations)
+                    for (unsigned const width : bits)
+                        runners.emplace_back(m, width, tokens + 1, activation, team);
                 std::vector<double> reads;
                 read(team);
                 for (runner& r : runners)
@@ -125,19 +130,19 @@ namespace cli
             {
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
-                    std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; x as %s, %u "
-                                "threads, kernels %s\nREAD %.1f GB/s; tokens are generated one by one\n\n bits | "
-                                "tokens/s | ms/token |  best ms | "
-                                "MB/token | GB/s of weights | of READ\n"
-                                "------|----------|----------|----------|----------|-----------------|--------\n",
-                                shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.activation.c_str(),
-                                how.threads, llama::kernels_name(), read_rate / 1e9);
+                    std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; %u threads, kernels "
+                                "%s\nREAD %.1f GB/s; tokens are generated one by one, rows in turns\n\n"
+                                "      x | bits | tokens/s | ms/token |  best ms | MB/token | GB/s of weights | of READ\n"
+                                "--------|------|----------|----------|----------|----------|-----------------|--------\n",
+                                shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.threads,
+                                llama::kernels_name(), read_rate / 1e9);
                 for (runner const& r : runners)
                 {
                     double const middle = median(r.seconds), bytes = static_cast<double>(r.weight_bytes);
                     double const best = *std::min_element(r.seconds.begin(), r.seconds.end());
                     if (json)
-                        rows.push_back({{"bits", r.bits},
+                        rows.push_back({{"activation", r.activation},
+                                        {"bits", r.bits},
                                         {"tokens_per_second", 1 / middle},
                                         {"ms_per_token", 1e3 * middle},
                                         {"best_ms_per_token", 1e3 * best},
@@ -146,14 +151,13 @@ namespace cli
                                         {"read_fraction", bytes / middle / read_rate},
                                         {"last_token", r.last}});
                     else
-                        std::printf("%5u | %8.2f | %8.2f | %8.2f | %8.1f | %15.2f | %6.1f%%\n", r.bits, 1 / middle,
-                                    1e3 * middle, 1e3 * best, bytes / 1e6, bytes / middle / 1e9,
+                        std::printf("%7s | %4u | %8.2f | %8.2f | %8.2f | %8.1f | %15.2f | %6.1f%%\n",
+                                    r.activation.c_str(), r.bits, 1 / middle, 1e3 * middle, 1e3 * best, bytes / 1e6, bytes / middle / 1e9,
                                     100 * bytes / middle / read_rate);
                 }
                 if (json)
                     print_json({{"shape", shape},
                                 {"packed_weights", m.table.tuned_size()},
-                                {"activation", how.activation},
                                 {"threads", how.threads},
                                 {"tokens", tokens},
                                 {"kernels", llama::kernels_name()},
@@ -172,7 +176,8 @@ namespace cli
             ->check(CLI::IsMember(llama::shape_names()))
             ->capture_default_str();
         sub->add_option("--bits", c->bits, "widths, as 8,4,2; default: all")->delimiter(',')->check(CLI::Range(1u, 8u));
-        c->how.add_to(*sub);
+        add_activation(*sub, c->activations)->delimiter(',')->capture_default_str();
+        c->how.add_threads_to(*sub);
         sub->add_option("--tokens", c->tokens, "how many to time; the medians are told")
             ->check(CLI::Range(1, 1024))
             ->capture_default_str();

@@ -9,7 +9,9 @@
 
 namespace cli
 {
-    inline CLI::Option* add_activation(CLI::App& command, std::string& activation)
+    // activation: a name, or a vector of names
+    template <class Names>
+    CLI::Option* add_activation(CLI::App& command, Names& activation)
     {
         return command
             .add_option("--activation", activation,
@@ -26,6 +28,10 @@ namespace cli
         void add_to(CLI::App& command)
         {
             add_activation(command, activation)->capture_default_str();
+            add_threads_to(command);
+        }
+        void add_threads_to(CLI::App& command)
+        {
             command.add_option("--threads", threads, "for linear layers; default: all cores")
                 ->check(CLI::Range(1u, 1024u));
         }

@@ -3,6 +3,7 @@
 #include "../llama/detach_model.hpp"
 #include "calibration.hpp"
 #include "integral.hpp"
+#include "warn.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
@@ -100,15 +101,26 @@ namespace cli
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
             if (out.outliers > 0 && out.significant > 0 && out.outliers + out.significant >= 100)
                 throw CLI::ValidationError("--significant", "and --outliers leave no weight to quantize");
-            bool const fits = out.significant > 0 && (out.fit || out.score == "pursuit");
-            if (fits && validation.file.empty())
+            if (fits(out) && validation.file.empty())
                 throw CLI::RequiredError("--validation for fitted weights (--fit, pursuit)");
-            if (fits && (out.before || out.score == "information"))
+            if (fits(out) && (out.before || out.score == "information"))
                 throw CLI::ValidationError("--before",
                                            "weights that leave before the others (information, too) are not "
                                            "fitted (--fit; pursuit, the rule with --validation)");
             llama::expect_rule(out.integral);
             return out;
+        }
+
+        static bool fits(llama::detach_settings const& s)
+        {
+            return s.significant > 0 && (s.fit || s.score == "pursuit");
+        }
+
+        void warn_of_unused(llama::detach_settings const& s) const
+        {
+            if (!validation.file.empty() && !fits(s))
+                warn("--validation " + validation.file + " decides nothing here: no weights are fitted; those are --fit "
+                     "or --significant-rule pursuit, for files of one width");
         }
 
         // Reads the texts. calibration: of the quantizer.

@@ -68,6 +68,7 @@ namespace cli
                 read_preset();
                 check();
                 auto beside = detach.asked() ? detach.resolved(settings) : llama::detach_settings{};
+                detach.warn_of_unused(beside);
                 llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
                 auto out = read.create(output);
                 llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
@@ -226,9 +227,9 @@ namespace cli
                                          {"exponent", detached.exponent},
                                          {"significant", significant},
                                          {"refused_layers", detached.refused},
-                                         {"fitted_for", nullptr}};
-                    if (detach.asked() && detached.fitted_for > 0)
-                        out["sparse"]["fitted_for"] = detached.fitted_for;
+                                         {"fitted_for", detached.fitted_for > 0 // else null
+                                                            ? nlohmann::ordered_json(detached.fitted_for)
+                                                            : nlohmann::ordered_json()}};
                     for (auto const& t : tuned)
                         out["losses"].push_back({{"bits", t.bits},
                                                  {"before", t.before},

@@ -7,13 +7,19 @@
 
 namespace cli
 {
-    // Lines on stderr, with --quiet too: they are no progress. What cannot be read is an error of whoever needs it.
+    // A line on stderr, with --quiet too: it is no progress.
+    inline void warn(std::string const& line)
+    {
+        std::fprintf(stderr, "jackplane: warning: %s\n", jackplane::detail::one_line(line).c_str());
+    }
+
+    // What is strange about a model. What cannot be read is an error of whoever needs it.
     inline void warn_about(std::string const& model)
     {
         try
         {
             for (std::string const& line : llama::warnings_about(model))
-                std::fprintf(stderr, "jackplane: warning: %s\n", jackplane::detail::one_line(line).c_str());
+                warn(line);
         }
         catch (jackplane::error const&)
         {

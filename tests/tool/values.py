@@ -216,6 +216,11 @@ for t in report["tensors"]:
         fail(f"a sparse part makes {t['name']} worse at 8 bits: {t['relative_error']} for {plain[t['name']]}")
 if report["sparse"]["fitted_for"] is not None or report["sparse"]["significant"] == 0:
     fail(f"a sparse part for all widths: {report['sparse']}")
+for said, options in ((True, beside), (False, [*beside, "--bits", "4"]), (False, [*calibrated, "--significant", "5"]),
+                      (True, [*calibrated, "--validation", tokens])):
+    done = expect(0, run("quantize", model, "-o", file, "--quiet", *options))
+    if ("--validation" in done.stderr) != said:
+        fail(f"{options}: a text that decides nothing: {done.stderr!r}")
 if (told := quantize(*beside, "--bits", "4")["sparse"]["fitted_for"]) != 4:
     fail(f"a sparse part for 4 bits alone is fitted for {told}")
 

@@ -46,6 +46,18 @@ class Estimates:
     maps: bool = False  # the changes of single weights, too: how they are spread
 
 
+@dataclass(frozen=True)
+class Scores:
+    """A file scored as decoding computes it: each kind of x at each width."""
+    arguments: tuple = ()  # of `jackplane quantize`; none: tuned.jack
+
+
+@dataclass(frozen=True)
+class Speed:
+    arguments: tuple    # of `jackplane bench-decode`
+
+
+ACTIVATIONS = ("exact", "limbs3", "limbs2", "limbs1", "bf16")
 RULES = ("gauss", "midpoint", "trapezoid", "simpson", "inclusive_mean")
 PATHS = ("0.1", "0.05", "0.01", "0.005", "0.001")
 TOP = (0.15, 0.71, 5.25)  # percent of the weights, those of the largest changes
@@ -143,6 +155,12 @@ def sparse_cells():
     staged = ("--method", "signround", "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *by_twenty), (8, 4, 3, 2))
     out["sparse-parent-staged-before"] = Cell((*staged, *by_few, "--before"), (8, 4, 3, 2))
+    half = ("--calibration", CALIBRATION, "--significant", "0.5")  # as the tool takes and places them
+    for name, base, rule in (("rtn", ("--method", "rtn"), "fisher"),
+                             ("nested-gptq", ("--method", "nested-gptq", "--mse"), "pqi")):
+        out[f"shared-{name}-before"] = Cell((*base, *half), (8, 4, 3, 2))
+        out[f"shared-{name}-after"] = Cell((*base, *half, "--significant-rule", rule), (8, 4, 3, 2))
+        out[f"shared-{name}-pursuit"] = Cell((*base, *half, *pursuit), (8, 4, 3, 2))
     out["sparse-parent-rtn-outliers"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *first), (8, 4, 3, 2))
     out["sparse-parent-staged-outliers"] = Cell((*staged, *first), (8, 4, 3, 2))
     return out
@@ -239,6 +257,11 @@ def cells():
         out[f"reach-{reach}"] = Cell((*joint, "0.1,0.1,1", "--reach", reach, "--iters", "60", *learned), (8, 4, 2))
     out["joint-taught"] = Cell((*joint, "0.1,0.1,1", "--teacher", "8", "--iters", "60", *learned), (8, 4, 2))
     out["parent-staged-joint"] = Cell((*joint, "1,1,1", "--joint-iters", "60", *learned), every)
+    out["activations-tuned"] = Scores()
+    out["activations-nearest"] = Scores(("--method", "rtn"))
+    for threads in ("1", "2"):
+        out[f"decode-1b-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,4,3,2", "--threads", threads,
+                                                     "--activation", ",".join(ACTIVATIONS)))
     return {**out, **sparse_cells()}
 
 
@@ -278,6 +301,12 @@ def run(name, cell, tool, keep_in):
         return run_mix(name, cell, tool)
     if isinstance(cell, Estimates):
         return run_estimates(name, cell, tool)
+    if isinstance(cell, Scores):
+        return run_scores(name, cell, tool)
+    if isinstance(cell, Speed):
+        found, minutes = timed(tool, "bench-decode", *cell.arguments, "--json")
+        return {"cell": name, "command": ["jackplane", "bench-decode", *cell.arguments], **minutes, **made_on(),
+                "report": found}
     with tempfile.TemporaryDirectory() as folder:
         file, inside, asked = pathlib.Path(folder) / "model.jack", pathlib.Path(folder) / "inside.jack", cell.arguments
         before = {"minutes": 0.0, "cpu_minutes": 0.0}
@@ -297,6 +326,20 @@ def run(name, cell, tool, keep_in):
     if "sparse" in made:
         out["sparse"] = made["sparse"]
     return out
+
+
+def run_scores(name, cell, tool):
+    minutes, rows = {"minutes": 0.0, "cpu_minutes": 0.0}, []
+    with tempfile.TemporaryDirectory() as folder:
+        file = TUNED
+        if cell.arguments:
+            file = pathlib.Path(folder) / "model.jack"
+            _, minutes = timed(tool, "quantize", MODEL, "-o", str(file), *cell.arguments, "--json", "--quiet")
+        for activation in ACTIVATIONS:
+            rows += [{"activation": activation, **row}
+                     for row in scored(tool, file, "--bits", "8,4,3,2", "--activation", activation)]
+    return {"cell": name, "command": ["jackplane", "quantize", MODEL, *cell.arguments], **minutes, **made_on(),
+            "rows": rows}
 
 
 def run_estimates(name, cell, tool):

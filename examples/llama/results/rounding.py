@@ -176,8 +176,8 @@ def table_of_seeds():
 
 
 def table_of_bars():
-    """What was asked for, and what there is."""
-    lines = ["", "| asked for, groups of 64, test books | measured | met |", "|---|---|---|"]
+    """Goals, and what there is."""
+    lines = ["", "| goal, groups of 64, test books | measured | met |", "|---|---|---|"]
 
     def bar(*said):
         lines.append(compare.bar(*said))

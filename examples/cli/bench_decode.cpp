@@ -130,10 +130,12 @@ namespace cli
             {
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
-                    std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; %u threads, kernels "
-                                "%s\nREAD %.1f GB/s; tokens are generated one by one, rows in turns\n\n"
-                                "      x | bits | tokens/s | ms/token |  best ms | MB/token | GB/s of weights | of READ\n"
-                                "--------|------|----------|----------|----------|----------|-----------------|--------\n",
+                    std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; %u threads, "
+                                "kernels %s\nREAD %.1f GB/s; tokens are generated one by one, rows in turns\n\n"
+                                "      x | bits | tokens/s | ms/token |  best ms | MB/token | GB/s of weights | "
+                                "of READ\n"
+                                "--------|------|----------|----------|----------|----------|-----------------|"
+                                "--------\n",
                                 shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.threads,
                                 llama::kernels_name(), read_rate / 1e9);
                 for (runner const& r : runners)
@@ -152,8 +154,8 @@ namespace cli
                                         {"last_token", r.last}});
                     else
                         std::printf("%7s | %4u | %8.2f | %8.2f | %8.2f | %8.1f | %15.2f | %6.1f%%\n",
-                                    r.activation.c_str(), r.bits, 1 / middle, 1e3 * middle, 1e3 * best, bytes / 1e6, bytes / middle / 1e9,
-                                    100 * bytes / middle / read_rate);
+                                    r.activation.c_str(), r.bits, 1 / middle, 1e3 * middle, 1e3 * best, bytes / 1e6,
+                                    bytes / middle / 1e9, 100 * bytes / middle / read_rate);
                 }
                 if (json)
                     print_json({{"shape", shape},

@@ -119,8 +119,8 @@ namespace cli
         void warn_of_unused(llama::detach_settings const& s) const
         {
             if (!validation.file.empty() && !fits(s))
-                warn("--validation " + validation.file + " decides nothing here: no weights are fitted; those are --fit "
-                     "or --significant-rule pursuit, for files of one width");
+                warn("--validation " + validation.file + " decides nothing here: no weights are fitted (--fit, "
+                     "--significant-rule pursuit: for files of one width)");
         }
 
         // Reads the texts. calibration: of the quantizer.

@@ -155,6 +155,8 @@ def sparse_cells():
     staged = ("--method", "signround", "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *by_twenty), (8, 4, 3, 2))
     out["sparse-parent-staged-before"] = Cell((*staged, *by_few, "--before"), (8, 4, 3, 2))
+    out["demo-sparse"] = Cell(("--method", "rtn", "--outliers", "0.5", "--calibration", CALIBRATION, "--nsamples", "20"),
+                              (8, 4, 3, 2))  # README's second table
     half = ("--calibration", CALIBRATION, "--significant", "0.5")  # as the tool takes and places them
     for name, base, rule in (("rtn", ("--method", "rtn"), "fisher"),
                              ("nested-gptq", ("--method", "nested-gptq", "--mse"), "pqi")):

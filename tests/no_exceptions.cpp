@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// core, quantize, pack and multiply without exceptions and without run-time type information.
+// core, quantize, pack and multiply without exceptions and without run-time type information; an error prints one line
+// and aborts.
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/core/progress.hpp>
 #include <jackplane/multiply/multiply.hpp>
@@ -8,9 +9,14 @@
 #include <jackplane/quantize/quantize.hpp>
 #include <jackplane/quantize/slice.hpp>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <vector>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #if defined(__cpp_exceptions) || defined(__GXX_RTTI)
 #error "compile with -fno-exceptions -fno-rtti"
@@ -36,6 +42,36 @@ void run(char const* name, std::vector<float> const& weights, float bound)
         }
 }
 
+// In a process of its own `wrong` prints this line on stderr, nothing else, and aborts.
+template <class Wrong>
+void expect_abort(char const* line, Wrong wrong)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        std::abort();
+    pid_t const child = fork();
+    if (child == 0)
+    {
+        rlimit const no_core{0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(ends[1], STDERR_FILENO);
+        wrong();
+        _exit(0);
+    }
+    close(ends[1]);
+    std::string said;
+    char byte;
+    while (read(ends[0], &byte, 1) == 1)
+        said += byte;
+    close(ends[0]);
+    int status = 0;
+    if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || said != line)
+    {
+        std::printf("wanted an abort that says\n%sgot the status %d and\n%s\n", line, status, said.c_str());
+        std::exit(1);
+    }
+}
+
 int main()
 {
     std::vector<float> weights(m * n);
@@ -54,4 +90,11 @@ int main()
     std::vector<float> x(n, 1), y(m);
     multiply(a.prefix(2), x, y);
     multiply(repack<bit_planes>(a, 3, round_clamp{}), x, y);
+
+    expect_abort("jackplane: no 9-bit prefix here; readable widths: 1, 2, 3, 4, 5, 6, 7, 8\n",
+                 [&] { (void)a.prefix(9); });
+    expect_abort("jackplane: a matrix of 17 x 65 times x of 65 into y of 65\n", [&] { multiply(a, x, x); });
+    weights[12 * n + 5] = NAN; // of the second thread
+    expect_abort("jackplane: up: weight at row 12, column 5 is nan\n", [&]
+    { quantize(w, uniform<8>{}, absmax{}, group{}, nearest{}, independent{}, {.name = "up"}, threads{2}); });
 }

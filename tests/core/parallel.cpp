@@ -40,8 +40,7 @@ namespace
     };
 }
 
-TEST_CASE_TEMPLATE("a parallel policy covers [0, count) exactly once, in ranges that are not empty", P, serial, threads,
-                   some_threads, many_threads, no_threads, other_pool, empty_pool)
+TEST_CASE_TEMPLATE_DEFINE("a parallel policy covers [0, count) exactly once, in ranges that are not empty", P, covers)
 {
     for (std::size_t const count : {0u, 1u, 2u, 3u, 5u, 12u, 13u, 14u, 100u, 1023u})
     {
@@ -61,6 +60,10 @@ TEST_CASE_TEMPLATE("a parallel policy covers [0, count) exactly once, in ranges 
         CHECK(empty_ranges == 0);
     }
 }
+TEST_CASE_TEMPLATE_INVOKE(covers, serial, threads, some_threads, many_threads, no_threads, other_pool, empty_pool);
+#if defined(_OPENMP) // in the program unit_openmp
+TEST_CASE_TEMPLATE_INVOKE(covers, openmp);
+#endif
 
 TEST_CASE_TEMPLATE("an exception comes through; the first in the order of ranges, every time", P, serial, some_threads,
                    many_threads)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <span>
 #include <doctest/doctest.h>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
@@ -176,20 +177,44 @@ TEST_CASE("matrices of no rows or no columns")
         }
 }
 
-TEST_CASE("the same bytes, however many threads quantized")
+namespace
 {
-    laws::sample const w = laws::weights(37, 100, 5);
-    auto packed_by = [&](unsigned n)
+    template <class T>
+    void append(std::vector<std::byte>& to, T const* from, std::size_t n)
     {
-        auto const a = pack<planes<4, 4>>(
-            quantize(w.view(), uniform<8>{}, minmax<>{}, group{32}, nearest{}, independent{}, {}, threads{n}));
+        auto const bytes = std::as_bytes(std::span(from, n));
+        to.insert(to.end(), bytes.begin(), bytes.end());
+    }
+    // planes, scales and zeros
+    template <class L, class C, class S, class Z>
+    std::vector<std::byte> bytes_of(packed<L, C, S, Z> const& a)
+    {
         auto const& v = a.view();
         std::vector<std::byte> bytes;
-        for (std::size_t p = 0; p < 2; ++p)
-            bytes.insert(bytes.end(), v.plane[p], v.plane[p] + v.panels * v.blocks * planes<4, 4>::bytes(p));
+        for (std::size_t p = 0; p < v.planes; ++p)
+            append(bytes, v.plane[p], v.panels * v.blocks * L::bytes(p));
+        append(bytes, v.scales, v.panels * v.groups * block::rows);
+        append(bytes, v.zeros, v.panels * v.groups * block::rows);
         return bytes;
+    }
+}
+
+TEST_CASE("the same bytes, however many threads quantize, pack and repack")
+{
+    laws::sample const w = laws::weights(165, 100, 5); // 11 panels, the last one of 5 rows
+    auto const packed_by = [&](auto policy)
+    {
+        auto const q = quantize(w.view(), uniform<8>{}, minmax<>{}, group{32}, nearest{}, independent{}, {}, policy);
+        return pack<planes<4, 4>>(q, policy);
     };
-    CHECK(packed_by(1) == packed_by(5));
+    auto const alone = packed_by(serial{});
+    for (unsigned const n : {1u, 2u, 3u, 5u, 64u})
+    {
+        auto const a = packed_by(threads{n});
+        CHECK(bytes_of(a) == bytes_of(alone));
+        CHECK(bytes_of(repack<bit_planes>(a, 3, round_clamp{}, threads{n})) ==
+              bytes_of(repack<bit_planes>(alone, 3, round_clamp{})));
+    }
 }
 
 TEST_CASE_TEMPLATE("codes that cannot be are not packed", Z, no_zero, integer_zero, real_zero)

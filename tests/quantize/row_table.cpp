@@ -7,9 +7,11 @@
 #include <string>
 using namespace jackplane;
 
+TYPE_TO_STRING_AS("row_table<1>", row_table<1>);
 TYPE_TO_STRING_AS("row_table<2>", row_table<2>);
+TYPE_TO_STRING_AS("row_table<3>", row_table<3>);
 TYPE_TO_STRING_AS("row_table<4>", row_table<4>);
-TEST_CASE_TEMPLATE_INVOKE(codebook_law, row_table<2>, row_table<4>);
+TEST_CASE_TEMPLATE_INVOKE(codebook_law, row_table<1>, row_table<2>, row_table<3>, row_table<4>);
 
 namespace
 {

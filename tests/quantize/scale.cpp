@@ -14,6 +14,8 @@ TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<7>, full_range>, on<uniform<8>, 
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<fp4, full_range>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<2>, gptq_symmetric>, on<uniform<4>, gptq_symmetric>,
                           on<uniform<8>, gptq_symmetric>);
+TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<2, 8>, parent_scale<minmax<>>>,
+                          on<uniform<4, 8>, parent_scale<absmax>>);
 
 namespace
 {

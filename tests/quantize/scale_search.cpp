@@ -6,6 +6,7 @@ using search_absmax = mse_search<absmax>;
 using search_full = mse_search<full_range>;
 using search_whole = mse_search<minmax<integer_zero>>;
 using search_real = mse_search<minmax<real_zero>>;
+using search_gptq = mse_search<gptq_symmetric>;
 
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<1>, search_absmax>, on<uniform<2>, search_absmax>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<4>, search_absmax>, on<uniform<8>, search_absmax>);
@@ -17,6 +18,9 @@ TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<1>, search_whole>, on<uniform<2>
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<6>, search_whole>, on<uniform<8>, search_whole>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<1>, search_real>, on<uniform<4>, search_real>);
 TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<7>, search_real>, on<nf4, search_real>, on<fp4, search_real>);
+TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<2>, search_gptq>, on<uniform<8>, search_gptq>);
+TEST_CASE_TEMPLATE_INVOKE(scale_law, on<uniform<2, 8>, mse_search<parent_scale<minmax<>>>>,
+                          on<uniform<3, 8>, parent_scale<search_full>>);
 
 namespace
 {

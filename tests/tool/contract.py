@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from harness import expect, fail, folder, make_model, run, store_model
+from harness import expect, fail, folder, make_model, run, store_model, tokenizer
 
 model, file, tokens = folder / "model", folder / "model.jack", folder / "tokens.npy"
 config, weights = make_model()
@@ -138,6 +138,33 @@ if chosen[0] != chosen[3] or chosen[0] == chosen[2]:
     fail("what learns does not learn around its significant weights")
 if "weights beside it" not in expect(0, run("inspect", learned)).stdout:
     fail("inspect shows no sparse part")
+
+# presets: steps, windows and the rate, where no option of its own says otherwise
+many = folder / "many.npy"
+np.save(many, np.random.default_rng(4).integers(0, 40, 2000).astype("<u2"))
+
+
+def with_options(method, *options):
+    """Steps of each width, and the file."""
+    report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", "--method", method,
+                                      "--calibration", many, "--seqlen", "2", *options)).stdout)
+    return [len(row["steps"]) for row in report.get("losses", [])], learned.read_bytes()
+
+
+for preset, steps, windows, rates in (("light", [50, 15], 128, {"2,4": 0.005, "4,8": 0.005}),
+                                      ("default", [200, 60], 128, {}),
+                                      ("best", [1000, 300], 512, {"2,4": 0.002, "4,8": 0.001})):
+    found = with_options("signround", "--preset", preset, "--widths", "2,4", "--nsamples", "1")
+    if found[0] != steps or (preset == "default" and
+                             found != with_options("signround", "--widths", "2,4", "--nsamples", "1")):
+        fail(f"--preset {preset}: {found[0]} steps, or not the default")
+    if with_options("gptq", "--preset", preset) != with_options("gptq", "--nsamples", windows):
+        fail(f"--preset {preset} does not look at {windows} windows")
+    short = ["--iters", "4", "--finer-iters", "2", "--widths"]
+    for widths, rate in rates.items():
+        if (with_options("signround", "--preset", preset, *short, widths) !=
+                with_options("signround", "--nsamples", windows, "--lr", rate, *short, widths)):
+            fail(f"--preset {preset} does not learn {widths} at the rate {rate}")
 some = ["quantize", model, "-o", folder / "x.jack", "--method", "rtn", *calibrated, "--quiet"]
 expect(2, run(*some, "--significant-rule", "pqi"))
 expect(2, run(*some, "--significant", "1", "--significant-rule", "fisher", "--rule", "midpoint"), "--rule", "fisher")
@@ -169,6 +196,30 @@ if row[0]["mean_nll"] != row[1]["mean_nll"] or row[1]["bits"] != "mix":
 expect(1, run("eval", "--model", file, "--tokens", tokens, "--mix", "2,2"), "2 widths for 1 layers")
 expect(1, run("allocate", "--model", file, "--text", model / "config.json"), "tokenizer")
 expect(2, run("allocate", "--model", file))
+
+# predicted by the integral: what a layer costs is what sensitivity says of its matrices, and no other mix costs less
+deep, text = folder / "deep", folder / "text.txt"
+turned = {name.replace("layers.0", "layers.1"): value[::-1].copy() for name, value in weights.items()}
+store_model(deep, {**config, "num_hidden_layers": 2}, {**turned, **weights})
+(deep / "tokenizer.model").write_bytes(tokenizer(False))
+text.write_text("and it came to pass in those days " * 20)
+some = ["--nsamples", "3", "--quiet", "--json"]
+expect(0, run("quantize", deep, "-o", folder / "deep.jack", "--quiet"))
+report = json.loads(expect(0, run("allocate", "--model", folder / "deep.jack", "--text", text, "--integral", deep,
+                                  "--widths", "3,4,8", "--average", "6", *some)).stdout)
+costs = report["layers"]
+for bits in ("3", "4", "8"):
+    rows = json.loads(expect(0, run("sensitivity", deep, "--quantized", folder / "deep.jack", "--bits", bits,
+                                    "--calibration", text, "--no-taylor", *some)).stdout)["layers"]
+    for number, layer in enumerate(costs):
+        predicted = [row["pqi"] for row in rows if f"layers.{number}." in row["name"]]
+        if len(predicted) != 7 or not np.isclose(layer[bits], sum(predicted), rtol=1e-9):
+            fail(f"allocate --integral: layer {number} at {bits} bits costs {layer[bits]}, its matrices {predicted}")
+mixes = [[a, b] for a in (3, 4, 8) for b in (3, 4, 8) if a + b <= 2 * 6]
+best = min(mixes, key=lambda mix: costs[0][str(mix[0])] + costs[1][str(mix[1])])
+if len(costs) != 2 or report["mix"] != best or report["bits"] != sum(best) / 2 or not np.isclose(
+        report["expected_loss"], costs[0][str(best[0])] + costs[1][str(best[1])], rtol=1e-9):
+    fail(f"allocate --integral: {report}, not {best}")
 
 # what quantizing costs each matrix: measured, predicted, and as maps
 some = ["sensitivity", model, "--quantized", file, "--calibration", tokens, "--seqlen", "8", "--quiet", "--bits"]

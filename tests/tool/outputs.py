@@ -23,9 +23,11 @@ words = repository / "examples/llama/model/tokenizer.model"
 vocabulary = 4096
 
 
-def make(path, shards=False):
-    """A model of one layer and the repository's tokenizer; a folder as they come, with files that nobody reads."""
-    config, tensors = make_model(vocab_size=vocabulary)
+def make(path, shards=False, layers=1):
+    """A model of equal layers and the repository's tokenizer; a folder as they come, with files that nobody reads."""
+    config, tensors = make_model(vocab_size=vocabulary, num_hidden_layers=layers)
+    tensors = {name.replace("layers.0.", f"layers.{number}."): value
+               for number in range(layers) for name, value in tensors.items()}
     rng = np.random.default_rng(3)
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         tensors[name] = rng.normal(0, 0.3, (vocabulary, 16)).astype("<f4")
@@ -48,8 +50,10 @@ def make(path, shards=False):
 
 
 model, sharded, text, tokens = folder / "model", folder / "sharded", folder / "text.txt", folder / "tokens.npy"
+deep = folder / "deep"
 make(model)
 make(sharded, shards=True)
+make(deep, layers=3)
 text.write_text("And it came to pass in those days. " * 20)
 np.save(tokens, np.arange(64, dtype="<u2"))
 file, whole = folder / "model.jack", ["--calibration", tokens, "--seqlen", "8", "--group-size", "8"]
@@ -359,6 +363,31 @@ alive.terminate()
 ended(alive)
 if os.listdir(last) != ["x.jack"] or output.read_bytes() != file.read_bytes():
     fail(f"after the last run: {os.listdir(last)}")
+
+# killed twice while it learns and started again: it goes on after the layers that it kept, to the same file
+output, layers = last / "y.jack", last / "y.jack.layers"
+learn = ["quantize", deep, "--method", "signround", *whole, "--nsamples", "4", "--widths", "2", "--iters", "80",
+         "--quiet"]
+expect(0, run(*learn, "-o", folder / "undisturbed.jack"))
+kept = {}
+for number in range(2):
+    process = child(*learn, "-o", output)
+    while not (layers / f"layer.{number}.jack").exists():
+        time.sleep(0.005)
+        if process.poll() is not None:
+            fail(f"ended before layer {number} was kept: {ended(process)}")
+    process.kill()
+    if ended(process)[0] != -signal.SIGKILL or output.exists():
+        fail(f"ended before it was killed, after layer {number}")
+    found = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in layers.glob("layer.?.jack")}
+    if not kept.items() <= found.items():
+        fail(f"a layer that was kept is learned again: {kept}, {found}")
+    kept = found
+expect(0, run(*learn, "-o", output))
+if output.read_bytes() != (folder / "undisturbed.jack").read_bytes():
+    fail("a run that was killed and taken up again makes another file")
+if sorted(os.listdir(last)) != ["x.jack", "y.jack"]:
+    fail(f"after a run that was killed and taken up again: {os.listdir(last)}")
 
 # ---- 6. names that are no UTF-8, in every report
 odd = folder / os.fsdecode(b"odd \xff name")

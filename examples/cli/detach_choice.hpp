@@ -131,7 +131,7 @@ namespace cli
                 calibration.samples = samples;
                 out.integral.calibration = calibration.read(folder);
             }
-            if (!validation.file.empty())
+            if (fits(out))
                 out.validation = validation.read(folder);
         }
 

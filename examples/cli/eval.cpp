@@ -177,7 +177,7 @@ namespace cli
                     return packed->tokenizer.empty()
                                ? nullptr
                                : llama::tokenizer::from_bytes(packed->tokenizer, packed->tokenizer_settings, model);
-                return std::filesystem::exists(file) ? std::make_unique<llama::tokenizer>(file) : nullptr;
+                return llama::is_there(file) ? std::make_unique<llama::tokenizer>(file) : nullptr;
             }
 
             llama::scored_text read(llama::config const& sizes, std::unique_ptr<llama::tokenizer> const& words) const

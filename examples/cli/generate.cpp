@@ -50,6 +50,8 @@ namespace cli
                 llama::decoder decode(m, width, room, llama::activation_of(how.activation),
                                       jackplane::team(how.threads));
                 std::string text;
+                if (!json)
+                    std::fputs(prompt.c_str(), stdout);
                 using clock = std::chrono::steady_clock;
                 std::optional<clock::time_point> first; // when the prompt was read
                 auto const begin = clock::now();
@@ -61,7 +63,6 @@ namespace cli
                         text += words->bytes(t);
                         if (!json)
                         {
-                            std::fputs((text.size() == words->bytes(t).size() ? prompt : "").c_str(), stdout);
                             std::fputs(words->bytes(t).c_str(), stdout);
                             llama::flush_report();
                         }

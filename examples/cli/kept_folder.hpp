@@ -58,11 +58,35 @@ namespace cli
         }
         static bool is_ours(std::filesystem::directory_entry const& entry)
         {
-            static constexpr std::array<std::string_view, 4> begins{"layer.", "integral.", "training.safetensors",
-                                                                    "scales."};
             std::string const name = entry.path().filename().string();
-            return entry.symlink_status().type() == std::filesystem::file_type::regular &&
-                   std::any_of(begins.begin(), begins.end(), [&](auto begin) { return name.starts_with(begin); });
+            if (entry.symlink_status().type() != std::filesystem::file_type::regular)
+                return false;
+            for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1))
+                if (jackplane::detail::is_temporary_of(name.substr(0, dot), name))
+                    return is_name_of_ours(name.substr(0, dot));
+            return is_name_of_ours(name);
+        }
+        static bool is_name_of_ours(std::string_view name)
+        {
+            struct pattern
+            {
+                std::string_view begin, end; // between them, but for training, a number
+            };
+            static constexpr std::array<pattern, 4> ours{{{"layer.", ".jack"},
+                                                          {"integral.", ".safetensors"},
+                                                          {"scales.", ".safetensors"},
+                                                          {"training", ".safetensors"}}};
+            return std::any_of(ours.begin(), ours.end(),
+                               [&](pattern const& p)
+                               {
+                                   if (name.size() < p.begin.size() + p.end.size() || !name.starts_with(p.begin) ||
+                                       !name.ends_with(p.end))
+                                       return false;
+                                   auto const number = name.substr(
+                                       p.begin.size(), name.size() - p.begin.size() - p.end.size());
+                                   return number.empty() == (p.begin == "training") &&
+                                          number.find_first_not_of("0123456789abcdef") == name.npos;
+                               });
         }
 
         std::filesystem::path _folder{};

@@ -4,6 +4,7 @@
 #include <jackplane/core/check.hpp>
 #include <jackplane/core/version.hpp>
 #include <cblas.h>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -30,6 +31,18 @@ int main(int argc, char** argv)
     cli::add_allocate(app);
     cli::add_sensitivity(app);
     cli::add_bench_decode(app);
+    CLI::Validator const finite( // CLI11's ranges let NaN through
+        [](std::string const& word)
+        {
+            double number = 0;
+            return CLI::detail::lexical_cast(word, number) && !std::isfinite(number) ? word + " is no finite number"
+                                                                                     : std::string();
+        },
+        "");
+    for (CLI::App* const command : app.get_subcommands({}))
+        for (CLI::Option* const option : command->get_options())
+            if (option->get_type_name().find("FLOAT") != std::string::npos)
+                option->check(finite);
     try
     {
         try

@@ -68,7 +68,6 @@ namespace cli
                 read_preset();
                 check();
                 auto beside = detach.asked() ? detach.resolved(settings) : llama::detach_settings{};
-                detach.warn_of_unused(beside);
                 llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
                 auto out = read.create(output);
                 llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
@@ -83,6 +82,9 @@ namespace cli
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
                 settings.resume = kept.path();
                 warn_about(folder);
+                detach.warn_of_unused(beside);
+                if (auto const words = std::filesystem::path(folder) / "tokenizer.model"; llama::is_there(words))
+                    llama::tokenizer{words}; // a broken one is an error before any work
                 if (!settings.tuning.inside.empty())
                     warn_about(settings.tuning.inside);
                 if (needs_calibration())
@@ -100,7 +102,7 @@ namespace cli
                                    folder, out);
                 kept.remove();
                 // Everything told about the file is what the file says.
-                auto const written = llama::load_nested(output);
+                auto const written = llama::load_nested(out.path());
                 auto const errors = llama::errors_of(written, settings.bits, folder, dense);
                 std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
                 report(written, errors, out.size(), took.count());

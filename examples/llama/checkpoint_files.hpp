@@ -23,7 +23,7 @@ namespace llama
     public:
         explicit checkpoint_files(std::filesystem::path const& folder)
         {
-            if (auto const index = folder / "model.safetensors.index.json"; std::filesystem::exists(index))
+            if (auto const index = folder / "model.safetensors.index.json"; is_there(index))
                 read_index(settings_file(index), folder);
             else
             {
@@ -105,7 +105,7 @@ namespace llama
 
         static void expect_weights(std::filesystem::path const& folder)
         {
-            if (std::filesystem::exists(folder / "model.safetensors"))
+            if (is_there(folder / "model.safetensors"))
                 return;
             std::string found;
             if (auto const others = weights_in(folder); !others.empty())

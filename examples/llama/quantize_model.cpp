@@ -407,9 +407,9 @@ namespace llama
                       dense->w.begin() + static_cast<std::ptrdiff_t>(m.table.tuned_size()));
         if (s.tuning.scale_steps > 0)
             train_scales(m, s, widths, tell);
-        if (auto const tokenizer = folder / "tokenizer.model"; std::filesystem::exists(tokenizer))
+        if (auto const tokenizer = folder / "tokenizer.model"; is_there(tokenizer))
             m.tokenizer = settings_file::contents(tokenizer);
-        if (auto const settings = folder / "tokenizer_config.json"; std::filesystem::exists(settings))
+        if (auto const settings = folder / "tokenizer_config.json"; is_there(settings))
             m.tokenizer_settings = settings_file::contents(settings);
         return m;
     }

@@ -11,11 +11,19 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace llama
 {
     using jackplane::text;
+
+    // Whether something has that name. A link to nothing is there: whoever opens it says so; it is no missing file.
+    inline bool is_there(std::filesystem::path const& path)
+    {
+        std::error_code error;
+        return std::filesystem::exists(std::filesystem::symlink_status(path, error));
+    }
 
     // One settings file, with errors that name it: "model/config.json: 'hidden_size' is -3, expected ...".
     class settings_file

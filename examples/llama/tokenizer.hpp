@@ -57,7 +57,7 @@ namespace llama
         static std::string settings_beside(std::filesystem::path const& file)
         {
             auto const settings = file.parent_path() / "tokenizer_config.json";
-            return std::filesystem::exists(settings) ? settings_file::contents(settings) : std::string();
+            return is_there(settings) ? settings_file::contents(settings) : std::string();
         }
 
         std::size_t size() const { return static_cast<std::size_t>(_processor.GetPieceSize()); }

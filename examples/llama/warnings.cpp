@@ -62,8 +62,8 @@ namespace llama
             for (std::string const& stray : files.strays())
                 out.push_back(stray + ": not part of the checkpoint and not read");
             auto const words = folder / "tokenizer.model", settings = folder / "tokenizer_config.json";
-            if (std::filesystem::exists(settings))
-                look_at_tokenizer(std::filesystem::exists(words) ? settings_file::contents(words) : "",
+            if (is_there(settings))
+                look_at_tokenizer(is_there(words) ? settings_file::contents(words) : "",
                                   settings_file(settings), out);
             return out;
         }

@@ -162,18 +162,19 @@ TEST_CASE("what a killed process left goes with the next file of that name; what
     }
     ::waitpid(child, nullptr, 0);
     CHECK(folder.entries() == 1);
-    for (auto const name : {"a.tmp", "a.1.tmp", "a.1.x.tmp", "a..2.tmp", "a.1..tmp", "ab.1.2.tmp", "a.1.2.tmp.x"})
+    for (auto const name : {"a.tmp", "a.1.2.tmp", "a.jackplane.tmp", "a.1.jackplane.tmp", "a.1.x.jackplane.tmp",
+                            "a..2.jackplane.tmp", "a.1..jackplane.tmp", "ab.1.2.jackplane.tmp", "a.1.2.jackplane.tmp.x"})
         files::put(folder / name, "somebody's own");
     atomic_file first(folder / "a");
-    CHECK(folder.entries() == 8); // the child's is gone
+    CHECK(folder.entries() == 10); // the child's is gone
     atomic_file second(folder / "a");
-    CHECK(folder.entries() == 9); // the first one is still there
+    CHECK(folder.entries() == 11); // the first one is still there
     for (auto* each : {&first, &second})
     {
         each->write(files::bytes("whole"));
         each->commit();
     }
-    CHECK(folder.entries() == 8);
+    CHECK(folder.entries() == 10);
     CHECK(files::get(folder / "a") == "whole");
 }
 

@@ -33,6 +33,14 @@ for options in (["--shape", "9b"], ["--bits", "9"], ["--bits", "4,x"], ["--threa
                 ["--activation", "int8"]):
     expect(2, run("bench-decode", "--shape", "tiny", *options))
 
+# NaN is in no range, for any option that is a number
+for number in ("nan", "inf"):
+    expect(2, run("allocate", "--model", model / "config.json", "--text", model / "config.json", "--average", number),
+           "--average", number)
+    expect(2, run("generate", "--model", model / "config.json", "--temperature", number), "--temperature", number)
+    for option in ("--outliers", "--significant", "--lr", "--scale-lr", "--lambda"):
+        expect(2, run("quantize", model, "-o", file, "--method", "signround", option, number), option, number)
+
 # random weights at every width: what was counted, and the same tokens for any number of threads
 chosen = {}
 for threads in (1, 2):

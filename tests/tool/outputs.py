@@ -143,9 +143,12 @@ learn = ["quantize", model, "--method", "signround", *short, "--quiet", "--width
 for kept, command in ((folder / "k.jack.layers", [*learn, "-o", folder / "k.jack"]),
                       (folder / "model.jack.integral", some)):
     kept.mkdir()
-    (kept / "own.txt").write_text("kept")
-    refused(1, *command, words=["own.txt", "--no-resume"])
-    (kept / "own.txt").unlink()
+    for name in ("own.txt", "scales.csv", "layer.notes.txt", "layer.7.jack.txt", "integral.safetensors", "layer.jack",
+                 "training.safetensors.old", "layer.7.jack.1.2.tmp"):
+        (kept / name).write_text("kept")
+        refused(1, *command, words=[name, "--no-resume"])
+        (kept / name).unlink()
+    (kept / "layer.0.jack.1.2.jackplane.tmp").write_text("of a killed run")
     (kept / "layer.7.jack").write_text("of a killed run")
     expect(0, run(*command))
     if kept.exists():
@@ -157,6 +160,15 @@ shutil.copytree(model, folder / "l.jack.layers", symlinks=True)
 refused(1, "quantize", folder / "l.jack.layers", "--method", "signround", *short, "-o", folder / "l.jack",
         words=["l.jack.layers"])
 shutil.rmtree(folder / "l.jack.layers")
+
+# temporaries that a killed run left are removed: never a file that is read, or one of another name
+for name, code in (("t.jack.1.1.jackplane.tmp", 1), ("t.jack.1.1.tmp", 0), ("t.jack.2026.1129.tmp", 0)):
+    shutil.copyfile(file, folder / name)
+    done = run("cut", folder / name, "--bits", 4, "-o", folder / "t.jack")
+    if done.returncode != code or (folder / name).read_bytes() != file.read_bytes():
+        fail(f"cut of {name}: exit {done.returncode}, {done.stderr!r}")
+    (folder / name).unlink()
+    (folder / "t.jack").unlink(missing_ok=True)
 
 programs = pathlib.Path(tool).parent
 if (programs / "jackplane_demo").exists():
@@ -298,7 +310,8 @@ for command, said in ((["eval", "--model", pipe, "--text", text], "not a regular
                       ([*some[:-1], pipe], no_text),
                       (["quantize", model, "-o", folder / "x.jack", "--method", "gptq", "--calibration", pipe],
                        no_text),
-                      (["quantize", model, "-o", folder / "y.jack", "--significant", "1", *whole, "--validation", pipe],
+                      (["quantize", model, "-o", folder / "y.jack", "--significant", "1", "--fit", *whole,
+                        "--validation", pipe],
                        no_text),
                       (["eval", "--model", file, "--text", "/dev/zero"], "neither a file nor a pipe")):
     waiting[child(*command)] = said, command

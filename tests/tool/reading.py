@@ -231,8 +231,18 @@ for kind, data in kinds.items():
         refused(name, kind)
     fresh(tokenizer__model=data)
     expect(1, run("eval", "--model", model, "--text", text), "tokenizer.model", kind)
+    expect(1, run("quantize", model, "-o", jack, "--quiet"), "tokenizer.model", kind)
     (folder / "file").write_bytes(data)
     expect(1, run("eval", "--model", folder / "file", "--tokens", tokens), "file", kind)
     expect(1, run("quantize", folder / "file", "-o", jack, "--quiet"), "file", kind, "folder")
     expect(1, run("eval", "--model", folder / "good", "--tokens", folder / "file"), "file", kind)
+
+# a link to nothing, as half a download leaves it, is no missing file
+for name in ("tokenizer.model", "tokenizer_config.json", "model.safetensors.index.json", "model.safetensors",
+             "config.json"):
+    fresh(tokenizer__model=tokenizer(True))
+    (model / name).unlink(missing_ok=True)
+    (model / name).symlink_to("gone")
+    for command in (["eval", "--model", model, "--text", text], ["quantize", model, "-o", jack, "--quiet"]):
+        expect(1, run(*command), name)
 print("reading: ok")

@@ -127,5 +127,14 @@ said = run(*some, prompt, "--tokens", 4).stderr
 if "prompt: 10 tokens" not in said or "generated: 4 tokens" not in said:
     fail(f"generate says {said!r}")
 expect(0, run(*some, "abcdefghijklmno", "--json"))
+# tokens without a text, <s> or </s>, whichever row x agrees with: the prompt is told once
+config, weights = make_model()
+weights["lm_head.weight"][:] = 0
+weights["lm_head.weight"][1] = 1
+weights["lm_head.weight"][2] = -1
+store_model(model, config, weights)
+expect(0, run("quantize", model, "-o", file, "--quiet"))
+if (told := expect(0, run(*some, prompt, "--tokens", 4)).stdout) != prompt + "\n" * told.count("\n"):
+    fail(f"generate tells its prompt as {told!r}")
 expect(1, run(*some, "abcdefghijklmnop", "--json"), "17", "16", "prompt")
 print("scoring: ok")

@@ -58,7 +58,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
-    // Names of temporaries that exist; more than fit here wait for the next atomic_file.
+    // Names of temporaries that exist or are about to; more than fit here wait for the next atomic_file.
     inline constinit std::array<std::atomic<char const*>, 64> temporaries{};
 
     inline void exchange_temporary(char const* from, char const* to) noexcept
@@ -68,14 +68,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                 return;
     }
 
-    // <output>.<process>.<number>.tmp. The number of a process means nothing on another machine of a shared folder, or
-    // in another container: a lock says that a temporary is in use.
+    // <output>.<process>.<number>.jackplane.tmp. The number of a process means nothing on another machine of a shared
+    // folder, or in another container: a lock says that a temporary is in use.
+    inline constexpr std::string_view temporary_end = ".jackplane.tmp";
     inline bool is_temporary_of(std::string_view output, std::string_view name)
     {
-        constexpr std::string_view end = ".tmp", digits = "0123456789";
-        if (!name.starts_with(output) || !name.substr(output.size()).ends_with(end))
+        constexpr std::string_view digits = "0123456789";
+        if (!name.starts_with(output) || !name.substr(output.size()).ends_with(temporary_end))
             return false;
-        name = name.substr(output.size(), name.size() - output.size() - end.size()); // .<process>.<number>
+        name = name.substr(output.size(), name.size() - output.size() - temporary_end.size()); // .<process>.<number>
         auto const dot = name.find('.', 1);
         return name.starts_with('.') && dot != 1 && dot < name.size() - 1 &&
                name.substr(1, dot - 1).find_first_not_of(digits) == name.npos &&
@@ -140,16 +141,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for (int tries = 0; _file < 0; ++tries)
         {
             _temporary = _path;
-            _temporary += text(".", ::getpid(), ".", count++, ".tmp");
+            _temporary += text(".", ::getpid(), ".", count++, detail::temporary_end);
+            detail::exchange_temporary(nullptr, _temporary.c_str()); // a signal may end the process while it is made
             _file = ::open(_temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-            if (_file < 0 && (errno != EEXIST || tries > 100))
-                detail::fail_io(_path, "create", errno);
+            int const problem = _file < 0 ? errno : 0;
             struct ::stat now = {};
-            ::flock(_file, LOCK_EX);
-            if (::fstat(_file, &now) == 0 && now.st_nlink == 0) // remove_left_temporaries came first
-                ::close(std::exchange(_file, -1));
+            if (problem == 0 && ::flock(_file, LOCK_EX) == 0 && ::fstat(_file, &now) == 0 && now.st_nlink == 0)
+                ::close(std::exchange(_file, -1)); // remove_left_temporaries came first
+            if (_file < 0)
+                detail::exchange_temporary(_temporary.c_str(), nullptr);
+            if (problem != 0 && (problem != EEXIST || tries > 100))
+                detail::fail_io(_path, "create", problem);
         }
-        detail::exchange_temporary(nullptr, _temporary.c_str());
     }
 
     inline atomic_file::~atomic_file()

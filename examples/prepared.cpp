@@ -42,7 +42,7 @@ int main()
 
 //! [readme]
     jp::team const workers;             // threads that stay from one product to the next; or a pool of yours
-    jp::limbs<3>::prepared ready;       // x as three int8 limbs: as good as fp32, and faster than fp32 kernels
+    jp::limbs<3>::prepared ready;       // x as three int8 limbs: as good as fp32, mostly faster
     jp::limbs<3>{64}.prepare(x, ready); // 64 columns share a scale
     jp::multiply(query.prefix(4), ready, q, workers);
     jp::multiply_rows(key.prefix(4), ready, k, 0, 40);    // or schedule rows yourself (y += here): any split,

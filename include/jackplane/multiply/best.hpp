@@ -11,7 +11,8 @@
 // No warning: a distribution may mean it. Where the target of jackplane_add_kernels is linked, there are better ones.
 #if defined(__x86_64__) && !defined(__SSE3__) && !__has_include(<jackplane_kernels.hpp>)
 #pragma message("jackplane: kernels for the oldest x86-64, several times slower than for AVX2; compile with " \
-                "-march=native (CMake: link jackplane::native), or choose at run time (jackplane_add_kernels and dispatched)")
+                "-march=native (CMake: link jackplane::native), or choose at run time (jackplane_add_kernels and " \
+                "dispatched)")
 #endif
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

@@ -17,7 +17,7 @@ foreach(leg IN LISTS legs)
     separate_arguments(command UNIX_COMMAND "${leg}")
     execute_process(COMMAND ${command} -std=c++20 -I${ROOT}/include -I${ROOT}/tests -o ${OUT}.program
                             ${ROOT}/tests/digest/digest.cpp COMMAND_ERROR_IS_FATAL ANY)
-    execute_process(COMMAND ${OUT}.program OUTPUT_VARIABLE digests COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND ${OUT}.program ${OUT}.jack OUTPUT_VARIABLE digests COMMAND_ERROR_IS_FATAL ANY)
     if(NOT digests)
         message(FATAL_ERROR "${leg}: no digest printed")
     elseif(NOT DEFINED expected)

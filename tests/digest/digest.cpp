@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Prints a digest of the bytes that quantize and pack make, a line for each configuration. Every compiler, instruction
-// set and optimization flag must print the same lines (tests/checks compiles this file in several ways).
+// digest FILE: prints a digest of the bytes that quantize, pack and store make, a line for each configuration. Every
+// compiler, instruction set and optimization flag must print the same lines (tests/checks compiles this file in several
+// ways). FILE is what store writes.
+#include <array>
 #include <bit>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
+#include <jackplane/detach/detach.hpp>
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/matryoshka.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/refine.hpp>
+#include <jackplane/quantize/row_table.hpp>
+#include <jackplane/store/nested_write.hpp>
 #include "../laws/weights.hpp"
 using namespace jackplane;
 
@@ -28,6 +37,25 @@ namespace
             if (!v.empty())
                 (*this)(v.data(), v.size() * sizeof v[0]);
         }
+        template <class C, class S, class Z>
+        void matrix(quantized<C, S, Z> const& q)
+        {
+            array(q.codes);
+            array(q.scales);
+            if constexpr (!std::is_same_v<Z, no_zero>)
+                array(q.zeros);
+        }
+        template <class L, class C, class S, class Z>
+        void matrix(packed<L, C, S, Z> const& a)
+        {
+            auto const& v = a.view();
+            std::size_t const scales = v.panels * v.groups * block::rows;
+            for (std::size_t p = 0; p < v.planes; ++p)
+                (*this)(v.plane[p], v.panels * v.blocks * L::bytes(p));
+            (*this)(v.scales, scales * sizeof *v.scales);
+            if constexpr (!std::is_same_v<Z, no_zero>)
+                (*this)(v.zeros, scales * sizeof *v.zeros);
+        }
     };
 
     template <unsigned Bits>
@@ -36,7 +64,7 @@ namespace
 
     struct tensor
     {
-        laws::sample weights, importance;
+        laws::sample weights, importance, gram; // gram: [columns, columns], of some inputs
     };
 
     struct either // one instantiation for both roundings
@@ -58,15 +86,9 @@ namespace
                 auto const importance = weighted ? t.importance.view() : matrix_view<float const>{};
                 auto const q =
                     quantize<S>(t.weights.view(), C{}, P{}, g, rounded, independent{}, {.importance = importance});
-                digest.array(q.codes);
-                digest.array(q.scales);
-                if constexpr (!std::is_same_v<typename P::zero_type, no_zero>)
-                    digest.array(q.zeros);
+                digest.matrix(q);
                 auto const a = pack<layout_of<C::bits>>(q);
-                auto const& v = a.view();
-                for (std::size_t p = 0; p < v.planes; ++p)
-                    digest(v.plane[p], v.panels * v.blocks * layout_of<C::bits>::bytes(p));
-                digest(v.scales, v.panels * v.groups * block::rows * sizeof *v.scales);
+                digest.matrix(a);
                 laws::sample decoded{t.weights.rows, t.weights.cols, aligned_vector<float>(t.weights.data.size())};
                 dequantize(a, decoded.view());
                 digest.array(decoded.data);
@@ -114,10 +136,9 @@ namespace
             fnv1a digest;
             for (tensor const& t : tensors)
             {
-                feedback const order(gram_of(t.weights.cols).view(), {.by_activation = by_activation});
+                feedback const order(t.gram.view(), {.by_activation = by_activation});
                 auto const q = quantize(t.weights.view(), C{}, P{}, group{32}, nearest{}, order);
-                digest.array(q.codes);
-                digest.array(q.scales);
+                digest.matrix(q);
             }
             std::printf("%s<%u> %s, feedback%s: %016llx\n", C::name(), C::bits, policy,
                         by_activation ? " by activation" : "", static_cast<unsigned long long>(digest.hash));
@@ -140,10 +161,90 @@ namespace
         }
     }
 
+    // What make(tensor, options) quantizes, weighted and not.
+    template <class Make>
+    void print_each(std::vector<tensor> const& tensors, char const* what, Make make)
+    {
+        fnv1a digest;
+        for (tensor const& t : tensors)
+        {
+            digest.matrix(make(t, quantize_options{}));
+            digest.matrix(make(t, quantize_options{.importance = t.importance.view()}));
+        }
+        std::printf("%s: %016llx\n", what, static_cast<unsigned long long>(digest.hash));
+    }
+    template <class C, class P>
+    void print_scale(std::vector<tensor> const& tensors, char const* what)
+    {
+        print_each(tensors, what, [](tensor const& t, quantize_options const& options)
+        { return quantize(t.weights.view(), C{}, P{}, group{32}, nearest{}, independent{}, options); });
+    }
+    template <unsigned Bits>
+    void print_table(std::vector<tensor> const& tensors, char const* what)
+    {
+        print_each(tensors, what, [](tensor const& t, quantize_options const& options)
+        {
+            auto const q = quantize(t.weights.view(), row_table<Bits>{}, options);
+            return pack<planes<Bits / 2, Bits / 2>>(q);
+        });
+    }
+
+    auto refined(tensor const& t)
+    {
+        feedback const order(t.gram.view());
+        auto const w = t.weights.view();
+        auto const two = quantize(w, uniform<2, 8>{}, parent_scale<minmax<>>{}, group{32}, nearest{}, order);
+        return refine(w, uniform<8>{}, leading(refine(w, uniform<4, 8>{}, leading(two), order)), order);
+    }
+    void print_nested(std::vector<tensor> const& tensors)
+    {
+        std::array<unsigned, 3> const widths{8, 4, 2};
+        std::array<float, 3> const weights{0.1f, 0.5f, 1};
+        matryoshka const book(widths, weights);
+        fnv1a joint, coarse_to_fine;
+        for (tensor const& t : tensors)
+        {
+            feedback const order(t.gram.view());
+            joint.matrix(quantize(t.weights.view(), book, parent_scale<minmax<>>{}, group{32}, nearest{}, order));
+            coarse_to_fine.matrix(refined(t));
+        }
+        std::printf("matryoshka: %016llx\nrefine: %016llx\n", static_cast<unsigned long long>(joint.hash),
+                    static_cast<unsigned long long>(coarse_to_fine.hash));
+    }
+
+    // Matrices of three formats, the first with scales of its own at 2 bits, the last with a sparse part.
+    void print_stored(std::vector<tensor> const& tensors, char const* path)
+    {
+        nested::writer file;
+        file.metadata["note"] = "made by a test";
+        for (std::size_t i = 0; i < tensors.size(); ++i)
+        {
+            tensor const& t = tensors[i];
+            std::string const name = "layers." + std::to_string(i);
+            auto const whole = pack<bit_planes>(refined(t));
+            auto const own = quantize(t.weights.view(), uniform<8>{}, minmax<>{}, group{32});
+            file.add(safetensors::item::of<float>(name + ".norm", {t.weights.data.size()}, t.weights.data));
+            file.add(name + ".q", with_scales(whole, 2, own));
+            file.add(name + ".k", pack<planes<2, 2>>(quantize(t.weights.view(), row_table<4>{})));
+            if (t.weights.data.empty())
+                continue;
+            laws::sample rest = t.weights;
+            std::array<std::size_t, 2> const places{0, rest.data.size() > 70 ? std::size_t{70} : 1};
+            auto const beside = detach(rest.view(), places);
+            file.add(name + ".v", pack<planes<4>>(quantize<bfloat16>(rest.view(), nf4{}, absmax{}, group{32})), beside);
+        }
+        file.save(path);
+        std::ifstream written(path, std::ios::binary);
+        std::string const bytes{std::istreambuf_iterator<char>(written), {}};
+        fnv1a digest;
+        digest.array(bytes);
+        std::printf("stored, %zu bytes: %016llx\n", bytes.size(), static_cast<unsigned long long>(digest.hash));
+    }
+
     // Ragged, with everything in it that compilers like to treat in their own ways.
     tensor make(std::size_t rows, std::size_t cols, std::uint64_t seed)
     {
-        tensor t{laws::weights(rows, cols, seed), laws::importance(rows, cols, seed + 1)};
+        tensor t{laws::weights(rows, cols, seed), laws::importance(rows, cols, seed + 1), gram_of(cols)};
         laws::sequence next{seed + 2};
         for (std::size_t i = 0; i < t.weights.data.size(); ++i)
         {
@@ -173,8 +274,10 @@ namespace
     }
 }
 
-int main()
+int main(int count, char** arguments)
 {
+    if (count != 2)
+        return 2;
     std::vector<tensor> tensors;
     for (auto const [rows, cols] : {laws::shape{9, 33}, laws::shape{17, 65}, laws::shape{1, 255}, laws::shape{33, 7},
                                     laws::shape{2, 1}, laws::shape{0, 3}, laws::shape{3, 0}})
@@ -187,6 +290,14 @@ int main()
     print_feedback<uniform<4>, minmax<>>(tensors, "minmax, integer zero");
     print_feedback<uniform<2>, full_range>(tensors, "full_range");
     print_feedback<nf4, absmax>(tensors, "absmax");
+    print_scale<uniform<4>, gptq_symmetric>(tensors, "gptq_symmetric");
+    print_scale<uniform<4>, mse_search<gptq_symmetric>>(tensors, "mse_search of gptq_symmetric");
+    print_scale<uniform<2, 8>, parent_scale<minmax<>>>(tensors, "parent_scale of minmax");
+    print_scale<uniform<3, 8>, mse_search<parent_scale<full_range>>>(tensors, "mse_search of parent_scale");
+    print_table<2>(tensors, "row_table<2>");
+    print_table<4>(tensors, "row_table<4>");
+    print_nested(tensors);
+    print_stored(tensors, arguments[1]);
 
     fnv1a draws; // the conversions and the draws alone, in numbers that no weight above reaches
     laws::sequence next{1};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../llama/inputs.hpp"
+#include "../llama/settings_file.hpp"
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -21,7 +22,7 @@ namespace cli
         kept_folder(std::filesystem::path folder, llama::inputs const& read) : _folder(std::move(folder))
         {
             std::string const name = jackplane::detail::one_line(_folder.string());
-            if (!std::filesystem::exists(std::filesystem::symlink_status(_folder)))
+            if (!llama::is_there(_folder))
             {
                 if (::access(jackplane::detail::folder_of(_folder).c_str(), W_OK | X_OK) != 0)
                     refuse(name, std::system_category().message(errno));
@@ -61,10 +62,8 @@ namespace cli
             std::string const name = entry.path().filename().string();
             if (entry.symlink_status().type() != std::filesystem::file_type::regular)
                 return false;
-            for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1))
-                if (jackplane::detail::is_temporary_of(name.substr(0, dot), name))
-                    return is_name_of_ours(name.substr(0, dot));
-            return is_name_of_ours(name);
+            std::string_view const output = jackplane::detail::output_of_temporary(name);
+            return is_name_of_ours(output.empty() ? name : output);
         }
         static bool is_name_of_ours(std::string_view name)
         {

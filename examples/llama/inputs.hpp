@@ -68,12 +68,8 @@ namespace llama
         jackplane::atomic_file create(std::filesystem::path const& output) const
         {
             expect_other(output);
-            auto const path = jackplane::detail::end_of_links(output);
-            std::error_code error; // what a killed run left goes, but if somebody reads it
-            for (std::filesystem::directory_iterator each(jackplane::detail::folder_of(path), error), end;
-                 !error && each != end; each.increment(error))
-                if (jackplane::detail::is_temporary_of(path.filename().string(), each->path().filename().string()))
-                    expect_unread(each->path());
+            jackplane::detail::for_each_temporary_of( // which go with the output's next run, but not what is read
+                jackplane::detail::end_of_links(output), [&](auto const& temporary) { expect_unread(temporary); });
             return jackplane::atomic_file(output);
         }
 

@@ -163,7 +163,8 @@ TEST_CASE("what a killed process left goes with the next file of that name; what
     ::waitpid(child, nullptr, 0);
     CHECK(folder.entries() == 1);
     for (auto const name : {"a.tmp", "a.1.2.tmp", "a.jackplane.tmp", "a.1.jackplane.tmp", "a.1.x.jackplane.tmp",
-                            "a..2.jackplane.tmp", "a.1..jackplane.tmp", "ab.1.2.jackplane.tmp", "a.1.2.jackplane.tmp.x"})
+                            "a..2.jackplane.tmp", "a.1..jackplane.tmp", "ab.1.2.jackplane.tmp",
+                            "a.1.2.jackplane.tmp.x"})
         files::put(folder / name, "somebody's own");
     atomic_file first(folder / "a");
     CHECK(folder.entries() == 10); // the child's is gone

@@ -52,6 +52,11 @@ def apart(cell, base, widths):
     return " | ".join(f"{mean:+.4f} ± {error:.4f}" for mean, error in of)
 
 
+def header(first, names):
+    names = list(names)
+    return [f"| {first} | " + " | ".join(map(str, names)) + " |", "|---" * (len(names) + 1) + "|"]
+
+
 def bar(text, value, form, met):
     return f"| {text} | {form.format(value)} | {'yes' if met else '**no**'} |"
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What int8 and bfloat16 x cost and buy."""
-from compare import load
+from compare import header, load
 from measure import ACTIVATIONS
 
 WIDTHS = (8, 4, 3, 2)
-COLUMNS = " | ".join(f"{bits} bits" for bits in WIDTHS)
-RULE = "|---" * (len(WIDTHS) + 1) + "|"
+COLUMNS = [f"{bits} bits" for bits in WIDTHS]
 
 
 def table_of_activations():
@@ -13,7 +12,7 @@ def table_of_activations():
     for label, name in (("tuned.jack", "activations-tuned"), ("nearest codes", "activations-nearest")):
         if (cell := load(name)) is None:
             continue
-        lines += ["", f"| {label}, x: KL / top-1, % / perplexity | {COLUMNS} |", RULE]
+        lines += ["", *header(f"{label}, x: KL / top-1, % / perplexity", COLUMNS)]
         rows = {(row["activation"], row["bits"]): row for row in cell["rows"]}
         for activation in ACTIVATIONS:
             of = (rows[activation, bits] for bits in WIDTHS)
@@ -29,8 +28,8 @@ def table_of_speed():
         if (cell := load(f"decode-1b-threads-{threads}")) is None:
             continue
         report = cell["report"]
-        lines += ["", f"| x, threads: {threads}, kernels {report['kernels']}, READ "
-                      f"{report['read_bytes_per_second'] / 1e9:.1f} GB/s: tokens/s (% of READ) | {COLUMNS} |", RULE]
+        lines += ["", *header(f"x, threads: {threads}, kernels {report['kernels']}, READ "
+                              f"{report['read_bytes_per_second'] / 1e9:.1f} GB/s: tokens/s (% of READ)", COLUMNS)]
         rows = {(row["activation"], row["bits"]): row for row in report["rows"]}
         for activation in ACTIVATIONS:
             of = (rows[activation, bits] for bits in WIDTHS)

@@ -155,8 +155,7 @@ def sparse_cells():
     staged = ("--method", "signround", "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *by_twenty), (8, 4, 3, 2))
     out["sparse-parent-staged-before"] = Cell((*staged, *by_few, "--before"), (8, 4, 3, 2))
-    out["demo-sparse"] = Cell(("--method", "rtn", "--outliers", "0.5", "--calibration", CALIBRATION, "--nsamples", "20"),
-                              (8, 4, 3, 2))  # README's second table
+    out["demo-sparse"] = Cell(("--method", "rtn", *twenty, *first), (8, 4, 3, 2))  # README's second table
     half = ("--calibration", CALIBRATION, "--significant", "0.5")  # as the tool takes and places them
     for name, base, rule in (("rtn", ("--method", "rtn"), "fisher"),
                              ("nested-gptq", ("--method", "nested-gptq", "--mse"), "pqi")):
@@ -340,8 +339,8 @@ def run_scores(name, cell, tool):
         for activation in ACTIVATIONS:
             rows += [{"activation": activation, **row}
                      for row in scored(tool, file, "--bits", "8,4,3,2", "--activation", activation)]
-    return {"cell": name, "command": ["jackplane", "quantize", MODEL, *cell.arguments], **minutes, **made_on(),
-            "rows": rows}
+    made_by = ["jackplane", "quantize", MODEL, *cell.arguments] if cell.arguments else ["jackplane", "eval", TUNED]
+    return {"cell": name, "command": made_by, **minutes, **made_on(), "rows": rows}
 
 
 def run_estimates(name, cell, tool):

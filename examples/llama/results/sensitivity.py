@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tables of predicted changes and of weights beside the planes."""
 import compare
-from compare import apart, closed, cpu_minutes, gap, load, paired, row_of
+from compare import apart, closed, cpu_minutes, gap, header, load, paired, row_of
 from measure import PATHS, RULES, TOP
 
 ESTIMATES = {"actual": "actual", "pqi": "integral", "first_order": "slope", "second_order_hessian": "true Hessian",
@@ -18,11 +18,6 @@ def totals(cell):
 
 def line(first, numbers, form="{:.2e}"):
     return f"| {first} | " + " | ".join(form.format(x) for x in numbers) + " |"
-
-
-def header(first, names):
-    names = list(names)
-    return [f"| {first} | " + " | ".join(map(str, names)) + " |", "|---" * (len(names) + 1) + "|"]
 
 
 def table_of_estimates():

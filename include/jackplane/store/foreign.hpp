@@ -51,6 +51,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         {std::string_view("\0\0\0\0{\"", 6), "a safetensors file", "", 4},
     };
 
+    inline std::string_view without_leading_space(std::string_view all)
+    {
+        return all.substr(std::min(all.find_first_not_of(" \t\r\n"), all.size()));
+    }
+
     // What the bytes are, fit to follow "found "; empty where nothing is known of them.
     inline std::string known_kind(std::string_view all)
     {
@@ -60,7 +65,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         for (foreign_file const& f : foreign_files)
             if (all.size() >= f.offset && all.substr(f.offset).starts_with(f.start))
                 return said(f.name, f.advice);
-        std::string_view const words = all.substr(std::min(all.find_first_not_of(" \t\r\n"), all.size()));
+        std::string_view const words = without_leading_space(all);
         if (words.starts_with("<"))
             return said(words.starts_with("<?xml") ? "an XML text" : "an HTML page", get_again);
         if (words.starts_with("{"))
@@ -73,7 +78,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     {
         if (std::string const known = known_kind(all); !known.empty())
             return known;
-        auto const sample = all.substr(0, 64);
+        auto const sample = without_leading_space(all.substr(0, 512)).substr(0, 64);
         bool const printed =
             std::all_of(sample.begin(), sample.end(),
                         [](char c) { return (' ' <= c && c <= '~') || c == '\n' || c == '\r' || c == '\t'; });

@@ -71,16 +71,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     // <output>.<process>.<number>.jackplane.tmp. The number of a process means nothing on another machine of a shared
     // folder, or in another container: a lock says that a temporary is in use.
     inline constexpr std::string_view temporary_end = ".jackplane.tmp";
-    inline bool is_temporary_of(std::string_view output, std::string_view name)
+    // <output> of such a name; empty where it is none.
+    inline std::string_view output_of_temporary(std::string_view name)
     {
-        constexpr std::string_view digits = "0123456789";
-        if (!name.starts_with(output) || !name.substr(output.size()).ends_with(temporary_end))
-            return false;
-        name = name.substr(output.size(), name.size() - output.size() - temporary_end.size()); // .<process>.<number>
-        auto const dot = name.find('.', 1);
-        return name.starts_with('.') && dot != 1 && dot < name.size() - 1 &&
-               name.substr(1, dot - 1).find_first_not_of(digits) == name.npos &&
-               name.substr(dot + 1).find_first_not_of(digits) == name.npos;
+        if (!name.ends_with(temporary_end))
+            return {};
+        name.remove_suffix(temporary_end.size());
+        for (int number = 0; number < 2; ++number)
+        {
+            auto const dot = name.find_last_not_of("0123456789");
+            if (dot == name.npos || dot + 1 == name.size() || name[dot] != '.')
+                return {};
+            name = name.substr(0, dot);
+        }
+        return name;
     }
 
     inline std::filesystem::path folder_of(std::filesystem::path const& path)
@@ -88,20 +92,28 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
     }
 
-    // Those that a killed process left: nobody holds their lock. Where there are no locks, nothing is removed.
-    inline void remove_left_temporaries(std::filesystem::path const& path)
+    template <class Body>
+    void for_each_temporary_of(std::filesystem::path const& path, Body&& body) // body(path of the temporary)
     {
         std::error_code error;
         std::string const name = path.filename().string();
         for (std::filesystem::directory_iterator each(folder_of(path), error), end; !error && each != end;
              each.increment(error))
-        {
-            if (!is_temporary_of(name, each->path().filename().string()))
-                continue;
-            descriptor const left(::open(each->path().c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-            if (left.value >= 0 && ::flock(left.value, LOCK_EX | LOCK_NB) == 0)
-                ::unlink(each->path().c_str());
-        }
+            if (!name.empty() && output_of_temporary(each->path().filename().string()) == name)
+                body(each->path());
+    }
+
+    // Those that a killed process left: nobody holds their lock. Where there are no locks, nothing is removed.
+    inline void remove_left_temporaries(std::filesystem::path const& path)
+    {
+        for_each_temporary_of(path,
+                              [](std::filesystem::path const& temporary)
+                              {
+                                  descriptor const left(
+                                      ::open(temporary.c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+                                  if (left.value >= 0 && ::flock(left.value, LOCK_EX | LOCK_NB) == 0)
+                                      ::unlink(temporary.c_str());
+                              });
     }
 
     // Follows links to their end, whether or not anything stands there.

@@ -12,10 +12,10 @@ if(EXISTS /proc/cpuinfo AND NOT CMAKE_CROSSCOMPILING)
     endif()
 endif()
 
-# The best house tag of this machine (arch.hpp), for benchmarks; empty where there is none.
-set(machine_arch)
+# The house tags that this x86-64 machine runs (arch.hpp), the best last; empty where there are none.
+set(machine_archs)
 if(DEFINED cpu_flags AND machine_level STREQUAL x86-64-v3)
-    set(machine_arch avx2)
+    set(machine_archs avx2)
     foreach(step IN ITEMS "avx2_vnni:avx_vnni" "avx512:avx512f,avx512bw,avx512vl,avx512dq,avx512cd"
                           "avx512_vnni:avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512_vnni"
                           "avx512_bf16:avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512_vnni,avx512_bf16")
@@ -23,7 +23,7 @@ if(DEFINED cpu_flags AND machine_level STREQUAL x86-64-v3)
         string(REPLACE "," ";" missing ${CMAKE_MATCH_2})
         list(REMOVE_ITEM missing ${cpu_flags})
         if(NOT missing)
-            set(machine_arch ${CMAKE_MATCH_1})
+            list(APPEND machine_archs ${CMAKE_MATCH_1})
         endif()
     endforeach()
 endif()

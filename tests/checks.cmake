@@ -51,7 +51,7 @@ foreach(compiler IN ITEMS ${CMAKE_CXX_COMPILER} clang++-14 clang++-19)
     check(unbuilt_${name} misuse WITH COMPILER=${compiler} SOURCE=unbuilt.cpp
           LIST=${CMAKE_CURRENT_BINARY_DIR}/test_kernels_kernels/include)
     set(few)
-    if(compiler STREQUAL "clang++-19")
+    if(name MATCHES "clang")
         set(few FEW=ON)
     endif()
     check(flags_${name} flags LABELS heavy WITH COMPILER=${compiler} ON_ARCH=$<TARGET_FILE:on_arch> ${few})

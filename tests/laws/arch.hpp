@@ -5,13 +5,6 @@
 
 namespace laws
 {
-    template <class Acc, class Arch, class M>
-    std::vector<float> times(M const& a, std::vector<float> const& x)
-    {
-        std::vector<float> y(a.rows(), 7.0f);
-        jackplane::multiply<Acc, Arch>(a, x, y);
-        return y;
-    }
     template <class Acc, class Arch, class Q, class M>
     void check_kernel(Q const& q, M const& a, exact_number extra_terms)
     {

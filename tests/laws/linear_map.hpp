@@ -124,6 +124,13 @@ namespace laws
         jackplane::multiply(map, x, y);
         return y;
     }
+    template <class Acc, class Arch, class M>
+    std::vector<float> times(M const& a, std::vector<float> const& x)
+    {
+        std::vector<float> y(a.rows(), 7.0f);
+        jackplane::multiply<Acc, Arch>(a, x, std::span<float>(y));
+        return y;
+    }
 
     // Groups that divide nothing, blocks of 32 in one and several pieces, one scale per row and per tensor.
     inline constexpr std::array<jackplane::group, 6> all_groups{

@@ -14,7 +14,6 @@
 namespace llama
 {
     using tiny::difference;
-    using tiny::length;
     using tiny::text_of;
 
     TEST_CASE("calibration windows: as many as asked or all there are, each once, in the order of the text")
@@ -51,11 +50,11 @@ namespace llama
         config const& c = m.sizes;
         calibration_text const text = text_of(3, c.vocabulary);
         calibration_stream stream(c, m.view().ends().embedding, text);
-        std::vector<workspace<float>> passes(3, workspace<float>(c, 1, length, true)); // a state for every layer
+        std::vector<workspace<float>> passes(3, workspace<float>(c, 1, tiny::length, true)); // a state for every layer
         for (std::size_t window = 0; window < 3; ++window)
             forward(
                 c, [&](std::size_t i) { return m.view().layer(i); }, m.view().ends(),
-                std::span(text.tokens).subspan(window * length, length), length, passes[window]);
+                std::span(text.tokens).subspan(window * tiny::length, tiny::length), tiny::length, passes[window]);
         for (std::size_t layer = 0; layer < c.layers; ++layer)
         {
             using state = layer_state<float>;
@@ -67,14 +66,14 @@ namespace llama
                 std::size_t const size = stream.size_of(which);
                 auto const gram = stream.gram(m.view().layer(layer), which);
                 REQUIRE(gram.size() == size * size);
-                REQUIRE((passes[0].state(layer).*x).size() == length * size);
+                REQUIRE((passes[0].state(layer).*x).size() == tiny::length * size);
                 std::size_t wrong = 0;
                 for (std::size_t a = 0; a < size; ++a)
                     for (std::size_t b = 0; b < size; ++b)
                     {
                         double expected = 0, magnitude = 0;
                         for (auto& pass : passes)
-                            for (std::size_t t = 0; t < length; ++t)
+                            for (std::size_t t = 0; t < tiny::length; ++t)
                             {
                                 float const* const row = (pass.state(layer).*x).data() + t * size;
                                 double const term = static_cast<double>(row[a]) * static_cast<double>(row[b]);
@@ -82,7 +81,7 @@ namespace llama
                                 magnitude += std::abs(term);
                             }
                         // a window is added in fp32, one rounding for each token, and the sum is rounded
-                        double const allowed = static_cast<double>(length + 1) * 0x1p-24 * magnitude;
+                        double const allowed = static_cast<double>(tiny::length + 1) * 0x1p-24 * magnitude;
                         wrong += !(std::abs(gram[a * size + b] - expected) <= allowed);
                     }
                 CHECK(wrong == 0);

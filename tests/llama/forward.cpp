@@ -11,7 +11,7 @@ namespace llama
 {
     namespace
     {
-        using row = std::vector<double>;
+        using numbers = std::vector<double>;
 
         // The definition, token by token: no blocks, no products of matrices, every past token looked at again.
         class plain
@@ -21,7 +21,7 @@ namespace llama
 
             double nll(std::span<token const> window) const
             {
-                std::vector<row> x;
+                std::vector<numbers> x;
                 for (token const t : window)
                 {
                     double const* const e = at("model.embed_tokens.weight") + t * _c.hidden;
@@ -33,7 +33,7 @@ namespace llama
                 char const* const output = _c.tied ? "model.embed_tokens.weight" : "lm_head.weight";
                 for (std::size_t t = 0; t + 1 < x.size(); ++t)
                 {
-                    row const logits = times(output, _c.vocabulary, normed("model.norm.weight", x[t]));
+                    numbers const logits = times(output, _c.vocabulary, normed("model.norm.weight", x[t]));
                     double sum = 0.0;
                     for (double const l : logits)
                         sum += std::exp(l);
@@ -52,17 +52,17 @@ namespace llama
                 return nullptr;
             }
 
-            row times(std::string const& name, std::size_t rows, row const& x) const
+            numbers times(std::string const& name, std::size_t rows, numbers const& x) const
             {
                 double const* const w = at(name);
-                row y(rows);
+                numbers y(rows);
                 for (std::size_t i = 0; i < rows; ++i)
                     for (std::size_t j = 0; j < x.size(); ++j)
                         y[i] += w[i * x.size() + j] * x[j];
                 return y;
             }
 
-            row normed(std::string const& name, row x) const
+            numbers normed(std::string const& name, numbers x) const
             {
                 double square = 0.0;
                 for (double const v : x)
@@ -73,10 +73,10 @@ namespace llama
             }
 
             // x cos + rotate_half(x) sin of each head, as Hugging Face writes it.
-            void rotate(row& x, std::size_t position) const
+            void rotate(numbers& x, std::size_t position) const
             {
                 std::size_t const d = _c.head_dim;
-                row const old = x;
+                numbers const old = x;
                 for (std::size_t k = 0; k < x.size(); ++k)
                 {
                     std::size_t const j = k % d, pair = j % (d / 2);
@@ -88,35 +88,35 @@ namespace llama
                 }
             }
 
-            void layer(std::string const& name, std::vector<row>& x) const
+            void layer(std::string const& name, std::vector<numbers>& x) const
             {
-                std::vector<row> keys, values;
+                std::vector<numbers> keys, values;
                 for (std::size_t t = 0; t < x.size(); ++t)
                 {
-                    row const a = normed(name + "input_layernorm.weight", x[t]);
-                    row q = times(name + "self_attn.q_proj.weight", _c.query_width(), a);
+                    numbers const a = normed(name + "input_layernorm.weight", x[t]);
+                    numbers q = times(name + "self_attn.q_proj.weight", _c.query_width(), a);
                     keys.push_back(times(name + "self_attn.k_proj.weight", _c.kv_width(), a));
                     values.push_back(times(name + "self_attn.v_proj.weight", _c.kv_width(), a));
                     rotate(q, t);
                     rotate(keys.back(), t);
-                    row const y = times(name + "self_attn.o_proj.weight", _c.hidden, attend(q, keys, values));
+                    numbers const y = times(name + "self_attn.o_proj.weight", _c.hidden, attend(q, keys, values));
                     for (std::size_t j = 0; j < _c.hidden; ++j)
                         x[t][j] += y[j];
-                    row const b = normed(name + "post_attention_layernorm.weight", x[t]);
-                    row gate = times(name + "mlp.gate_proj.weight", _c.intermediate, b);
-                    row const up = times(name + "mlp.up_proj.weight", _c.intermediate, b);
+                    numbers const b = normed(name + "post_attention_layernorm.weight", x[t]);
+                    numbers gate = times(name + "mlp.gate_proj.weight", _c.intermediate, b);
+                    numbers const up = times(name + "mlp.up_proj.weight", _c.intermediate, b);
                     for (std::size_t j = 0; j < gate.size(); ++j)
                         gate[j] = gate[j] / (1.0 + std::exp(-gate[j])) * up[j];
-                    row const z = times(name + "mlp.down_proj.weight", _c.hidden, gate);
+                    numbers const z = times(name + "mlp.down_proj.weight", _c.hidden, gate);
                     for (std::size_t j = 0; j < _c.hidden; ++j)
                         x[t][j] += z[j];
                 }
             }
 
-            row attend(row const& q, std::vector<row> const& keys, std::vector<row> const& values) const
+            numbers attend(numbers const& q, std::vector<numbers> const& keys, std::vector<numbers> const& values) const
             {
                 std::size_t const d = _c.head_dim;
-                row y(q.size());
+                numbers y(q.size());
                 for (std::size_t h = 0; h < _c.heads; ++h)
                 {
                     std::size_t const from = h / (_c.heads / _c.kv_heads) * d;

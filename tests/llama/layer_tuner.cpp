@@ -17,7 +17,6 @@
 namespace llama
 {
     using tiny::bytes_of;
-    using tiny::length;
     using tiny::saved_model;
     using tiny::text_of;
 
@@ -39,7 +38,7 @@ namespace llama
             layer_problem() { out.advance(other.view().layer(0)); }
             layer_loss loss(unsigned threads)
             {
-                return {m.sizes, m.view().layer(0), in.input(), out.input(), length, jackplane::team(threads)};
+                return {m.sizes, m.view().layer(0), in.input(), out.input(), tiny::length, jackplane::team(threads)};
             }
             std::span<float const> weights() const { return m.tuned().first(size); }
         };
@@ -53,7 +52,7 @@ namespace llama
         CHECK(f.samples() == 6);
         calibration_stream now = p.in;
         now.advance(p.m.view().layer(0));
-        std::size_t const window = length * p.m.sizes.hidden;
+        std::size_t const window = tiny::length * p.m.sizes.hidden;
         std::vector<std::size_t> const some{4, 0, 5};
         double expected = 0;
         for (std::size_t const k : some)
@@ -172,7 +171,7 @@ namespace llama
             if (widths.size() == 1)
             {
                 model const read = q.decode(widths[0]);
-                language_model_loss f(t.m, t.s.calibration.tokens, length);
+                language_model_loss f(t.m, t.s.calibration.tokens, tiny::length);
                 CHECK(f(read.tuned()) == doctest::Approx(report[0].after).epsilon(1e-5));
             }
         }

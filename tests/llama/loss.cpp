@@ -11,11 +11,11 @@ namespace llama
 {
     namespace
     {
-        constexpr std::size_t length = 33;
+        constexpr std::size_t text_size = 33;
 
         language_model_loss random_loss(model const& m, unsigned threads = 1)
         {
-            return {m, random_tokens(5 * length + 7, m.sizes.vocabulary), length, jackplane::team(threads)};
+            return {m, random_tokens(5 * text_size + 7, m.sizes.vocabulary), text_size, jackplane::team(threads)};
         }
     }
 
@@ -73,12 +73,12 @@ namespace llama
         // from the probabilities themselves
         auto const said = [&](model const& by, std::span<token const> tokens)
         {
-            workspace<float> work(m.sizes, 1, length, false);
+            workspace<float> work(m.sizes, 1, text_size, false);
             auto const view = m.view(by.tuned());
             forward(
-                m.sizes, [&](std::size_t layer) { return view.layer(layer); }, view.ends(), tokens, length, work);
-            std::vector<double> p(length * m.sizes.vocabulary);
-            for (std::size_t t = 0; t < length; ++t)
+                m.sizes, [&](std::size_t layer) { return view.layer(layer); }, view.ends(), tokens, text_size, work);
+            std::vector<double> p(text_size * m.sizes.vocabulary);
+            for (std::size_t t = 0; t < text_size; ++t)
             {
                 double sum = 0;
                 for (std::size_t v = 0; v < m.sizes.vocabulary; ++v)
@@ -93,13 +93,13 @@ namespace llama
             }
             return p;
         };
-        std::vector<token> const text = random_tokens(5 * length + 7, m.sizes.vocabulary);
+        std::vector<token> const text = random_tokens(5 * text_size + 7, m.sizes.vocabulary);
         std::size_t const window = 3;
-        auto const tokens = std::span(text).subspan(window * length, length);
+        auto const tokens = std::span(text).subspan(window * text_size, text_size);
         auto const p = said(other, tokens), q = said(m, tokens);
         double expected = 0;
-        for (std::size_t i = 0; i < (length - 1) * m.sizes.vocabulary; ++i)
-            expected += p[i] * std::log(p[i] / q[i]) / (length - 1);
+        for (std::size_t i = 0; i < (text_size - 1) * m.sizes.vocabulary; ++i)
+            expected += p[i] * std::log(p[i] / q[i]) / (text_size - 1);
         f.at(std::span(&window, 1));
         CHECK(f(m.tuned()) == doctest::Approx(expected).epsilon(1e-4));
 
@@ -118,8 +118,8 @@ namespace llama
         CHECK_THROWS_AS(f(m.tuned(), g), jackplane::shape_error);
         CHECK_THROWS_AS(f(m.tuned().first(5)), jackplane::shape_error);
         CHECK_THROWS_AS(f.at(std::vector<std::size_t>{5}), jackplane::shape_error);
-        CHECK_THROWS_AS(language_model_loss(m, std::vector<token>(length - 1), length), jackplane::shape_error);
-        language_model_loss outside(m, std::vector<token>(length, 512), length);
+        CHECK_THROWS_AS(language_model_loss(m, std::vector<token>(text_size - 1), text_size), jackplane::shape_error);
+        language_model_loss outside(m, std::vector<token>(text_size, 512), text_size);
         CHECK_THROWS_WITH_AS(outside(m.tuned()), "token 0 is 512, the vocabulary has 512", jackplane::value_error);
     }
 }

@@ -15,7 +15,6 @@ namespace llama
 {
     using tiny::bytes_of;
     using tiny::difference;
-    using tiny::length;
     using tiny::saved_model;
 
     namespace
@@ -288,7 +287,7 @@ namespace llama
             packed_model const both = quantize_model(t.folder, t.s, {}, &report);
             REQUIRE(report.size() == t.m.sizes.layers + 1);
             CHECK(report.back().after < report.back().before);
-            language_model_loss f(t.m, t.s.calibration.tokens, length);
+            language_model_loss f(t.m, t.s.calibration.tokens, tiny::length);
             CHECK(f(first.decode(2).tuned()) == doctest::Approx(report.back().before).epsilon(1e-5));
             CHECK(f(both.decode(2).tuned()) == doctest::Approx(report.back().after).epsilon(1e-5));
             CHECK(bytes_of(both, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
@@ -305,7 +304,7 @@ namespace llama
         packed_model const own = quantize_model(t.folder, t.s);
         save_nested(own, t.folder, "own.jack");
         packed_model const read = load_nested("own.jack");
-        language_model_loss f(t.m, t.s.calibration.tokens, length);
+        language_model_loss f(t.m, t.s.calibration.tokens, tiny::length);
         for (unsigned const bits : {2u, 4u})
         {
             CHECK(f(own.decode(bits).tuned()) < f(shared.decode(bits).tuned()));

@@ -12,7 +12,6 @@
 
 namespace llama
 {
-    using tiny::length;
     using tiny::saved_model;
 
     namespace
@@ -35,7 +34,7 @@ namespace llama
     {
         saved_model t;
         auto const text = tiny::text_of(5, t.m.sizes.vocabulary);
-        language_model_loss f(t.m, text.tokens, length);
+        language_model_loss f(t.m, text.tokens, tiny::length);
         double const value = loss_in_double(t.m, t.m.tuned(), text, jackplane::team(1));
         CHECK(value == doctest::Approx(f(t.m.tuned())).epsilon(1e-6));
         CHECK(loss_in_double(t.m, t.m.tuned(), text, jackplane::team(3)) == value);
@@ -89,7 +88,7 @@ namespace llama
         CHECK(r.total.first_order + r.total.second_order_hessian == doctest::Approx(r.total.actual).epsilon(0.02));
         CHECK(r.total.pqi == doctest::Approx(r.total.actual).epsilon(0.01));
         CHECK(r.total.second_order_fisher_sequence ==
-              doctest::Approx(r.total.second_order_fisher_mean * (length - 1)).epsilon(1e-12));
+              doctest::Approx(r.total.second_order_fisher_mean * (tiny::length - 1)).epsilon(1e-12));
         CHECK(r.total.second_order_fisher_token > 0);
         for (change_estimates const& e : r.matrices)
             CHECK(e.actual == 0); // nobody asked

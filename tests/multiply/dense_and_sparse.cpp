@@ -5,8 +5,8 @@
 using namespace jackplane;
 using halves = subjects::sparse<half, std::uint16_t, 8>;
 
-using nibbles = subjects::prefixes<planes<4, 4>, uniform<8>, minmax<integer_zero>>;
-using dense_and_sparse = subjects::both<nibbles, halves>;
+using nibbles_with_zeros = subjects::prefixes<planes<4, 4>, uniform<8>, minmax<integer_zero>>;
+using dense_and_sparse = subjects::both<nibbles_with_zeros, halves>;
 TEST_CASE_TEMPLATE_INVOKE(linear_map_law, dense_and_sparse);
 
 TEST_CASE_TEMPLATE("any prepared x gives the dense product plus the sparse one", A, exact, limbs<1>, limbs<3>)

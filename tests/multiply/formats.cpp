@@ -11,20 +11,20 @@ using subjects::whole;
 // wider planes, mixed planes, planes that no butterfly merges
 using bytes_in_one = whole<planes<8>, uniform<8>, absmax, bfloat16>;
 using nibbles = prefixes<planes<4, 4>, uniform<8>, full_range>;
-using pairs = prefixes<planes<2, 2, 2, 2>, uniform<8>, minmax<integer_zero>, float>;
-using mixed = prefixes<planes<4, 2, 2>, uniform<8>, mse_search<minmax<integer_zero>>>;
+using pair_planes = prefixes<planes<2, 2, 2, 2>, uniform<8>, minmax<integer_zero>, float>;
+using mixed_planes = prefixes<planes<4, 2, 2>, uniform<8>, mse_search<minmax<integer_zero>>>;
 using unaligned = prefixes<planes<1, 2, 4>, uniform<7>, minmax<real_zero>, float>;
-TEST_CASE_TEMPLATE_INVOKE(linear_map_law, bytes_in_one, nibbles, pairs, mixed, unaligned);
-TEST_CASE_TEMPLATE_INVOKE(dense_map_law, bytes_in_one, nibbles, pairs, mixed, unaligned);
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, bytes_in_one, nibbles, pair_planes, mixed_planes, unaligned);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, bytes_in_one, nibbles, pair_planes, mixed_planes, unaligned);
 
 // other codebooks
-using four = prefixes<planes<2, 2>, uniform<4>, minmax<integer_zero>>;
-using two = whole<planes<2>, uniform<2>, minmax<real_zero>, bfloat16>;
-using one = whole<planes<1>, uniform<1>, full_range>;
+using four_bits = prefixes<planes<2, 2>, uniform<4>, minmax<integer_zero>>;
+using two_bits = whole<planes<2>, uniform<2>, minmax<real_zero>, bfloat16>;
+using one_bit = whole<planes<1>, uniform<1>, full_range>;
 using normal_float = whole<planes<4>, nf4, absmax>;
 using small_float = whole<planes<2, 2>, fp4, minmax<real_zero>>;
-TEST_CASE_TEMPLATE_INVOKE(linear_map_law, four, two, one, normal_float, small_float);
-TEST_CASE_TEMPLATE_INVOKE(dense_map_law, four, two, one, normal_float, small_float);
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, four_bits, two_bits, one_bit, normal_float, small_float);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, four_bits, two_bits, one_bit, normal_float, small_float);
 
 // values of each row's own
 using row_of_16 = subjects::tables<planes<4>, 4>;

@@ -24,10 +24,10 @@ namespace
     using with_zeros =
         std::tuple<types<W, S, absmax>, types<W, S, minmax<integer_zero>>, types<W, S, minmax<real_zero>>>;
     template <class W>
-    using with_scales =
+    using every_with =
         decltype(std::tuple_cat(with_zeros<W, half>{}, with_zeros<W, bfloat16>{}, with_zeros<W, float>{}));
-    using all_types = decltype(std::tuple_cat(with_scales<float>{}, with_scales<double>{}, with_scales<half>{},
-                                              with_scales<bfloat16>{}));
+    using all_types = decltype(std::tuple_cat(every_with<float>{}, every_with<double>{}, every_with<half>{},
+                                              every_with<bfloat16>{}));
     static_assert(std::tuple_size_v<all_types> == 36);
 
     struct outcome // in floats, so that the checks are compiled once

@@ -11,7 +11,7 @@ using namespace jackplane;
 
 namespace
 {
-    std::array<unsigned, 3> const widths{8, 4, 2};
+    std::array<unsigned, 3> const three_widths{8, 4, 2};
 
     template <slice Slice>
     double worth(unsigned q, unsigned bits, Slice rule)
@@ -23,7 +23,7 @@ namespace
     void check_encode(Slice rule)
     {
         std::array<float, 3> const weights{0.1f, 0.5f, 1};
-        matryoshka const book(widths, weights, rule);
+        matryoshka const book(three_widths, weights, rule);
         std::size_t wrong = 0;
         for (float x = -20; x < 280; x += 0.37f)
         {
@@ -31,7 +31,7 @@ namespace
             {
                 double sum = 0;
                 for (std::size_t i = 0; i < 3; ++i)
-                    sum += double{weights[i]} * std::pow(worth(q, widths[i], rule) - double{x}, 2);
+                    sum += double{weights[i]} * std::pow(worth(q, three_widths[i], rule) - double{x}, 2);
                 return sum;
             };
             double least = std::numeric_limits<double>::infinity();
@@ -89,7 +89,7 @@ TEST_CASE("with feedback the narrow widths of one parent are better than those o
     feedback const order(gram.view());
     std::array<float, 3> const even{1, 1, 1};
     auto const joint =
-        quantize(w.view(), matryoshka(widths, even), parent_scale{minmax<>{}}, group{64}, nearest{}, order);
+        quantize(w.view(), matryoshka(three_widths, even), parent_scale{minmax<>{}}, group{64}, nearest{}, order);
     auto const eight = quantize(w.view(), uniform<8>{}, minmax<>{}, group{64}, nearest{}, order);
     CHECK(output_error_at(w, joint, 2, gram) < 0.9 * output_error_at(w, eight, 2, gram));
     CHECK(output_error_at(w, joint, 8, gram) < output_error_at(w, joint, 2, gram));
@@ -99,8 +99,8 @@ TEST_CASE("widths and weights that make no sense are errors")
 {
     std::array<float, 3> const even{1, 1, 1}, none{0, 0, 0}, negative{1, -1, 1};
     std::array<unsigned, 3> const too_wide{8, 4, 9};
-    CHECK_THROWS_WITH_AS(matryoshka(widths, std::span(even).first(2)), "3 widths and 2 weights", shape_error);
-    CHECK_THROWS_WITH_AS(matryoshka(widths, none), "no width of weight above 0", value_error);
-    CHECK_THROWS_WITH_AS(matryoshka(widths, negative), "a width of weight -1", value_error);
+    CHECK_THROWS_WITH_AS(matryoshka(three_widths, std::span(even).first(2)), "3 widths and 2 weights", shape_error);
+    CHECK_THROWS_WITH_AS(matryoshka(three_widths, none), "no width of weight above 0", value_error);
+    CHECK_THROWS_WITH_AS(matryoshka(three_widths, negative), "a width of weight -1", value_error);
     CHECK_THROWS_WITH_AS(matryoshka(too_wide, even), "codes of 8 bits read at 9", width_error);
 }

@@ -24,14 +24,15 @@ namespace
     using bits8 = packed<bit_planes, uniform<8>, half, no_zero>;
     constexpr std::size_t height = 70, width = 300; // planes of more than a page
 
-    std::vector<float> product(any_packed const& m, unsigned bits)
+    std::vector<float> product(bits8 const& a, unsigned bits)
     {
         std::vector<float> x(width), y(height);
         for (std::size_t i = 0; i < width; ++i)
             x[i] = static_cast<float>(i % 7) - 3;
-        std::visit([&](auto const& a) { multiply(a.prefix(bits), x, y); }, m);
+        multiply(a.prefix(bits), x, y);
         return y;
     }
+    std::vector<float> product(any_packed const& m, unsigned bits) { return product(std::get<bits8>(m), bits); }
 
     // How a child process that runs `body` ends: its exit code, or 1000 + the signal.
     template <class Body>

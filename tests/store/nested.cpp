@@ -396,12 +396,12 @@ TEST_CASE("a file of another length is truncated, and the error prints the lengt
 }
 
 template <class F>
-concept points_into_it =
+concept points_into_nested =
     requires(F&& f) { std::forward<F>(f).levels(); } || requires(F&& f) { std::forward<F>(f).order(); } ||
     requires(F&& f) { std::forward<F>(f).plain(); } || requires(F&& f) { std::forward<F>(f).find("a"); } ||
     requires(F&& f) { std::forward<F>(f).at("a"); };
-static_assert(points_into_it<nested::file&> && points_into_it<nested::file const&>);
-static_assert(!points_into_it<nested::file> && !points_into_it<nested::file const>);
+static_assert(points_into_nested<nested::file&> && points_into_nested<nested::file const&>);
+static_assert(!points_into_nested<nested::file> && !points_into_nested<nested::file const>);
 static_assert(!std::is_reference_v<decltype(std::declval<nested::file>().at_bits(1))>);
 
 TEST_CASE("slices that round: the bits of a level can be read up to its end, before and after a cut")

@@ -18,7 +18,7 @@ namespace
             head += std::string(2, '\0');
         return head + dict + std::string(data);
     }
-    std::string error_of(std::string const& bytes) { return npy::try_parse(files::bytes(bytes), "f").error; }
+    std::string npy_error(std::string const& bytes) { return npy::try_parse(files::bytes(bytes), "f").error; }
 }
 
 TEST_CASE("the bytes that NumPy writes")
@@ -67,30 +67,30 @@ TEST_CASE("each way to be wrong has its own error")
 {
     auto const dict = [](std::string const& shape, std::string const& type = "<f4")
     { return "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }"; };
-    CHECK(error_of(array_of(dict("(1,)"), "1234")) == "");
-    CHECK(error_of(array_of(dict("(1,)"), "123")) == "f: offset 68: expected 4 bytes for F32 [1], found 3");
-    CHECK(error_of(array_of(dict("(1,)"), "12345")) == "f: offset 68: expected 4 bytes for F32 [1], found 5");
-    CHECK(error_of(array_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", "1234")) ==
+    CHECK(npy_error(array_of(dict("(1,)"), "1234")) == "");
+    CHECK(npy_error(array_of(dict("(1,)"), "123")) == "f: offset 68: expected 4 bytes for F32 [1], found 3");
+    CHECK(npy_error(array_of(dict("(1,)"), "12345")) == "f: offset 68: expected 4 bytes for F32 [1], found 5");
+    CHECK(npy_error(array_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", "1234")) ==
           "f: offset 48: expected fortran_order False (row-major data), found True: save it with "
           "numpy.ascontiguousarray");
-    CHECK(error_of(array_of(dict("(1,)", "|O"), "1234")).find("'|O'") != std::string::npos);
-    CHECK(error_of(array_of(dict("(1,)", ">f4"), "1234")).find("'>f4'") != std::string::npos);
-    CHECK(error_of(array_of("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"))
+    CHECK(npy_error(array_of(dict("(1,)", "|O"), "1234")).find("'|O'") != std::string::npos);
+    CHECK(npy_error(array_of(dict("(1,)", ">f4"), "1234")).find("'>f4'") != std::string::npos);
+    CHECK(npy_error(array_of("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"))
               .find("a record") != std::string::npos);
     for (std::string const huge : {"(18446744073709551616,)", "(9223372036854775808, 2)", "(4294967296, 4294967296)"})
-        CHECK(error_of(array_of(dict(huge), "1234")).find("below 2^64") != std::string::npos);
+        CHECK(npy_error(array_of(dict(huge), "1234")).find("below 2^64") != std::string::npos);
     for (std::string const shape : {"(1)", "(-1,)", "(1,,)", "(1", "1", "(a,)", "(1, 2 3)", "[1]", "(,)", ""})
-        CHECK(error_of(array_of(dict(shape), "1234")) != "");
-    CHECK(error_of(array_of("{'descr': '<f4', 'descr': '<f4', 'shape': (1,)}", "1234")).find("once each") !=
+        CHECK(npy_error(array_of(dict(shape), "1234")) != "");
+    CHECK(npy_error(array_of("{'descr': '<f4', 'descr': '<f4', 'shape': (1,)}", "1234")).find("once each") !=
           std::string::npos);
-    CHECK(error_of(array_of("{'descr': '<f4', 'shape': (1,)}", "1234")).find("not all three") != std::string::npos);
-    CHECK(error_of(array_of(dict("(1,)") + "x", "1234")).find("one newline") != std::string::npos);
-    CHECK(error_of(array_of(dict("(1,)") + "\n", "1234")).find("one newline") != std::string::npos);
-    CHECK(error_of(array_of(dict("(1,)"), "1234", 3)).find("version 1.0 or 2.0") != std::string::npos);
-    CHECK(error_of("") == "f: offset 0: expected \\x93NUMPY and a header, found a file of 0 bytes");
-    CHECK(error_of("\x93NUMPY\1").find("a file of 7 bytes") != std::string::npos);
-    CHECK(error_of(std::string(40, 'x')).find("found a text: 'xxxxxx") != std::string::npos);
-    CHECK(error_of(array_of(dict("(1,)"), "1234").substr(0, 30)).find("a header of") != std::string::npos);
+    CHECK(npy_error(array_of("{'descr': '<f4', 'shape': (1,)}", "1234")).find("not all three") != std::string::npos);
+    CHECK(npy_error(array_of(dict("(1,)") + "x", "1234")).find("one newline") != std::string::npos);
+    CHECK(npy_error(array_of(dict("(1,)") + "\n", "1234")).find("one newline") != std::string::npos);
+    CHECK(npy_error(array_of(dict("(1,)"), "1234", 3)).find("version 1.0 or 2.0") != std::string::npos);
+    CHECK(npy_error("") == "f: offset 0: expected \\x93NUMPY and a header, found a file of 0 bytes");
+    CHECK(npy_error("\x93NUMPY\1").find("a file of 7 bytes") != std::string::npos);
+    CHECK(npy_error(std::string(40, 'x')).find("found a text: 'xxxxxx") != std::string::npos);
+    CHECK(npy_error(array_of(dict("(1,)"), "1234").substr(0, 30)).find("a header of") != std::string::npos);
 }
 
 TEST_CASE("tokens")

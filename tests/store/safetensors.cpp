@@ -256,11 +256,11 @@ TEST_CASE("files of other kinds are told by name, and what to do with them")
 }
 
 template <class F>
-concept points_into_it =
+concept points_into_safetensors =
     requires(F&& f) { std::forward<F>(f).tensors(); } || requires(F&& f) { std::forward<F>(f).find("a"); } ||
     requires(F&& f) { std::forward<F>(f).at("a"); };
-static_assert(points_into_it<safetensors::file&> && points_into_it<safetensors::file const&>);
-static_assert(!points_into_it<safetensors::file> && !points_into_it<safetensors::file const>);
+static_assert(points_into_safetensors<safetensors::file&> && points_into_safetensors<safetensors::file const&>);
+static_assert(!points_into_safetensors<safetensors::file> && !points_into_safetensors<safetensors::file const>);
 template <class F>
 concept has_bytes = requires(F&& f) { std::forward<F>(f).bytes(); };
 static_assert(has_bytes<mapped_file&> && !has_bytes<mapped_file>);

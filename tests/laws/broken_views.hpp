@@ -32,8 +32,8 @@ namespace laws
         return all;
     }
 
-    // take(view) refuses every broken view [rows, cols] with a line that begins with `name` and writes nothing; it takes
-    // whole ones, also with room between rows.
+    // take(view) refuses every broken view [rows, cols] with a line that begins with `name`, and writes nothing; whole
+    // ones it takes, also with room between rows.
     template <class T, class Take>
     void refuses_broken_views(std::size_t rows, std::size_t cols, std::string const& name, Take&& take)
     {

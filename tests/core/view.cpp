@@ -62,6 +62,8 @@ TEST_CASE("a view without memory for all its elements is an error")
     { CHECK_THROWS_WITH_AS(expect_whole(m, "up"), message, shape_error); };
     check({nullptr, 3, 4}, "up: 3 x 4 without data");
     check({values, 3, 4, 3}, "up: rows of 4 elements begin 3 apart");
+    check({values, 4, 3, SIZE_MAX / 16 + 1}, // where row 4 would be row 0 again
+          text("up: 4 x ", SIZE_MAX / 16 + 1, " elements do not fit in memory").c_str());
     CHECK_THROWS_WITH_AS(expect_whole(matrix_view<float>{values, SIZE_MAX / 4, 4}, "up"),
                          doctest::Contains("elements do not fit in memory"), shape_error);
     for (auto const& m : {matrix_view<float>{values, 3, 4}, {values, 2, 4, 7}, {values, 1, 12, 0}, {nullptr, 0, 5},

@@ -7,7 +7,7 @@ int main()
 {
     jackplane::arch_attempt const arch = jackplane::try_chosen_arch();
     if (!arch)
-        return std::fprintf(stderr, "%s\n", arch.error.c_str()), 1;
+        return std::fprintf(stderr, "%s\n", arch.error), 1;
     std::printf("arch %s\n", jackplane::kernel_name<jackplane::dispatched>());
     return 0;
 }

@@ -2,6 +2,7 @@
 // As work.cpp, of the headers that it does not name; compiled, not run: the file reader brings templates of another
 // library, which have no target.
 #include <jackplane/jackplane.hpp>
+#include <jackplane/multiply/dispatch/table.hpp>
 #include <jackplane/quantize/balance.hpp>
 #include <jackplane/quantize/clip.hpp>
 #include <jackplane/quantize/matryoshka.hpp>
@@ -11,6 +12,7 @@
 #include <jackplane/store/nested_write.hpp>
 #include <jackplane/store/npy.hpp>
 #endif
+#include <cstdio>
 
 extern "C" void WORK()
 {
@@ -33,6 +35,11 @@ extern "C" void WORK()
     auto const s = integrate(loss, numbers, numbers, gauss(3));
     csr<> const sparse = detach(w, choose(by_change{}, numbers, s.change, 5));
     multiply(dense_sparse(a.prefix(2), sparse), x, std::span<float>(y));
+
+    if (arch_attempt const arch = try_chosen_arch(); !arch)
+        std::puts(arch.error);
+    multiply<compensated, dispatched>(dense_sparse(a.prefix(2), sparse), x, std::span<float>(y));
+    dispatch::choose<avx2, scalar>(); // what the unit of the table does
 
 #if __has_include(<nlohmann/json.hpp>)
     nested::writer out;

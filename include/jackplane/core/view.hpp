@@ -39,16 +39,24 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // Whether so many elements of that size have addresses of their own.
+    constexpr bool fits_in_memory(std::size_t rows, std::size_t cols, std::size_t size) noexcept
+    {
+        std::size_t all = 0;
+        return !__builtin_mul_overflow(rows, cols, &all) && all <= std::numeric_limits<std::size_t>::max() / size;
+    }
+
     // Throws shape_error unless each element has a place of its own: there is memory, and no row reaches into the next.
     template <class T>
     void expect_whole(matrix_view<T> m, std::string_view name)
     {
         bool const empty = m.rows == 0 || m.cols == 0;
+        std::size_t const apart = m.rows <= 1 ? m.cols : m.stride;
         JACKPLANE_EXPECTS(empty || m.data != nullptr, shape_error, name, ": ", m.rows, " x ", m.cols, " without data");
-        JACKPLANE_EXPECTS(m.rows <= 1 || m.stride >= m.cols, shape_error, name, ": rows of ", m.cols,
-                          " elements begin ", m.stride, " apart");
-        JACKPLANE_EXPECTS(empty || m.rows <= std::numeric_limits<std::size_t>::max() / sizeof(T) / m.cols, shape_error,
-                          name, ": ", m.rows, " x ", m.cols, " elements do not fit in memory");
+        JACKPLANE_EXPECTS(apart >= m.cols, shape_error, name, ": rows of ", m.cols, " elements begin ", apart,
+                          " apart");
+        JACKPLANE_EXPECTS(empty || fits_in_memory(m.rows, apart, sizeof(T)), shape_error, name, ": ", m.rows, " x ",
+                          apart, " elements do not fit in memory");
     }
 
     // Starts every array on a cache line, so that planes and scales load aligned on every arch.

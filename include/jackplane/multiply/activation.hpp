@@ -35,6 +35,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
+    namespace detail
+    {
+        // What a product of a matrix [rows, cols] asks before it reads x or writes y: once a call.
+        inline void expect_product(std::size_t rows, std::size_t cols, std::size_t vectors, std::size_t x_cols,
+                                   matrix_view<float> y)
+        {
+            JACKPLANE_EXPECTS(y.rows == vectors, shape_error, vectors, " x and ", y.rows, " y");
+            JACKPLANE_EXPECTS(x_cols == cols && y.cols == rows, shape_error, "a matrix of ", rows, " x ", cols,
+                              " times x of ", x_cols, " into y of ", y.cols);
+            expect_whole(y, "y");
+        }
+    }
+
     // Sum of 32 floats, rounded once; NaN when one is NaN or Inf. Eight sums side by side, in the same order
     // everywhere.
     [[gnu::always_inline]] inline float sum_of_block(float const* x) noexcept
@@ -86,10 +99,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t m_cols = 0, m_vectors = 0;
         };
 
+        // Throws shape_error for a view without memory, here and in every other activation.
         template <class Arch = void, class X>
         static void prepare(X const& vectors, prepared& into)
         {
             auto const x = vectors_of(vectors);
+            expect_whole(x, "x");
             std::size_t const blocks = ceil_div(x.cols, block::cols), padded = blocks * block::cols;
             into.m_cols = x.cols;
             into.m_vectors = x.rows;

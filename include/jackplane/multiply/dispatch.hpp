@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <string>
 #include "dispatch/task.hpp"
 #include "multiply.hpp"
 #if __has_include(<jackplane_kernels.hpp>)
@@ -18,15 +17,15 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     struct arch_attempt
     {
         arch_choice choice;
-        std::string error; // one line that says why there is none
-        explicit operator bool() const noexcept { return error.empty(); }
+        char const* error; // one line that says why there is none, until this thread tries again; null: there is
+        [[gnu::always_inline]] explicit operator bool() const noexcept { return error == nullptr; }
     };
 
     // What this machine can run best of what jackplane_add_kernels built, or what the environment variable
     // JACKPLANE_ARCH names. Decided at the first call, which is that of the first product unless a program calls it
     // before; throws arch_error if the wish cannot be had. try_chosen_arch() says so instead, as often as it is asked:
     //     if (auto const arch = try_chosen_arch(); !arch)
-    //         return std::fprintf(stderr, "%s\n", arch.error.c_str()), 2; // or unset the variable, and go on
+    //         return std::fprintf(stderr, "%s\n", arch.error), 2; // or unset the variable, and go on
     arch_choice const& chosen_arch();
     arch_attempt try_chosen_arch();
 }

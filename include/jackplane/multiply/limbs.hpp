@@ -57,7 +57,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t m_group = 0;
         };
 
-        // Throws shape_error for another group.
+        // Throws shape_error for another group, and as exact::prepare.
         template <class Arch = best_arch, class X>
         void prepare(X const& vectors, prepared& into) const
         {

@@ -60,9 +60,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply_rows(M const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         auto const& v = a.view();
-        JACKPLANE_EXPECTS(y.rows == x.vectors(), shape_error, x.vectors(), " x and ", y.rows, " y");
-        JACKPLANE_EXPECTS(x.cols() == v.cols && y.cols == v.rows, shape_error, "a matrix of ", v.rows, " x ", v.cols,
-                          " times x of ", x.cols(), " into y of ", y.cols);
+        detail::expect_product(v.rows, v.cols, x.vectors(), x.cols(), y);
         JACKPLANE_EXPECTS(first <= last && last <= v.rows, shape_error, "rows ", first, " to ", last, " of ", v.rows);
         using task = dispatch::multiply_rows<std::remove_cvref_t<decltype(v)>, X>;
         if constexpr (dispatch::decides_at_run_time<Arch, task>)
@@ -118,6 +116,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
               parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
+        expect_whole(matrix_view<float>{y.data(), 1, y.size()}, "y");
         for (float& v : y)
             v = 0;
         if constexpr (std::convertible_to<X const&, std::span<float const>>)
@@ -137,6 +136,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
               parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
+        detail::expect_product(a.rows(), a.cols(), x.vectors(), x.cols(), y);
         for (std::size_t n = 0; n < y.rows; ++n)
             for (float& v : y.row(n))
                 v = 0;
@@ -149,6 +149,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         requires(std::same_as<U, half> || std::same_as<U, bfloat16>)
     void multiply(M const& a, X const& x, std::span<U> y, Parallel parallel = {})
     {
+        expect_whole(matrix_view<U>{y.data(), 1, y.size()}, "y");
         aligned_vector<float> wide(y.size());
         multiply<Acc, Arch>(a, x, std::span<float>(wide), parallel);
         std::transform(wide.begin(), wide.end(), y.begin(), [](float v) { return from_float<U>(v); });

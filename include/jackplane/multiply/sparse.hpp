@@ -16,23 +16,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         // x as values, or prepared: every prepared activation keeps the floats themselves.
         template <class X>
-        exact_view floats_of(X const& x) noexcept
+        exact_view floats_of(X const& x)
         {
             if constexpr (std::convertible_to<X const&, std::span<float const>>)
             {
                 std::span<float const> const values = x;
+                expect_whole(matrix_view<float const>{values.data(), 1, values.size()}, "x");
                 return {values.data(), nullptr, 1, values.size(), ceil_div(values.size(), block::cols)};
             }
             else
                 return x.floats();
-        }
-
-        template <scale_number T, column_number I>
-        void expect_shapes(csr<T, I> const& a, exact_view const& x, matrix_view<float> y)
-        {
-            JACKPLANE_EXPECTS(y.rows == x.vectors, shape_error, x.vectors, " x and ", y.rows, " y");
-            JACKPLANE_EXPECTS(x.cols == a.cols() && y.cols == a.rows(), shape_error, "a matrix of ", a.rows(), " x ",
-                              a.cols(), " times x of ", x.cols, " into y of ", y.cols);
         }
 
         // One vector after the other: after the first, a sparse part comes from the cache.
@@ -77,7 +70,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply_rows(csr<T, I> const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         exact_view const floats = detail::floats_of(x);
-        detail::expect_shapes(a, floats, y);
+        detail::expect_product(a.rows(), a.cols(), floats.vectors, floats.cols, y);
         JACKPLANE_EXPECTS(first <= last && last <= a.rows(), shape_error, "rows ", first, " to ", last, " of ",
                           a.rows());
         detail::add_rows<Arch>(a.view(), floats, y, first, last);
@@ -95,7 +88,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply_add(csr<T, I> const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
         exact_view const floats = detail::floats_of(x);
-        detail::expect_shapes(a, floats, y);
+        detail::expect_product(a.rows(), a.cols(), floats.vectors, floats.cols, y);
         constexpr std::size_t most_parts = 1024; // what policies cut again: fine enough for any number of threads
         std::size_t const parts = std::min(a.rows(), most_parts);
         parallel(parts, [&](std::size_t first, std::size_t last)

@@ -32,6 +32,11 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // Throws shape_error unless the sizes of a view that anybody may have filled in are those of its matrix, and what
+    // they say is read is there.
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    void expect_whole(packed_view<L, C, S, Z> const& v, std::string_view name);
+
     // The same matrix at fewer bits: a view, valid as long as the packed it came from.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct prefixed;
@@ -58,12 +63,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
         using width_scales = std::array<scales_at_width, most_bits + 1>; // [bits]
 
-        packed() : packed(view_type{{}, nullptr, nullptr, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, C{}}, nullptr) {}
+        packed() : packed({{}, nullptr, nullptr, 0, 0, 0, 0, 1, row_codebook<C> ? C::size : 0, 0, 0, 1, 0, {}}, nullptr)
+        {
+        }
 
-        // all: every plane there is; keep: owns what it points at. Scales are read once by nobody here.
+        // all: every plane there is; keep: owns what it points at. Throws shape_error (expect_whole); the numbers
+        // themselves are not looked at.
         packed(view_type all, std::shared_ptr<void const> keep, width_scales const& own = {})
             : m_view(all), m_own(own), m_keep(std::move(keep))
         {
+            expect_whole(m_view, "packed");
+            constexpr bool has_zeros = !std::same_as<Z, no_zero>;
+            for (unsigned bits = 0; bits <= most_bits; ++bits)
+                JACKPLANE_EXPECTS(own[bits].scales == nullptr || (own[bits].zeros != nullptr) == has_zeros, shape_error,
+                                  "packed: ", bits, " bits with scales of their own, ",
+                                  has_zeros ? "without" : "with", " zeros");
         }
 
         std::size_t rows() const noexcept { return m_view.rows; }
@@ -130,6 +144,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         packed_view<L, C, S, Z> of;
 
+        prefixed(packed_view<L, C, S, Z> const& view) : of(view) { expect_whole(of, "prefixed"); } // throws shape_error
         std::size_t rows() const noexcept { return of.rows; }
         std::size_t cols() const noexcept { return of.cols; }
         unsigned bits() const noexcept { return of.bits; }

@@ -12,14 +12,18 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     {
         template <class Task, class... Archs> // best first
         inline constexpr typename Task::signature* compiled_for[] = {&compiled<Archs, Task>::run...};
-
+    }
+    namespace dispatch::inline JACKPLANE_TARGET
+    {
         template <class... Archs>
         arch_attempt try_choose()
         {
             arch_candidate const candidates[] = {{Archs::name(), has(this_cpu(), Archs{})}...};
             arch_choice const choices[] = {{0, Archs::name(), Archs::multiplies_bytes, Archs::looks_up_bytes}...};
             arch_place const found = try_choose_arch(candidates, wished_arch());
-            arch_attempt result{choices[found.place], found.error};
+            static thread_local std::string sentence;
+            sentence = found.error;
+            arch_attempt result{choices[found.place], sentence.empty() ? nullptr : sentence.c_str()};
             result.choice.place = found.place;
             return result;
         }

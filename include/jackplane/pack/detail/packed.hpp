@@ -4,8 +4,53 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    void expect_whole(packed_view<L, C, S, Z> const& v, std::string_view name)
+    {
+        constexpr bool has_zeros = !std::same_as<Z, no_zero>;
+        JACKPLANE_EXPECTS(v.panels == ceil_div(v.rows, block::rows) && v.blocks == ceil_div(v.cols, block::cols),
+                          shape_error, name, ": ", v.rows, " x ", v.cols, " in ", v.panels, " panels of ", v.blocks,
+                          " blocks");
+        JACKPLANE_EXPECTS(row_codebook<C> ? v.group == 1 && v.groups == C::size
+                                          : v.group != 0 && v.groups == ceil_div(v.cols, v.group),
+                          shape_error, name, ": ", v.rows, " x ", v.cols, " in ", v.groups, " groups of ", v.group);
+        JACKPLANE_EXPECTS(fits_in_memory(v.panels, v.blocks, block::codes) &&
+                              fits_in_memory(v.panels, v.groups, block::rows * sizeof(S)),
+                          shape_error, name, ": ", v.rows, " x ", v.cols, " do not fit in memory");
+
+        std::size_t const planes = L::count < v.planes ? L::count : v.planes;
+        unsigned bits = 0;
+        for (std::size_t p = 0; p < planes; ++p)
+            bits += L::widths[p];
+        JACKPLANE_EXPECTS(v.planes == planes && v.bits == bits && (linear_codebook<C> || bits <= C::bits), shape_error,
+                          name, ": ", v.bits, " bits in ", v.planes, " of ", L::count, " planes");
+        for (std::size_t p = 0; p < planes; ++p)
+            JACKPLANE_EXPECTS(v.plane[p] != nullptr || v.panels * v.blocks == 0, shape_error, name, ": ", v.rows, " x ",
+                              v.cols, " without plane ", p, " of ", v.planes);
+        JACKPLANE_EXPECTS(v.panels * v.groups == 0 || (v.scales != nullptr && (v.zeros != nullptr) == has_zeros),
+                          shape_error, name, ": ", v.rows, " x ", v.cols, v.scales == nullptr ? " without" : " with",
+                          " scales, ", v.zeros == nullptr ? "without" : "with", " zeros");
+    }
+
     namespace detail
     {
+        // v with its first planes alone, those of `bits`. One step at fewer bits is 2^dropped of ours; its value is the
+        // middle of the codes it stands for.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        packed_view<L, C, S, Z> leading_planes(packed_view<L, C, S, Z> v, unsigned bits) noexcept
+        {
+            if (bits == v.bits)
+                return v;
+            float const dropped = static_cast<float>(1u << (v.bits - bits));
+            v.planes = L::planes_of(bits);
+            v.bits = bits;
+            v.base += v.step * (dropped - 1) / 2;
+            v.step *= dropped;
+            for (std::size_t p = v.planes; p < L::count; ++p)
+                v.plane[p] = nullptr;
+            return v;
+        }
+
         // decode(code) - zero is exact or rounded once, times scale rounded again: the same on every machine.
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         float decode(packed_view<L, C, S, Z> const& a, unsigned q) noexcept
@@ -71,18 +116,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         JACKPLANE_EXPECTS(readable(bits), width_error, "no ", bits, "-bit prefix here; readable widths: ",
                           readable_widths());
-        view_type v = m_view;
-        if (bits != m_view.bits)
-        {
-            // One step at fewer bits is 2^dropped of ours; its value is the middle of the codes it stands for.
-            float const dropped = static_cast<float>(1u << (m_view.bits - bits));
-            v.planes = L::planes_of(bits);
-            v.bits = bits;
-            v.base = m_view.base + m_view.step * (dropped - 1) / 2;
-            v.step = m_view.step * dropped;
-            for (std::size_t p = v.planes; p < L::count; ++p)
-                v.plane[p] = nullptr;
-        }
+        view_type v = detail::leading_planes(m_view, bits);
         if (scales_at_width const& own = m_own[bits]; own.scales != nullptr)
         {
             v.scales = own.scales;

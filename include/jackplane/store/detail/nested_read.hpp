@@ -230,15 +230,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         for (unsigned const width : l.own)
             if (width <= there)
                 own[width] = {data<S>(scale_name(layer_name, width)), zeros(width)};
+        JACKPLANE_EXPECTS(there == L::bits || (there != 0 && nested_codebook<C>), width_error,
+                          detail::one_line(name()), ": layer '", detail::printable(layer_name),
+                          "' has planes that give ", l.bits_through(0), " to ", l.bits, " bits, not ",
+                          std::min(most, bits()));
+        v = detail::leading_planes(v, there);
         if (own[there].scales != nullptr) // the widest becomes the matrix's own; the others keep the parent's
+        {
             for (auto& each : own)
                 if (each.scales == nullptr)
                     each = {v.scales, v.zeros};
-        packed<L, C, S, Z> const whole(v, _all->keep, own);
-        JACKPLANE_EXPECTS(there != 0 && whole.readable(there), width_error, detail::one_line(name()), ": layer '",
-                          detail::printable(layer_name), "' has planes that give ", l.bits_through(0), " to ", l.bits,
-                          " bits, not ", std::min(most, bits()));
-        out = packed<L, C, S, Z>(whole.prefix(there).view(), _all->keep, own);
+            v.scales = own[there].scales;
+            v.zeros = own[there].zeros;
+        }
+        out = packed<L, C, S, Z>(v, _all->keep, own);
         return true;
     }
 

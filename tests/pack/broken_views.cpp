@@ -19,7 +19,7 @@ namespace
         std::function<void(V&)> brk;
     };
 
-    constexpr std::size_t rows = 33, cols = 70; // 3 panels of 3 blocks
+    constexpr std::size_t height = 33, width = 70; // 3 panels of 3 blocks
 
     // What is wrong with any view of 33 x 70, whatever its types.
     template <class V>
@@ -82,13 +82,13 @@ namespace
 
     auto eight_bits()
     {
-        return quantize(laws::weights(rows, cols, 1).view(), uniform<8>{}, minmax<integer_zero>{}, group{32});
+        return quantize(laws::weights(height, width, 1).view(), uniform<8>{}, minmax<integer_zero>{}, group{32});
     }
 }
 
 TEST_CASE("a packed view is looked at where it becomes a matrix")
 {
-    laws::sample const w = laws::weights(rows, cols, 1);
+    laws::sample const w = laws::weights(height, width, 1);
     auto const mixed = pack<planes<4, 2, 2>>(eight_bits());
     refuses_broken_packed(mixed);
     refuses_broken_packed(mixed.prefix(6));
@@ -99,7 +99,8 @@ TEST_CASE("a packed view is looked at where it becomes a matrix")
 
 TEST_CASE("planes of more bits than a table has values for")
 {
-    auto const a = pack<planes<4, 1>>(quantize(laws::weights(rows, cols, 1).view(), uniform<5>{}, absmax{}, group{32}));
+    auto const a =
+        pack<planes<4, 1>>(quantize(laws::weights(height, width, 1).view(), uniform<5>{}, absmax{}, group{32}));
     auto const& v = a.view();
     packed_view<planes<4, 1>, nf4, half, no_zero> wide{v.plane, v.scales, nullptr, v.rows, v.cols, v.panels, v.blocks,
                                                        v.group, v.groups, 2,       5,      1,      0,        {}};
@@ -135,7 +136,7 @@ TEST_CASE("what is decoded into is looked at")
 {
     auto const q = eight_bits();
     auto const a = pack<bit_planes>(q);
-    auto const check = [](auto&& decode) { laws::refuses_broken_views<float>(rows, cols, "dequantize", decode); };
+    auto const check = [](auto&& decode) { laws::refuses_broken_views<float>(height, width, "dequantize", decode); };
     check([&](matrix_view<float> out) { dequantize(q, out); });
     check([&](matrix_view<float> out) { dequantize(a, out); });
     check([&](matrix_view<float> out) { dequantize(a.prefix(3), out, threads{2}); });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/decode.hpp"
 #include "../llama/random_model.hpp"
+#include "clock.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "terminal.hpp"
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -20,13 +20,6 @@ namespace cli
 {
     namespace
     {
-        using clock = std::chrono::steady_clock;
-
-        double seconds_since(clock::time_point begin)
-        {
-            return std::chrono::duration<double>(clock::now() - begin).count();
-        }
-
         double median(std::vector<double> values)
         {
             std::sort(values.begin(), values.end());

@@ -3,12 +3,12 @@
 #include "../llama/nested_model.hpp"
 #include "../llama/program.hpp"
 #include "../llama/tokenizer.hpp"
+#include "clock.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "terminal.hpp"
 #include "warn.hpp"
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -52,7 +52,6 @@ namespace cli
                 std::string text;
                 if (!json)
                     std::fputs(prompt.c_str(), stdout);
-                using clock = std::chrono::steady_clock;
                 std::optional<clock::time_point> first; // when the prompt was read
                 auto const begin = clock::now();
                 std::size_t const told = llama::generate(
@@ -67,10 +66,10 @@ namespace cli
                             llama::flush_report();
                         }
                     });
-                double const prompt_rate = static_cast<double>(start.size()) / seconds(begin, *first);
+                double const prompt_rate = static_cast<double>(start.size()) / seconds_since(begin, *first);
                 std::optional<double> rate; // of what was generated, but the first, which the prompt gives already
                 if (told > 1)
-                    rate = static_cast<double>(told - 1) / seconds(*first, clock::now());
+                    rate = static_cast<double>(told - 1) / seconds_since(*first);
                 if (json)
                     print_json({{"model", model},
                                 {"bits", asked},
@@ -86,12 +85,6 @@ namespace cli
                     std::fprintf(stderr, "\nprompt: %zu tokens, %.0f tokens/s; generated: %zu tokens, %s tokens/s\n",
                                  start.size(), prompt_rate, told,
                                  rate ? jackplane::text(std::lround(*rate)).c_str() : "-");
-            }
-
-        private:
-            static double seconds(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to)
-            {
-                return std::chrono::duration<double>(to - from).count();
             }
         };
     }

@@ -3,6 +3,7 @@
 #include "../llama/nested_model.hpp"
 #include "../llama/quantize_model.hpp"
 #include "calibration.hpp"
+#include "clock.hpp"
 #include "commands.hpp"
 #include "detach_choice.hpp"
 #include "kept_folder.hpp"
@@ -11,7 +12,6 @@
 #include <jackplane/detach/choose.hpp>
 #include <sys/resource.h>
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -91,7 +91,7 @@ namespace cli
                     settings.calibration = calibration.read(folder);
                 if (detach.asked())
                     detach.read(folder, calibration, beside);
-                auto const begin = std::chrono::steady_clock::now();
+                auto const begin = clock::now();
                 std::optional<llama::model> balanced; // what became of the weights before they were quantized
                 if (llama::balances(settings))
                     balanced.emplace(sizes);
@@ -104,8 +104,7 @@ namespace cli
                 // Everything told about the file is what the file says.
                 auto const written = llama::load_nested(out.path());
                 auto const errors = llama::errors_of(written, settings.bits, folder, dense);
-                std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
-                report(written, errors, out.size(), took.count());
+                report(written, errors, out.size(), seconds_since(begin));
             }
 
             bool needs_calibration() const { return llama::needs_calibration(settings) || detach.asked(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
 #include "commands.hpp"
+#include "dense.hpp"
 #include "integral.hpp"
 #include "terminal.hpp"
 #include "text_file.hpp"
@@ -41,7 +42,7 @@ namespace cli
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
                 llama::expect_tokens(tokens, words->bos(), m.sizes, text);
-                auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, tokens);
+                auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, words->from_start(tokens));
 
                 std::uint64_t layer = 0; // weights
                 for (std::size_t i = 0; i < llama::matrices_of_layer; ++i)

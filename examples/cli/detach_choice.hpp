@@ -111,6 +111,15 @@ namespace cli
             return out;
         }
 
+        // Throws ValidationError for an option that nothing would read.
+        void expect_read(CLI::App const& command) const
+        {
+            for (char const* const name : {"--outlier-rule", "--detach-steps", "--detach-bits", "--detach-nsamples",
+                                           "--rule", "--intervals", "--each-sample"})
+                if (!asked() && command.count(name) > 0)
+                    throw CLI::ValidationError(name, "goes with --outliers or --significant");
+        }
+
         static bool fits(llama::detach_settings const& s)
         {
             return s.significant > 0 && (s.fit || s.score == "pursuit");

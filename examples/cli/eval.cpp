@@ -3,6 +3,7 @@
 #include "../llama/program.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "dense.hpp"
 #include "terminal.hpp"
 #include "text_file.hpp"
 #include "warn.hpp"
@@ -81,7 +82,9 @@ namespace cli
                 else
                     packed = llama::load_nested(model);
                 if (!reference_folder.empty())
-                    full = llama::load_model(reference_folder);
+                    full = packed ? load_dense(reference_folder, *packed, model) : llama::load_model(reference_folder);
+                if (full && dense)
+                    expect_same(dense->sizes, model, full->sizes, reference_folder);
                 auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);

@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "detach_choice.hpp"
 #include "kept_folder.hpp"
+#include "method_options.hpp"
 #include "terminal.hpp"
 #include "warn.hpp"
 #include <jackplane/detach/choose.hpp>
@@ -44,25 +45,24 @@ namespace cli
             std::vector<unsigned> widths;
             std::vector<float> lambdas;
             bool json = false, quiet = false, no_resume = false;
-            CLI::Option *iters = nullptr, *finer_iters = nullptr, *scale_iters = nullptr, *rate = nullptr,
-                        *scheme = nullptr;
+            CLI::App* command = nullptr;
             std::string preset;
             std::vector<llama::width_report> tuned;
             llama::detach_report detached;
 
             void run()
             {
-                if (settings.how == llama::method::squeezellm && !scheme->empty())
-                    throw CLI::ValidationError("--scheme", "is of scales; squeezellm has values of each row's own");
+                expect_read_by_method(*command, settings);
+                detach.expect_read(*command);
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = llama::slice_of(slice);
                 settings.include_lm_head = !include.empty();
                 settings.tuning.seed = calibration.seed;
-                if (settings.how == llama::method::efficientqat && scale_iters->empty())
+                if (settings.how == llama::method::efficientqat && command->count("--scale-iters") == 0)
                     settings.tuning.scale_steps = 60; // its second phase
-                if (settings.how == llama::method::qat && iters->empty())
+                if (settings.how == llama::method::qat && command->count("--iters") == 0)
                     settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
                 read_widths();
                 read_preset();
@@ -71,6 +71,8 @@ namespace cli
                 llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
                 auto out = read.create(output);
                 llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
+                JACKPLANE_EXPECTS(include.empty() || !sizes.tied, jackplane::value_error, folder,
+                                  ": --include lm_head, but config.json ties it to the embedding, which stays dense");
                 llama::parameter_table const table(sizes);
                 auto const matrices = std::span(table.parameters()).first(sizes.layers * llama::matrices_of_layer);
                 out.reserve(least_bytes(table, include.empty() ? matrices.size() : table.tuned_parameters()));
@@ -89,6 +91,8 @@ namespace cli
                     warn_about(settings.tuning.inside);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
+                else if (!calibration.file.empty())
+                    warn("--calibration " + calibration.file + " is not read: this method looks at weights alone");
                 if (detach.asked())
                     detach.read(folder, calibration, beside);
                 auto const begin = clock::now();
@@ -127,12 +131,6 @@ namespace cli
                 bool const taught = std::find(t.widths.begin() + 1, t.widths.end(), t.teacher) != t.widths.end();
                 refuse(t.teacher != 0 && !taught, "--teacher",
                        llama::text("is ", t.teacher, ", which is none of --widths beyond the narrowest"));
-                refuse(how != method::signround && !t.inside.empty(), "--inside", "goes with signround");
-                refuse(how != method::signround && t.layer_wise, "--layer-wise", "goes with signround");
-                refuse(how != method::gptq && settings.by_activation, "--act-order", "goes with gptq");
-                refuse(settings.search_scale && how != method::gptq && how != method::matgptq &&
-                           how != method::nested_gptq && how != method::signround,
-                       "--mse", "goes with gptq, matgptq, nested-gptq and signround");
             }
 
             // AutoRound's (its documentation), where no option of its own asks for something else. The defaults are
@@ -150,9 +148,9 @@ namespace cli
                 effort const asked =
                     preset == "light" ? effort{50, 15, 128, 5e-3f} : effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f};
                 auto& t = settings.tuning;
-                t.steps = iters->empty() ? asked.steps : t.steps;
-                t.finer_steps = finer_iters->empty() ? asked.finer_steps : t.finer_steps;
-                t.rate = rate->empty() ? asked.rate : t.rate;
+                t.steps = command->count("--iters") == 0 ? asked.steps : t.steps;
+                t.finer_steps = command->count("--finer-iters") == 0 ? asked.finer_steps : t.finer_steps;
+                t.rate = command->count("--lr") == 0 ? asked.rate : t.rate;
                 calibration.samples = calibration.samples_option->empty() ? asked.samples : calibration.samples;
             }
 
@@ -265,7 +263,7 @@ namespace cli
     void add_quantize(CLI::App& app)
     {
         auto const c = std::make_shared<quantize_command>();
-        CLI::App* const sub = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
+        CLI::App* const sub = c->command = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
         sub->add_option(
@@ -275,18 +273,7 @@ namespace cli
                "nested-gptq: gptq at --widths, coarse to fine; signround: rounding and clipping are learned, layer "
                "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once; "
                "squeezellm: values of each row's own, for --bits 4, 3 or 2")
-            ->transform(CLI::CheckedTransformer(
-                std::map<std::string, llama::method>{{"rtn", llama::method::rtn},
-                                                     {"mse", llama::method::mse},
-                                                     {"gptq", llama::method::gptq},
-                                                     {"signround", llama::method::signround},
-                                                     {"omniquant", llama::method::omniquant},
-                                                     {"awq", llama::method::awq},
-                                                     {"matgptq", llama::method::matgptq},
-                                                     {"efficientqat", llama::method::efficientqat},
-                                                     {"qat", llama::method::qat},
-                                                     {"squeezellm", llama::method::squeezellm},
-                                                     {"nested-gptq", llama::method::nested_gptq}}));
+            ->transform(one_of(method_names()));
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
             ->capture_default_str();
@@ -309,12 +296,11 @@ namespace cli
                "--preset", c->preset,
                "signround: light, default or best: --iters, --finer-iters, --nsamples and --lr, where not given")
             ->check(CLI::IsMember({"light", "default", "best"}));
-        c->iters = sub->add_option("--iters", c->settings.tuning.steps,
+        sub->add_option("--iters", c->settings.tuning.steps,
                                    "learned: steps of the first width, or of all at once; qat, where not given: 40")
                        ->check(CLI::Range(0, 1000000))
                        ->capture_default_str();
-        c->finer_iters =
-            sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
+        sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
                 ->check(CLI::Range(0, 1000000))
                 ->capture_default_str();
         sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
@@ -350,12 +336,11 @@ namespace cli
                           "signround: matrix after matrix, from the Gram matrices of their inputs; no backward pass");
         sub->add_flag("--from-gptq", c->settings.tuning.from_gptq, "layer-wise: from the codes of GPTQ on")
             ->needs(by_layer);
-        c->rate = sub->add_option("--lr", c->settings.tuning.rate,
+        sub->add_option("--lr", c->settings.tuning.rate,
                                   "learned: rate at first; default: 1/iters in steps of the codes (signround), 0.01 in "
                                   "logits (omniquant), 3e-4 (qat) or 1e-3 (efficientqat) in units of the weights")
                       ->check(CLI::PositiveNumber);
-        c->scale_iters =
-            sub->add_option(
+        sub->add_option(
                    "--scale-iters", c->settings.tuning.scale_steps,
                    "after the method, scales learn end to end, so many steps (efficientqat: 60); of several --widths "
                    "each gets its own")
@@ -373,17 +358,15 @@ namespace cli
         sub->add_option("--group-size", c->group_size, "columns that share a scale; -1: a row, 0: a tensor")
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();
-        c->scheme =
-            sub->add_option(
+        sub->add_option(
                    "--scheme", c->settings.range,
                    "how a group gets its scale, for every method but squeezellm: sym: the largest magnitude on the "
                    "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
                    "asym (default): a zero, too")
-                ->transform(CLI::CheckedTransformer(
-                    std::map<std::string, llama::scheme>{{"sym", llama::scheme::symmetric},
-                                                         {"gptq-sym", llama::scheme::gptq_symmetric},
-                                                         {"asym", llama::scheme::asymmetric},
-                                                         {"full-range", llama::scheme::full_range}}));
+                ->transform(one_of(named<llama::scheme>{{"sym", llama::scheme::symmetric},
+                                                        {"gptq-sym", llama::scheme::gptq_symmetric},
+                                                        {"asym", llama::scheme::asymmetric},
+                                                        {"full-range", llama::scheme::full_range}}));
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();

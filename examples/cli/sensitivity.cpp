@@ -4,6 +4,7 @@
 #include "../llama/nested_model.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
+#include "dense.hpp"
 #include "integral.hpp"
 #include "kept_folder.hpp"
 #include "terminal.hpp"

@@ -34,6 +34,28 @@ namespace llama
         std::size_t qkv_width() const noexcept { return query_width() + 2 * kv_width(); }
     };
 
+    // The first key by which two models compute different functions of their weights, with both values; else empty.
+    inline std::string difference(config const& a, config const& b)
+    {
+        std::string found;
+        auto const compare = [&](char const* key, auto config::*member)
+        {
+            if (found.empty() && a.*member != b.*member)
+                found = text(key, ": ", a.*member, " and ", b.*member);
+        };
+        compare("vocab_size", &config::vocabulary);
+        compare("hidden_size", &config::hidden);
+        compare("intermediate_size", &config::intermediate);
+        compare("num_hidden_layers", &config::layers);
+        compare("num_attention_heads", &config::heads);
+        compare("num_key_value_heads", &config::kv_heads);
+        compare("head_dim", &config::head_dim);
+        compare("rope_theta", &config::rope_theta);
+        compare("rms_norm_eps", &config::rms_norm_eps);
+        compare("tie_word_embeddings", &config::tied);
+        return found;
+    }
+
     // The base of the rotation. It travels at the top and inside `rope_scaling` and `rope_parameters` (where version 5
     // of the transformers keeps it), there perhaps once for each type of layer; all that are named must agree. A scaled
     // rotation goes by `type` or `rope_type`: only that which scales nothing is understood.

@@ -257,9 +257,10 @@ namespace llama
         std::vector<packed_model::matrix> matrices_inside(std::filesystem::path const& path, packed_model const& m)
         {
             packed_model inside = load_nested(path);
+            std::string const other = difference(m.sizes, inside.sizes);
+            JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, path.string(), ": another model (", other, ")");
             JACKPLANE_EXPECTS(
-                std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half) &&
-                    m.table.size() == inside.table.size() && m.sizes.layers == inside.sizes.layers,
+                std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half),
                 jackplane::value_error, path.string(), ": another model, or the same after balancing");
             for (std::size_t i = 0; i < inside.matrices.size(); ++i)
                 JACKPLANE_EXPECTS(inside.matrices[i].sparse.nonzeros() == 0, jackplane::value_error, path.string(),

@@ -86,12 +86,12 @@ namespace llama
         }
 
         // From the start of a text on: after what starts one, if this tokenizer does that.
-        std::vector<token> encode_from_start(std::string_view text) const
+        std::vector<token> encode_from_start(std::string_view text) const { return from_start(encode(text)); }
+        std::vector<token> from_start(std::vector<token> tokens) const
         {
-            std::vector<token> out = encode(text);
             if (_bos)
-                out.insert(out.begin(), *_bos);
-            return out;
+                tokens.insert(tokens.begin(), *_bos);
+            return tokens;
         }
 
         // The ends of tokens alone, as their pieces are spelled; nothing if one of them is unknown.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# Everything that the unit tests instantiate, and the umbrella header, pass another compiler without a warning.
+# Everything that the unit tests instantiate, and the umbrella header, pass another compiler without a warning; with
+# BENCH the benchmarks, too.
 
 include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
 find_compiler()
@@ -22,8 +23,15 @@ foreach(folder IN LISTS folders)
         list(APPEND sources ${OUT}/${folder}.cpp)
     endif()
 endforeach()
+if(BENCH)
+    file(GLOB benchmarks ${ROOT}/bench/*.cpp ${ROOT}/bench/multiply/*.cpp)
+    list(APPEND sources ${benchmarks})
+endif()
 foreach(source IN LISTS sources)
     set(flags)
+    if(source IN_LIST benchmarks)
+        set(flags "-DBENCH_FLAGS=\"\"")
+    endif()
     if(source MATCHES "no_exceptions")
         set(flags -fno-exceptions -fno-rtti)
     endif()

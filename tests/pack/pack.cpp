@@ -159,6 +159,24 @@ TEST_CASE("bytes read and effective bits count padding, scales and zeros, at the
     CHECK(effective_bits(ragged) == 8.0 * (32 * 64 * 3 / 8 + 32 * 3 * 3) / (17 * 33));
 }
 
+TEST_CASE("codes of fewer bits are no codes of the codebook: unpack refuses them, codes_of gives the leading bits")
+{
+    auto const q = quantized_for<bit_planes>({21, 75}, group{32});
+    auto const a = pack<bit_planes>(q);
+    CHECK_THROWS_WITH_AS(unpack(a.prefix(4)),
+                         "unpack: 4-bit codes mean other values to the codebook of 8 bits; codes_of(a) gives the codes, "
+                         "dequantize the values",
+                         width_error);
+    CHECK_THROWS_AS(unpack(repack<planes<4, 4>>(a, 4, round_clamp{})), width_error);
+    CHECK(unpack(a.prefix(8)).codes == q.codes);
+    auto const leading_bits = codes_of(a.prefix(4));
+    REQUIRE(leading_bits.size() == q.codes.size());
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < q.codes.size(); ++i)
+        wrong += leading_bits[i] != q.codes[i] >> 4;
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("matrices of no rows or no columns")
 {
     for (laws::shape const s : {laws::shape{0, 5}, laws::shape{5, 0}, laws::shape{0, 0}})

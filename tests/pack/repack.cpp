@@ -22,7 +22,7 @@ namespace
     std::size_t differing(M const& a, Q const& q, unsigned to, S rule)
     {
         using C = typename Q::codebook_type;
-        auto const codes = unpack(a).codes;
+        auto const codes = codes_of(a);
         std::size_t wrong = 0;
         for (std::size_t i = 0; i < q.codes.size(); ++i)
         {

@@ -11,9 +11,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel = serial>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
 
-    // planes -> codes and scales; the inverse of pack.
+    // planes -> codes and scales; the inverse of pack. Throws width_error for a matrix of fewer bits than its codebook's
+    // (a prefix, what repack makes): to that codebook its codes mean other values.
     template <packed_matrix M>
     auto unpack(M const& a);
+
+    // The codes as `a` is read: [rows, cols], a prefix's are the leading bits.
+    template <packed_matrix M>
+    aligned_vector<code> codes_of(M const& a);
 
     // The same planes (shared), whose prefix of `bits` reads the scales and zeros of q instead. Throws shape_error,
     // width_error, and what q.expect_whole() throws.
@@ -195,15 +200,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
 
     template <packed_matrix M>
-    auto unpack(M const& a)
+    aligned_vector<code> codes_of(M const& a)
     {
         auto const v = a.view();
-        auto make = []<class L, class C, class S, class Z>(packed_view<L, C, S, Z> const& p)
-        { return quantized<C, S, Z>{p.book, p.rows, p.cols, {p.group, p.groups, false}, {}, {}, {}}; };
-        auto q = make(v);
-        q.codes.resize(v.rows * v.cols);
-        q.scales.resize(v.rows * v.groups);
-        q.zeros.resize(v.zeros == nullptr ? 0 : q.scales.size());
+        aligned_vector<code> all(v.rows * v.cols);
         std::array<code, block::codes> codes;
         for (std::size_t panel = 0; panel < v.panels; ++panel)
             for (std::size_t nth = 0; nth < v.blocks; ++nth)
@@ -212,8 +212,26 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 std::size_t const left = nth * block::cols, width = std::min(v.cols - left, block::cols);
                 for (std::size_t row = panel * block::rows; row < std::min(v.rows, (panel + 1) * block::rows); ++row)
                     std::copy_n(codes.data() + row % block::rows * block::cols, width,
-                                q.codes.data() + row * v.cols + left);
+                                all.data() + row * v.cols + left);
             }
+        return all;
+    }
+
+    template <packed_matrix M>
+    auto unpack(M const& a)
+    {
+        auto const v = a.view();
+        auto make = []<class L, class C, class S, class Z>(packed_view<L, C, S, Z> const& p)
+        {
+            JACKPLANE_EXPECTS(p.bits == C::bits && p.step == detail::step_of<C>() && p.base == detail::base_of<C>(),
+                              width_error, "unpack: ", p.bits, "-bit codes mean other values to the codebook of ",
+                              C::bits, " bits; codes_of(a) gives the codes, dequantize the values");
+            return quantized<C, S, Z>{p.book, p.rows, p.cols, {p.group, p.groups, false}, {}, {}, {}};
+        };
+        auto q = make(v);
+        q.codes = codes_of(a);
+        q.scales.resize(v.rows * v.groups);
+        q.zeros.resize(v.zeros == nullptr ? 0 : q.scales.size());
         for (std::size_t row = 0; row < v.rows; ++row)
             for (std::size_t g = 0; g < v.groups; ++g)
             {

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../llama/quantize_model.hpp"
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cli
+{
+    template <class T>
+    using named = std::vector<std::pair<std::string, T>>;
+
+    inline named<llama::method> const& method_names()
+    {
+        using enum llama::method;
+        static named<llama::method> const all{{"rtn", rtn},
+                                              {"mse", mse},
+                                              {"awq", awq},
+                                              {"gptq", gptq},
+                                              {"matgptq", matgptq},
+                                              {"nested-gptq", nested_gptq},
+                                              {"signround", signround},
+                                              {"omniquant", omniquant},
+                                              {"efficientqat", efficientqat},
+                                              {"qat", qat},
+                                              {"squeezellm", squeezellm}};
+        return all;
+    }
+
+    // A name to what CLI11 reads as the enumerator: its number. (CheckedTransformer takes numbers, too.)
+    template <class T>
+    CLI::Validator one_of(named<T> const& all)
+    {
+        std::string list;
+        for (auto const& [name, value] : all)
+            list += (list.empty() ? "" : ", ") + name;
+        auto const number_of = [all, list](std::string& given)
+        {
+            for (auto const& [name, value] : all)
+                if (given == name)
+                {
+                    given = std::to_string(static_cast<int>(value));
+                    return std::string{};
+                }
+            return "'" + given + "' is none of " + list;
+        };
+        return CLI::Validator(number_of, "{" + list + "}");
+    }
+
+    // Any other method would read past the option. Throws ValidationError.
+    inline void expect_read_by_method(CLI::App const& command, llama::quantize_settings const& s)
+    {
+        using enum llama::method;
+        using methods = std::vector<llama::method>;
+        methods const blocks{signround, omniquant, efficientqat}, trained{signround, omniquant, efficientqat, qat};
+        methods const several{signround, omniquant, efficientqat, qat, nested_gptq, matgptq};
+        struct option
+        {
+            char const* name;
+            methods read_by;
+            bool of_scales = false; // --scale-iters reads it, too
+        };
+        option const all[]{{"--widths", several, true},
+                           {"--lambda", {signround, omniquant, qat, matgptq}},
+                           {"--preset", {signround}},
+                           {"--iters", trained},
+                           {"--finer-iters", {signround, omniquant}},
+                           {"--lr", trained},
+                           {"--batch", trained, true},
+                           {"--suppress-outliers", blocks},
+                           {"--keep-best", blocks},
+                           {"--dense-inputs", blocks},
+                           {"--no-clipping", {signround}},
+                           {"--own-range", {signround, nested_gptq}},
+                           {"--inside", {signround}},
+                           {"--layer-wise", {signround}},
+                           {"--act-order", {gptq}},
+                           {"--mse", {gptq, matgptq, nested_gptq, signround}},
+                           {"--scale-lr", {efficientqat}, true}};
+        for (option const& o : all)
+        {
+            bool const read = std::find(o.read_by.begin(), o.read_by.end(), s.how) != o.read_by.end() ||
+                              (o.of_scales && s.tuning.scale_steps > 0);
+            if (read || command.count(o.name) == 0)
+                continue;
+            std::string who;
+            for (auto const& [name, method] : method_names())
+                if (std::find(o.read_by.begin(), o.read_by.end(), method) != o.read_by.end())
+                    who += (who.empty() ? "" : ", ") + name;
+            throw CLI::ValidationError(o.name, "goes with " + who + (o.of_scales ? ", --scale-iters" : ""));
+        }
+        for (char const* const name : {"--group-size", "--scheme"})
+            if (s.how == squeezellm && command.count(name) > 0)
+                throw CLI::ValidationError(name, "is of scales; squeezellm has values of each row's own");
+    }
+}

@@ -42,7 +42,8 @@ namespace cli
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
                 llama::expect_tokens(tokens, words->bos(), m.sizes, text);
-                auto const losses = dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, words->from_start(tokens));
+                auto const losses =
+                    dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, words->from_start(tokens));
 
                 std::uint64_t layer = 0; // weights
                 for (std::size_t i = 0; i < llama::matrices_of_layer; ++i)

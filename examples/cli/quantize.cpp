@@ -263,7 +263,8 @@ namespace cli
     void add_quantize(CLI::App& app)
     {
         auto const c = std::make_shared<quantize_command>();
-        CLI::App* const sub = c->command = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
+        CLI::App* const sub = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
+        c->command = sub;
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
         sub->add_option(

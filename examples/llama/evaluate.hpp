@@ -215,6 +215,8 @@ namespace llama
                     {
                         auto const q = logits.subspan(t * vocabulary, vocabulary);
                         double const total = detail::log_total(q);
+                        JACKPLANE_EXPECTS(std::isfinite(total), jackplane::value_error, "window ", i, ", token ",
+                                          first + t, ": logits are not finite");
                         per_window[i].nll += total - static_cast<double>(q[window[first + t + 1]]);
                         if (!against)
                             continue;

@@ -49,6 +49,7 @@ namespace llama
         void expect_other(std::filesystem::path const& output) const
         {
             expect_unread(output);
+            expect_no_stream(output);
             for (auto const& name : {output, jackplane::detail::end_of_links(output)})
             {
                 static constexpr std::array parts{".json", ".model", ".safetensors"};
@@ -75,6 +76,22 @@ namespace llama
 
     private:
         using identity = std::pair<::dev_t, ::ino_t>;
+
+        // `> FILE` beside `-o FILE`: the output would take the name, the report would go to a file without one.
+        static void expect_no_stream(std::filesystem::path const& output)
+        {
+            identity is;
+            if (!find(output, is))
+                return;
+            for (auto const& [stream, name] : {std::pair{STDOUT_FILENO, "standard output"}, {STDERR_FILENO, "stderr"}})
+            {
+                struct ::stat status = {};
+                bool const same = ::fstat(stream, &status) == 0 && identity{status.st_dev, status.st_ino} == is;
+                JACKPLANE_EXPECTS(!same || !S_ISREG(status.st_mode), jackplane::io_error,
+                                  jackplane::detail::one_line(output.string()), ": ", name,
+                                  " goes there; name another output");
+            }
+        }
 
         static bool find(std::filesystem::path const& path, identity& is)
         {

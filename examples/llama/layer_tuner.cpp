@@ -363,6 +363,9 @@ namespace llama
                 auto const done = jackplane::tune(std::span(&m, 1), std::span(&loss, 1), jackplane::one_width(Bits),
                                                   rate, any_step{}, options, _workers);
                 report_of.before += done.before;
+                report_of.steps.resize(std::max(report_of.steps.size(), done.losses.size())); // of all matrices
+                for (std::size_t step = 0; step < done.losses.size(); ++step)
+                    report_of.steps[step] += done.losses[step];
                 finish(m.result());
             };
             auto const inside =

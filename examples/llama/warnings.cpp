@@ -62,6 +62,9 @@ namespace llama
             for (std::string const& stray : files.strays())
                 out.push_back(stray + ": not part of the checkpoint and not read");
             auto const words = folder / "tokenizer.model", settings = folder / "tokenizer_config.json";
+            if (!is_there(words) && is_there(folder / "tokenizer.json"))
+                out.push_back((folder / "tokenizer.json").string() +
+                              ": not read here; without a tokenizer.model the file reads and writes tokens, no text");
             if (is_there(settings))
                 look_at_tokenizer(is_there(words) ? settings_file::contents(words) : "",
                                   settings_file(settings), out);

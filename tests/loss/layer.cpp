@@ -92,3 +92,19 @@ TEST_CASE("sizes that do not fit are errors that name the layer")
     layer<> f(w.view(), good.view());
     CHECK_THROWS_AS(f(std::span(good.data).first(23), {}), shape_error);
 }
+
+TEST_CASE("what is not finite is an error with its place: no step could be right")
+{
+    laws::sample const w = laws::weights(4, 6, 1), good = laws::weights(6, 6, 2);
+    laws::sample bad = good;
+    bad.data[8] = std::numeric_limits<float>::quiet_NaN();
+    std::string const place = " at row 1, column 2 is nan";
+    CHECK_THROWS_WITH_AS(layer<>(w.view(), bad.view(), {.name = "up"}), ("up: the Gram matrix" + place).c_str(),
+                         value_error);
+    CHECK_THROWS_WITH_AS(layer<>(w.view(), good.view(), {.drift = bad.view(), .name = "up"}),
+                         ("up: the drift" + place).c_str(), value_error);
+    laws::sample lost = w;
+    lost.data[0] = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_WITH_AS(layer<>(lost.view(), good.view(), {.name = "up"}), "up: the weight at row 0, column 0 is inf",
+                         value_error);
+}

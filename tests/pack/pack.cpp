@@ -164,8 +164,8 @@ TEST_CASE("codes of fewer bits are no codes of the codebook: unpack refuses them
     auto const q = quantized_for<bit_planes>({21, 75}, group{32});
     auto const a = pack<bit_planes>(q);
     CHECK_THROWS_WITH_AS(unpack(a.prefix(4)),
-                         "unpack: 4-bit codes mean other values to the codebook of 8 bits; codes_of(a) gives the codes, "
-                         "dequantize the values",
+                         "unpack: 4-bit codes mean other values to the codebook of 8 bits; codes_of(a) gives the "
+                         "codes, dequantize the values",
                          width_error);
     CHECK_THROWS_AS(unpack(repack<planes<4, 4>>(a, 4, round_clamp{})), width_error);
     CHECK(unpack(a.prefix(8)).codes == q.codes);

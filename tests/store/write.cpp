@@ -89,6 +89,21 @@ TEST_CASE("a write that the system cuts short is an error and leaves nothing")
     CHECK(folder.entries() == 0);
 }
 
+TEST_CASE("who may read a file may read what replaces it, and nobody else")
+{
+    files::folder const folder;
+    files::put(folder / "a", "old");
+    for (auto const mode : {0600u, 0640u, 0444u})
+    {
+        std::filesystem::permissions(folder / "a", static_cast<std::filesystem::perms>(mode));
+        atomic_file out(folder / "a");
+        out.write(files::bytes("new"));
+        out.commit();
+        CHECK(static_cast<unsigned>(std::filesystem::status(folder / "a").permissions()) == mode);
+    }
+    CHECK(files::get(folder / "a") == "new");
+}
+
 TEST_CASE("a link stays a link")
 {
     files::folder const folder;

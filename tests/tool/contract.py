@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from harness import expect, fail, folder, make_model, run, store_model, tokenizer
+from harness import expect, fail, folder, make_model, run, steps, store_model, tokenizer
 
 model, file, tokens = folder / "model", folder / "model.jack", folder / "tokens.npy"
 config, weights = make_model()
@@ -91,7 +91,8 @@ for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", 
         fail(f"{options}: effective bits do not fall: {[row['effective_bits'] for row in rows]}")
 
 # methods that look at activations: every one makes a file that reads at every width; nothing is left beside it
-calibrated = ["--calibration", tokens, "--seqlen", "8", "--group-size", "8", "--iters", "4", "--finer-iters", "2"]
+calibrated = ["--calibration", tokens, "--seqlen", "8", "--group-size", "8"]
+learned_from = [*calibrated, "--iters", "4", "--finer-iters", "2"]
 for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order", "--bits", "3"],
                 ["--method", "nested-gptq", "--widths", "2,4"], ["--method", "signround"],
                 ["--method", "signround", "--widths", "8,4,2", "--lambda", "0.1,0.1,1"],
@@ -122,10 +123,10 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                  "--outlier-rule", "interquartile"],
                 ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):
     learned = folder / "learned.jack"
-    report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *calibrated,
-                                      *options)).stdout)
+    options = [*calibrated, *steps(options, 4, 2), *options]
+    report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *options)).stdout)
     first = learned.read_bytes()
-    expect(0, run("quantize", model, "-o", learned, "--quiet", *calibrated, *options))
+    expect(0, run("quantize", model, "-o", learned, "--quiet", *options))
     if learned.read_bytes() != first:
         fail(f"{options}: other bytes the second time")
     if report["peak_bytes"] < 1e6 or (folder / "learned.jack.layers").exists():
@@ -139,8 +140,8 @@ if (sum(beside) != report["sparse"]["outliers"] + report["sparse"]["significant"
     fail(f"sparse parts of {beside} weights, {report['sparse']}")
 chosen = {}
 for options in ([], ["--significant-rule", "pqi", "--before"], ["--significant-rule", "pqi"]):
-    expect(0, run("quantize", model, "-o", learned, "--quiet", *calibrated, "--method", "signround", "--widths", "2,4",
-                  "--significant", "1", *options))
+    expect(0, run("quantize", model, "-o", learned, "--quiet", *learned_from, "--method", "signround",
+                  "--widths", "2,4", "--significant", "1", *options))
     chosen[len(options)] = learned.read_bytes()
 if chosen[0] != chosen[3] or chosen[0] == chosen[2]:
     fail("what learns does not learn around its significant weights")
@@ -166,8 +167,6 @@ for preset, steps, windows, rates in (("light", [50, 15], 128, {"2,4": 0.005, "4
     if found[0] != steps or (preset == "default" and
                              found != with_options("signround", "--widths", "2,4", "--nsamples", "1")):
         fail(f"--preset {preset}: {found[0]} steps, or not the default")
-    if with_options("gptq", "--preset", preset) != with_options("gptq", "--nsamples", windows):
-        fail(f"--preset {preset} does not look at {windows} windows")
     short = ["--iters", "4", "--finer-iters", "2", "--widths"]
     for widths, rate in rates.items():
         if (with_options("signround", "--preset", preset, *short, widths) !=
@@ -182,17 +181,17 @@ expect(1, run(*some, "--outliers", "100"), "outliers: 100 %", "not all")
 expect(2, run(*some, "--significant", "1", "--fit"), "validation")
 some = ["quantize", model, "-o", folder / "x.jack", "--method", "signround"]
 expect(2, run(*some))
-expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1"))
-expect(2, run(*some, *calibrated, "--widths", "8,4", "--lambda", "1,1", "--inside", file))
-expect(1, run(*some, *calibrated, "--scheme", "sym", "--inside", file), "q_proj", "--scheme")
-expect(2, run(*some, *calibrated, "--widths", "9"))
-expect(2, run(*some, *calibrated, "--from-gptq"))
-expect(2, run(*some, *calibrated, "--preset", "heavy"))
-expect(2, run(*some, *calibrated, "--reach", "4"))
-expect(1, run(*some, *calibrated, "--slice", "round_clamp", "--quiet"), "round_clamp", "truncate_centred")
+expect(2, run(*some, *learned_from, "--widths", "8,4", "--lambda", "1"))
+expect(2, run(*some, *learned_from, "--widths", "8,4", "--lambda", "1,1", "--inside", file))
+expect(1, run(*some, *learned_from, "--scheme", "sym", "--inside", file), "q_proj", "--scheme")
+expect(2, run(*some, *learned_from, "--widths", "9"))
+expect(2, run(*some, *learned_from, "--from-gptq"))
+expect(2, run(*some, *learned_from, "--preset", "heavy"))
+expect(2, run(*some, *learned_from, "--reach", "4"))
+expect(1, run(*some, *learned_from, "--slice", "round_clamp", "--quiet"), "round_clamp", "truncate_centred")
 expect(1, run(*some[:4], "--method", "rtn", "--balance", *calibrated, "--quiet"), "balancing")
 expect(1, run(*some, "--calibration", tokens, "--seqlen", "36", "--quiet"), "35", "36")
-expect(1, run(*some, *calibrated, "--bits", "4", "--quiet"), "8 bits", "4")
+expect(1, run(*some, *learned_from, "--bits", "4", "--quiet"), "8 bits", "4")
 if (folder / "x.jack").exists() or (folder / "x.jack.layers").exists():
     fail("a refused quantize left something behind")
 
@@ -209,7 +208,7 @@ expect(2, run("allocate", "--model", file))
 deep, text = folder / "deep", folder / "text.txt"
 turned = {name.replace("layers.0", "layers.1"): value[::-1].copy() for name, value in weights.items()}
 store_model(deep, {**config, "num_hidden_layers": 2}, {**turned, **weights})
-(deep / "tokenizer.model").write_bytes(tokenizer(False))
+(deep / "tokenizer.model").write_bytes(tokenizer(True))  # <s> stands before a text
 text.write_text("and it came to pass in those days " * 20)
 some = ["--nsamples", "3", "--quiet", "--json"]
 expect(0, run("quantize", deep, "-o", folder / "deep.jack", "--quiet"))
@@ -228,6 +227,24 @@ best = min(mixes, key=lambda mix: costs[0][str(mix[0])] + costs[1][str(mix[1])])
 if len(costs) != 2 or report["mix"] != best or report["bits"] != sum(best) / 2 or not np.isclose(
         report["expected_loss"], costs[0][str(best[0])] + costs[1][str(best[1])], rtol=1e-9):
     fail(f"allocate --integral: {report}, not {best}")
+
+# the model that a file was made from is no other one: not by its settings, and a warning tells of other weights
+turning, strange = folder / "turning", folder / "strange"
+store_model(turning, {**config, "num_hidden_layers": 2, "rope_theta": 500.0}, {**turned, **weights})
+store_model(strange, {**config, "num_hidden_layers": 2},
+            {**turned, **weights, "model.embed_tokens.weight": weights["model.embed_tokens.weight"][::-1].copy()})
+for other in (turning, strange):
+    (other / "tokenizer.model").write_bytes(tokenizer(True))
+made = folder / "deep.jack"
+for command in (["eval", "--model", made, "--text", text, "--bits", "4", "--reference"],
+                ["allocate", "--model", made, "--text", text, "--nsamples", "1", "--quiet", "--integral"],
+                ["sensitivity", "--quantized", made, "--bits", "4", "--calibration", text, "--nsamples", "1",
+                 "--no-taylor", "--quiet"]):
+    expect(1, run(*command, turning), "different models", "rope_theta", "500")
+    if "embeddings differ" not in expect(0, run(*command, strange)).stderr or expect(0, run(*command, deep)).stderr:
+        fail(f"{command}: a warning where the weights are others, and only there")
+expect(1, run("quantize", turning, "-o", folder / "x.jack", "--method", "signround", "--calibration", text, "--inside",
+              made, "--quiet", "--no-resume"), "another model", "rope_theta")
 
 # what quantizing costs each matrix: measured, predicted, and as maps
 some = ["sensitivity", model, "--quantized", file, "--calibration", tokens, "--seqlen", "8", "--quiet", "--bits"]

@@ -30,6 +30,13 @@ def expect(code, done, *words):
     return done
 
 
+def steps(options, first, further):
+    """--iters and --finer-iters, where the method of the options reads them."""
+    method = options[options.index("--method") + 1] if "--method" in options else "rtn"
+    asked = ["--iters", first, "--finer-iters", further]
+    return {"signround": asked, "omniquant": asked, "efficientqat": asked[:2], "qat": asked[:2]}.get(method, [])
+
+
 def make_model(**changes):
     """config.json and tensors of one random layer whose sizes divide nothing."""
     c = {"model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "vocab_size": 40,

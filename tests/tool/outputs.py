@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from harness import expect, fail, folder, make_model, run, store_model, tool
+from harness import expect, fail, folder, make_model, run, steps, store_model, tool
 
 shutil.rmtree(folder)
 folder.mkdir()
@@ -57,7 +57,8 @@ make(deep, layers=3)
 text.write_text("And it came to pass in those days. " * 20)
 np.save(tokens, np.arange(64, dtype="<u2"))
 file, whole = folder / "model.jack", ["--calibration", tokens, "--seqlen", "8", "--group-size", "8"]
-short = [*whole, "--iters", "2", "--finer-iters", "1", "--nsamples", "4"]
+short = [*whole, "--nsamples", "4"]
+quick = [*short, "--iters", "2", "--finer-iters", "1"]
 endless = ["quantize", model, "--method", "signround", *whole, "--iters", "1000000", "--no-resume"]
 expect(0, run("quantize", model, "-o", file, "--quiet"))
 
@@ -108,7 +109,7 @@ inputs[tokens] = [["quantize", model, "--method", "gptq", *whole, "-o"],
                   ["quantize", model, "--outliers", "1", *whole, "-o"]]
 inputs[text] = [["quantize", model, "--method", "awq", "--calibration", text, "-o"],
                 ["quantize", model, "--method", "gptq", *whole, "--significant", "1", "--validation", text, "-o"]]
-inputs[file] = [["quantize", model, "--method", "signround", *short, "--inside", file, "-o"],
+inputs[file] = [["quantize", model, "--method", "signround", *quick, "--inside", file, "-o"],
                 ["cut", file, "--bits", "4", "-o"]]
 for path, commands in inputs.items():
     for name in names_of(path):
@@ -139,7 +140,7 @@ refused(1, *some, "--maps", maps, words=["not a regular file"])
 shutil.rmtree(maps)
 
 # folders that a finished run removes: never one with anything else in it
-learn = ["quantize", model, "--method", "signround", *short, "--quiet", "--widths", "2"]
+learn = ["quantize", model, "--method", "signround", *quick, "--quiet", "--widths", "2"]
 for kept, command in ((folder / "k.jack.layers", [*learn, "-o", folder / "k.jack"]),
                       (folder / "model.jack.integral", some)):
     kept.mkdir()
@@ -157,7 +158,7 @@ for kept, command in ((folder / "k.jack.layers", [*learn, "-o", folder / "k.jack
     refused(1, *command, words=["it holds", "--no-resume"])
     kept.unlink()
 shutil.copytree(model, folder / "l.jack.layers", symlinks=True)
-refused(1, "quantize", folder / "l.jack.layers", "--method", "signround", *short, "-o", folder / "l.jack",
+refused(1, "quantize", folder / "l.jack.layers", "--method", "signround", *quick, "-o", folder / "l.jack",
         words=["l.jack.layers"])
 shutil.rmtree(folder / "l.jack.layers")
 
@@ -200,9 +201,10 @@ broken, nonsense = folder / "broken", folder / "nonsense.jack"
 shutil.copytree(model, broken, symlinks=True)
 (broken / "model.safetensors").write_text("no weights")
 nonsense.write_text("no planes")
-methods = [["--method", name, *short] for name in ("rtn", "mse", "awq", "gptq", "matgptq", "nested-gptq", "signround",
-                                                   "omniquant", "qat")]
-methods += [["--method", "efficientqat", "--widths", "2", *short], ["--method", "squeezellm", "--bits", "4", *short],
+methods = [["--method", name, *short, *steps(["--method", name], 2, 1)]
+           for name in ("rtn", "mse", "awq", "gptq", "matgptq", "nested-gptq", "signround", "omniquant", "qat")]
+methods += [["--method", "efficientqat", "--widths", "2", *short, "--iters", "2"],
+            ["--method", "squeezellm", "--bits", "4", "--calibration", tokens, "--seqlen", "8"],
             ["--outliers", "1", *short], ["--scale-iters", "2", *short]]
 late = [["quantize", broken, *method, "-o"] for method in methods] + [["cut", nonsense, "--bits", "4", "-o"]]
 os.mkfifo(folder / "pipe")
@@ -402,6 +404,16 @@ if output.read_bytes() != (folder / "undisturbed.jack").read_bytes():
 if sorted(os.listdir(last)) != ["x.jack", "y.jack"]:
     fail(f"after a run that was killed and taken up again: {os.listdir(last)}")
 
+# an output that is the report's, too, would take its name and lose it
+shared = folder / "shared.jack"
+for command in (["cut", file, "--bits", "4", "-o", shared], ["quantize", model, "-o", shared]):
+    for stream in ("stdout", "stderr"):
+        with open(shared, "wb") as to:
+            code, _, err = ended(child(*command, **{stream: to}))
+        said = err if stream == "stdout" else shared.read_text()
+        if code != 1 or "name another output" not in said:
+            fail(f"{command} with {stream} into its output: exit {code}, {said!r}")
+
 # ---- 6. names that are no UTF-8, in every report
 odd = folder / os.fsdecode(b"odd \xff name")
 odd.mkdir()
@@ -439,6 +451,21 @@ for option, options in (("--validation", ["--significant", "1", "--fit", *whole]
                         ("--layer-wise", ["--method", "omniquant", "--layer-wise", *whole]),
                         ("--act-order", ["--method", "rtn", "--act-order"]),
                         ("--mse", ["--method", "awq", "--mse", *whole]),
+                        ("--widths", ["--widths", "2"]),
+                        ("--iters", ["--method", "nested-gptq", "--iters", "2", *whole]),
+                        ("--finer-iters", ["--method", "qat", "--finer-iters", "2", *whole]),
+                        ("--lambda", ["--method", "nested-gptq", "--widths", "4,2", "--lambda", "1,1", *whole]),
+                        ("--preset", ["--method", "gptq", "--preset", "best", *whole]),
+                        ("--lr", ["--method", "gptq", "--lr", "0.1", *whole]), ("--batch", ["--batch", "2"]),
+                        ("--scale-lr", ["--method", "gptq", "--scale-lr", "0.1", *whole]),
+                        ("--suppress-outliers", ["--method", "qat", "--suppress-outliers", *whole]),
+                        ("--keep-best", ["--method", "nested-gptq", "--keep-best", *whole]),
+                        ("--dense-inputs", ["--method", "gptq", "--dense-inputs", *whole]),
+                        ("--no-clipping", ["--method", "omniquant", "--no-clipping", *whole]),
+                        ("--own-range", ["--method", "qat", "--own-range", *whole]),
+                        ("--group-size", ["--method", "squeezellm", "--bits", "4", *whole]),
+                        ("--outlier-rule", ["--outlier-rule", "even"]), ("--rule", ["--rule", "simpson"]),
+                        ("--detach-bits", ["--detach-bits", "2"]), ("--method", ["--method", "0"]),
                         ("--calibration", ["--method", "gptq"])):
     refused(2, *nowhere, *options, words=[option])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "1", words=["--average", "1", "2"])

@@ -23,6 +23,48 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
+    namespace detail
+    {
+        // body on the parts of [0, n), from any thread. What they throw is kept until finish(), which throws the first
+        // of it in the order of ranges: the same every time.
+        template <class Body>
+        class split_range
+        {
+        public:
+            split_range(std::size_t n, std::size_t parts, Body& body) : m_body(body), m_n(n), m_failed(parts) {}
+
+            void operator()(std::size_t part)
+            {
+                std::size_t const parts = m_failed.size(), begin = m_n * part / parts, end = m_n * (part + 1) / parts;
+#if defined(__cpp_exceptions)
+                try
+                {
+                    m_body(begin, end);
+                }
+                catch (...)
+                {
+                    m_failed[part] = std::current_exception();
+                }
+#else
+                m_body(begin, end);
+#endif
+            }
+            void finish() const
+            {
+#if defined(__cpp_exceptions)
+                for (std::exception_ptr const& failure : m_failed)
+                    if (failure)
+                        std::rethrow_exception(failure);
+#endif
+            }
+
+        private:
+            Body& m_body;
+            std::size_t m_n;
+            std::vector<std::exception_ptr> m_failed;
+        };
+    }
+
     // Starts threads for one call: for offline work (quantize, decode), not for a token's time.
     struct threads
     {
@@ -34,35 +76,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t const parts = std::min<std::size_t>(std::max(1u, count), n);
             if (parts <= 1)
                 return serial{}(n, body);
-#if defined(__cpp_exceptions)
-            std::vector<std::exception_ptr> failed(parts); // the first in range order is thrown: the same every time
-#endif
-            auto run = [&](std::size_t part)
-            {
-#if defined(__cpp_exceptions)
-                try
-                {
-                    body(n * part / parts, n * (part + 1) / parts);
-                }
-                catch (...)
-                {
-                    failed[part] = std::current_exception();
-                }
-#else
-                body(n * part / parts, n * (part + 1) / parts);
-#endif
-            };
+            detail::split_range run(n, parts, body);
             std::vector<std::thread> others;
             for (std::size_t part = 1; part < parts; ++part)
-                others.emplace_back(run, part);
+                others.emplace_back([&run, part] { run(part); });
             run(0);
             for (std::thread& other : others)
                 other.join();
-#if defined(__cpp_exceptions)
-            for (std::exception_ptr const& failure : failed)
-                if (failure)
-                    std::rethrow_exception(failure);
-#endif
+            run.finish();
         }
     };
 
@@ -93,9 +114,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             constexpr std::size_t parts_per_call = 64;
             std::size_t const parts = std::min(n, parts_per_call);
+            detail::split_range run(n, parts, body); // an exception must not leave the parallel region
 #pragma omp parallel for schedule(static)
             for (std::size_t part = 0; part < parts; ++part)
-                body(n * part / parts, n * (part + 1) / parts);
+                run(part);
+            run.finish();
         }
     };
 #endif

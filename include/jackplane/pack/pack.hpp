@@ -11,8 +11,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel = serial>
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
 
-    // planes -> codes and scales; the inverse of pack. Throws width_error for a matrix of fewer bits than its codebook's
-    // (a prefix, what repack makes): to that codebook its codes mean other values.
+    // planes -> codes and scales; the inverse of pack. Throws width_error for a matrix of fewer bits than its codebook
+    // has (a prefix, what repack makes): to that codebook its codes mean other values.
     template <packed_matrix M>
     auto unpack(M const& a);
 

@@ -24,8 +24,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
     // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name
-    // keeps the older bytes. A link is followed, also one whose target is not there yet; a pipe, a device or a folder
-    // is an error. Made at the beginning of long work, it finds out at once what would fail at the end.
+    // keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not there
+    // yet; a pipe, a device or a folder is an error. Made at the beginning of long work, it finds out at once what would
+    // fail at the end.
     class atomic_file
     {
     public:
@@ -147,6 +148,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           detail::one_line(_path.string()), ": cannot replace: not a regular file");
         if (!_path.has_filename())
             detail::fail_io(_path, "create", ENOENT);
+        bool const replaces = std::filesystem::exists(status);
         detail::remove_left_temporaries(_path);
         _buffer.reserve(buffer_size);
         static std::atomic<unsigned> count = 0;
@@ -165,6 +167,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             if (problem != 0 && (problem != EEXIST || tries > 100))
                 detail::fail_io(_path, "create", problem);
         }
+        if (replaces) // who may read it does not change
+            ::fchmod(_file, static_cast<::mode_t>(status.permissions()) & 0777);
     }
 
     inline atomic_file::~atomic_file()

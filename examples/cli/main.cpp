@@ -6,65 +6,76 @@
 #include <cblas.h>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
+
+namespace
+{
+    int run(int argc, char** argv)
+    {
+        openblas_set_num_threads(1); // we run windows side by side instead
+        CLI::App app{"jackplane " +
+                     jackplane::text(JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR, ".", JACKPLANE_VERSION_PATCH) +
+                     ": quantize a language model once, run it at any width"};
+        app.name("jackplane");
+        app.require_subcommand(1);
+        app.failure_message([](CLI::App const*, CLI::Error const& e)
+                            { return "jackplane: " + std::string(e.what()) + " (--help shows the usage)\n"; });
+        cli::add_quantize(app);
+        cli::add_inspect(app);
+        cli::add_cut(app);
+        cli::add_eval(app);
+        cli::add_generate(app);
+        cli::add_allocate(app);
+        cli::add_sensitivity(app);
+        cli::add_bench_decode(app);
+        CLI::Validator const finite( // CLI11's ranges let NaN through
+            [](std::string const& word)
+            {
+                double number = 0;
+                return CLI::detail::lexical_cast(word, number) && !std::isfinite(number) ? word + " is no finite number"
+                                                                                         : std::string();
+            },
+            "");
+        for (CLI::App* const command : app.get_subcommands({}))
+            for (CLI::Option* const option : command->get_options())
+                if (option->get_type_name().find("FLOAT") != std::string::npos)
+                    option->check(finite);
+        try
+        {
+            try
+            {
+                app.parse(argc, argv);
+            }
+            catch (CLI::ParseError const& e)
+            {
+                if (app.exit(e) != 0) // --help is no error
+                    return 2;
+            }
+            llama::flush_report();
+        }
+        catch (std::bad_alloc const&)
+        {
+            std::fprintf(stderr, "jackplane: out of memory\n");
+            return 1;
+        }
+        catch (std::exception const& e)
+        {
+            std::fprintf(stderr, "jackplane: %s\n", e.what());
+            return 1;
+        }
+        return 0;
+    }
+}
 
 // jackplane: quantize a model once, look at it, cut it, score it, let it write; measure a machine.
 // Exit codes: 0 done; 1 bad data, with one line that says where; 2 bad usage.
 int main(int argc, char** argv)
 {
     llama::begin_program();
-    openblas_set_num_threads(1); // we run windows side by side instead
-    CLI::App app{"jackplane " +
-                 jackplane::text(JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR, ".", JACKPLANE_VERSION_PATCH) +
-                 ": quantize a language model once, run it at any width"};
-    app.name("jackplane");
-    app.require_subcommand(1);
-    app.failure_message([](CLI::App const*, CLI::Error const& e)
-                        { return "jackplane: " + std::string(e.what()) + " (--help shows the usage)\n"; });
-    cli::add_quantize(app);
-    cli::add_inspect(app);
-    cli::add_cut(app);
-    cli::add_eval(app);
-    cli::add_generate(app);
-    cli::add_allocate(app);
-    cli::add_sensitivity(app);
-    cli::add_bench_decode(app);
-    CLI::Validator const finite( // CLI11's ranges let NaN through
-        [](std::string const& word)
-        {
-            double number = 0;
-            return CLI::detail::lexical_cast(word, number) && !std::isfinite(number) ? word + " is no finite number"
-                                                                                     : std::string();
-        },
-        "");
-    for (CLI::App* const command : app.get_subcommands({}))
-        for (CLI::Option* const option : command->get_options())
-            if (option->get_type_name().find("FLOAT") != std::string::npos)
-                option->check(finite);
-    try
-    {
-        try
-        {
-            app.parse(argc, argv);
-        }
-        catch (CLI::ParseError const& e)
-        {
-            if (app.exit(e) != 0) // --help is no error
-                return 2;
-        }
-        llama::flush_report();
-    }
-    catch (std::bad_alloc const&)
-    {
-        std::fprintf(stderr, "jackplane: out of memory\n");
-        return 1;
-    }
-    catch (std::exception const& e)
-    {
-        std::fprintf(stderr, "jackplane: %s\n", e.what());
-        return 1;
-    }
-    return 0;
+    int const code = run(argc, argv);
+    std::fflush(nullptr);
+    std::_Exit(code); // at an orderly exit OpenBLAS waits for ever for threads that little memory kept from starting
 }

@@ -16,9 +16,8 @@ namespace
     int run(int argc, char** argv)
     {
         openblas_set_num_threads(1); // we run windows side by side instead
-        CLI::App app{"jackplane " +
-                     jackplane::text(JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR, ".", JACKPLANE_VERSION_PATCH) +
-                     ": quantize a language model once, run it at any width"};
+        CLI::App app{jackplane::text("jackplane ", JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR, ".",
+                                     JACKPLANE_VERSION_PATCH, ": quantize a language model once, run it at any width")};
         app.name("jackplane");
         app.require_subcommand(1);
         app.failure_message([](CLI::App const*, CLI::Error const& e)

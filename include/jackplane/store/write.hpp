@@ -25,8 +25,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
     // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name
     // keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not there
-    // yet; a pipe, a device or a folder is an error. Made at the beginning of long work, it finds out at once what would
-    // fail at the end.
+    // yet; a pipe, a device or a folder is an error. Made at the beginning of long work, it finds out at once what
+    // would fail at the end.
     class atomic_file
     {
     public:

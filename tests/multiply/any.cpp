@@ -24,4 +24,6 @@ TEST_CASE("a matrix whose format is known at run time only gives the product of 
     multiply(any_packed(a), 2, ready, y);
     CHECK(laws::same_bits(y, laws::times(a.prefix(2), x)));
     CHECK_THROWS_WITH_AS(product(b, 3), "no 3-bit prefix here; readable widths: 4", width_error);
+    std::span<float> const no_y(static_cast<float*>(nullptr), 33);
+    CHECK_THROWS_WITH_AS(multiply(any_packed(a), 2, x, no_y), "y: 1 x 33 without data", shape_error);
 }

@@ -11,20 +11,20 @@ using namespace jackplane;
 
 namespace
 {
-    constexpr std::size_t width = 384;
+    constexpr std::size_t columns = 384;
     template <code_layout L = planes<4>, codebook C = uniform<4>>
     auto matrix(group g)
     {
-        std::vector<float> w(16 * width);
+        std::vector<float> w(16 * columns);
         for (std::size_t i = 0; i < w.size(); ++i)
             w[i] = static_cast<float>(i % 61) - 30;
-        return pack<L>(quantize(matrix_view<float const>{w.data(), 16, width}, C{}, absmax{}, g));
+        return pack<L>(quantize(matrix_view<float const>{w.data(), 16, columns}, C{}, absmax{}, g));
     }
     template <class How>
     auto prepare(How how)
     {
         typename How::prepared ready;
-        how.prepare(std::vector<float>(width, 1.0f), ready);
+        how.prepare(std::vector<float>(columns, 1.0f), ready);
         return ready;
     }
 }
@@ -56,8 +56,8 @@ TEST_CASE("tables are bytes for one limb where the arch looks bytes up; planes t
     CHECK(takes_integers(matrix<planes<4>, nf4>(group{64}), one) == best_arch::looks_up_bytes);
     CHECK(!takes_integers(matrix<planes<4>, nf4>(group{64}), prepare(limbs<2>{})));
     CHECK(!takes_integers(matrix<planes<1, 2>, uniform<3>>(group{64}), one));
-    std::vector<float> const w(16 * width, 1.0f);
-    auto const table = quantize(matrix_view<float const>{w.data(), 16, width}, row_table<4>{});
+    std::vector<float> const w(16 * columns, 1.0f);
+    auto const table = quantize(matrix_view<float const>{w.data(), 16, columns}, row_table<4>{});
     CHECK(!takes_integers(pack<planes<4>>(table), one));
 }
 TEST_CASE("for_matrix: 64 columns where they divide the groups of all, else 32")

@@ -17,13 +17,19 @@ namespace cli
                           ")");
     }
 
-    // The weights that a quantized file was made from; warns where its embedding says that it was made from others (no
-    // method changes one). Throws shape_error for a folder of another model.
+    // The weights that a quantized file was made from. Throws shape_error for a folder of another model.
     inline llama::model load_dense(std::string const& folder, llama::packed_model const& packed,
                                    std::string const& quantized)
     {
         llama::model dense = llama::load_model(folder);
         expect_same(packed.sizes, quantized, dense.sizes, folder);
+        return dense;
+    }
+
+    // No method changes an embedding: another one says that the file was made from other weights.
+    inline void warn_of_other_weights(std::string const& folder, llama::model const& dense,
+                                      std::string const& quantized, llama::packed_model const& packed)
+    {
         float const* const was = dense.w.data() + packed.table.tuned_size();
         double error = 0, magnitude = 0;
         for (std::size_t i = 0; i < packed.sizes.vocabulary * packed.sizes.hidden; ++i)
@@ -34,6 +40,5 @@ namespace cli
         if (error > 1e-4 * magnitude) // half and bfloat16 stay below 2e-6
             warn(llama::text(quantized, " was made from other weights than those of ", folder,
                              ": their embeddings differ by ", 100 * std::sqrt(error / magnitude), " %"));
-        return dense;
     }
 }

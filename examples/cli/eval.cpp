@@ -85,6 +85,8 @@ namespace cli
                     full = packed ? load_dense(reference_folder, *packed, model) : llama::load_model(reference_folder);
                 if (full && dense)
                     expect_same(dense->sizes, model, full->sizes, reference_folder);
+                if (full && packed)
+                    warn_of_other_weights(reference_folder, *full, model, *packed);
                 auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);

@@ -31,7 +31,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         class split_range
         {
         public:
-            split_range(std::size_t n, std::size_t parts, Body& body) : m_body(body), m_n(n), m_failed(parts) {}
+            split_range(std::size_t range, std::size_t parts, Body& body)
+                : m_body(body), m_n(range), m_failed(parts)
+            {
+            }
 
             void operator()(std::size_t part)
             {

@@ -82,11 +82,12 @@ namespace cli
                 else
                     packed = llama::load_nested(model);
                 if (!reference_folder.empty())
-                    full = packed ? load_dense(reference_folder, *packed, model) : llama::load_model(reference_folder);
-                if (full && dense)
-                    expect_same(dense->sizes, model, full->sizes, reference_folder);
-                if (full && packed)
-                    warn_of_other_weights(reference_folder, *full, model, *packed);
+                {
+                    full = llama::load_model(reference_folder);
+                    expect_same(folder ? dense->sizes : packed->sizes, model, full->sizes, reference_folder);
+                    if (packed)
+                        warn_of_other_weights(reference_folder, *full, model, *packed);
+                }
                 auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from harness import expect, fail, folder, make_model, run, steps, store_model, tokenizer
+from harness import expect, fail, folder, iterations, make_model, run, store_model, tokenizer
 
 model, file, tokens = folder / "model", folder / "model.jack", folder / "tokens.npy"
 config, weights = make_model()
@@ -123,7 +123,7 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                  "--outlier-rule", "interquartile"],
                 ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):
     learned = folder / "learned.jack"
-    options = [*calibrated, *steps(options, 4, 2), *options]
+    options = [*calibrated, *iterations(options, 4, 2), *options]
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *options)).stdout)
     first = learned.read_bytes()
     expect(0, run("quantize", model, "-o", learned, "--quiet", *options))

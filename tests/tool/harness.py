@@ -30,7 +30,7 @@ def expect(code, done, *words):
     return done
 
 
-def steps(options, first, further):
+def iterations(options, first, further):
     """--iters and --finer-iters, where the method of the options reads them."""
     method = options[options.index("--method") + 1] if "--method" in options else "rtn"
     asked = ["--iters", first, "--finer-iters", further]

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from harness import expect, fail, folder, make_model, run, steps, store_model, tool
+from harness import expect, fail, folder, iterations, make_model, run, store_model, tool
 
 shutil.rmtree(folder)
 folder.mkdir()
@@ -201,7 +201,7 @@ broken, nonsense = folder / "broken", folder / "nonsense.jack"
 shutil.copytree(model, broken, symlinks=True)
 (broken / "model.safetensors").write_text("no weights")
 nonsense.write_text("no planes")
-methods = [["--method", name, *short, *steps(["--method", name], 2, 1)]
+methods = [["--method", name, *short, *iterations(["--method", name], 2, 1)]
            for name in ("rtn", "mse", "awq", "gptq", "matgptq", "nested-gptq", "signround", "omniquant", "qat")]
 methods += [["--method", "efficientqat", "--widths", "2", *short, "--iters", "2"],
             ["--method", "squeezellm", "--bits", "4", "--calibration", tokens, "--seqlen", "8"],

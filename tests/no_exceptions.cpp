@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // core, quantize, pack and multiply without exceptions and without run-time type information; an error prints one line
 // and aborts.
+#include <jackplane/core/checkpoint.hpp>
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/core/progress.hpp>
+#include <jackplane/core/team.hpp>
+#include <jackplane/multiply/any.hpp>
+#include <jackplane/multiply/cpu.hpp>
+#include <jackplane/multiply/dense_sparse.hpp>
 #include <jackplane/multiply/multiply.hpp>
+#include <jackplane/multiply/sparse.hpp>
 #include <jackplane/pack/any_packed.hpp>
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/balance.hpp>
+#include <jackplane/quantize/clip.hpp>
+#include <jackplane/quantize/matryoshka.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/refine.hpp>
+#include <jackplane/quantize/row_table.hpp>
+#include <jackplane/quantize/scale_range.hpp>
 #include <jackplane/quantize/slice.hpp>
 #include <cmath>
 #include <csignal>
@@ -72,6 +84,31 @@ void expect_abort(char const* line, Wrong wrong)
     }
 }
 
+// What the rest of quantize and multiply offers.
+void run_others(std::vector<float> weights)
+{
+    matrix_view<float> const w{weights.data(), m, n};
+    std::vector<float> x(n, 1), y(m);
+    multiply_columns(w, channel_scales(x, 0.5f));
+    std::vector<float> const inputs(n * n, 1);
+    clip(w, matrix_view<float const>{inputs.data(), n, n}, uniform<4>{}, minmax{}, group{32});
+    auto const two = quantize(w, uniform<2, 8>{}, minmax{}, group{32});
+    auto const a = pack<bit_planes>(refine(w, uniform<8>{}, leading(two)));
+    unsigned const widths[] = {2, 8};
+    float const matters[] = {1, 1};
+    quantize(w, matryoshka(widths, matters), parent_scale{minmax{}}, group{32});
+    if (!scales_of(w, uniform<8>{}, minmax{}, group{32}).held_by<half>())
+        std::puts("half loses a scale");
+    triplet const some[] = {{0, 0, 1.0f}, {16, 64, -2.0f}};
+    csr<> const sparse(m, n, some);
+    multiply(dense_sparse(a.prefix(4), sparse), x, std::span<float>(y), team(2));
+    multiply(pack<planes<2, 1>>(quantize(w, row_table<3>{})), x, y);
+    any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
+    exact::prepared ready;
+    exact::prepare(x, ready);
+    multiply(any, 3, ready, std::span<float>(y));
+}
+
 int main()
 {
     std::vector<float> weights(m * n);
@@ -84,6 +121,7 @@ int main()
     run<planes<4>, nf4, absmax>("nf4", weights, bound);
     run<planes<2>, uniform<2>, mse_search<full_range>>("2 bits", weights, bound);
 
+    run_others(weights);
     matrix_view<float const> const w{weights.data(), m, n};
     any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
     auto const& a = *std::get_if<packed<bit_planes>>(&any);

@@ -64,7 +64,7 @@ namespace cli
                                   std::optional<llama::token> first) const
             {
                 tokens.resize(std::min(tokens.size(), windows * m.sizes.context));
-                llama::windows const cut(tokens, m.sizes.context, first);
+                llama::windows const cut(tokens, m.sizes.context, first, text);
                 unsigned const widest = m.widths().back();
                 std::vector<unsigned> bits(m.sizes.layers, widest);
                 double const whole = llama::evaluate(m.decode(widest), cut).mean_nll;
@@ -90,7 +90,7 @@ namespace cli
             {
                 llama::model const from = load_dense(dense, m, model);
                 llama::sensitivity_settings integral;
-                integral.calibration = llama::calibration_text::of(tokens, windows, m.sizes.context, 0);
+                integral.calibration = llama::calibration_text::of(tokens, windows, m.sizes.context, 0, text);
                 integral.parts_alone = integral.taylor = false;
                 layer_losses out;
                 for (unsigned const width : widths)

@@ -97,7 +97,7 @@ namespace cli
 
             void run() const
             {
-                how.warn();
+                how.warn_of_threads();
                 auto const m = llama::random_planes(llama::shape_of(shape), 1);
                 jackplane::team const team(how.threads);
                 reader read;

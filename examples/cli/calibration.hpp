@@ -36,13 +36,13 @@ namespace cli
         llama::calibration_text read(std::filesystem::path const& folder)
         {
             llama::config const sizes = llama::read_config(folder / "config.json");
-            std::size_t const window = length == 0 ? sizes.context : length;
+            std::size_t const window = llama::window_of(sizes, length, folder.string());
             if (tokens.empty() && file.ends_with(".npy"))
                 tokens = jackplane::npy::read_tokens(file);
             else if (tokens.empty())
                 tokens = llama::tokenizer(folder / "tokenizer.model").encode_from_start(read_text(file));
             llama::expect_tokens(tokens, {}, sizes, file);
-            return llama::calibration_text::of(tokens, samples, window, seed);
+            return llama::calibration_text::of(tokens, samples, window, seed, file);
         }
 
         std::vector<llama::token> tokens{}; // of all the text: a pipe can be read once

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../llama/activation.hpp"
+#include "warn.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <string>
 #include <thread>
 
@@ -37,10 +37,10 @@ namespace cli
         }
 
         // Many more threads than cores wait for each other: slower, not wrong.
-        void warn() const
+        void warn_of_threads() const
         {
             if (unsigned const cores = std::thread::hardware_concurrency(); cores != 0 && threads > 2 * cores)
-                std::fprintf(stderr, "jackplane: %u threads on %u cores wait for each other\n", threads, cores);
+                warn(llama::text(threads, " threads on ", cores, " cores wait for each other"));
         }
     };
 }

@@ -188,19 +188,20 @@ namespace cli
 
             llama::scored_text read(llama::config const& sizes, std::unique_ptr<llama::tokenizer> const& words) const
             {
-                std::size_t const window = context == 0 ? sizes.context : context;
+                std::size_t const window = llama::window_of(sizes, context, model);
                 if (!tokens.empty())
                 {
                     auto const all = jackplane::npy::read_tokens(tokens);
                     llama::expect_tokens(all, {}, sizes, tokens);
-                    return llama::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt);
+                    return llama::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt,
+                                                  tokens);
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
                 std::vector<std::size_t> ends;
                 auto const all = words->encode(read_text(text), &ends);
                 llama::expect_tokens(all, words->bos(), sizes, text);
-                return llama::scored_text::of(all, window, words->bos(), ends);
+                return llama::scored_text::of(all, window, words->bos(), ends, text);
             }
         };
     }
@@ -214,7 +215,8 @@ namespace cli
             ->check(CLI::ExistingPath);
         sub->add_option("--bits", c->bits, "fp32 and widths, as fp32,8,4,2; default: all there are")->delimiter(',');
         sub->add_option("--mix", c->mix, "one more row: a width for each decoder layer, from the first on")
-            ->delimiter(',');
+            ->delimiter(',')
+            ->check(CLI::Range(1u, 8u));
         auto* const input = sub->add_option_group("input", "what to score");
         input->add_option("--text", c->text, "a text file")->check(CLI::ExistingFile);
         input->add_option("--tokens", c->tokens, "a .npy file of tokens, u16 or u32")->check(CLI::ExistingFile);

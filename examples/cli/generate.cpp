@@ -45,7 +45,7 @@ namespace cli
                 loaded.expect_width(asked, model);
                 llama::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
-                how.warn();
+                how.warn_of_threads();
                 std::size_t const room = std::min(context, start.size() + count);
                 llama::decoder decode(m, width, room, llama::activation_of(how.activation),
                                       jackplane::team(how.threads));

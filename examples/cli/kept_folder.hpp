@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -38,6 +39,18 @@ namespace cli
             }
             if (error)
                 refuse(name, error.message());
+        }
+
+        // Throws io_error where the device has less than so many bytes left, which the run may come to keep.
+        void expect_room(std::uint64_t bytes) const
+        {
+            if (_folder.empty())
+                return;
+            std::error_code error;
+            auto const left = std::filesystem::space(jackplane::detail::folder_of(_folder), error).available;
+            if (!error && left < bytes)
+                refuse(jackplane::detail::one_line(_folder.string()),
+                       jackplane::text(left, " bytes are left on its device, ", bytes, " may be needed"));
         }
 
         std::filesystem::path const& path() const noexcept { return _folder; } // "" for none

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include <jackplane/core/check.hpp>
 #include <jackplane/core/version.hpp>
+#include <jackplane/store/reject.hpp>
 #include <cblas.h>
 #include <cmath>
 #include <cstdio>
@@ -20,8 +21,9 @@ namespace
                                      JACKPLANE_VERSION_PATCH, ": quantize a language model once, run it at any width")};
         app.name("jackplane");
         app.require_subcommand(1);
-        app.failure_message([](CLI::App const*, CLI::Error const& e)
-                            { return "jackplane: " + std::string(e.what()) + " (--help shows the usage)\n"; });
+        app.failure_message(
+            [](CLI::App const*, CLI::Error const& e)
+            { return "jackplane: " + jackplane::detail::one_line(e.what()) + " (--help shows the usage)\n"; });
         cli::add_quantize(app);
         cli::add_inspect(app);
         cli::add_cut(app);

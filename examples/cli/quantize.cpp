@@ -75,13 +75,19 @@ namespace cli
                                   ": --include lm_head, but config.json ties it to the embedding, which stays dense");
                 llama::parameter_table const table(sizes);
                 auto const matrices = std::span(table.parameters()).first(sizes.layers * llama::matrices_of_layer);
-                out.reserve(least_bytes(table, include.empty() ? matrices.size() : table.tuned_parameters()));
+                std::size_t const packed = include.empty() ? matrices.size() : table.tuned_parameters();
+                std::uint64_t planes = 0, dense = 0;
+                for (std::size_t i = 0; i < table.parameters().size(); ++i)
+                    (i < packed ? planes : dense) += least_bytes(table.parameters()[i], i < packed);
+                out.reserve(planes + dense);
                 if (beside.outliers > 0)
                     jackplane::count_of(beside.outliers, llama::size_of(matrices), "outliers");
                 if (beside.significant > 0)
                     jackplane::count_of(beside.significant, llama::size_of(matrices), "significant weights");
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
+                if (llama::learns(settings.how))
+                    kept.expect_room(planes); // layer after layer; what trains whole models keeps more
                 settings.resume = kept.path();
                 warn_about(folder);
                 detach.warn_of_unused(beside);
@@ -191,22 +197,17 @@ namespace cli
                 };
             }
 
-            // Of the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for each group of
-            // each row (or the values of a row), two bytes for any other weight.
-            std::uint64_t least_bytes(llama::parameter_table const& table, std::size_t packed) const
+            // Of a parameter in the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for
+            // each group of each row (or the values of a row); two bytes for a weight that is not packed.
+            std::uint64_t least_bytes(llama::parameter const& p, bool packed) const
             {
-                std::uint64_t bytes = 0;
-                for (std::size_t i = 0; i < table.parameters().size(); ++i)
-                {
-                    auto const& [name, rows, cols, offset, norm] = table.parameters()[i];
-                    std::size_t const scales = settings.how == llama::method::squeezellm
-                                                   ? std::size_t{1} << settings.bits
-                                               : group_size > 0 ? (cols - 1) / static_cast<std::size_t>(group_size) + 1
-                                                                : 1;
-                    bytes += i < packed ? ((rows + 15) / 16 * 16) * ((cols + 31) / 32 * 4 * settings.bits + 2 * scales)
-                                        : 2 * rows * cols;
-                }
-                return bytes;
+                std::size_t const groups =
+                    group_size > 0 ? jackplane::ceil_div(p.cols, static_cast<std::size_t>(group_size)) : 1;
+                std::size_t const scales =
+                    settings.how == llama::method::squeezellm ? std::size_t{1} << settings.bits : groups;
+                return packed ? jackplane::round_up(p.rows, 16) *
+                                    (jackplane::ceil_div(p.cols, 32) * 4 * settings.bits + 2 * scales)
+                              : 2 * p.size();
             }
 
             void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors,

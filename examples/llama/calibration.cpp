@@ -8,13 +8,13 @@
 namespace llama
 {
     calibration_text calibration_text::of(std::span<token const> text, std::size_t samples, std::size_t length,
-                                          std::uint64_t seed)
+                                          std::uint64_t seed, std::string const& name)
     {
-        JACKPLANE_EXPECTS(length >= 2 && samples >= 1, jackplane::shape_error, "calibration with ", samples,
+        JACKPLANE_EXPECTS(length >= 2 && samples >= 1, jackplane::shape_error, name, ": ", samples,
                           " samples of ", length, " tokens");
         std::size_t const windows = text.size() / length;
-        JACKPLANE_EXPECTS(windows >= 1, jackplane::shape_error, "a calibration text of ", text.size(),
-                          " tokens is shorter than one sample of ", length);
+        JACKPLANE_EXPECTS(windows >= 1, jackplane::shape_error, name, ": ", text.size(),
+                          " tokens, fewer than one sample of ", length);
         // Selection sampling: each window is taken with the probability that is left for it.
         std::mt19937_64 random(seed);
         std::size_t left = std::min(samples, windows);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace llama
@@ -18,7 +19,7 @@ namespace llama
 
         // Throws shape_error when the text is shorter than one window. With fewer windows than `samples`: all.
         static calibration_text of(std::span<token const> text, std::size_t samples, std::size_t length,
-                                   std::uint64_t seed);
+                                   std::uint64_t seed, std::string const& name = "calibration text");
     };
 
     // What a linear layer reads, in the order of the forward pass.

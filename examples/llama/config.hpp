@@ -28,6 +28,7 @@ namespace llama
         double rope_theta = 10000.0;  // base of the rotary frequencies
         double rms_norm_eps = 1e-5;
         bool tied = true; // tie_word_embeddings: the output matrix is the embedding
+        std::size_t seen = std::size_t{1} << 53; // tokens that attention sees (sliding_window); `context` or more
 
         std::size_t query_width() const noexcept { return heads * head_dim; }
         std::size_t kv_width() const noexcept { return kv_heads * head_dim; }
@@ -54,6 +55,15 @@ namespace llama
         compare("rms_norm_eps", &config::rms_norm_eps);
         compare("tie_word_embeddings", &config::tied);
         return found;
+    }
+
+    // The tokens of one window: as many as asked for; 0: the model's context. Throws shape_error beyond what attention
+    // sees, where the model is another function.
+    inline std::size_t window_of(config const& c, std::size_t asked, std::string const& model)
+    {
+        JACKPLANE_EXPECTS(asked <= c.seen, jackplane::shape_error, model, ": attention sees ", c.seen,
+                          " tokens (config.json), windows of ", asked, " are not implemented here");
+        return asked == 0 ? c.context : asked;
     }
 
     // The base of the rotation. It travels at the top and inside `rope_scaling` and `rope_parameters` (where version 5
@@ -136,6 +146,7 @@ namespace llama
         c.rope_theta = rope_base(file).value();
         c.tied = file.flag("tie_word_embeddings", false);
         check_keys(file, {c.head_dim, c.hidden, c.context, c.rms_norm_eps, c.rope_theta, file.tree()});
+        c.seen = tokens_seen(file);
         return c;
     }
 

@@ -52,6 +52,8 @@ namespace llama
                                        return c.tree.value("use_sliding_window", json()) == false ||
                                               (v.is_number() && v >= c.positions);
                                    }};
+            constexpr neutral long_chunk{"null or all of max_position_embeddings",
+                                         [](json const& v, context c) { return v.is_number() && v >= c.positions; }};
             constexpr neutral full{
                 "full_attention everywhere", [](json const& v, context c)
                 {
@@ -108,7 +110,7 @@ namespace llama
             {"sliding_window", values::wide, "attention that sees the last so many tokens only"},
             {"sliding_window_size", values::wide, "attention that sees the last so many tokens only"},
             {"attention_window_size", values::wide, "attention that sees the last so many tokens only"},
-            {"attention_chunk_size", values::wide, "attention inside chunks only"},
+            {"attention_chunk_size", values::long_chunk, "attention inside chunks only"},
             {"sliding_window_pattern", values::null, "windows in some layers"},
             {"layer_types", values::full, "layers of other kinds"},
             {"attn_logit_softcapping", values::null, "capped attention scores"},
@@ -302,6 +304,17 @@ namespace llama
             if (std::string const name(key.name); file.has(name))
                 file.expect(key.harmless.holds(file.tree()[name], c), name,
                             text(key.harmless.words, "; another value means ", key.meaning, ", not implemented here"));
+    }
+
+    std::size_t tokens_seen(settings_file const& file)
+    {
+        bool const slides = file.flag("use_sliding_window", true);
+        double least = 0x1p53;
+        for (telling_key const& key : telling_keys)
+            if (bool const window = &key.harmless == &values::wide; window || &key.harmless == &values::long_chunk)
+                if (std::string const name(key.name); file.has(name) && (slides || !window))
+                    least = std::min(least, file.tree()[name].get<double>());
+        return static_cast<std::size_t>(least);
     }
 
     std::vector<std::string> unknown_keys(settings_file const& file)

@@ -18,6 +18,9 @@ namespace llama
     // Throws format_error for a key whose value makes another function of the model than a plain Llama's.
     void check_keys(settings_file const& file, key_context const& c);
 
+    // Beyond so many tokens such a key does: what attention sees. The largest number without one.
+    std::size_t tokens_seen(settings_file const& file);
+
     // Keys that nothing is known of: read past, but not silently.
     std::vector<std::string> unknown_keys(settings_file const& file);
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,9 +20,11 @@ namespace llama
     class windows
     {
     public:
-        windows(std::span<token const> text, std::size_t context, std::optional<token> start = {})
+        windows(std::span<token const> text, std::size_t context, std::optional<token> start = {},
+                std::string const& name = "text")
         {
-            JACKPLANE_EXPECTS(context >= 2, jackplane::shape_error, "a context of ", context, " tokens scores none");
+            JACKPLANE_EXPECTS(context >= 2, jackplane::shape_error, name, ": windows of ", context,
+                              " tokens score none");
             std::size_t const step = context - (start ? 1 : 0);
             for (std::size_t at = 0; at < text.size(); at += step)
             {
@@ -35,8 +38,8 @@ namespace llama
                 _all.push_back(std::move(window));
                 _scored.emplace_back(at + (start ? 0 : 1), at + part.size());
             }
-            JACKPLANE_EXPECTS(!_all.empty(), jackplane::shape_error, "a text of ", text.size(),
-                              " tokens has nothing to score");
+            JACKPLANE_EXPECTS(!_all.empty(), jackplane::shape_error, name, ": ", text.size(),
+                              " tokens, nothing to score");
         }
         std::size_t size() const noexcept { return _all.size(); }
         std::span<token const> operator[](std::size_t i) const noexcept { return _all[i]; }

@@ -44,6 +44,15 @@ namespace llama
         return x == y || to_float(jackplane::from_float<jackplane::half>(x)) == y;
     }
 
+    inline void expect_floats(std::string const& file, safetensors::tensor const& t)
+    {
+        using jackplane::dtype;
+        bool const floats =
+            t.type == dtype::F32 || t.type == dtype::F16 || t.type == dtype::BF16 || t.type == dtype::F64;
+        JACKPLANE_EXPECTS(floats, jackplane::format_error, file, ": tensor '", jackplane::detail::printable(t.name),
+                          "' is ", jackplane::dtype_name(t.type), ", expected F32, F16, BF16 or F64");
+    }
+
     inline void check_shape(std::string const& file, safetensors::tensor const& t, parameter const& p)
     {
         safetensors::extents const expected =
@@ -51,11 +60,7 @@ namespace llama
         JACKPLANE_EXPECTS(t.shape == expected, jackplane::shape_error, file, ": tensor '", p.name, "' has shape ",
                           safetensors::shape_text(t.shape), ", config.json makes it ",
                           safetensors::shape_text(expected));
-        using jackplane::dtype;
-        bool const floating =
-            t.type == dtype::F32 || t.type == dtype::F16 || t.type == dtype::BF16 || t.type == dtype::F64;
-        JACKPLANE_EXPECTS(floating, jackplane::format_error, file, ": tensor '", p.name, "' is ",
-                          jackplane::dtype_name(t.type), ", expected F32, F16, BF16 or F64");
+        expect_floats(file, t);
     }
 
     // Copies one tensor to its place in w; F32, F16, BF16 or F64 (rounded), all finite.
@@ -83,6 +88,7 @@ namespace llama
                           safetensors::shape_text(embedding.shape), way);
         if (head.type == embedding.type && std::equal(head.bytes.begin(), head.bytes.end(), embedding.bytes.begin()))
             return;
+        expect_floats(file, head);
         auto const a = safetensors::read<float>(head), b = safetensors::read<float>(embedding);
         auto const i = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
         JACKPLANE_EXPECTS(i == a.size(), jackplane::format_error, file, ": tensor '", head.name, "', row ",
@@ -93,6 +99,7 @@ namespace llama
     // Frequencies that old checkpoints store are recomputed: they must be what config.json says.
     inline void check_frequencies(std::string const& file, safetensors::tensor const& t, config const& c)
     {
+        expect_floats(file, t);
         bool right = t.shape == safetensors::extents{c.head_dim / 2};
         auto const stored = right ? safetensors::read<float>(t) : jackplane::aligned_vector<float>{};
         for (std::size_t i = 0; i < stored.size(); ++i)

@@ -23,9 +23,9 @@ namespace llama
 
         // ends: where each token ends in the text (tokenizer::encode, or spelled_ends where there is no text).
         static scored_text of(std::span<token const> tokens, std::size_t context, std::optional<token> start,
-                              std::optional<std::span<std::size_t const>> ends)
+                              std::optional<std::span<std::size_t const>> ends, std::string const& name = "text")
         {
-            scored_text t{windows(tokens, context, start), {}};
+            scored_text t{windows(tokens, context, start, name), {}};
             if (!ends)
                 return t;
             t.bytes = 0;

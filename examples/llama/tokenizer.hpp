@@ -41,8 +41,9 @@ namespace llama
         {
             auto const status = _processor.LoadFromSerializedProto(std::string(bytes));
             std::string const found = bytes.empty() ? "an empty file" : jackplane::detail::foreign(bytes);
+            bool const damaged = found.empty() || found == "a SentencePiece model"; // begins like one
             JACKPLANE_EXPECTS(status.ok() && !bytes.empty(), jackplane::format_error, name,
-                              ": not a SentencePiece model: ", found.empty() ? std::string(status.message()) : found);
+                              ": not a SentencePiece model: ", damaged ? std::string(status.message()) : found);
             look_at_newlines();
             _bos = bos_of(settings_file(settings_name(name), settings.empty() ? "{}" : settings));
         }
@@ -119,23 +120,26 @@ namespace llama
         // What stands before a text, if anything does: `add_bos_token` decides, without it whether there is a BOS.
         std::optional<token> bos() const noexcept { return _bos; }
 
+        // As the tokenizer spells it; below size().
+        std::string const& piece(token t) const { return _processor.IdToPiece(static_cast<int>(t)); }
+
         // The bytes one token stands for.
         std::string bytes(token t) const
         {
             if (t >= size()) // models pad their vocabulary
                 return {};
             int const id = static_cast<int>(t);
-            std::string const piece = _processor.IdToPiece(id);
+            std::string const& spelled = piece(t);
             if (_processor.IsByte(id)) // "<0x0A>"
-                return {static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16))};
+                return {static_cast<char>(std::stoi(spelled.substr(3, 2), nullptr, 16))};
             if (_processor.IsControl(id) || _processor.IsUnknown(id))
                 return {};
             static constexpr std::string_view space = "\xe2\x96\x81"; // U+2581 stands for a space
             std::string out;
-            for (std::size_t at = 0; at < piece.size();)
+            for (std::size_t at = 0; at < spelled.size();)
             {
-                bool const is_space = piece.compare(at, space.size(), space) == 0;
-                out += is_space ? ' ' : piece[at];
+                bool const is_space = spelled.compare(at, space.size(), space) == 0;
+                out += is_space ? ' ' : spelled[at];
                 at += is_space ? space.size() : 1;
             }
             return out;

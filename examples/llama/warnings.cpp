@@ -51,6 +51,23 @@ namespace llama
                      text("tokenizer.model decides, and puts ", prefixed ? "a space" : "nothing", " before a text"));
         }
 
+        // Older tokenizers wrote there what tokenizer_config.json says now.
+        void look_at_special_tokens(std::filesystem::path const& folder, std::vector<std::string>& out)
+        {
+            auto const file = folder / "special_tokens_map.json", words = folder / "tokenizer.model";
+            if (!is_there(file) || !is_there(words))
+                return;
+            settings_file const map(file);
+            auto const& value = map.tree().value("bos_token", nlohmann::json());
+            auto const piece = value.is_object() ? value.value("content", nlohmann::json()) : value;
+            tokenizer const used(words);
+            bool const known = used.bos() && *used.bos() < used.size();
+            if (!piece.is_null() && known && piece != used.piece(*used.bos()))
+                out.push_back(text(file.string(), ": 'bos_token' is ", settings_file::shown(piece),
+                                   "; not read here, a text begins with ",
+                                   settings_file::shown(used.piece(*used.bos()))));
+        }
+
         std::vector<std::string> about_folder(std::filesystem::path const& folder)
         {
             auto const file = folder / "config.json";
@@ -68,6 +85,7 @@ namespace llama
             if (is_there(settings))
                 look_at_tokenizer(is_there(words) ? settings_file::contents(words) : "",
                                   settings_file(settings), out);
+            look_at_special_tokens(folder, out);
             return out;
         }
     }

@@ -18,6 +18,20 @@ foreach(header IN LISTS headers)
 endforeach()
 file(WRITE ${OUT}/all.cpp "${all}#include \"${ROOT}/tests/checks/flags.cpp\"\n")
 
+# Flags under which no sum is what it says.
+set(fast -ffast-math -ffinite-math-only)
+if(NOT ${found} MATCHES "clang") # which tells of these two only together
+    list(APPEND fast -funsafe-math-optimizations)
+endif()
+foreach(flag IN LISTS fast)
+    file(WRITE ${OUT}/fast.cpp "#include <jackplane/core/check.hpp>\n")
+    execute_process(COMMAND ${found} -std=c++20 ${flag} -I${ROOT}/include -fsyntax-only ${OUT}/fast.cpp
+                    RESULT_VARIABLE result ERROR_VARIABLE errors)
+    if(result EQUAL 0 OR NOT errors MATCHES "jackplane promises the same bytes")
+        message(SEND_ERROR "${COMPILER} ${flag} is not refused: ${errors}")
+    endif()
+endforeach()
+
 # flags|what the CPU must have|what runs, where compilers agree on what flags imply
 set(cases "|baseline|xsimd sse2" "-msse4.2|baseline|xsimd sse4.2" "-mavx2|avx2|xsimd avx2" "-mavx2 -mfma|avx2|"
           "-mavx2 -mfma -mf16c|avx2|avx2"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# A code block of README.md after <!-- region: examples/NAME.cpp --> is what stands in that file between two lines
+# What README.md says that examples/nested.cpp prints is what it prints (nested.output, the test of the example). A code
+# block of README.md after <!-- region: examples/NAME.cpp --> is what stands in that file between two lines
 # //! [readme].
 
 # The text between two marks, each with its line's end; what follows it stays in `rest`.
@@ -27,6 +28,13 @@ if(NOT EXISTS ${ROOT}/README.md)
     return()
 endif()
 file(READ ${ROOT}/README.md readme)
+set(source README.md)
+set(rest "${readme}")
+take("It prints\n\n```\n" "```")
+file(READ ${ROOT}/examples/nested.output printed)
+if(NOT taken STREQUAL printed)
+    message(FATAL_ERROR "README.md says that examples/nested.cpp prints\n${taken}\nbut it prints\n${printed}")
+endif()
 set(regions 0)
 while(readme MATCHES "<!-- region: ")
     set(source README.md)

@@ -155,6 +155,6 @@ TEST_CASE("what does not fit is an error")
     CHECK_THROWS_AS(fit(p.gram.view(), p.pull.view(), std::vector<std::size_t>{780}), shape_error);
     CHECK_THROWS_AS(fit(p.gram.view(), p.pull.view(), std::vector<std::size_t>{3, 3}), shape_error);
     p.pull.data[66] = std::numeric_limits<float>::infinity();
-    CHECK_THROWS_WITH_AS(fit(p.gram.view(), p.pull.view(), {}), "sparse part: pull: row 1, column 1 is inf",
+    CHECK_THROWS_WITH_AS(fit(p.gram.view(), p.pull.view(), {}), "sparse part: pull at row 1, column 1 is inf",
                          value_error);
 }

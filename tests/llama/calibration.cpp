@@ -39,7 +39,7 @@ namespace llama
             }
         CHECK(draws.size() > 10); // of 120
         CHECK_THROWS_WITH_AS(calibration_text::of(text, 4, 104, 0),
-                             "a calibration text of 103 tokens is shorter than one sample of 104",
+                             "calibration text: 103 tokens, fewer than one sample of 104",
                              jackplane::shape_error);
         CHECK_THROWS_AS(calibration_text::of(text, 0, 10, 0), jackplane::shape_error);
     }

@@ -150,6 +150,13 @@ namespace llama
         }
         CHECK_NOTHROW(read(R"(,"sliding_window":4,"use_sliding_window":false)"));
         CHECK_THROWS_AS(read(R"(,"sliding_window":4,"use_sliding_window":true)"), jackplane::format_error);
+        CHECK_THROWS_AS(read(R"(,"attention_chunk_size":4,"use_sliding_window":false)"), jackplane::format_error);
+        // a window of all the context is no window, but of longer texts
+        CHECK(window_of(read(R"(,"sliding_window":4096,"attention_chunk_size":3000)"), 3000, "m") == 3000);
+        CHECK_THROWS_WITH_AS(window_of(read(R"(,"sliding_window":4096,"attention_chunk_size":3000)"), 3001, "m"),
+                             doctest::Contains("m: attention sees 3000 tokens"), jackplane::shape_error);
+        CHECK(window_of(read(R"(,"sliding_window":2048,"use_sliding_window":false)"), 9999, "m") == 9999);
+        CHECK(window_of(read(""), 0, "m") == 2048);
         settings_file const file("c.json", R"({"hidden_size":1,"use_cache":true,"_name_or_path":"x","twist":2,)"
                                            R"("bias":true,"odd":null,"auto_map":{}})");
         CHECK(unknown_keys(file) == std::vector<std::string>{"auto_map", "twist"});

@@ -99,12 +99,12 @@ TEST_CASE("what is not finite is an error with its place: no step could be right
     laws::sample bad = good;
     bad.data[8] = std::numeric_limits<float>::quiet_NaN();
     std::string const place = " at row 1, column 2 is nan";
-    CHECK_THROWS_WITH_AS(layer<>(w.view(), bad.view(), {.name = "up"}), ("up: the Gram matrix" + place).c_str(),
+    CHECK_THROWS_WITH_AS(layer<>(w.view(), bad.view(), {.name = "up"}), ("up: Gram matrix" + place).c_str(),
                          value_error);
     CHECK_THROWS_WITH_AS(layer<>(w.view(), good.view(), {.drift = bad.view(), .name = "up"}),
-                         ("up: the drift" + place).c_str(), value_error);
+                         ("up: drift" + place).c_str(), value_error);
     laws::sample lost = w;
     lost.data[0] = std::numeric_limits<float>::infinity();
-    CHECK_THROWS_WITH_AS(layer<>(lost.view(), good.view(), {.name = "up"}), "up: the weight at row 0, column 0 is inf",
+    CHECK_THROWS_WITH_AS(layer<>(lost.view(), good.view(), {.name = "up"}), "up: weight at row 0, column 0 is inf",
                          value_error);
 }

@@ -69,6 +69,41 @@ TEST_CASE("NaN or Inf in x gives NaN in every y")
     }
 }
 
+// A kernel of its own, for several vectors, too: those that are finite stay what they are.
+template <unsigned Bits, code_layout L, accumulator Acc, class Arch>
+void check_tables()
+{
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    laws::sample w = laws::weights(35, 300, 9);
+    std::fill_n(w.data.begin(), w.cols, 0.0f);
+    auto const a = pack<L>(quantize(w.view(), row_table<Bits>{}));
+    for (float const bad : {nan, infinity, -infinity})
+        for (std::size_t const vectors : {1u, 2u, 7u})
+            for (std::size_t const spoilt : {std::size_t{0}, vectors - 1})
+            {
+                std::vector<float> x(vectors * 300, 0.5f), clean(x), y(vectors * 35), wanted(y);
+                x[spoilt * 300 + 299] = bad;
+                for (auto const& [from, to] : {std::pair(&clean, &wanted), std::pair(&x, &y)})
+                {
+                    exact::prepared ready;
+                    exact::prepare(matrix_view<float const>{from->data(), vectors, 300}, ready);
+                    multiply<Acc, Arch>(a, ready, matrix_view<float>{to->data(), vectors, 35});
+                }
+                std::size_t wrong = 0;
+                for (std::size_t i = 0; i < y.size(); ++i)
+                    wrong += i / 35 == spoilt ? !std::isnan(y[i]) : y[i] != wanted[i];
+                CHECK(wrong == 0);
+            }
+}
+TEST_CASE("NaN or Inf in x gives NaN in every y of a table, whatever the accumulator, and in no other vector's")
+{
+    check_tables<4, planes<4>, compensated, best_arch>();
+    check_tables<4, planes<4>, fp32, best_arch>();
+    check_tables<3, planes<2, 1>, fp64, best_arch>();
+    check_tables<2, planes<1, 1>, fp32, best_arch>();
+    check_tables<4, planes<4>, fp32, scalar>();
+}
+
 TEST_CASE("NaN in x reaches every part of a sum, and y of 16 bits")
 {
     auto const a = pack<bit_planes>(subjects::random({5, 40}, uniform<8>{}, absmax{}, group{64}, 1));

@@ -318,7 +318,7 @@ TEST_CASE("views without memory for all their elements, and roundings made for a
                          "up: offsets: rows of 10 elements begin 2 apart", shape_error);
     laws::sample odd = v;
     odd.data[12] = std::numeric_limits<float>::quiet_NaN();
-    CHECK_THROWS_WITH_AS(take(w.view(), offset{odd.view()}), "up: the offset at row 1, column 2 is nan", value_error);
+    CHECK_THROWS_WITH_AS(take(w.view(), offset{odd.view()}), "up: offset at row 1, column 2 is nan", value_error);
     std::vector<code> const coarse(30, 1);
     CHECK_NOTHROW(take(w.view(), within<>{{coarse.data(), 3, 10}, 2}));
     CHECK_THROWS_WITH_AS(take(w.view(), within<>{{coarse.data(), 2, 10}, 2}),

@@ -29,6 +29,7 @@ expect(2, run("cut", folder / "none.jack", "--bits", "4", "-o", file))
 
 expect(2, run("generate", "--model", model / "config.json", "--activation", "limbs4"))
 expect(2, run("generate", "--model", model / "config.json", "--threads", "0"))
+expect(2, run("cut", folder / "no\nsuch.jack", "--bits", "4", "-o", file), "no?such.jack")
 for options in (["--shape", "9b"], ["--bits", "9"], ["--bits", "4,x"], ["--threads", "0"], ["--tokens", "0"],
                 ["--activation", "int8"]):
     expect(2, run("bench-decode", "--shape", "tiny", *options))
@@ -138,13 +139,20 @@ weights_of_layers = sum(rows * cols for rows, cols in (layer["shape"] for layer 
 if (sum(beside) != report["sparse"]["outliers"] + report["sparse"]["significant"] or
         sum(beside) != round(0.02 * weights_of_layers) + round(0.01 * weights_of_layers)):
     fail(f"sparse parts of {beside} weights, {report['sparse']}")
-chosen = {}
-for options in ([], ["--significant-rule", "pqi", "--before"], ["--significant-rule", "pqi"]):
-    expect(0, run("quantize", model, "-o", learned, "--quiet", *learned_from, "--method", "signround",
-                  "--widths", "2,4", "--significant", "1", *options))
-    chosen[len(options)] = learned.read_bytes()
-if chosen[0] != chosen[3] or chosen[0] == chosen[2]:
-    fail("what learns does not learn around its significant weights")
+# what is taken where nothing is said: the widths, the rule, and that weights leave before in a file for all widths
+report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *learned_from, "--method",
+                                  "signround")).stdout)
+if sorted({row["bits"] for row in report["losses"]}) != [2, 3, 4, 6, 8]:
+    fail(f"signround tunes {report['losses']}")
+for method, rule, *more in (("signround", "pqi", *learned_from[-4:], "--widths", "2,4"), ("rtn", "fisher"),
+                            ("gptq", "pqi")):
+    chosen = {}
+    for options in ([], ["--significant-rule", rule, "--before"], ["--significant-rule", rule]):
+        expect(0, run("quantize", model, "-o", learned, "--quiet", *calibrated, *more, "--method", method,
+                      "--significant", "1", *options))
+        chosen[len(options)] = learned.read_bytes()
+    if chosen[0] != chosen[3] or chosen[0] == chosen[2]:
+        fail(f"{method} does not quantize around its significant weights, or chooses others than {rule}")
 if "weights beside it" not in expect(0, run("inspect", learned)).stdout:
     fail("inspect shows no sparse part")
 
@@ -201,6 +209,8 @@ row = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--b
 if row[0]["mean_nll"] != row[1]["mean_nll"] or row[1]["bits"] != "mix":
     fail(f"a mix of one width is another model: {row}")
 expect(1, run("eval", "--model", file, "--tokens", tokens, "--mix", "2,2"), "2 widths for 1 layers")
+for mix in ("", "0", "9", "2,x"):
+    expect(2, run("eval", "--model", file, "--tokens", tokens, "--mix", mix), "--mix")
 expect(1, run("allocate", "--model", file, "--text", model / "config.json"), "tokenizer")
 expect(2, run("allocate", "--model", file))
 
@@ -227,6 +237,20 @@ best = min(mixes, key=lambda mix: costs[0][str(mix[0])] + costs[1][str(mix[1])])
 if len(costs) != 2 or report["mix"] != best or report["bits"] != sum(best) / 2 or not np.isclose(
         report["expected_loss"], costs[0][str(best[0])] + costs[1][str(best[1])], rtol=1e-9):
     fail(f"allocate --integral: {report}, not {best}")
+
+# measured: a layer costs what eval says of a mix in which it alone is narrower
+report = json.loads(expect(0, run("allocate", "--model", folder / "deep.jack", "--text", text, "--widths", "3,8",
+                                  "--average", "6", "--nsamples", "1000", "--quiet", "--json")).stdout)
+loss = {}
+for mix in ("8,8", "3,8", "8,3"):
+    rows = json.loads(expect(0, run("eval", "--model", folder / "deep.jack", "--text", text, "--bits", "8", "--mix", mix,
+                                    "--json")).stdout)["rows"]
+    loss[mix] = rows[1]["mean_nll"]
+for number, mix in enumerate(("3,8", "8,3")):
+    if not np.isclose(report["layers"][number]["3"], loss[mix] - loss["8,8"], rtol=1e-6, atol=1e-12):
+        fail(f"allocate: layer {number} at 3 bits costs {report['layers'][number]}, eval says {loss}")
+if report["mix"] != ([3, 8] if loss["3,8"] < loss["8,3"] else [8, 3]):
+    fail(f"allocate: {report['mix']}, but eval says {loss}")
 
 # the model that a file was made from is no other one: not by its settings, and a warning tells of other weights
 turning, strange = folder / "turning", folder / "strange"

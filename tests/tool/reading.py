@@ -76,6 +76,13 @@ if nll() != plain:
     fail("stored frequencies change the model")
 fresh(w={**weights, "model.layers.0.self_attn.rotary_emb.inv_freq": frequencies / 4})
 refused("inv_freq", "rotation")
+for name, c, rest in (("model.layers.0.self_attn.rotary_emb.inv_freq", config, weights),
+                      ("lm_head.weight", tied, {k: v for k, v in weights.items() if k != "lm_head.weight"})):
+    fresh(c, {**rest, name: (frequencies if "freq" in name else embedding).astype("<i4")})
+    data = (model / "model.safetensors").read_bytes()
+    before, after = data[:data.index(name.encode())], data[data.index(name.encode()):]
+    (model / "model.safetensors").write_bytes(before + after.replace(b"F32", b"I32", 1))
+    refused("model.safetensors", name, "I32")
 
 # an index is followed; what it does not name is not read
 names = list(weights)
@@ -142,6 +149,11 @@ moved = nll()
 fresh({**config, "rope_theta": 500})
 if nll() != moved or moved == plain:
     fail("rope_theta does not decide")
+fresh({**config, "sliding_window": 16})
+nll(model, "--tokens", tokens, "--context", 16)
+expect(1, run("eval", "--model", model, "--tokens", tokens, "--context", 17), "attention sees 16 tokens", "17")
+expect(1, run("quantize", model, "-o", jack, "--quiet", "--method", "gptq", "--calibration", tokens, "--seqlen", 17),
+       "attention sees 16 tokens", "17")
 typed = {**config}
 untyped = {k: v for k, v in config.items() if k != "model_type"}
 for change, *words in (
@@ -206,6 +218,13 @@ if nll(model, "--text", text, warns=["add_eos_token"]) != start:
     fail("add_eos_token")
 quantized()
 nll(jack, "--text", text, warns=["add_eos_token"])
+for value, warns in (("<s>", []), ({"content": "<s>"}, []), (None, []), ("b", ["special_tokens_map.json"])):
+    fresh(tokenizer__model=tokenizer(True), special_tokens_map__json={"bos_token": value, "eos_token": "</s>"})
+    if nll(model, "--text", text, warns=warns) != start:
+        fail(f"special_tokens_map.json: {value} starts a text in another way")
+(folder / "empty.txt").write_text("")
+fresh(tokenizer__model=tokenizer(True))
+expect(1, run("eval", "--model", model, "--text", folder / "empty.txt"), "empty.txt", "0 tokens")
 fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k, v in weights.items()},
       tokenizer__model=tokenizer(True))
 expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary has 20")
@@ -236,6 +255,11 @@ for kind, data in kinds.items():
     expect(1, run("eval", "--model", folder / "file", "--tokens", tokens), "file", kind)
     expect(1, run("quantize", folder / "file", "-o", jack, "--quiet"), "file", kind, "folder")
     expect(1, run("eval", "--model", folder / "good", "--tokens", folder / "file"), "file", kind)
+
+fresh(tokenizer__model=tokenizer(True)[:-1])
+expect(1, run("eval", "--model", model, "--text", text), "tokenizer.model", "not a SentencePiece model")
+if "model: a SentencePiece" in run("eval", "--model", model, "--text", text).stderr:
+    fail("a damaged tokenizer is told to be none because it is one")
 
 # a link to nothing, as half a download leaves it, is no missing file
 for name in ("tokenizer.model", "tokenizer_config.json", "model.safetensors.index.json", "model.safetensors",

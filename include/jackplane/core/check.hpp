@@ -7,7 +7,7 @@
 #include <type_traits>
 #include "target.hpp"
 
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || __FINITE_MATH_ONLY__ // the second: g++ alone tells
 #error "jackplane promises the same bytes everywhere; -ffast-math breaks rounding, NaN checks and compensated sums"
 #endif
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 #include "check.hpp"
+#include "number.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
@@ -36,7 +37,6 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     };
 }
 
-
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Whether so many elements of that size have addresses of their own.
@@ -57,6 +57,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           " apart");
         JACKPLANE_EXPECTS(empty || fits_in_memory(m.rows, apart, sizeof(T)), shape_error, name, ": ", m.rows, " x ",
                           apart, " elements do not fit in memory");
+    }
+
+    // Throws value_error for an element that is not finite: "up: weight at row 3, column 5 is nan".
+    template <class T>
+    void expect_finite(matrix_view<T> m, std::string_view name, std::string_view what)
+    {
+        for (std::size_t row = 0; row < m.rows; ++row)
+            for (std::size_t col = 0; col < m.cols; ++col)
+                JACKPLANE_EXPECTS(is_finite(m(row, col)), value_error, name, ": ", what, " at row ", row, ", column ",
+                                  col, " is ", to_float(m(row, col)));
     }
 
     // Starts every array on a cache line, so that planes and scales load aligned on every arch.

@@ -34,7 +34,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::vector<float> operator()(std::span<float const>, std::span<float const> change) const
         {
             std::vector<float> score(change.size());
-            std::transform(change.begin(), change.end(), score.begin(), [](float x) { return std::abs(x); });
+            std::transform(change.begin(), change.end(), score.begin(), [](float x) { return detail::abs(x); });
             return score;
         }
     };
@@ -74,7 +74,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             float const first = quartile(1), third = quartile(3), range = third - first;
             for (std::size_t i = 0; i < w.size(); ++i)
             {
-                float const beyond = std::abs(w[i]) - std::max(-first, third);
+                float const beyond = detail::abs(w[i]) - detail::max(-first, third);
                 score[i] = range > 0 ? beyond / range : beyond;
             }
             return score;

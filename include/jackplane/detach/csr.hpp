@@ -47,7 +47,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             float const x = sorted[i].value, kept = to_float(from_float<T>(x));
             if (!is_finite(kept) || (kept == 0 && x != 0))
                 return &sorted[i];
-            if (largest == nullptr || largest->row != sorted[i].row || std::abs(x) > std::abs(largest->value))
+            if (largest == nullptr || largest->row != sorted[i].row || detail::abs(x) > detail::abs(largest->value))
                 largest = &sorted[i];
             bool const ends_row = i + 1 == sorted.size() || sorted[i + 1].row != sorted[i].row;
             if (ends_row && !holds<T>(largest->value) && to_float(from_float<T>(largest->value)) != largest->value)

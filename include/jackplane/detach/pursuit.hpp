@@ -86,10 +86,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (auto const& [what, m] : {std::pair("Gram matrix", gram), std::pair("pull", pull)})
             {
                 expect_whole(m, text(name, ": ", what));
-                for (std::size_t row = 0; row < m.rows; ++row)
-                    for (std::size_t col = 0; col < m.cols; ++col)
-                        JACKPLANE_EXPECTS(is_finite(m(row, col)), value_error, name, ": ", what, ": row ", row,
-                                          ", column ", col, " is ", m(row, col));
+                expect_finite(m, name, what);
             }
         }
 

@@ -31,17 +31,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
-    namespace detail
-    {
-        inline void expect_finite(matrix_view<float const> m, std::string_view name, char const* what)
-        {
-            for (std::size_t row = 0; row < m.rows; ++row)
-                for (std::size_t col = 0; col < m.cols; ++col)
-                    JACKPLANE_EXPECTS(is_finite(m(row, col)), value_error, name, ": ", what, " at row ", row,
-                                      ", column ", col, " is ", m(row, col));
-        }
-    }
-
     struct layer_options
     {
         matrix_view<float const> drift{}; // [cols, cols]: sum over tokens of (x' - x) x'^T; none: x' == x
@@ -69,9 +58,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             expect_whole(w, options.name);
             expect_whole(gram, text(options.name, ": Gram matrix"));
             expect_whole(drift, text(options.name, ": drift"));
-            detail::expect_finite(w, options.name, "the weight");
-            detail::expect_finite(gram, options.name, "the Gram matrix");
-            detail::expect_finite(drift, options.name, "the drift");
+            expect_finite(w, options.name, "weight");
+            expect_finite(gram, options.name, "Gram matrix");
+            expect_finite(drift, options.name, "drift");
             if (drift.data != nullptr)
             {
                 m_constant.resize(w.rows * w.cols);

@@ -76,6 +76,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return any ? __builtin_nanf("") : static_cast<float>(all);
     }
 
+    // Whether no x of vector n is NaN or Inf: for kernels that read no sums.
+    [[gnu::always_inline]] inline bool all_finite(exact_view const& x, std::size_t n) noexcept
+    {
+        bool spoilt = false; // by a NaN, on bits: a compiler flag cannot take it away
+        for (float const* sum = x.sums + n * x.blocks; sum != x.sums + (n + 1) * x.blocks; ++sum)
+            spoilt |= (__builtin_bit_cast(std::uint32_t, *sum) & 0x7fffffffu) > 0x7f800000u;
+        return !spoilt;
+    }
+
     // x as fp32.
     struct exact
     {

@@ -67,10 +67,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         void expect_shape(std::size_t rows, std::size_t cols, std::string_view name) const
         {
             detail::expect_shape_of(v, rows, cols, name, "offsets");
-            for (std::size_t row = 0; row < rows; ++row)
-                for (std::size_t col = 0; col < cols; ++col)
-                    JACKPLANE_EXPECTS(is_finite(v(row, col)), value_error, name, ": the offset at row ", row,
-                                      ", column ", col, " is ", v(row, col));
+            expect_finite(v, name, "offset");
         }
         // unit is a power of two: no compiler's fma can change the sum
         static constexpr float moved(float coordinate, float by, float unit) noexcept { return coordinate + by * unit; }

@@ -148,7 +148,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           detail::one_line(_path.string()), ": cannot replace: not a regular file");
         if (!_path.has_filename())
             detail::fail_io(_path, "create", ENOENT);
-        bool const replaces = std::filesystem::exists(status);
         detail::remove_left_temporaries(_path);
         _buffer.reserve(buffer_size);
         static std::atomic<unsigned> count = 0;
@@ -167,7 +166,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             if (problem != 0 && (problem != EEXIST || tries > 100))
                 detail::fail_io(_path, "create", problem);
         }
-        if (replaces) // who may read it does not change
+        if (std::filesystem::exists(status)) // who may read it does not change
             ::fchmod(_file, static_cast<::mode_t>(status.permissions()) & 0777);
     }
 

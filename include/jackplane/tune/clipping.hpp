@@ -55,7 +55,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         static constexpr float initial = 1;
         static constexpr float part(float p) noexcept { return p; }
         static constexpr float slope(float) noexcept { return 1; }
-        static constexpr float limit(float p) noexcept { return std::clamp(p, 0.0f, 1.0f); }
+        static constexpr float limit(float p) noexcept { return detail::clamp(p, 0.0f, 1.0f); }
     };
     struct sigmoid // OmniQuant's learnable weight clipping (Shao et al., arXiv 2308.13137, eq. 2)
     {
@@ -129,7 +129,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return {s.scale * p.first, s.zero};
             float const zero = s.zero + p.second * range(book);
             if constexpr (std::same_as<zero_type, integer_zero>)
-                return {s.scale * p.first, std::clamp(std::nearbyint(zero), 0.0f, 255.0f)};
+                return {s.scale * p.first, detail::clamp(std::nearbyint(zero), 0.0f, 255.0f)};
             return {s.scale * p.first, zero};
         }
         template <codebook C>
@@ -140,7 +140,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
         static constexpr parameter_pair limit(parameter_pair p) noexcept
         {
-            return {std::clamp(p.first, 0.0f, 2.0f), p.second};
+            return {detail::clamp(p.first, 0.0f, 2.0f), p.second};
         }
 
     private:

@@ -59,7 +59,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 float const at = rule.value(rule(q, C::bits, bits), C::bits, bits); // in codes
                 r.value[q] = C::step * at + book.decode(0);
-                r.moves[q] = std::abs(at - static_cast<float>(q)) <= static_cast<float>(1u << (C::bits - bits)) / 2;
+                r.moves[q] = detail::abs(at - static_cast<float>(q)) <= static_cast<float>(1u << (C::bits - bits)) / 2;
             }
             return r;
         }

@@ -105,8 +105,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             alignas(64) std::byte merge[merged ? most * bytes : 1];
             alignas(64) float entry[block::rows][16], lane[block::rows];
             float const* xs[Side]; // what is too many is the first again, and forgotten
+            bool finite[Side];     // a product with Inf alone is Inf
             for (std::size_t n = 0; n < Side; ++n)
+            {
                 xs[n] = x.x + (n < x.vectors ? n : 0) * x.blocks * block::cols;
+                finite[n] = all_finite(x, n < x.vectors ? n : 0);
+            }
 
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
@@ -153,7 +157,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     {
                         total[n][row].total().store(lane);
                         add_in_pairs(lane, V::rows);
-                        out[row] = lane[0];
+                        out[row] = finite[n] ? lane[0] : __builtin_nanf("");
                     }
                     add_rows(out, panel, first, last, y + n * stride);
                 }
@@ -177,6 +181,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 {
                     exact_view some = x;
                     some.x += n * x.blocks * block::cols;
+                    some.sums += n * x.blocks;
                     some.vectors = x.vectors - n < side ? x.vectors - n : side;
                     multiply_by_row<Acc, V, side>(a, some, y + n * stride, stride, first, next);
                 }

@@ -10,9 +10,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void tunable<C, K, S>::make_room(group_grid grid)
     {
         expect_whole(m_w, m_options.name);
-        for (std::size_t row = 0; row < m_w.rows; ++row)
-            for (std::size_t col = 0; col < m_w.cols; ++col)
-                detail::finite_weight(m_w, row, col, m_options.name);
+        expect_finite(m_w, m_options.name, "weight");
         m_result.rows = m_w.rows;
         m_result.cols = m_w.cols;
         m_result.grid = grid;
@@ -142,7 +140,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 float const x = moves_codes ? offset::moved(from, m_learned.offset[i], m_options.reach.unit) : from;
                 float const free = std::nearbyint(x);
                 code_cell const in = cell_of(i);
-                float const q = std::clamp(free, in.low, in.high);
+                float const q = detail::clamp(free, in.low, in.high);
                 m_result.codes[i] = static_cast<code>(q);
                 m_inside[i] = q == free && in.low < in.high;
             }
@@ -217,7 +215,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         float const reach = m_options.reach.limit;
         if (m_options.what == learns::offsets)
             for (float& v : m_learned.offset)
-                v = std::clamp(v, -reach, reach);
+                v = detail::clamp(v, -reach, reach);
         for (std::size_t i = 0; i < m_learned.first.size(); ++i)
         {
             auto const [first, second] = m_clip.limit({m_learned.first[i], m_learned.second[i]});

@@ -76,10 +76,10 @@ namespace cli
                 llama::parameter_table const table(sizes);
                 auto const matrices = std::span(table.parameters()).first(sizes.layers * llama::matrices_of_layer);
                 std::size_t const packed = include.empty() ? matrices.size() : table.tuned_parameters();
-                std::uint64_t planes = 0, dense = 0;
+                std::uint64_t of_planes = 0, of_others = 0;
                 for (std::size_t i = 0; i < table.parameters().size(); ++i)
-                    (i < packed ? planes : dense) += least_bytes(table.parameters()[i], i < packed);
-                out.reserve(planes + dense);
+                    (i < packed ? of_planes : of_others) += least_bytes(table.parameters()[i], i < packed);
+                out.reserve(of_planes + of_others);
                 if (beside.outliers > 0)
                     jackplane::count_of(beside.outliers, llama::size_of(matrices), "outliers");
                 if (beside.significant > 0)
@@ -87,7 +87,7 @@ namespace cli
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
                 if (llama::learns(settings.how))
-                    kept.expect_room(planes); // layer after layer; what trains whole models keeps more
+                    kept.expect_room(of_planes); // layer after layer; what trains whole models keeps more
                 settings.resume = kept.path();
                 warn_about(folder);
                 detach.warn_of_unused(beside);

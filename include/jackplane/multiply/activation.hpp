@@ -122,10 +122,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (std::size_t n = 0; n < x.rows; ++n)
             {
                 float* const to = into.m_x.data() + n * padded;
-                if (blocks != 0)
-                    std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
+                if (blocks == 0)
+                    continue;
+                std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
                 if constexpr (requires(exact_view v) { v.x = x.data; })
-                    std::copy_n(x.row(n).data(), x.cols, to);
+                    std::memcpy(to, x.row(n).data(), x.cols * sizeof(float));
                 else
                     std::ranges::transform(x.row(n), to, [](element auto v) { return to_float(v); });
                 for (std::size_t b = 0; b < blocks; ++b)

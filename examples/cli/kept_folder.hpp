@@ -94,8 +94,8 @@ namespace cli
                                    if (name.size() < p.begin.size() + p.end.size() || !name.starts_with(p.begin) ||
                                        !name.ends_with(p.end))
                                        return false;
-                                   auto const number = name.substr(
-                                       p.begin.size(), name.size() - p.begin.size() - p.end.size());
+                                   auto const number =
+                                       name.substr(p.begin.size(), name.size() - p.begin.size() - p.end.size());
                                    return number.empty() == (p.begin == "training") &&
                                           number.find_first_not_of("0123456789abcdef") == name.npos;
                                });

@@ -3,6 +3,7 @@
 #include "../llama/quantize_model.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,18 @@ namespace cli
                                               {"qat", qat},
                                               {"squeezellm", squeezellm}};
         return all;
+    }
+
+    // CLI11's own tells the range, with the 309 digits of the largest double.
+    inline CLI::Validator positive()
+    {
+        auto const wrong = [](std::string const& word)
+        {
+            double x = 0;
+            bool const is_positive = CLI::detail::lexical_cast(word, x) && x > 0 && std::isfinite(x);
+            return is_positive ? std::string() : word + " is no positive number";
+        };
+        return CLI::Validator(wrong, "POSITIVE");
     }
 
     // A name to what CLI11 reads as the enumerator: its number. (CheckedTransformer takes numbers, too.)

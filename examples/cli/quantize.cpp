@@ -299,12 +299,12 @@ namespace cli
                "signround: light, default or best: --iters, --finer-iters, --nsamples and --lr, where not given")
             ->check(CLI::IsMember({"light", "default", "best"}));
         sub->add_option("--iters", c->settings.tuning.steps,
-                                   "learned: steps of the first width, or of all at once; qat, where not given: 40")
-                       ->check(CLI::Range(0, 1000000))
-                       ->capture_default_str();
+                        "learned: steps of the first width, or of all at once; qat, where not given: 40")
+            ->check(CLI::Range(0, 1000000))
+            ->capture_default_str();
         sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
-                ->check(CLI::Range(0, 1000000))
-                ->capture_default_str();
+            ->check(CLI::Range(0, 1000000))
+            ->capture_default_str();
         sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
                       "learned: the largest thousandth of the differences does not count");
         sub->add_flag("!--no-clipping", c->settings.tuning.learn_clipping, "signround: ranges stay");
@@ -318,7 +318,7 @@ namespace cli
         sub->add_option("--reach", c->settings.tuning.reach,
                         "--lambda: how far an offset may go, in steps of 8 bits; default: half a step of the narrowest "
                         "width")
-            ->check(CLI::PositiveNumber)
+            ->check(positive())
             ->needs(lambdas);
         sub->add_option("--joint-iters", c->settings.tuning.joint_steps,
                         "--lambda: so many steps of all widths at once, after each had its own")
@@ -339,18 +339,18 @@ namespace cli
         sub->add_flag("--from-gptq", c->settings.tuning.from_gptq, "layer-wise: from the codes of GPTQ on")
             ->needs(by_layer);
         sub->add_option("--lr", c->settings.tuning.rate,
-                                  "learned: rate at first; default: 1/iters in steps of the codes (signround), 0.01 in "
-                                  "logits (omniquant), 3e-4 (qat) or 1e-3 (efficientqat) in units of the weights")
-                      ->check(CLI::PositiveNumber);
+                        "learned: rate at first; default: 1/iters in steps of the codes (signround), 0.01 in "
+                        "logits (omniquant), 3e-4 (qat) or 1e-3 (efficientqat) in units of the weights")
+            ->check(positive());
         sub->add_option(
-                   "--scale-iters", c->settings.tuning.scale_steps,
-                   "after the method, scales learn end to end, so many steps (efficientqat: 60); of several --widths "
-                   "each gets its own")
-                ->check(CLI::Range(0, 1000000))
-                ->capture_default_str();
+               "--scale-iters", c->settings.tuning.scale_steps,
+               "after the method, scales learn end to end, so many steps (efficientqat: 60); of several --widths "
+               "each gets its own")
+            ->check(CLI::Range(0, 1000000))
+            ->capture_default_str();
         sub->add_option("--scale-lr", c->settings.tuning.scale_rate,
                         "--scale-iters: rate at first, in parts of the scale")
-            ->check(CLI::PositiveNumber)
+            ->check(positive())
             ->capture_default_str();
         sub->add_option("--batch", c->settings.tuning.batch, "learned: windows a step")
             ->check(CLI::Range(1, 1 << 20))
@@ -361,14 +361,14 @@ namespace cli
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();
         sub->add_option(
-                   "--scheme", c->settings.range,
-                   "how a group gets its scale, for every method but squeezellm: sym: the largest magnitude on the "
-                   "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
-                   "asym (default): a zero, too")
-                ->transform(one_of(named<llama::scheme>{{"sym", llama::scheme::symmetric},
-                                                        {"gptq-sym", llama::scheme::gptq_symmetric},
-                                                        {"asym", llama::scheme::asymmetric},
-                                                        {"full-range", llama::scheme::full_range}}));
+               "--scheme", c->settings.range,
+               "how a group gets its scale, for every method but squeezellm: sym: the largest magnitude on the "
+               "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
+               "asym (default): a zero, too")
+            ->transform(one_of(named<llama::scheme>{{"sym", llama::scheme::symmetric},
+                                                    {"gptq-sym", llama::scheme::gptq_symmetric},
+                                                    {"asym", llama::scheme::asymmetric},
+                                                    {"full-range", llama::scheme::full_range}}));
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();

@@ -10,8 +10,8 @@ namespace llama
     calibration_text calibration_text::of(std::span<token const> text, std::size_t samples, std::size_t length,
                                           std::uint64_t seed, std::string const& name)
     {
-        JACKPLANE_EXPECTS(length >= 2 && samples >= 1, jackplane::shape_error, name, ": ", samples,
-                          " samples of ", length, " tokens");
+        JACKPLANE_EXPECTS(length >= 2 && samples >= 1, jackplane::shape_error, name, ": ", samples, " samples of ",
+                          length, " tokens");
         std::size_t const windows = text.size() / length;
         JACKPLANE_EXPECTS(windows >= 1, jackplane::shape_error, name, ": ", text.size(),
                           " tokens, fewer than one sample of ", length);

@@ -27,7 +27,7 @@ namespace llama
         std::size_t context = 0;      // max_position_embeddings
         double rope_theta = 10000.0;  // base of the rotary frequencies
         double rms_norm_eps = 1e-5;
-        bool tied = true; // tie_word_embeddings: the output matrix is the embedding
+        bool tied = true;                        // tie_word_embeddings: the output matrix is the embedding
         std::size_t seen = std::size_t{1} << 53; // tokens that attention sees (sliding_window); `context` or more
 
         std::size_t query_width() const noexcept { return heads * head_dim; }

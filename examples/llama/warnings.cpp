@@ -83,8 +83,7 @@ namespace llama
                 out.push_back((folder / "tokenizer.json").string() +
                               ": not read here; without a tokenizer.model the file reads and writes tokens, no text");
             if (is_there(settings))
-                look_at_tokenizer(is_there(words) ? settings_file::contents(words) : "",
-                                  settings_file(settings), out);
+                look_at_tokenizer(is_there(words) ? settings_file::contents(words) : "", settings_file(settings), out);
             look_at_special_tokens(folder, out);
             return out;
         }

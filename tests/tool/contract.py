@@ -30,6 +30,9 @@ expect(2, run("cut", folder / "none.jack", "--bits", "4", "-o", file))
 expect(2, run("generate", "--model", model / "config.json", "--activation", "limbs4"))
 expect(2, run("generate", "--model", model / "config.json", "--threads", "0"))
 expect(2, run("cut", folder / "no\nsuch.jack", "--bits", "4", "-o", file), "no?such.jack")
+said = expect(2, run("quantize", model, "-o", file, "--method", "signround", "--lr", "0"), "--lr", "positive").stderr
+if len(said) > 120:
+    fail(f"--lr 0: {said}")
 for options in (["--shape", "9b"], ["--bits", "9"], ["--bits", "4,x"], ["--threads", "0"], ["--tokens", "0"],
                 ["--activation", "int8"]):
     expect(2, run("bench-decode", "--shape", "tiny", *options))

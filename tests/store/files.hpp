@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 
 // Bytes as std::string, a folder that cleans up after itself, and a generator of repeatable numbers.
@@ -21,7 +23,9 @@ namespace files
             std::filesystem::path const memory = "/dev/shm";
             auto const in = ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
             std::string name = (in / "jackplane-XXXXXX").string();
-            path = ::mkdtemp(name.data());
+            if (::mkdtemp(name.data()) == nullptr)
+                throw std::system_error(errno, std::generic_category(), name);
+            path = name;
         }
         folder(folder const&) = delete;
         folder& operator=(folder const&) = delete;

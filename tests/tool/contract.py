@@ -246,8 +246,8 @@ report = json.loads(expect(0, run("allocate", "--model", folder / "deep.jack", "
                                   "--average", "6", "--nsamples", "1000", "--quiet", "--json")).stdout)
 loss = {}
 for mix in ("8,8", "3,8", "8,3"):
-    rows = json.loads(expect(0, run("eval", "--model", folder / "deep.jack", "--text", text, "--bits", "8", "--mix", mix,
-                                    "--json")).stdout)["rows"]
+    rows = json.loads(expect(0, run("eval", "--model", folder / "deep.jack", "--text", text, "--bits", "8", "--mix",
+                                    mix, "--json")).stdout)["rows"]
     loss[mix] = rows[1]["mean_nll"]
 for number, mix in enumerate(("3,8", "8,3")):
     if not np.isclose(report["layers"][number]["3"], loss[mix] - loss["8,8"], rtol=1e-6, atol=1e-12):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// The words of this library: each concept is a seat, the comment names who sits in it. Most laws: tests/laws/<name>.hpp.
+// The words of this library: each concept is a seat, the comment names who sits in it. Most laws: tests/laws/NAME.hpp.
 #include <array>
 #include <concepts>
 #include <cstddef>

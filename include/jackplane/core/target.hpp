@@ -13,8 +13,8 @@
 //
 // A matrix goes to another unit as its view, and is multiplied there as prefixed{view}; what owns it stays behind.
 // Templates of other libraries have no target. quantize, pack and multiply use those of the standard library with types
-// of ours or where they hold no arithmetic. Elsewhere (loss, tune, integrate, detach; json in store) they are not in our
-// hand: units that learn or open files want the flags of the oldest machine.
+// of ours or where they hold no arithmetic. Elsewhere (tune, loss, integrate, detach; json in store) they are not in
+// our hand: units that learn or open files want the flags of the oldest machine.
 
 // 1 where the compiler defines the macro as 1, 2 or 3, else 0
 #define JACKPLANE_BIT(macro) JACKPLANE_BIT_OF(macro)

@@ -111,13 +111,22 @@ namespace cli
             return out;
         }
 
-        // Throws ValidationError for an option that nothing would read.
-        void expect_read(CLI::App const& command) const
+        // Throws ValidationError for an option that nothing would read. s: resolved, where there is a sparse part.
+        void expect_read(CLI::App const& command, llama::detach_settings const& s) const
         {
-            for (char const* const name : {"--outlier-rule", "--detach-steps", "--detach-bits", "--detach-nsamples",
-                                           "--rule", "--intervals", "--each-sample"})
-                if (!asked() && command.count(name) > 0)
-                    throw CLI::ValidationError(name, "goes with --outliers or --significant");
+            auto const refuse = [&](bool read, char const* name, char const* by)
+            {
+                if (!read && command.count(name) > 0)
+                    throw CLI::ValidationError(name, std::string("goes with ") + by);
+            };
+            bool const by_loss = s.significant > 0 && (s.score == "pqi" || s.score == "rise" || s.score == "fisher");
+            bool const estimated = by_loss || (s.outliers > 0 && s.outlier_rule == "adaptive");
+            refuse(s.outliers > 0, "--outlier-rule", "--outliers");
+            constexpr char const* by = "--significant-rule pqi, rise or fisher, or with adaptive --outliers";
+            for (char const* const name :
+                 {"--detach-steps", "--detach-nsamples", "--rule", "--intervals", "--each-sample"})
+                refuse(estimated, name, by);
+            refuse(estimated || fits(s), "--detach-bits", by);
         }
 
         static bool fits(llama::detach_settings const& s)
@@ -128,7 +137,8 @@ namespace cli
         void warn_of_unused(llama::detach_settings const& s) const
         {
             if (!validation.file.empty() && !fits(s))
-                warn("--validation " + validation.file + " decides nothing here: no weights are fitted (--fit, "
+                warn("--validation " + validation.file +
+                     " decides nothing here: no weights are fitted (--fit, "
                      "--significant-rule pursuit: for files of one width)");
         }
 

@@ -93,6 +93,9 @@ namespace cli
                     expect(width, packed);
                 for (unsigned const width : mix)
                     expect(width, packed);
+                if (packed && !mix.empty())
+                    JACKPLANE_EXPECTS(mix.size() == packed->sizes.layers, jackplane::shape_error, model, ": --mix has ",
+                                      mix.size(), " widths, the model ", packed->sizes.layers, " layers");
                 std::vector<unsigned> mixed; // a width for each matrix
                 if (!mix.empty())
                     mixed = packed->mix(mix, packed->widths().back());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,7 +37,9 @@ namespace cli
         auto const wrong = [](std::string const& word)
         {
             double x = 0;
-            bool const is_positive = CLI::detail::lexical_cast(word, x) && x > 0 && std::isfinite(x);
+            bool const is_number = CLI::detail::lexical_cast(word, x);
+            auto const kept = static_cast<float>(x); // what is made of it, and 0 would stand for the default
+            bool const is_positive = is_number && kept > 0 && std::isfinite(kept);
             return is_positive ? std::string() : word + " is no positive number";
         };
         return CLI::Validator(wrong, "POSITIVE");
@@ -89,6 +92,9 @@ namespace cli
                            {"--own-range", {signround, nested_gptq}},
                            {"--inside", {signround}},
                            {"--layer-wise", {signround}},
+                           {"--reach", {signround}},
+                           {"--joint-iters", {signround, omniquant}},
+                           {"--teacher", {signround, omniquant, qat}},
                            {"--act-order", {gptq}},
                            {"--mse", {gptq, matgptq, nested_gptq, signround}},
                            {"--scale-lr", {efficientqat}, true}};
@@ -104,6 +110,26 @@ namespace cli
                     who += (who.empty() ? "" : ", ") + name;
             throw CLI::ValidationError(o.name, "goes with " + who + (o.of_scales ? ", --scale-iters" : ""));
         }
+        if (command.count("--scale-lr") > 0 && s.tuning.scale_steps == 0 && command.count("--scale-iters") > 0)
+            throw CLI::ValidationError("--scale-lr", "goes with --scale-iters, which is 0");
+        struct pair
+        {
+            char const *name, *beside, *why; // unread beside the other
+        };
+        constexpr pair pairs[]{{"--batch", "--layer-wise", "takes all windows at once"},
+                               {"--own-range", "--lambda", "gives all widths the range of 8 bits"},
+                               {"--group-size", "--inside", "keeps the groups of that file"},
+                               {"--own-range", "--inside", "keeps the ranges of that file"},
+                               {"--no-clipping", "--inside", "keeps the ranges of that file"},
+                               {"--mse", "--inside", "keeps the ranges of that file"},
+                               {"--iters", "--inside", "keeps the first width; --finer-iters are of the others"}};
+        for (auto const& [name, beside, why] : pairs)
+            if (command.count(name) > 0 && command.count(beside) > 0 &&
+                !(name == std::string_view("--batch") && s.tuning.scale_steps > 0)) // which reads it, too
+                throw CLI::ValidationError(name, llama::text("says nothing here: ", beside, " ", why));
+        if (command.count("--finer-iters") > 0 && command.count("--lambda") > 0 && s.tuning.joint_steps == 0)
+            throw CLI::ValidationError("--finer-iters", "says nothing here: --lambda without --joint-iters tunes all "
+                                                        "widths at once");
         for (char const* const name : {"--group-size", "--scheme"})
             if (s.how == squeezellm && command.count(name) > 0)
                 throw CLI::ValidationError(name, "is of scales; squeezellm has values of each row's own");

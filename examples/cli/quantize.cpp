@@ -53,7 +53,6 @@ namespace cli
             void run()
             {
                 expect_read_by_method(*command, settings);
-                detach.expect_read(*command);
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
@@ -68,6 +67,7 @@ namespace cli
                 read_preset();
                 check();
                 auto beside = detach.asked() ? detach.resolved(settings) : llama::detach_settings{};
+                detach.expect_read(*command, beside);
                 llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
                 auto out = read.create(output);
                 llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");

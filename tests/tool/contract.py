@@ -127,7 +127,8 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                  "--outlier-rule", "interquartile"],
                 ["--method", "signround", "--widths", "2,4", "--outliers", "2", "--significant", "1"]):
     learned = folder / "learned.jack"
-    options = [*calibrated, *iterations(options, 4, 2), *options]
+    text_of = calibrated[:4] if "--inside" in options else calibrated  # which has groups of its own
+    options = [*text_of, *iterations(options, 4, 2), *options]
     report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *options)).stdout)
     first = learned.read_bytes()
     expect(0, run("quantize", model, "-o", learned, "--quiet", *options))
@@ -194,7 +195,22 @@ some = ["quantize", model, "-o", folder / "x.jack", "--method", "signround"]
 expect(2, run(*some))
 expect(2, run(*some, *learned_from, "--widths", "8,4", "--lambda", "1"))
 expect(2, run(*some, *learned_from, "--widths", "8,4", "--lambda", "1,1", "--inside", file))
-expect(1, run(*some, *learned_from, "--scheme", "sym", "--inside", file), "q_proj", "--scheme")
+expect(1, run(*some, *calibrated[:4], "--scheme", "sym", "--inside", file), "q_proj", "--scheme")
+# what nothing would read is refused
+for options in (["--inside", file, "--group-size", "8"], ["--inside", file, "--own-range"], ["--inside", file, "--mse"],
+                ["--inside", file, "--no-clipping"], ["--inside", file, "--iters", "9"], ["--layer-wise", "--batch", "2"],
+                ["--widths", "2,4", "--lambda", "1,1", "--own-range"],
+                ["--widths", "2,4", "--lambda", "1,1", "--finer-iters", "9"],
+                ["--scale-iters", "0", "--scale-lr", "0.5"], ["--lr", "1e-50"]):
+    expect(2, run(*some, *calibrated[:4], *options), *[word for word in options if word.startswith("--")][-1:])
+for options in (["--method", "matgptq", "--reach", "4"], ["--method", "matgptq", "--teacher", "2"],
+                ["--method", "matgptq", "--joint-iters", "4"], ["--method", "omniquant", "--reach", "4"]):
+    expect(2, run(*some[:4], *calibrated, *options, "--widths", "2,4", "--lambda", "1,1"), options[2])
+for options in (["--significant", "5", "--outlier-rule", "even"], ["--outliers", "5", "--outlier-rule", "even",
+                "--detach-bits", "3"], ["--outliers", "5", "--outlier-rule", "even", "--rule", "midpoint"],
+                ["--significant", "5", "--significant-rule", "magnitude", "--detach-nsamples", "2"],
+                ["--significant", "5", "--significant-rule", "random", "--detach-bits", "2"]):
+    expect(2, run(*some[:4], *calibrated, *options), options[-2])
 expect(2, run(*some, *learned_from, "--widths", "9"))
 expect(2, run(*some, *learned_from, "--from-gptq"))
 expect(2, run(*some, *learned_from, "--preset", "heavy"))
@@ -211,7 +227,7 @@ row = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--b
                                "--json")).stdout)["rows"]
 if row[0]["mean_nll"] != row[1]["mean_nll"] or row[1]["bits"] != "mix":
     fail(f"a mix of one width is another model: {row}")
-expect(1, run("eval", "--model", file, "--tokens", tokens, "--mix", "2,2"), "2 widths for 1 layers")
+expect(1, run("eval", "--model", file, "--tokens", tokens, "--mix", "2,2"), "model.jack", "2 widths", "1 layers")
 for mix in ("", "0", "9", "2,x"):
     expect(2, run("eval", "--model", file, "--tokens", tokens, "--mix", mix), "--mix")
 expect(1, run("allocate", "--model", file, "--text", model / "config.json"), "tokenizer")

@@ -34,6 +34,10 @@ def iterations(options, first, further):
     """--iters and --finer-iters, where the method of the options reads them."""
     method = options[options.index("--method") + 1] if "--method" in options else "rtn"
     asked = ["--iters", first, "--finer-iters", further]
+    if "--inside" in options:
+        return asked[2:]
+    if "--lambda" in options and "--joint-iters" not in options:
+        asked = asked[:2]
     return {"signround": asked, "omniquant": asked, "efficientqat": asked[:2], "qat": asked[:2]}.get(method, [])
 
 

@@ -109,7 +109,7 @@ inputs[tokens] = [["quantize", model, "--method", "gptq", *whole, "-o"],
                   ["quantize", model, "--outliers", "1", *whole, "-o"]]
 inputs[text] = [["quantize", model, "--method", "awq", "--calibration", text, "-o"],
                 ["quantize", model, "--method", "gptq", *whole, "--significant", "1", "--validation", text, "-o"]]
-inputs[file] = [["quantize", model, "--method", "signround", *quick, "--inside", file, "-o"],
+inputs[file] = [["quantize", model, "--method", "signround", "--calibration", tokens, "--inside", file, "-o"],
                 ["cut", file, "--bits", "4", "-o"]]
 for path, commands in inputs.items():
     for name in names_of(path):

@@ -38,6 +38,7 @@ namespace cli
                 llama::packed_model const m = llama::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);
+                llama::verify_nested(model, m.bits_read(m.widths().back())); // the others are read at the most bits
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
@@ -63,7 +64,8 @@ namespace cli
             layer_losses measured(llama::packed_model const& m, std::vector<llama::token> tokens,
                                   std::optional<llama::token> first) const
             {
-                tokens.resize(std::min(tokens.size(), windows * m.sizes.context));
+                std::size_t const of_text = m.sizes.context - (first ? 1 : 0); // a window begins with the start
+                tokens.resize(std::min(tokens.size(), windows * of_text));
                 llama::windows const cut(tokens, m.sizes.context, first, text);
                 unsigned const widest = m.widths().back();
                 std::vector<unsigned> bits(m.sizes.layers, widest);
@@ -95,9 +97,8 @@ namespace cli
                 layer_losses out;
                 for (unsigned const width : widths)
                 {
-                    auto const [sliced, kept] = m.sliced(width);
                     auto const found =
-                        llama::measure_sensitivity(from, sliced.decode(kept), integral, progress_on_stderr(quiet));
+                        llama::measure_sensitivity(from, m.decode(width), integral, progress_on_stderr(quiet));
                     out.emplace_back();
                     for (llama::change_estimates const& layer : found.blocks)
                         out.back().push_back(layer.pqi);

@@ -23,12 +23,11 @@ namespace cli
         kept_folder(std::filesystem::path folder, llama::inputs const& read) : _folder(std::move(folder))
         {
             std::string const name = jackplane::detail::one_line(_folder.string());
-            if (!llama::is_there(_folder))
-            {
-                if (::access(jackplane::detail::folder_of(_folder).c_str(), W_OK | X_OK) != 0)
-                    refuse(name, std::system_category().message(errno));
+            bool const exists = llama::is_there(_folder);
+            if (::access((exists ? _folder : jackplane::detail::folder_of(_folder)).c_str(), W_OK | X_OK) != 0)
+                refuse(name, std::system_category().message(errno));
+            if (!exists)
                 return;
-            }
             std::error_code error;
             for (std::filesystem::directory_iterator each(_folder, error), end; !error && each != end;
                  each.increment(error))

@@ -64,7 +64,7 @@ namespace
         }
         catch (std::exception const& e)
         {
-            std::fprintf(stderr, "jackplane: %s\n", e.what());
+            std::fprintf(stderr, "jackplane: %s\n", jackplane::detail::one_line(e.what()).c_str());
             return 1;
         }
         return 0;

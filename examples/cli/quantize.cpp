@@ -11,6 +11,7 @@
 #include "terminal.hpp"
 #include "warn.hpp"
 #include <jackplane/detach/choose.hpp>
+#include <jackplane/store/nested_read.hpp>
 #include <sys/resource.h>
 #include <algorithm>
 #include <cstdint>
@@ -86,15 +87,20 @@ namespace cli
                     jackplane::count_of(beside.significant, llama::size_of(matrices), "significant weights");
                 bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
-                if (llama::learns(settings.how))
-                    kept.expect_room(of_planes); // layer after layer; what trains whole models keeps more
+                if (settings.how == llama::method::qat) // weights and two moments of Adam
+                    kept.expect_room(3 * sizeof(float) * llama::size_of(matrices));
+                else if (llama::learns(settings.how))
+                    kept.expect_room(of_planes); // layer after layer
                 settings.resume = kept.path();
                 warn_about(folder);
                 detach.warn_of_unused(beside);
                 if (auto const words = std::filesystem::path(folder) / "tokenizer.model"; llama::is_there(words))
                     llama::tokenizer{words}; // a broken one is an error before any work
                 if (!settings.tuning.inside.empty())
+                {
                     warn_about(settings.tuning.inside);
+                    jackplane::nested::open(settings.tuning.inside).verify();
+                }
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 else if (!calibration.file.empty())

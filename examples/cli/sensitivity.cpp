@@ -96,12 +96,12 @@ namespace cli
                 llama::packed_model const packed = llama::load_nested(quantized);
                 packed.expect_width(bits, quantized);
                 llama::model const dense = load_dense(folder, packed, quantized);
-                auto const [sliced, width] = packed.sliced(bits);
+                llama::verify_nested(quantized, packed.bits_read(bits));
                 settings.calibration = calibration.read(folder);
                 settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
                 auto const found =
-                    llama::measure_sensitivity(dense, sliced.decode(width), settings, progress_on_stderr(quiet));
+                    llama::measure_sensitivity(dense, packed.decode(bits), settings, progress_on_stderr(quiet));
                 written.write(found.integral);
                 kept.remove();
                 json ? print_json(found) : print(found);
@@ -142,19 +142,21 @@ namespace cli
                     if (told(name))
                         std::printf(" %10.10s", std::string(name).substr(0, 10).c_str());
                 std::printf("\n");
-                auto const line = [&](change_estimates const& e)
+                auto const line = [&](change_estimates const& e, bool is_total)
                 {
                     std::printf("%-44s", e.name.c_str());
                     for (auto const& [name, member] : estimates)
-                        if (told(name))
+                        if (told(name) && !is_total && total_alone && member == &change_estimates::actual)
+                            std::printf(" %10s", "-"); // not measured
+                        else if (told(name))
                             std::printf(" %10.3e", e.*member);
                     std::printf("\n");
                 };
                 for (change_estimates const& e : found.matrices)
-                    line(e);
+                    line(e, false);
                 for (change_estimates const& e : found.blocks)
-                    line(e);
-                line(found.total);
+                    line(e, false);
+                line(found.total, true);
             }
         };
     }

@@ -2,6 +2,8 @@
 #pragma once
 #include <cblas.h>
 #include <cstddef>
+#include <new>
+#include <sys/mman.h>
 
 namespace llama
 {
@@ -20,10 +22,27 @@ namespace llama
         return {a.data, a.stride, !a.transposed};
     }
 
+    // OpenBLAS takes a buffer for each thread at its first product, and tries for ever where there is no memory for it.
+    // Throws bad_alloc instead.
+    inline void expect_room_for_blas()
+    {
+        constexpr std::size_t buffer = std::size_t{128} << 20;
+        thread_local bool asked = false;
+        if (asked)
+            return;
+        void* const room =
+            ::mmap(nullptr, buffer, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (room == MAP_FAILED)
+            throw std::bad_alloc();
+        ::munmap(room, buffer);
+        asked = true;
+    }
+
     // c = alpha a b + beta c;  a [m, k], b [k, n], c [m, n] after the transpositions asked for.
     inline void gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, operand<float> a, operand<float> b,
                      float beta, float* c, std::size_t stride)
     {
+        expect_room_for_blas();
         cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
                     static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
                     static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,
@@ -33,6 +52,7 @@ namespace llama
     inline void gemm(std::size_t m, std::size_t n, std::size_t k, double alpha, operand<double> a, operand<double> b,
                      double beta, double* c, std::size_t stride)
     {
+        expect_room_for_blas();
         cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
                     static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
                     static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,

@@ -43,7 +43,14 @@ namespace llama
     {
         for (std::size_t t = 0; t < tokens; ++t, x += n, y += n)
         {
-            T const r = T{1} / std::sqrt(dot(x, x, n) / static_cast<T>(n) + static_cast<T>(eps));
+            T r = T{1} / std::sqrt(dot(x, x, n) / static_cast<T>(n) + static_cast<T>(eps));
+            if (!(r > 0)) // the squares of large x are beyond T
+            {
+                double sum = 0;
+                for (std::size_t j = 0; j < n; ++j)
+                    sum += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+                r = static_cast<T>(1 / std::sqrt(sum / static_cast<double>(n) + eps));
+            }
             inverse[t] = r;
             for (std::size_t j = 0; j < n; ++j)
                 y[j] = x[j] * r * w[j];

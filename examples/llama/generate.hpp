@@ -51,6 +51,9 @@ namespace llama
         std::span<float const> logits = decode(prompt);
         for (std::size_t i = 0; i < count; ++i)
         {
+            bool const finite =
+                std::all_of(logits.begin(), logits.end(), [](float x) { return jackplane::is_finite(x); });
+            JACKPLANE_EXPECTS(finite, jackplane::value_error, "generated token ", i, ": logits are not finite");
             token const t = sample(logits, s, i);
             tell(t);
             if (i + 1 == count || !decode.has_room())

@@ -187,11 +187,15 @@ namespace llama
         void look_at_newlines()
         {
             _newline = _processor.PieceToId("\n");
-            std::vector<token> const both = encode("a\na"), one = encode("a"); // as a whole yet
-            std::vector<token> joined = one;
-            joined.push_back(static_cast<token>(_newline));
-            joined.insert(joined.end(), one.begin(), one.end());
-            _by_line = both == joined;
+            auto const joins = [this](std::string const& line) // encoded as a whole yet, as _by_line is false
+            {
+                std::vector<token> const one = encode(line);
+                std::vector<token> joined = one;
+                joined.push_back(static_cast<token>(_newline));
+                joined.insert(joined.end(), one.begin(), one.end());
+                return encode(line + "\n" + line) == joined;
+            };
+            _by_line = joins("a") && joins(" a  ") && joins(""); // spaces at the ends of lines stay what they are
         }
 
         void add_pieces(std::string_view text, std::size_t begin, std::vector<token>& tokens,

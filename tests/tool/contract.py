@@ -271,6 +271,56 @@ for number, mix in enumerate(("3,8", "8,3")):
 if report["mix"] != ([3, 8] if loss["3,8"] < loss["8,3"] else [8, 3]):
     fail(f"allocate: {report['mix']}, but eval says {loss}")
 
+text_of_two = folder / "two.txt"  # windows of two times 15 letters, behind <s>
+text_of_two.write_text(text.read_text()[:30])
+some_of_text = ["allocate", "--model", folder / "deep.jack", "--widths", "3,8", "--average", "6", "--quiet", "--json"]
+if (run(*some_of_text, "--text", text, "--nsamples", "2").stdout !=
+        expect(0, run(*some_of_text, "--text", text_of_two)).stdout):
+    fail("allocate --nsamples 2 looks at other windows than two")
+
+# codes that a slice reads differently: sensitivity looks at the weights that eval reads
+even = folder / "even.npy"
+np.save(even, np.arange(32, dtype="<u2"))
+for slice_of_file in ("round_clamp", "extra_precision"):
+    expect(0, run("quantize", model, "-o", folder / "sliced.jack", "--slice", slice_of_file, "--quiet"))
+    for bits in ("4", "7"):
+        rows = json.loads(expect(0, run("eval", "--model", folder / "sliced.jack", "--reference", model, "--tokens", even,
+                                        "--bits", f"fp32,{bits}", "--json")).stdout)["rows"]
+        total = json.loads(expect(0, run("sensitivity", model, "--quantized", folder / "sliced.jack", "--bits", bits,
+                                         "--calibration", even, "--no-taylor", *some)).stdout)["total"]
+        if not np.isclose(total["actual"], rows[1]["mean_nll"] - rows[0]["mean_nll"], rtol=1e-3, atol=1e-6):
+            fail(f"sensitivity of a {slice_of_file} file at {bits} bits: {total}, eval says {rows}")
+
+# every reader of planes looks at their digests
+data = bytearray((folder / "deep.jack").read_bytes())
+data[-1] ^= 1
+(folder / "damaged.jack").write_bytes(data)
+for command in (["allocate", "--text", text, "--widths", "3,8", "--quiet", "--model"],
+                ["sensitivity", deep, "--bits", "8", "--calibration", text, "--quiet", "--quantized"],
+                ["quantize", deep, "-o", folder / "x.jack", "--method", "signround", "--calibration", text, "--quiet",
+                 "--inside"], ["eval", "--text", text, "--bits", "8", "--model"],
+                ["generate", "--bits", "8", "--model"]):
+    expect(1, run(*command, folder / "damaged.jack"), "damaged.jack")
+
+# numbers beyond float: the right value where there is one, else an error
+loss = []
+for factor in (1e10, 1e19):
+    grown = {name: value * np.float32(factor) if "embed" in name or "o_proj" in name or "down" in name else value
+             for name, value in weights.items()}
+    store_model(folder / "grown", config, grown)
+    loss.append(json.loads(expect(0, run("eval", "--model", folder / "grown", "--tokens", even, "--json")).stdout))
+if not np.isclose(loss[0]["rows"][0]["mean_nll"], loss[1]["rows"][0]["mean_nll"], rtol=1e-5):
+    fail(f"a large residual stream is another model: {loss}")
+huge = {**weights, "lm_head.weight": np.sign(weights["lm_head.weight"]) * np.float32(3e38),
+        "model.norm.weight": np.full(16, 10, "<f4")}
+store_model(folder / "grown", config, huge)
+(folder / "grown" / "tokenizer.model").write_bytes(tokenizer(True))
+expect(1, run("eval", "--model", folder / "grown", "--tokens", even), "not finite")
+expect(0, run("quantize", folder / "grown", "-o", folder / "grown.jack", "--quiet"))
+expect(1, run("generate", "--model", folder / "grown.jack", "--json"), "not finite")
+store_model(folder / "two\nlines", config, {k: v for k, v in weights.items() if "v_proj" not in k})
+expect(1, run("eval", "--model", folder / "two\nlines", "--tokens", even), "v_proj", "two?lines")
+
 # the model that a file was made from is no other one: not by its settings, and a warning tells of other weights
 turning, strange = folder / "turning", folder / "strange"
 store_model(turning, {**config, "num_hidden_layers": 2, "rope_theta": 500.0}, {**turned, **weights})
@@ -309,8 +359,9 @@ for row in rows:
     change = np.load(folder / "maps" / f"{row['name']}.npy")
     if change.shape != weights[row["name"]].shape or not np.isclose(change.sum(), row["pqi"], rtol=1e-4, atol=1e-8):
         fail(f"sensitivity: the map of {row['name']} is {change.shape}, {change.sum()}, not {row['pqi']}")
-if "total" not in expect(0, run(*some, "2", "--no-taylor", "--total-only", "--each-sample")).stdout:
-    fail("sensitivity prints no total")
+said = expect(0, run(*some, "2", "--no-taylor", "--total-only")).stdout.splitlines()
+if "total" not in said[-1] or any(line.split()[1] != "-" for line in said[2:-1]):
+    fail(f"sensitivity --total-only: {said}")
 expect(2, run(*some, "4", "--rule", "cubic"))
 expect(1, run(*some, "4", "--rule", "simpson", "--intervals", "3"), "even", "3")
 expect(2, run("sensitivity", model, "--quantized", file, "--bits", "4"))

@@ -84,11 +84,12 @@ def varint(n):
     return out + bytes([n])
 
 
-def tokenizer(with_bos):
-    """A SentencePiece model of single letters and a space; it drops what spaces follow a first one."""
-    unknown, control, plain = 2, 3, 1
+def tokenizer(with_bos, newline=False):
+    """A SentencePiece model of single letters, a space, and perhaps a newline; it drops spaces that follow a first."""
+    unknown, control, plain, user_defined = 2, 3, 1, 4
     pieces = [("<unk>", unknown), ("<s>", control if with_bos else plain), ("</s>", control)]
     pieces += [(letter, plain) for letter in "\u2581abcdefghijklmnopqrstuvwxyz"]
+    pieces += [("\n", user_defined)] if newline else []
     out = b"".join(field(1, field(1, name.encode()) + field(2, -1.0) + field(3, kind)) for name, kind in pieces)
     out += field(2, field(3, 1))
     return out + field(3, field(1, b"identity") + field(3, 0) + field(4, 1) + field(5, 1))

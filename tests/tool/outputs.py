@@ -246,6 +246,14 @@ def limited(size):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+# little memory: an error or a result, never a wait for ever
+for size in (160, 224, 320, 512):
+    process = child("eval", "--model", file, "--tokens", tokens, "--bits", "4",
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size << 20, size << 20)))
+    code, out, err = ended(process, 60)
+    if code not in (0, 1) or (code == 1 and len(err.splitlines()) != 1):
+        fail(f"eval with {size} MiB: exit {code}, {err!r}")
+
 before = contents()
 for command in [[*command, folder / "x.jack"] for command in late[:-1]] + [
         ["cut", file, "--bits", "8", "-o", folder / "x.jack"],

@@ -222,6 +222,11 @@ for value, warns in (("<s>", []), ({"content": "<s>"}, []), (None, []), ("b", ["
     fresh(tokenizer__model=tokenizer(True), special_tokens_map__json={"bos_token": value, "eos_token": "</s>"})
     if nll(model, "--text", text, warns=warns) != start:
         fail(f"special_tokens_map.json: {value} starts a text in another way")
+fresh(tokenizer__model=tokenizer(False, newline=True))
+(folder / "lines.txt").write_text("a  \n  b")  # a, a space, a newline, a space, b
+scored = json.loads(expect(0, run("eval", "--model", model, "--text", folder / "lines.txt", "--json")).stdout)["tokens"]
+if scored != 4:
+    fail(f"lines with spaces at their ends: {scored} tokens scored")
 (folder / "empty.txt").write_text("")
 fresh(tokenizer__model=tokenizer(True))
 expect(1, run("eval", "--model", model, "--text", folder / "empty.txt"), "empty.txt", "0 tokens")

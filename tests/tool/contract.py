@@ -198,11 +198,12 @@ expect(2, run(*some, *learned_from, "--widths", "8,4", "--lambda", "1,1", "--ins
 expect(1, run(*some, *calibrated[:4], "--scheme", "sym", "--inside", file), "q_proj", "--scheme")
 # what nothing would read is refused
 for options in (["--inside", file, "--group-size", "8"], ["--inside", file, "--own-range"], ["--inside", file, "--mse"],
-                ["--inside", file, "--no-clipping"], ["--inside", file, "--iters", "9"], ["--layer-wise", "--batch", "2"],
+                ["--inside", file, "--no-clipping"], ["--inside", file, "--iters", "9"],
+                ["--layer-wise", "--batch", "2"],
                 ["--widths", "2,4", "--lambda", "1,1", "--own-range"],
                 ["--widths", "2,4", "--lambda", "1,1", "--finer-iters", "9"],
                 ["--scale-iters", "0", "--scale-lr", "0.5"], ["--lr", "1e-50"]):
-    expect(2, run(*some, *calibrated[:4], *options), *[word for word in options if word.startswith("--")][-1:])
+    expect(2, run(*some, *calibrated[:4], *options), [word for word in map(str, options) if word[:2] == "--"][-1])
 for options in (["--method", "matgptq", "--reach", "4"], ["--method", "matgptq", "--teacher", "2"],
                 ["--method", "matgptq", "--joint-iters", "4"], ["--method", "omniquant", "--reach", "4"]):
     expect(2, run(*some[:4], *calibrated, *options, "--widths", "2,4", "--lambda", "1,1"), options[2])
@@ -278,17 +279,20 @@ if (run(*some_of_text, "--text", text, "--nsamples", "2").stdout !=
         expect(0, run(*some_of_text, "--text", text_of_two)).stdout):
     fail("allocate --nsamples 2 looks at other windows than two")
 
-# codes that a slice reads differently: sensitivity looks at the weights that eval reads
-even = folder / "even.npy"
+# codes that a slice reads differently: sensitivity looks at the weights that eval reads. (The file has embeddings and
+# norms in half: here the model, too.)
+even, halved = folder / "even.npy", folder / "halved"
 np.save(even, np.arange(32, dtype="<u2"))
+store_model(halved, config, {name: value if "proj" in name else value.astype("<f2").astype("<f4")
+                             for name, value in weights.items()})
 for slice_of_file in ("round_clamp", "extra_precision"):
-    expect(0, run("quantize", model, "-o", folder / "sliced.jack", "--slice", slice_of_file, "--quiet"))
+    expect(0, run("quantize", halved, "-o", folder / "sliced.jack", "--slice", slice_of_file, "--quiet"))
     for bits in ("4", "7"):
-        rows = json.loads(expect(0, run("eval", "--model", folder / "sliced.jack", "--reference", model, "--tokens", even,
-                                        "--bits", f"fp32,{bits}", "--json")).stdout)["rows"]
-        total = json.loads(expect(0, run("sensitivity", model, "--quantized", folder / "sliced.jack", "--bits", bits,
+        rows = json.loads(expect(0, run("eval", "--model", folder / "sliced.jack", "--reference", halved, "--tokens",
+                                        even, "--bits", f"fp32,{bits}", "--json")).stdout)["rows"]
+        total = json.loads(expect(0, run("sensitivity", halved, "--quantized", folder / "sliced.jack", "--bits", bits,
                                          "--calibration", even, "--no-taylor", *some)).stdout)["total"]
-        if not np.isclose(total["actual"], rows[1]["mean_nll"] - rows[0]["mean_nll"], rtol=1e-3, atol=1e-6):
+        if not np.isclose(total["actual"], rows[1]["mean_nll"] - rows[0]["mean_nll"], rtol=1e-2, atol=1e-6):
             fail(f"sensitivity of a {slice_of_file} file at {bits} bits: {total}, eval says {rows}")
 
 # every reader of planes looks at their digests
@@ -315,9 +319,9 @@ huge = {**weights, "lm_head.weight": np.sign(weights["lm_head.weight"]) * np.flo
         "model.norm.weight": np.full(16, 10, "<f4")}
 store_model(folder / "grown", config, huge)
 (folder / "grown" / "tokenizer.model").write_bytes(tokenizer(True))
-expect(1, run("eval", "--model", folder / "grown", "--tokens", even), "not finite")
+expect(1, run("eval", "--model", folder / "grown", "--tokens", even, "--json"), "not finite")
 expect(0, run("quantize", folder / "grown", "-o", folder / "grown.jack", "--quiet"))
-expect(1, run("generate", "--model", folder / "grown.jack", "--json"), "not finite")
+expect(1, run("generate", "--model", folder / "grown.jack", "--prompt", "a", "--json"), "not finite")
 store_model(folder / "two\nlines", config, {k: v for k, v in weights.items() if "v_proj" not in k})
 expect(1, run("eval", "--model", folder / "two\nlines", "--tokens", even), "v_proj", "two?lines")
 

@@ -114,6 +114,20 @@ TEST_CASE("NaN in x reaches every part of a sum, and y of 16 bits")
         CHECK(std::isnan(to_float(v)));
 }
 
+TEST_CASE("x of another size is an error that leaves y as it was")
+{
+    auto const a = pack<bit_planes>(subjects::random({5, 40}, uniform<8>{}, absmax{}, group{64}, 1));
+    std::vector<float> x(39, 1.0f), y(5, 7.0f);
+    std::vector<half> const narrow(39);
+    exact::prepared ready;
+    exact::prepare(x, ready);
+    CHECK_THROWS_AS(multiply(a, x, y), shape_error);
+    CHECK_THROWS_AS(multiply(a, std::span<half const>(narrow), std::span<float>(y)), shape_error);
+    CHECK_THROWS_AS(multiply(a, ready, std::span<float>(y)), shape_error);
+    CHECK_THROWS_AS(multiply(sum(a.prefix(2), a), x, std::span<float>(y)), shape_error);
+    CHECK(y == std::vector<float>(5, 7.0f));
+}
+
 TEST_CASE("padding is no part of the product")
 {
     // Codes of the padding are 0, which decodes to a large negative weight here; x is padded with +0.

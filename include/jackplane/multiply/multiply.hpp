@@ -116,7 +116,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
               parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        expect_whole(matrix_view<float>{y.data(), 1, y.size()}, "y");
+        matrix_view<float> const out{y.data(), 1, y.size()}; // what does not fit leaves y as it was
+        if constexpr (std::convertible_to<X const&, std::span<float const>>)
+            detail::expect_product(a.rows(), a.cols(), 1, std::span<float const>(x).size(), out);
+        else if constexpr (requires { std::span(x).size(); })
+            detail::expect_product(a.rows(), a.cols(), 1, std::span(x).size(), out);
+        else if constexpr (prepared<X>)
+            detail::expect_product(a.rows(), a.cols(), x.vectors(), x.cols(), out);
         for (float& v : y)
             v = 0;
         if constexpr (std::convertible_to<X const&, std::span<float const>>)

@@ -10,6 +10,7 @@ function(jackplane_archs names missing)
     set(archs_of_aarch64 neon neon_dot)
     set(${names})
     set(${missing})
+    set(CMAKE_REQUIRED_QUIET ON) # that a processor is another one is no failure
     foreach(processor IN ITEMS x86_64 aarch64)
         check_cxx_source_compiles("#ifndef __${processor}__\n#error\n#endif\nint main() {}"
                                   JACKPLANE_TARGETS_${processor})

@@ -249,6 +249,7 @@ def limited(size):
 # little memory: an error or a result, never a wait for ever
 for size in (160, 224, 320, 512):
     process = child("eval", "--model", file, "--tokens", tokens, "--bits", "4",
+                    env={**os.environ, "OPENBLAS_NUM_THREADS": "2"},  # its own end, where it lacks memory for more
                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size << 20, size << 20)))
     code, out, err = ended(process, 60)
     if code not in (0, 1) or (code == 1 and len(err.splitlines()) != 1):

@@ -11,7 +11,6 @@
 #include "terminal.hpp"
 #include "warn.hpp"
 #include <jackplane/detach/choose.hpp>
-#include <jackplane/store/nested_read.hpp>
 #include <sys/resource.h>
 #include <algorithm>
 #include <cstdint>
@@ -99,7 +98,7 @@ namespace cli
                 if (!settings.tuning.inside.empty())
                 {
                     warn_about(settings.tuning.inside);
-                    jackplane::nested::open(settings.tuning.inside).verify();
+                    llama::verify_nested(settings.tuning.inside, 8);
                 }
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);

@@ -363,7 +363,7 @@ for row in rows:
     change = np.load(folder / "maps" / f"{row['name']}.npy")
     if change.shape != weights[row["name"]].shape or not np.isclose(change.sum(), row["pqi"], rtol=1e-4, atol=1e-8):
         fail(f"sensitivity: the map of {row['name']} is {change.shape}, {change.sum()}, not {row['pqi']}")
-said = expect(0, run(*some, "2", "--no-taylor", "--total-only")).stdout.splitlines()
+said = expect(0, run(*some, "2", "--no-taylor", "--total-only", "--each-sample")).stdout.splitlines()
 if "total" not in said[-1] or any(line.split()[1] != "-" for line in said[2:-1]):
     fail(f"sensitivity --total-only: {said}")
 expect(2, run(*some, "4", "--rule", "cubic"))

@@ -36,17 +36,17 @@
 
 using namespace jackplane;
 
-constexpr std::size_t m = 17, n = 65; // rows and columns that divide nothing
+constexpr std::size_t some_rows = 17, some_columns = 65; // they divide nothing
 
 template <class Layout, class Codebook, class Scale>
 void run(char const* name, std::vector<float> const& weights, float bound)
 {
-    matrix_view<float const> const w{weights.data(), m, n};
+    matrix_view<float const> const w{weights.data(), some_rows, some_columns};
     auto const a = pack<Layout>(quantize(w, Codebook{}, Scale{}, group{32}, nearest{}, independent{}, {}, threads{2}));
-    std::vector<float> x(n, 1), y(m), definition(m);
+    std::vector<float> x(some_columns, 1), y(some_rows), definition(some_rows);
     multiply(a, x, y, threads{2});
     multiply_add<fp64, scalar>(a, x, definition);
-    for (std::size_t row = 0; row < m; ++row)
+    for (std::size_t row = 0; row < some_rows; ++row)
         if (!(std::abs(y[row] - definition[row]) <= bound))
         {
             std::printf("%s: row %zu is %g, by the definition %g\n", name, row, y[row], definition[row]);
@@ -87,11 +87,11 @@ void expect_abort(char const* line, Wrong wrong)
 // What the rest of quantize and multiply offers.
 void run_others(std::vector<float> weights)
 {
-    matrix_view<float> const w{weights.data(), m, n};
-    std::vector<float> x(n, 1), y(m);
+    matrix_view<float> const w{weights.data(), some_rows, some_columns};
+    std::vector<float> x(some_columns, 1), y(some_rows);
     multiply_columns(w, channel_scales(x, 0.5f));
-    std::vector<float> const inputs(n * n, 1);
-    clip(w, matrix_view<float const>{inputs.data(), n, n}, uniform<4>{}, minmax{}, group{32});
+    std::vector<float> const inputs(some_columns * some_columns, 1);
+    clip(w, matrix_view<float const>{inputs.data(), some_columns, some_columns}, uniform<4>{}, minmax{}, group{32});
     auto const two = quantize(w, uniform<2, 8>{}, minmax{}, group{32});
     auto const a = pack<bit_planes>(refine(w, uniform<8>{}, leading(two)));
     unsigned const widths[] = {2, 8};
@@ -100,7 +100,7 @@ void run_others(std::vector<float> weights)
     if (!scales_of(w, uniform<8>{}, minmax{}, group{32}).held_by<half>())
         std::puts("half loses a scale");
     triplet const some[] = {{0, 0, 1.0f}, {16, 64, -2.0f}};
-    csr<> const sparse(m, n, some);
+    csr<> const sparse(some_rows, some_columns, some);
     multiply(dense_sparse(a.prefix(4), sparse), x, std::span<float>(y), team(2));
     multiply(pack<planes<2, 1>>(quantize(w, row_table<3>{})), x, y);
     any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
@@ -111,7 +111,7 @@ void run_others(std::vector<float> weights)
 
 int main()
 {
-    std::vector<float> weights(m * n);
+    std::vector<float> weights(some_rows * some_columns);
     for (std::size_t i = 0; i < weights.size(); ++i)
         weights[i] = static_cast<float>(i * 7 % 31) / 31 - 0.5f;
     // (groups + 8) eps sum |scale| (|code| + |zero|) |x|: at most 11 * 2^-23 * 65 * 2 for weights below 1 in magnitude
@@ -122,17 +122,17 @@ int main()
     run<planes<2>, uniform<2>, mse_search<full_range>>("2 bits", weights, bound);
 
     run_others(weights);
-    matrix_view<float const> const w{weights.data(), m, n};
+    matrix_view<float const> const w{weights.data(), some_rows, some_columns};
     any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
     auto const& a = *std::get_if<packed<bit_planes>>(&any);
-    std::vector<float> x(n, 1), y(m);
+    std::vector<float> x(some_columns, 1), y(some_rows);
     multiply(a.prefix(2), x, y);
     multiply(repack<bit_planes>(a, 3, round_clamp{}), x, y);
 
     expect_abort("jackplane: no 9-bit prefix here; readable widths: 1, 2, 3, 4, 5, 6, 7, 8\n",
                  [&] { (void)a.prefix(9); });
     expect_abort("jackplane: a matrix of 17 x 65 times x of 65 into y of 65\n", [&] { multiply(a, x, x); });
-    weights[12 * n + 5] = NAN; // of the second thread
+    weights[12 * some_columns + 5] = NAN; // of the second thread
     expect_abort("jackplane: up: weight at row 12, column 5 is nan\n", [&]
     { quantize(w, uniform<8>{}, absmax{}, group{}, nearest{}, independent{}, {.name = "up"}, threads{2}); });
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <mutex>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+#include <pthread.h>
 #include <doctest/doctest.h>
 #include <jackplane/core/team.hpp>
 using namespace jackplane;
@@ -141,4 +143,48 @@ TEST_CASE("a call from inside a body, and calls from several threads at once")
     for (std::thread& caller : callers)
         caller.join();
     CHECK(wrong == 0);
+}
+
+namespace
+{
+    std::atomic<bool> held = false, let_go = false;
+    void hold(int)
+    {
+        held = true;
+        while (!let_go)
+            ;
+    }
+}
+
+TEST_CASE("a thread that does not get a core holds nobody up")
+{
+    two const crew;
+    std::atomic<pthread_t> other = pthread_self();
+    for (int trial = 0; trial < 10000 && pthread_equal(other, pthread_self()); ++trial)
+        crew(2, [&, caller = pthread_self()](std::size_t, std::size_t)
+        {
+            if (!pthread_equal(caller, pthread_self()))
+                other = pthread_self();
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        });
+    REQUIRE(!pthread_equal(other, pthread_self()));
+    std::signal(SIGUSR1, hold); // as a busy machine would
+    pthread_kill(other, SIGUSR1);
+    while (!held)
+        std::this_thread::yield();
+    std::atomic<bool> done = false;
+    bool helped = false; // else the test would wait for ever
+    std::thread watch([&]
+    {
+        for (int i = 0; i < 10000 && !done; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        helped = !done;
+        let_go = true;
+    });
+    CHECK(mistakes(crew, 100) == 0);
+    done = true;
+    watch.join();
+    CHECK_FALSE(helped);
+    std::signal(SIGUSR1, SIG_DFL);
+    CHECK(mistakes(crew, 100) == 0);
 }

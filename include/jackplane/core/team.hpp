@@ -43,7 +43,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // Threads that stay from one call to the next: for a token's time. A copy is the same team. No thread is pinned; a
     // call allocates nothing. A call while the team is at work (from another thread, or from inside a body) runs on
     // the calling thread alone. Every thread has a range of its own, cut into pieces, and helps the others with theirs
-    // when it is done: cores are rarely all as fast as the first.
+    // when it is done: cores are rarely all as fast as the first. A call waits for pieces that have begun, never for a
+    // thread that has not come yet: other processes may hold its core.
     class team
     {
     public:
@@ -93,7 +94,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             shared(shared const&) = delete;
             ~shared()
             {
-                run = nullptr;
+                ending.store(true, std::memory_order_relaxed);
                 start();
                 for (std::thread& other : others)
                     other.join();
@@ -113,24 +114,27 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 pieces = pieces_now;
                 for (std::size_t part = 0; part < parts; ++part)
                     workers[part].next.store(first_piece(part), std::memory_order_relaxed);
-                working.store(static_cast<unsigned>(others.size()), std::memory_order_relaxed);
+                at_work.fetch_and(~closed, std::memory_order_release);
                 start();
                 do_part(0);
-                while (unsigned const left = working.load(std::memory_order_acquire))
-                    detail::await_change(working, left);
+                at_work.fetch_or(closed, std::memory_order_acq_rel); // every piece is taken
+                for (unsigned now; (now = at_work.load(std::memory_order_acquire)) != closed;)
+                    detail::await_change(at_work, now);
             }
 
             void serve(std::size_t part) noexcept
             {
-                for (unsigned seen = 0;; ++seen) // the caller waits for all, so nobody falls behind by two calls
+                for (unsigned seen = 0;;)
                 {
                     detail::await_change(calls, seen);
-                    if (run == nullptr)
+                    seen = calls.load(std::memory_order_acquire);
+                    if (ending.load(std::memory_order_relaxed))
                         return;
-                    if (part < parts)
+                    bool const in_time = (at_work.fetch_add(1, std::memory_order_acq_rel) & closed) == 0;
+                    if (in_time && part < parts) // which only an open call keeps as they are
                         do_part(part);
-                    if (working.fetch_sub(1, std::memory_order_acq_rel) == 1)
-                        working.notify_one();
+                    if (at_work.fetch_sub(1, std::memory_order_acq_rel) == closed + 1)
+                        at_work.notify_one();
                 }
             }
 
@@ -181,8 +185,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t parts = 0, pieces = 0; // of this call
             std::vector<worker> workers;       // the calling thread first
             std::atomic_flag busy;
-            alignas(64) std::atomic<unsigned> calls = 0;   // so far
-            alignas(64) std::atomic<unsigned> working = 0; // others that have not ended their part
+            std::atomic<bool> ending = false;
+            alignas(64) std::atomic<unsigned> calls = 0; // so far
+            static constexpr unsigned closed = 1u << 31; // no call, or one without a piece to take
+            alignas(64) std::atomic<unsigned> at_work = closed; // and how many of the others have entered
             std::vector<std::thread> others;
         };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
+#include "about.hpp"
 #include "commands.hpp"
 #include "dense.hpp"
 #include "integral.hpp"
@@ -29,6 +30,9 @@ namespace cli
 
             void run() const
             {
+                for (unsigned const width : widths)
+                    if (std::count(widths.begin(), widths.end(), width) > 1)
+                        throw CLI::ValidationError("--widths", llama::text(width, " is there twice"));
                 if (unsigned const least = *std::min_element(widths.begin(), widths.end()); average < least)
                     throw CLI::ValidationError("--average",
                                                llama::text("is ", average, ", the narrowest of --widths is ", least));
@@ -43,8 +47,11 @@ namespace cli
                 auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
                 llama::expect_tokens(tokens, words->bos(), m.sizes, text);
-                auto const losses =
-                    dense.empty() ? measured(m, tokens, words->bos()) : predicted(m, words->from_start(tokens));
+                auto const losses = about(model,
+                                          [&] {
+                                              return dense.empty() ? measured(m, tokens, words->bos())
+                                                                   : predicted(m, words->from_start(tokens));
+                                          });
 
                 std::uint64_t layer = 0; // weights
                 for (std::size_t i = 0; i < llama::matrices_of_layer; ++i)

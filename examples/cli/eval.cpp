@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/perplexity.hpp"
 #include "../llama/program.hpp"
+#include "about.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "dense.hpp"
@@ -100,7 +101,8 @@ namespace cli
                 if (!mix.empty())
                     mixed = packed->mix(mix, packed->widths().back());
                 unsigned widest = *std::max_element(widths.begin(), widths.end());
-                widest = mix.empty() ? widest : std::max(widest, *std::max_element(mix.begin(), mix.end()));
+                for (std::size_t i = 0; i < mixed.size(); ++i) // an lm_head is read at the most bits there are
+                    widest = packed->matrices[i].is_packed ? std::max(widest, mixed[i]) : widest;
                 if (widest != 0 && packed)
                     llama::verify_nested(model, packed->bits_read(widest));
                 std::optional<llama::activation> how;
@@ -112,7 +114,7 @@ namespace cli
 
                 std::optional<llama::reference> against;
                 if (full)
-                    against = llama::make_reference(*full, scored.cut);
+                    against = about(reference_folder, [&] { return llama::make_reference(*full, scored.cut); });
                 llama::reference const* const r = against ? &*against : nullptr;
                 llama::activation const* const x = how ? &*how : nullptr;
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
@@ -131,13 +133,18 @@ namespace cli
                 for (unsigned const width : widths)
                 {
                     llama::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
-                    show(width != 0 ? llama::quantized_row(*packed, width, scored, r, x)
-                         : fp32     ? llama::full_precision_row(*fp32, scored, r)
-                                    : llama::row{});
+                    show(about(width != 0 || folder ? model : reference_folder,
+                               [&]
+                               {
+                                   return width != 0 ? llama::quantized_row(*packed, width, scored, r, x)
+                                          : fp32     ? llama::full_precision_row(*fp32, scored, r)
+                                                     : llama::row{};
+                               }));
                 }
                 if (!mix.empty())
                 {
-                    llama::row row = llama::quantized_row(*packed, mixed, 0, scored, r, x);
+                    llama::row row =
+                        about(model, [&] { return llama::quantized_row(*packed, mixed, 0, scored, r, x); });
                     row.note = "mix";
                     show(row);
                 }

@@ -3,6 +3,7 @@
 #include "../llama/nested_model.hpp"
 #include "../llama/program.hpp"
 #include "../llama/tokenizer.hpp"
+#include "about.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
@@ -36,6 +37,8 @@ namespace cli
                 auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
                 auto const start = words->encode_from_start(prompt);
                 llama::expect_tokens(start, {}, loaded.sizes, "the prompt");
+                if (start.empty())
+                    throw CLI::ValidationError("--prompt", "has no tokens, and " + model + " puts none before a text");
                 std::size_t const context = loaded.sizes.context;
                 JACKPLANE_EXPECTS(start.size() <= context, jackplane::shape_error, model, ": the prompt has ",
                                   start.size(), " tokens, the context ", context, "; shorten it");
@@ -54,18 +57,18 @@ namespace cli
                     std::fputs(prompt.c_str(), stdout);
                 std::optional<clock::time_point> first; // when the prompt was read
                 auto const begin = clock::now();
-                std::size_t const told = llama::generate(
-                    decode, start, count, sampling,
-                    [&](llama::token t)
+                auto const tell = [&](llama::token t)
+                {
+                    first = first.value_or(clock::now());
+                    text += words->bytes(t);
+                    if (!json)
                     {
-                        first = first.value_or(clock::now());
-                        text += words->bytes(t);
-                        if (!json)
-                        {
-                            std::fputs(words->bytes(t).c_str(), stdout);
-                            llama::flush_report();
-                        }
-                    });
+                        std::fputs(words->bytes(t).c_str(), stdout);
+                        llama::flush_report();
+                    }
+                };
+                std::size_t const told =
+                    about(model, [&] { return llama::generate(decode, start, count, sampling, tell); });
                 double const prompt_rate = static_cast<double>(start.size()) / seconds_since(begin, *first);
                 std::optional<double> rate; // of what was generated, but the first, which the prompt gives already
                 if (told > 1)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../llama/program.hpp"
 #include "commands.hpp"
+#include "numbers.hpp"
 #include <jackplane/core/check.hpp>
 #include <jackplane/core/version.hpp>
 #include <jackplane/store/reject.hpp>
 #include <cblas.h>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -32,18 +32,7 @@ namespace
         cli::add_allocate(app);
         cli::add_sensitivity(app);
         cli::add_bench_decode(app);
-        CLI::Validator const finite( // CLI11's ranges let NaN through
-            [](std::string const& word)
-            {
-                double number = 0;
-                return CLI::detail::lexical_cast(word, number) && !std::isfinite(number) ? word + " is no finite number"
-                                                                                         : std::string();
-            },
-            "");
-        for (CLI::App* const command : app.get_subcommands({}))
-            for (CLI::Option* const option : command->get_options())
-                if (option->get_type_name().find("FLOAT") != std::string::npos)
-                    option->check(finite);
+        cli::check_numbers(app);
         try
         {
             try

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../llama/quantize_model.hpp"
+#include "numbers.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,20 +29,6 @@ namespace cli
                                               {"qat", qat},
                                               {"squeezellm", squeezellm}};
         return all;
-    }
-
-    // CLI11's own tells the range, with the 309 digits of the largest double.
-    inline CLI::Validator positive()
-    {
-        auto const wrong = [](std::string const& word)
-        {
-            double x = 0;
-            bool const is_number = CLI::detail::lexical_cast(word, x);
-            auto const kept = static_cast<float>(x); // what is made of it, and 0 would stand for the default
-            bool const is_positive = is_number && kept > 0 && std::isfinite(kept);
-            return is_positive ? std::string() : word + " is no positive number";
-        };
-        return CLI::Validator(wrong, "POSITIVE");
     }
 
     // A name to what CLI11 reads as the enumerator: its number. (CheckedTransformer takes numbers, too.)

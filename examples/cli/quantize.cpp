@@ -2,6 +2,7 @@
 #include "../llama/inputs.hpp"
 #include "../llama/nested_model.hpp"
 #include "../llama/quantize_model.hpp"
+#include "about.hpp"
 #include "calibration.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
@@ -111,10 +112,13 @@ namespace cli
                 if (llama::balances(settings))
                     balanced.emplace(sizes);
                 llama::model* const dense = balanced ? &*balanced : nullptr;
-                llama::save_nested(detach.asked() ? llama::quantize_and_detach(folder, settings, beside, tell(), &tuned,
-                                                                               &detached, dense)
-                                                  : llama::quantize_model(folder, settings, tell(), &tuned, dense),
-                                   folder, out);
+                auto const made = [&]
+                {
+                    return detach.asked()
+                               ? llama::quantize_and_detach(folder, settings, beside, tell(), &tuned, &detached, dense)
+                               : llama::quantize_model(folder, settings, tell(), &tuned, dense);
+                };
+                llama::save_nested(about(folder, made), folder, out);
                 kept.remove();
                 // Everything told about the file is what the file says.
                 auto const written = llama::load_nested(out.path());

@@ -2,6 +2,7 @@
 #include "../llama/sensitivity.hpp"
 #include "../llama/inputs.hpp"
 #include "../llama/nested_model.hpp"
+#include "about.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
 #include "dense.hpp"
@@ -10,6 +11,7 @@
 #include "terminal.hpp"
 #include "warn.hpp"
 #include <unistd.h>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -100,8 +102,14 @@ namespace cli
                 settings.calibration = calibration.read(folder);
                 settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
-                auto const found =
-                    llama::measure_sensitivity(dense, packed.decode(bits), settings, progress_on_stderr(quiet));
+                if (packed.matrices.back().is_packed &&
+                    packed.matrices.size() > dense.sizes.layers * llama::matrices_of_layer)
+                    warn(quantized + ": its lm_head is quantized, too; what that costs is in none of these numbers");
+                auto const found = about(quantized,
+                                         [&] {
+                                             return llama::measure_sensitivity(dense, packed.decode(bits), settings,
+                                                                               progress_on_stderr(quiet));
+                                         });
                 written.write(found.integral);
                 kept.remove();
                 json ? print_json(found) : print(found);
@@ -112,6 +120,10 @@ namespace cli
             {
                 std::string_view const n = name;
                 return n == "actual" || n == "pqi" || !no_taylor;
+            }
+            static int width_of(std::string_view column)
+            {
+                return static_cast<int>(std::max<std::size_t>(10, column.size()));
             }
             nlohmann::ordered_json numbers_of(change_estimates const& e, bool is_total) const
             {
@@ -140,16 +152,16 @@ namespace cli
                 std::printf("change of the loss, nats a token\n%-44s", "");
                 for (auto const& [name, member] : estimates)
                     if (told(name))
-                        std::printf(" %10.10s", std::string(name).substr(0, 10).c_str());
+                        std::printf(" %*s", width_of(name), name);
                 std::printf("\n");
                 auto const line = [&](change_estimates const& e, bool is_total)
                 {
                     std::printf("%-44s", e.name.c_str());
                     for (auto const& [name, member] : estimates)
                         if (told(name) && !is_total && total_alone && member == &change_estimates::actual)
-                            std::printf(" %10s", "-"); // not measured
+                            std::printf(" %*s", width_of(name), "-"); // not measured
                         else if (told(name))
-                            std::printf(" %10.3e", e.*member);
+                            std::printf(" %*.3e", width_of(name), e.*member);
                     std::printf("\n");
                 };
                 for (change_estimates const& e : found.matrices)

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "warn.hpp"
+#include <jackplane/store/foreign.hpp>
 #include <jackplane/store/map.hpp>
+#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -12,6 +17,30 @@
 
 namespace cli
 {
+    // Throws value_error for what is no text. Bytes that are no UTF-8 are told: a tokenizer reads U+FFFD there.
+    inline void expect_text(std::string_view all, std::string const& name)
+    {
+        std::string wrong;
+        try
+        {
+            nlohmann::json(all).dump(); // which looks
+        }
+        catch (nlohmann::json::type_error const& e)
+        {
+            std::string_view const said =
+                e.what(); // [json.exception.type_error.316] invalid UTF-8 byte at index 5: 0xE4
+            wrong = said.substr(std::min(said.find("] ") + 2, said.size()));
+        }
+        auto const zero = all.find('\0');
+        std::string const kind = jackplane::detail::known_kind(all);
+        bool const binary = zero != all.npos || (!wrong.empty() && !kind.empty());
+        JACKPLANE_EXPECTS(!binary, jackplane::value_error, name,
+                          ": no text: ", !kind.empty() ? kind : jackplane::text("byte ", zero, " is 0"),
+                          kind == "a NumPy array" ? " (of tokens: --tokens of eval, or a name that ends in .npy)" : "");
+        if (!wrong.empty())
+            warn(name + ": " + wrong + "; the tokenizer reads U+FFFD there");
+    }
+
     // A text named on the command line: a file, or a pipe that is read to its end, as in --text <(command). A pipe that
     // nobody writes to is an error after two seconds; one whose writer takes longer is waited for, and that is said.
     inline std::string read_text(std::filesystem::path const& path)
@@ -40,7 +69,10 @@ namespace cli
             if (code != 0 && code != EAGAIN)
                 detail::fail_io(path, "read", code);
             if (!pipe || (got == 0 && has_writer))
+            {
+                expect_text(all, name);
                 return all;
+            }
             JACKPLANE_EXPECTS(!waited || has_writer, jackplane::io_error, name,
                               ": cannot read: nobody writes to this pipe");
             if (waited)

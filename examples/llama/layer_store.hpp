@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/pack/any_packed.hpp>
-#include "weights.hpp"
+#include "quantize_model.hpp"
 #include <cstddef>
 #include <filesystem>
 #include <optional>
@@ -17,14 +17,18 @@ namespace llama
     class layer_store
     {
     public:
+        struct kept
+        {
+            std::vector<jackplane::any_packed> matrices{};
+            std::vector<width_report> losses{};
+        };
+
         explicit layer_store(std::filesystem::path folder) : _folder(std::move(folder)) {}
 
-        std::optional<std::vector<jackplane::any_packed>> find(std::size_t layer, std::string const& origin,
-                                                               std::span<parameter const> parts) const;
-        // Written aside and renamed; what comes back lies in the file.
-        std::vector<jackplane::any_packed> keep(std::size_t layer, std::string const& origin,
-                                                std::span<parameter const> parts,
-                                                std::span<jackplane::any_packed const> matrices) const;
+        std::optional<kept> find(std::size_t layer, std::string const& origin, std::span<parameter const> parts) const;
+        // Written aside and renamed; the matrices that come back lie in the file.
+        kept keep(std::size_t layer, std::string const& origin, std::span<parameter const> parts,
+                  kept const& done) const;
 
     private:
         std::filesystem::path file_of(std::size_t layer) const { return _folder / text("layer.", layer, ".jack"); }

@@ -71,7 +71,7 @@ namespace llama
         auto const values = safetensors::read<float>(t);
         for (std::size_t i = 0; i < values.size(); ++i)
             JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", p.name,
-                              "', row ", i / p.cols, ", column ", i % p.cols, ": not a finite number");
+                              "', row ", i / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
         std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
     }
 

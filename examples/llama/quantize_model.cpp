@@ -296,17 +296,20 @@ namespace llama
                     inside.empty() ? 0 : layer * matrices_of_layer, inside.empty() ? 0 : parts.size());
                 dense_layer const dense{rest.layer(layer, w.data()), rest.layer(layer, left.data()), parts, beside,
                                         within};
-                auto tuned = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
-                if (tuned)
-                    tuner.pass(dense, *tuned);
+                auto done = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
+                if (done)
+                    tuner.pass(dense, done->matrices);
                 else
                 {
-                    tuned = tuner.tune(layer, dense, widths);
+                    done.emplace();
+                    done->matrices = tuner.tune(layer, dense, &done->losses);
                     if (!j.s.resume.empty())
-                        tuned = store.keep(layer, origin.text_of(), parts, *tuned);
+                        done = store.keep(layer, origin.text_of(), parts, *done);
                 }
+                if (widths)
+                    widths->insert(widths->end(), done->losses.begin(), done->losses.end());
                 for (std::size_t i = 0; i < parts.size(); ++i)
-                    j.made(layer * matrices_of_layer + i, std::move((*tuned)[i]), std::move(beside[i]),
+                    j.made(layer * matrices_of_layer + i, std::move(done->matrices[i]), std::move(beside[i]),
                            matrix_of(left.data(), parts, i).data, false);
             }
         }

@@ -113,6 +113,8 @@ namespace llama
         double before, after;
         std::vector<double> steps{}; // of each step's batch, before the step
         double moved = 0;            // part of the codes, at the narrowest width, that are not the nearest ones
+
+        bool operator==(width_report const&) const = default;
     };
 
     inline bool balances(quantize_settings const& s) noexcept { return s.balance || s.how == method::awq; }

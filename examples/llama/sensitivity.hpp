@@ -59,8 +59,9 @@ namespace llama
     std::vector<std::string> const& rule_names();
     void expect_rule(sensitivity_settings const& s); // throws where the rule cannot be taken like that
 
-    // quantized: the same model with other linear weights (packed_model::decode). Throws value_error when its norms
-    // differ (balanced models), for an unknown rule, and as integrate does.
+    // quantized: the same model with other linear weights (packed_model::decode); those of its layers: an lm_head
+    // stays dense. Throws value_error when its norms differ (balanced models), for an unknown rule, and as integrate
+    // does.
     sensitivity_result measure_sensitivity(model const& dense, model const& quantized, sensitivity_settings const& s,
                                            jackplane::progress const& tell = {});
 

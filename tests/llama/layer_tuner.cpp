@@ -181,7 +181,9 @@ namespace llama
     {
         saved_model t;
         t.s.tuning.widths = {2, 8};
-        std::string const whole = bytes_of(quantize_model(t.folder, t.s), t.folder);
+        std::vector<width_report> told; // of a run that nothing stopped
+        std::string const whole = bytes_of(quantize_model(t.folder, t.s, {}, &told), t.folder);
+        CHECK(told.size() == 2 * t.m.sizes.layers);
         CHECK(whole == bytes_of(quantize_model(t.folder, t.s), t.folder));
 
         t.s.resume = "tuned.layers";
@@ -197,11 +199,28 @@ namespace llama
         CHECK_THROWS_AS(quantize_model(t.folder, t.s, dies), killed);
         std::filesystem::remove(t.s.resume / "layer.1.jack"); // as if killed before it was kept
         REQUIRE(std::filesystem::exists(t.s.resume / "layer.0.jack"));
+        auto const kept = [&] // another file each time that a layer is tuned
+        {
+            std::vector<ino_t> all;
+            for (std::size_t layer = 0; layer < t.m.sizes.layers; ++layer)
+            {
+                struct stat is = {};
+                stat((t.s.resume / text("layer.", layer, ".jack")).c_str(), &is);
+                all.push_back(is.st_ino);
+            }
+            return all;
+        };
         auto const layers_tuned = [&](quantize_settings const& s)
         {
             std::vector<width_report> widths;
+            auto const before = kept();
             std::string const again = bytes_of(quantize_model(t.folder, s, {}, &widths), t.folder);
-            return std::pair(again, widths.size() / 2);
+            CHECK((widths == told) == (again == whole));
+            auto const after = kept();
+            std::size_t tuned = 0;
+            for (std::size_t i = 0; i < after.size(); ++i)
+                tuned += before[i] != after[i];
+            return std::pair(again, tuned);
         };
         CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
         CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{0})); // all there now

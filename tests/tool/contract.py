@@ -45,6 +45,15 @@ for number in ("nan", "inf"):
     for option in ("--outliers", "--significant", "--lr", "--scale-lr", "--lambda"):
         expect(2, run("quantize", model, "-o", file, "--method", "signround", option, number), option, number)
 
+choose = ["allocate", "--model", model / "config.json", "--text", model / "config.json", "--widths"]
+# whole numbers are decimal: 010 is not 8, and -1 not the largest that there is
+for number in ("010", "0x10", "-1", "+4", "1e3", "4.0", " 4"):
+    for option in ("--seed", "--nsamples", "--group-size", "--bits", "--iters"):
+        if (option, number) != ("--group-size", "-1"):
+            expect(2, run("quantize", model, "-o", file, option, number), option)
+    expect(2, run(*choose, f"{number},2"), "--widths")
+expect(2, run(*choose, "8,2,8"), "8", "twice")
+
 # random weights at every width: what was counted, and the same tokens for any number of threads
 chosen = {}
 for threads in (1, 2):
@@ -319,9 +328,9 @@ huge = {**weights, "lm_head.weight": np.sign(weights["lm_head.weight"]) * np.flo
         "model.norm.weight": np.full(16, 10, "<f4")}
 store_model(folder / "grown", config, huge)
 (folder / "grown" / "tokenizer.model").write_bytes(tokenizer(True))
-expect(1, run("eval", "--model", folder / "grown", "--tokens", even, "--json"), "not finite")
+expect(1, run("eval", "--model", folder / "grown", "--tokens", even, "--json"), "grown: ", "not finite")
 expect(0, run("quantize", folder / "grown", "-o", folder / "grown.jack", "--quiet"))
-expect(1, run("generate", "--model", folder / "grown.jack", "--prompt", "a", "--json"), "not finite")
+expect(1, run("generate", "--model", folder / "grown.jack", "--prompt", "a", "--json"), "grown.jack: ", "not finite")
 store_model(folder / "two\nlines", config, {k: v for k, v in weights.items() if "v_proj" not in k})
 expect(1, run("eval", "--model", folder / "two\nlines", "--tokens", even), "v_proj", "two?lines")
 
@@ -366,6 +375,18 @@ for row in rows:
 said = expect(0, run(*some, "2", "--no-taylor", "--total-only", "--each-sample")).stdout.splitlines()
 if "total" not in said[-1] or any(line.split()[1] != "-" for line in said[2:-1]):
     fail(f"sensitivity --total-only: {said}")
+if "second_order_fisher_sequence second_order_fisher_mean" not in expect(0, run(*some, "2", "--total-only")).stdout:
+    fail("sensitivity cuts the names of its columns")
+expect(0, run("quantize", model, "-o", folder / "head.jack", "--quiet", "--include", "lm_head"))
+if "lm_head" not in expect(0, run("sensitivity", model, "--quantized", folder / "head.jack", *some[4:], "4")).stderr:
+    fail("sensitivity says nothing of a quantized lm_head, which it does not look at")
+with open(folder / "head.jack", "r+b") as of_head:  # its last plane, which every mix reads
+    of_head.seek(-1, 2)
+    last = of_head.read(1)[0]
+    of_head.seek(-1, 2)
+    of_head.write(bytes([last ^ 1]))
+expect(0, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2"))
+expect(1, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2", "--mix", "2"), "head.jack", "digest")
 expect(2, run(*some, "4", "--rule", "cubic"))
 expect(1, run(*some, "4", "--rule", "simpson", "--intervals", "3"), "even", "3")
 expect(2, run("sensitivity", model, "--quantized", file, "--bits", "4"))

@@ -209,7 +209,8 @@ methods += [["--method", "efficientqat", "--widths", "2", *short, "--iters", "2"
 late = [["quantize", broken, *method, "-o"] for method in methods] + [["cut", nonsense, "--bits", "4", "-o"]]
 os.mkfifo(folder / "pipe")
 impossible = {folder / "none" / "x.jack": "none", text / "x.jack": "text.txt", folder / "pipe": "not a regular file",
-              pathlib.Path("/dev/full"): "not a regular file", folder: "not a regular file"}
+              pathlib.Path("/dev/full"): "not a regular file", folder: "not a regular file",
+              pathlib.Path("/dev/stdout"): "/dev/stdout: cannot replace: not a regular file", "": "'': cannot create"}
 for command in late:
     for output, words in impossible.items():
         refused(1, *command, output, words=[words])

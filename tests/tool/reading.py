@@ -230,6 +230,26 @@ if scored != 4:
 (folder / "empty.txt").write_text("")
 fresh(tokenizer__model=tokenizer(True))
 expect(1, run("eval", "--model", model, "--text", folder / "empty.txt"), "empty.txt", "0 tokens")
+
+# what is no text is not scored; bytes that are no UTF-8 are told
+fresh(tokenizer__model=tokenizer(True))
+quantized()
+wanted = nll(model, "--text", text)
+reads_text = (["eval", "--model", model, "--text"], ["allocate", "--model", jack, "--quiet", "--text"],
+              ["quantize", model, "-o", folder / "other.jack", "--quiet", "--method", "gptq", "--calibration"])
+for data, kind in ((tokens.read_bytes(), "NumPy array"), (jack.read_bytes(), "safetensors"),
+                   (b"PK\3\4" + bytes(64), "zip"), (b"abc\0def", "byte 3 is 0"),
+                   (text.read_bytes() * 9 + bytes(1), "byte 171 is 0"), ("abc".encode("utf-16"), "UTF-16"),
+                   (gzip.compress(bytes(1000)), "gzip")):
+    (folder / "words.NPY").write_bytes(data)
+    for command in reads_text:
+        expect(1, run(*command, folder / "words.NPY"), "words.NPY", "no text", kind)
+for data in (b"the quick br\xf6wn fox", b"the quick brown fox \xe2\x82"):
+    (folder / "latin.txt").write_bytes(data)
+    nll(model, "--text", folder / "latin.txt", warns=["UTF-8"])
+(folder / "page.txt").write_text("<html>\u20ac</html>")  # a text all the same
+nll(model, "--text", folder / "page.txt")
+
 fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k, v in weights.items()},
       tokenizer__model=tokenizer(True))
 expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary has 20")

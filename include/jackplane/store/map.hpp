@@ -21,7 +21,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         inline void fail_io(std::filesystem::path const& path, char const* action, int code)
         {
-            fail<io_error>(text(one_line(path.string()), ": cannot ", action, ": ",
+            fail<io_error>(text(path.empty() ? "''" : one_line(path.string()), ": cannot ", action, ": ",
                                 std::system_category().message(code)));
         }
 

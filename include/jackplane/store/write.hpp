@@ -117,12 +117,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                               });
     }
 
-    // Follows links to their end, whether or not anything stands there.
+    // Follows links to their end, whether or not anything stands there; not those of /proc that name a pipe.
     inline std::filesystem::path end_of_links(std::filesystem::path path)
     {
         std::error_code error;
         for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, error)); ++links)
         {
+            auto const target = std::filesystem::status(path, error);
+            if (std::filesystem::exists(target) && !std::filesystem::is_regular_file(target))
+                return path;
             if (links == 40) // as the kernel
                 fail_io(path, "create", ELOOP);
             path = folder_of(path) / std::filesystem::read_symlink(path, error);

@@ -13,6 +13,7 @@
 #include <numeric>
 #include <span>
 #include <vector>
+#include <sys/stat.h>
 
 namespace llama
 {

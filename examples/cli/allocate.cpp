@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/perplexity.hpp"
+#include "../engine/measure/perplexity.hpp"
 #include "about.hpp"
 #include "commands.hpp"
 #include "dense.hpp"
@@ -32,21 +32,21 @@ namespace cli
             {
                 for (unsigned const width : widths)
                     if (std::count(widths.begin(), widths.end(), width) > 1)
-                        throw CLI::ValidationError("--widths", llama::text(width, " is there twice"));
+                        throw CLI::ValidationError("--widths", engine::text(width, " is there twice"));
                 if (unsigned const least = *std::min_element(widths.begin(), widths.end()); average < least)
                     throw CLI::ValidationError("--average",
-                                               llama::text("is ", average, ", the narrowest of --widths is ", least));
+                                               engine::text("is ", average, ", the narrowest of --widths is ", least));
                 warn_about(model);
                 if (!dense.empty())
                     warn_about(dense);
-                llama::packed_model const m = llama::load_nested(model);
+                engine::packed_model const m = engine::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);
-                llama::verify_nested(model, m.bits_read(m.widths().back())); // the others are read at the most bits
+                engine::verify_nested(model, m.bits_read(m.widths().back())); // the others are read at the most bits
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
-                auto const words = llama::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
+                auto const words = engine::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
-                llama::expect_tokens(tokens, words->bos(), m.sizes, text);
+                engine::expect_tokens(tokens, words->bos(), m.sizes, text);
                 auto const losses = about(model,
                                           [&] {
                                               return dense.empty() ? measured(m, tokens, words->bos())
@@ -54,7 +54,7 @@ namespace cli
                                           });
 
                 std::uint64_t layer = 0; // weights
-                for (std::size_t i = 0; i < llama::matrices_of_layer; ++i)
+                for (std::size_t i = 0; i < engine::matrices_of_layer; ++i)
                     layer += m.table.parameters()[i].size();
                 std::vector<std::vector<jackplane::allocation_choice>> table(m.sizes.layers);
                 for (std::size_t i = 0; i < table.size(); ++i)
@@ -68,15 +68,15 @@ namespace cli
             using layer_losses = std::vector<std::vector<double>>; // [widths, layers]
 
             // What each layer costs alone, the others at the most bits there are.
-            layer_losses measured(llama::packed_model const& m, std::vector<llama::token> tokens,
-                                  std::optional<llama::token> first) const
+            layer_losses measured(engine::packed_model const& m, std::vector<engine::token> tokens,
+                                  std::optional<engine::token> first) const
             {
                 std::size_t const of_text = m.sizes.context - (first ? 1 : 0); // a window begins with the start
                 tokens.resize(std::min(tokens.size(), windows * of_text));
-                llama::windows const cut(tokens, m.sizes.context, first, text);
+                engine::windows const cut(tokens, m.sizes.context, first, text);
                 unsigned const widest = m.widths().back();
                 std::vector<unsigned> bits(m.sizes.layers, widest);
-                double const whole = llama::evaluate(m.decode(widest), cut).mean_nll;
+                double const whole = engine::evaluate(m.decode(widest), cut).mean_nll;
                 layer_losses out(widths.size(), std::vector<double>(m.sizes.layers));
                 auto const tell = progress_on_stderr(quiet);
                 for (std::size_t i = 0; i < m.sizes.layers; ++i)
@@ -84,30 +84,30 @@ namespace cli
                     for (std::size_t w = 0; w < widths.size(); ++w)
                     {
                         bits[i] = widths[w];
-                        out[w][i] = llama::evaluate(m.decode(m.mix(bits, widest)), cut).mean_nll - whole;
+                        out[w][i] = engine::evaluate(m.decode(m.mix(bits, widest)), cut).mean_nll - whole;
                     }
                     bits[i] = widest;
                     if (tell)
-                        tell(llama::text("layer ", i), i + 1, m.sizes.layers);
+                        tell(engine::text("layer ", i), i + 1, m.sizes.layers);
                 }
                 return out;
             }
 
             // Each layer's share of the change of the loss when all layers go to a width: the Post-quantization
             // Integral, once a width.
-            layer_losses predicted(llama::packed_model const& m, std::vector<llama::token> const& tokens) const
+            layer_losses predicted(engine::packed_model const& m, std::vector<engine::token> const& tokens) const
             {
-                llama::model const from = load_dense(dense, m, model);
-                llama::sensitivity_settings integral;
-                integral.calibration = llama::calibration_text::of(tokens, windows, m.sizes.context, 0, text);
+                engine::model const from = load_dense(dense, m, model);
+                engine::sensitivity_settings integral;
+                integral.calibration = engine::calibration_text::of(tokens, windows, m.sizes.context, 0, text);
                 integral.parts_alone = integral.taylor = false;
                 layer_losses out;
                 for (unsigned const width : widths)
                 {
                     auto const found =
-                        llama::measure_sensitivity(from, m.decode(width), integral, progress_on_stderr(quiet));
+                        engine::measure_sensitivity(from, m.decode(width), integral, progress_on_stderr(quiet));
                     out.emplace_back();
-                    for (llama::change_estimates const& layer : found.blocks)
+                    for (engine::change_estimates const& layer : found.blocks)
                         out.back().push_back(layer.pqi);
                 }
                 return out;
@@ -145,7 +145,7 @@ namespace cli
                     for (auto const& choice : table[i])
                         std::printf(" %8.5f", choice.loss);
                     std::printf("   -> %u\n", mix[i]);
-                    list += llama::text(i == 0 ? "" : ",", mix[i]);
+                    list += engine::text(i == 0 ? "" : ",", mix[i]);
                 }
                 std::printf("%.3f bits a weight, %.5f nats if losses add up: eval --mix %s\n", bits, best.loss,
                             list.c_str());

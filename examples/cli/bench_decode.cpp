@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/decode.hpp"
-#include "../llama/random_model.hpp"
+#include "../engine/run/decode.hpp"
+#include "../engine/pack/random_model.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
@@ -60,17 +60,17 @@ namespace cli
         class runner
         {
         public:
-            runner(llama::packed_model const& m, unsigned width, std::size_t tokens, std::string how,
+            runner(engine::packed_model const& m, unsigned width, std::size_t tokens, std::string how,
                    jackplane::team const& team)
                 : bits(width), activation(std::move(how)), weight_bytes(m.cost_at(width).packed_bytes),
-                  _decode(m, width, tokens, llama::activation_of(activation), team)
+                  _decode(m, width, tokens, engine::activation_of(activation), team)
             {
             }
 
             unsigned bits;
             std::string activation;
             std::size_t weight_bytes; // of one token
-            llama::token last = 1;
+            engine::token last = 1;
             std::vector<double> seconds;
 
             double step()
@@ -78,12 +78,12 @@ namespace cli
                 auto const begin = clock::now();
                 auto const logits = _decode(last);
                 double const took = seconds_since(begin);
-                last = static_cast<llama::token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+                last = static_cast<engine::token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
                 return took;
             }
 
         private:
-            llama::decoder _decode;
+            engine::decoder _decode;
         };
 
         struct bench_decode_command
@@ -98,7 +98,7 @@ namespace cli
             void run() const
             {
                 how.warn_of_threads();
-                auto const m = llama::random_planes(llama::shape_of(shape), 1);
+                auto const m = engine::random_planes(engine::shape_of(shape), 1);
                 jackplane::team const team(how.threads);
                 reader read;
                 std::vector<runner> runners;
@@ -119,7 +119,7 @@ namespace cli
             }
 
         private:
-            void print(llama::packed_model const& m, double read_rate, std::vector<runner> const& runners) const
+            void print(engine::packed_model const& m, double read_rate, std::vector<runner> const& runners) const
             {
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
@@ -130,7 +130,7 @@ namespace cli
                                 "--------|------|----------|----------|----------|----------|-----------------|"
                                 "--------\n",
                                 shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.threads,
-                                llama::kernels_name(), read_rate / 1e9);
+                                engine::kernels_name(), read_rate / 1e9);
                 for (runner const& r : runners)
                 {
                     double const middle = median(r.seconds), bytes = static_cast<double>(r.weight_bytes);
@@ -155,7 +155,7 @@ namespace cli
                                 {"packed_weights", m.table.tuned_size()},
                                 {"threads", how.threads},
                                 {"tokens", tokens},
-                                {"kernels", llama::kernels_name()},
+                                {"kernels", engine::kernels_name()},
                                 {"read_bytes_per_second", read_rate},
                                 {"rows", rows}});
             }
@@ -168,7 +168,7 @@ namespace cli
         CLI::App* const sub = app.add_subcommand(
             "bench-decode", "Tokens generated per second on random weights at each width, bound by memory");
         sub->add_option("--shape", c->shape, "sizes of the model")
-            ->check(CLI::IsMember(llama::shape_names()))
+            ->check(CLI::IsMember(engine::shape_names()))
             ->capture_default_str();
         sub->add_option("--bits", c->bits, "widths, as 8,4,2; default: all")->delimiter(',')->check(CLI::Range(1u, 8u));
         add_activation(*sub, c->activations)->delimiter(',')->capture_default_str();

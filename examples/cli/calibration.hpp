@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../llama/calibration.hpp"
-#include "../llama/tokenizer.hpp"
+#include "../engine/measure/calibration.hpp"
+#include "../engine/read/tokenizer.hpp"
 #include "text_file.hpp"
 #include <CLI/CLI.hpp>
 #include <jackplane/store/npy.hpp>
@@ -33,18 +33,18 @@ namespace cli
             app.add_option("--seed", seed, "which windows are drawn" + seeds)->capture_default_str();
         }
 
-        llama::calibration_text read(std::filesystem::path const& folder)
+        engine::calibration_text read(std::filesystem::path const& folder)
         {
-            llama::config const sizes = llama::read_config(folder / "config.json");
-            std::size_t const window = llama::window_of(sizes, length, folder.string());
+            engine::config const sizes = engine::read_config(folder / "config.json");
+            std::size_t const window = engine::window_of(sizes, length, folder.string());
             if (tokens.empty() && file.ends_with(".npy"))
                 tokens = jackplane::npy::read_tokens(file);
             else if (tokens.empty())
-                tokens = llama::tokenizer(folder / "tokenizer.model").encode_from_start(read_text(file));
-            llama::expect_tokens(tokens, {}, sizes, file);
-            return llama::calibration_text::of(tokens, samples, window, seed, file);
+                tokens = engine::tokenizer(folder / "tokenizer.model").encode_from_start(read_text(file));
+            engine::expect_tokens(tokens, {}, sizes, file);
+            return engine::calibration_text::of(tokens, samples, window, seed, file);
         }
 
-        std::vector<llama::token> tokens{}; // of all the text: a pipe can be read once
+        std::vector<engine::token> tokens{}; // of all the text: a pipe can be read once
     };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/inputs.hpp"
+#include "../engine/keep/inputs.hpp"
 #include "commands.hpp"
 #include "terminal.hpp"
 #include <jackplane/store/cut.hpp>
@@ -19,7 +19,7 @@ namespace cli
 
             void run() const
             {
-                auto out = llama::inputs{from}.create(to);
+                auto out = engine::inputs{from}.create(to);
                 jackplane::nested::file const whole = jackplane::nested::open(from);
                 jackplane::nested::cut(whole, out, bits);
                 auto const before = whole.size(), after = out.size();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../llama/activation.hpp"
+#include "../engine/run/activation.hpp"
 #include "warn.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace cli
         return command
             .add_option("--activation", activation,
                         "x of linear layers: fp32, bfloat16, or bytes, three as good as fp32")
-            ->check(CLI::IsMember(llama::activation_names()));
+            ->check(CLI::IsMember(engine::activation_names()));
     }
 
     // What every command that decodes may be told.
@@ -40,7 +40,7 @@ namespace cli
         void warn_of_threads() const
         {
             if (unsigned const cores = std::thread::hardware_concurrency(); cores != 0 && threads > 2 * cores)
-                warn(llama::text(threads, " threads on ", cores, " cores wait for each other"));
+                warn(engine::text(threads, " threads on ", cores, " cores wait for each other"));
         }
     };
 }

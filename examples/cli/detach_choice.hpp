@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../llama/detach_model.hpp"
+#include "../engine/quantize/detach_model.hpp"
 #include "calibration.hpp"
 #include "integral.hpp"
 #include "warn.hpp"
@@ -15,7 +15,7 @@ namespace cli
     // The sparse part: --outliers, --significant and how they are chosen.
     struct detach_choice
     {
-        llama::detach_settings settings{};
+        engine::detach_settings settings{};
         std::string score{}; // of significant weights; empty: what measures best
         calibration_choice validation{.samples = 32};
         std::size_t samples = 0; // windows that choose; 0: all of the quantizer's
@@ -33,7 +33,7 @@ namespace cli
                            "the largest of each matrix, as many as its sensitivity earns it (adaptive: Fisher's, the "
                            "integral's where it chooses significant weights) or the same part "
                            "of each (even); SqueezeLLM's; or random")
-                ->check(CLI::IsMember(llama::outlier_rule_names()))
+                ->check(CLI::IsMember(engine::outlier_rule_names()))
                 ->capture_default_str();
             CLI::Option* const significant =
                 app.add_option(
@@ -51,7 +51,7 @@ namespace cli
                    "--bits 4, 3 or 2; else pqi where errors make up for each other (gptq, what learns), fisher "
                    "elsewhere; "
                    "of a file for all widths they leave before (--before; not in qat)")
-                ->check(CLI::IsMember(llama::weight_score_names()))
+                ->check(CLI::IsMember(engine::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--before", settings.before,
                          "significant weights leave before the others are quantized, chosen by what the nearest codes "
@@ -83,12 +83,12 @@ namespace cli
         }
 
         // Settings without texts, for those of the quantizer. Throws ValidationError where options contradict.
-        llama::detach_settings resolved(llama::quantize_settings const& s) const
+        engine::detach_settings resolved(engine::quantize_settings const& s) const
         {
-            llama::detach_settings out = settings;
+            engine::detach_settings out = settings;
             bool const one_width = s.bits < 8;
             out.score = !score.empty() ? score : best_score(s.how, one_width);
-            if (score.empty() && !out.fit && !one_width && s.how != llama::method::qat)
+            if (score.empty() && !out.fit && !one_width && s.how != engine::method::qat)
                 out.before = true; // which serves every width
             if (CLI::Option const* const asked = integral_asked(); asked && out.score != "pqi" && out.score != "rise")
                 throw CLI::ValidationError(asked->get_name(),
@@ -96,7 +96,7 @@ namespace cli
             out.seed = s.tuning.seed;
             if (s.bits < 8 && out.bits != 0 && out.bits != s.bits)
                 throw CLI::ValidationError(
-                    "--detach-bits", llama::text("is ", out.bits, ", the file can be read at ", s.bits, " alone"));
+                    "--detach-bits", engine::text("is ", out.bits, ", the file can be read at ", s.bits, " alone"));
             if (out.bits == 0)
                 out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
             if (out.outliers > 0 && out.significant > 0 && out.outliers + out.significant >= 100)
@@ -107,12 +107,12 @@ namespace cli
                 throw CLI::ValidationError("--before",
                                            "weights that leave before the others (information, too) are not "
                                            "fitted (--fit; pursuit, the rule with --validation)");
-            llama::expect_rule(out.integral);
+            engine::expect_rule(out.integral);
             return out;
         }
 
         // Throws ValidationError for an option that nothing would read. s: resolved, where there is a sparse part.
-        void expect_read(CLI::App const& command, llama::detach_settings const& s) const
+        void expect_read(CLI::App const& command, engine::detach_settings const& s) const
         {
             auto const refuse = [&](bool read, char const* name, char const* by)
             {
@@ -129,12 +129,12 @@ namespace cli
             refuse(estimated || fits(s), "--detach-bits", by);
         }
 
-        static bool fits(llama::detach_settings const& s)
+        static bool fits(engine::detach_settings const& s)
         {
             return s.significant > 0 && (s.fit || s.score == "pursuit");
         }
 
-        void warn_of_unused(llama::detach_settings const& s) const
+        void warn_of_unused(engine::detach_settings const& s) const
         {
             if (!validation.file.empty() && !fits(s))
                 warn("--validation " + validation.file +
@@ -143,7 +143,7 @@ namespace cli
         }
 
         // Reads the texts. calibration: of the quantizer.
-        void read(std::filesystem::path const& folder, calibration_choice calibration, llama::detach_settings& out)
+        void read(std::filesystem::path const& folder, calibration_choice calibration, engine::detach_settings& out)
         {
             if (samples > 0)
             {
@@ -163,15 +163,15 @@ namespace cli
             return found == of_integral.end() ? nullptr : *found;
         }
 
-        // As measured: llama/RESULTS.md. Of outliers alone, Fisher's estimate shares them out. Fitted values serve one
+        // As measured: examples/results. Of outliers alone, Fisher's estimate shares them out. Fitted values serve one
         // width and spoil wider ones.
-        std::string best_score(llama::method how, bool one_width) const
+        std::string best_score(engine::method how, bool one_width) const
         {
             if (integral_asked())
                 return "pqi";
             if (!validation.file.empty() && one_width)
                 return "pursuit";
-            return settings.significant > 0 && llama::compensates(how) ? "pqi" : "fisher";
+            return settings.significant > 0 && engine::compensates(how) ? "pqi" : "fisher";
         }
     };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/perplexity.hpp"
-#include "../llama/program.hpp"
+#include "../engine/measure/perplexity.hpp"
+#include "../engine/keep/program.hpp"
 #include "about.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
@@ -21,14 +21,14 @@ namespace cli
 {
     namespace
     {
-        nlohmann::ordered_json json_of(llama::row const& r)
+        nlohmann::ordered_json json_of(engine::row const& r)
         {
             auto const number = [](auto const& x) { return x ? nlohmann::ordered_json(*x) : nlohmann::ordered_json(); };
             nlohmann::ordered_json out;
             out["bits"] = r.bits != 0      ? nlohmann::ordered_json(r.bits)
                           : r.note.empty() ? nlohmann::ordered_json("fp32")
                                            : nlohmann::ordered_json(r.note);
-            std::optional<llama::score> const& s = r.result;
+            std::optional<engine::score> const& s = r.result;
             out["perplexity"] = s ? nlohmann::ordered_json(s->perplexity) : nlohmann::ordered_json();
             out["perplexity_stderr"] = s ? number(s->perplexity_stderr) : nlohmann::ordered_json();
             out["mean_nll"] = s ? nlohmann::ordered_json(s->mean_nll) : nlohmann::ordered_json();
@@ -76,15 +76,15 @@ namespace cli
                 if (!reference_folder.empty() && reference_folder != model)
                     warn_about(reference_folder);
                 bool const folder = std::filesystem::is_directory(model);
-                std::optional<llama::model> dense, full;
-                std::optional<llama::packed_model> packed;
+                std::optional<engine::model> dense, full;
+                std::optional<engine::packed_model> packed;
                 if (folder)
-                    dense = llama::load_model(model);
+                    dense = engine::load_model(model);
                 else
-                    packed = llama::load_nested(model);
+                    packed = engine::load_nested(model);
                 if (!reference_folder.empty())
                 {
-                    full = llama::load_model(reference_folder);
+                    full = engine::load_model(reference_folder);
                     expect_same(folder ? dense->sizes : packed->sizes, model, full->sizes, reference_folder);
                     if (packed)
                         warn_of_other_weights(reference_folder, *full, model, *packed);
@@ -104,47 +104,47 @@ namespace cli
                 for (std::size_t i = 0; i < mixed.size(); ++i) // an lm_head is read at the most bits there are
                     widest = packed->matrices[i].is_packed ? std::max(widest, mixed[i]) : widest;
                 if (widest != 0 && packed)
-                    llama::verify_nested(model, packed->bits_read(widest));
-                std::optional<llama::activation> how;
+                    engine::verify_nested(model, packed->bits_read(widest));
+                std::optional<engine::activation> how;
                 if (!activation.empty())
                     how = as_decoding(packed);
-                llama::config const& sizes = folder ? dense->sizes : packed->sizes;
+                engine::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
-                llama::scored_text const scored = read(sizes, words);
+                engine::scored_text const scored = read(sizes, words);
 
-                std::optional<llama::reference> against;
+                std::optional<engine::reference> against;
                 if (full)
-                    against = about(reference_folder, [&] { return llama::make_reference(*full, scored.cut); });
-                llama::reference const* const r = against ? &*against : nullptr;
-                llama::activation const* const x = how ? &*how : nullptr;
+                    against = about(reference_folder, [&] { return engine::make_reference(*full, scored.cut); });
+                engine::reference const* const r = against ? &*against : nullptr;
+                engine::activation const* const x = how ? &*how : nullptr;
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-                auto const show = [&](llama::row const& row)
+                auto const show = [&](engine::row const& row)
                 {
                     if (json)
                         rows.push_back(json_of(row));
                     else
-                        std::printf("%s\n", llama::table_line(row).c_str());
-                    llama::flush_report();
+                        std::printf("%s\n", engine::table_line(row).c_str());
+                    engine::flush_report();
                 };
                 if (!json && x)
-                    std::printf("x as %s, kernels %s\n\n", activation.c_str(), llama::kernels_name());
+                    std::printf("x as %s, kernels %s\n\n", activation.c_str(), engine::kernels_name());
                 if (!json)
-                    std::printf("%s\n", llama::table_head().c_str());
+                    std::printf("%s\n", engine::table_head().c_str());
                 for (unsigned const width : widths)
                 {
-                    llama::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
+                    engine::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
                     show(about(width != 0 || folder ? model : reference_folder,
                                [&]
                                {
-                                   return width != 0 ? llama::quantized_row(*packed, width, scored, r, x)
-                                          : fp32     ? llama::full_precision_row(*fp32, scored, r)
-                                                     : llama::row{};
+                                   return width != 0 ? engine::quantized_row(*packed, width, scored, r, x)
+                                          : fp32     ? engine::full_precision_row(*fp32, scored, r)
+                                                     : engine::row{};
                                }));
                 }
                 if (!mix.empty())
                 {
-                    llama::row row =
-                        about(model, [&] { return llama::quantized_row(*packed, mixed, 0, scored, r, x); });
+                    engine::row row =
+                        about(model, [&] { return engine::quantized_row(*packed, mixed, 0, scored, r, x); });
                     row.note = "mix";
                     show(row);
                 }
@@ -152,22 +152,22 @@ namespace cli
                     print_json({{"model", model},
                                 {"tokens", scored.cut.scored()},
                                 {"activation", x ? activation : "fp32"},
-                                {"kernels", x ? llama::kernels_name() : "openblas"},
+                                {"kernels", x ? engine::kernels_name() : "openblas"},
                                 {"rows", rows}});
             }
 
         private:
-            llama::activation as_decoding(std::optional<llama::packed_model> const& packed) const
+            engine::activation as_decoding(std::optional<engine::packed_model> const& packed) const
             {
                 JACKPLANE_EXPECTS(packed, jackplane::value_error, model,
                                   ": a folder has no packed weights for --activation; quantize it first");
                 JACKPLANE_EXPECTS(mix.empty() || std::holds_alternative<jackplane::truncate_centred>(packed->slice),
-                                  jackplane::value_error, model, ": a ", llama::slice_name(packed->slice),
+                                  jackplane::value_error, model, ": a ", engine::slice_name(packed->slice),
                                   " file decodes at one width; --mix takes no --activation there");
-                return llama::activation_of(activation);
+                return engine::activation_of(activation);
             }
 
-            void expect(unsigned width, std::optional<llama::packed_model> const& packed) const
+            void expect(unsigned width, std::optional<engine::packed_model> const& packed) const
             {
                 JACKPLANE_EXPECTS(width == 0 || packed, jackplane::width_error, model,
                                   ": a folder is full precision and ", "has no ", width, "-bit row; quantize it first");
@@ -175,7 +175,7 @@ namespace cli
                     packed->expect_width(width, model);
             }
 
-            static std::vector<unsigned> default_widths(std::optional<llama::packed_model> const& packed)
+            static std::vector<unsigned> default_widths(std::optional<engine::packed_model> const& packed)
             {
                 std::vector<unsigned> all{0};
                 if (packed)
@@ -186,32 +186,32 @@ namespace cli
                 return all;
             }
 
-            std::unique_ptr<llama::tokenizer> tokenizer_of(std::optional<llama::packed_model> const& packed) const
+            std::unique_ptr<engine::tokenizer> tokenizer_of(std::optional<engine::packed_model> const& packed) const
             {
                 auto const file = std::filesystem::path(model) / "tokenizer.model";
                 if (packed)
                     return packed->tokenizer.empty()
                                ? nullptr
-                               : llama::tokenizer::from_bytes(packed->tokenizer, packed->tokenizer_settings, model);
-                return llama::is_there(file) ? std::make_unique<llama::tokenizer>(file) : nullptr;
+                               : engine::tokenizer::from_bytes(packed->tokenizer, packed->tokenizer_settings, model);
+                return engine::is_there(file) ? std::make_unique<engine::tokenizer>(file) : nullptr;
             }
 
-            llama::scored_text read(llama::config const& sizes, std::unique_ptr<llama::tokenizer> const& words) const
+            engine::scored_text read(engine::config const& sizes, std::unique_ptr<engine::tokenizer> const& words) const
             {
-                std::size_t const window = llama::window_of(sizes, context, model);
+                std::size_t const window = engine::window_of(sizes, context, model);
                 if (!tokens.empty())
                 {
                     auto const all = jackplane::npy::read_tokens(tokens);
-                    llama::expect_tokens(all, {}, sizes, tokens);
-                    return llama::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt,
+                    engine::expect_tokens(all, {}, sizes, tokens);
+                    return engine::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt,
                                                   tokens);
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
                                   "use --tokens");
                 std::vector<std::size_t> ends;
                 auto const all = words->encode(read_text(text), &ends);
-                llama::expect_tokens(all, words->bos(), sizes, text);
-                return llama::scored_text::of(all, window, words->bos(), ends, text);
+                engine::expect_tokens(all, words->bos(), sizes, text);
+                return engine::scored_text::of(all, window, words->bos(), ends, text);
             }
         };
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/generate.hpp"
-#include "../llama/nested_model.hpp"
-#include "../llama/program.hpp"
-#include "../llama/tokenizer.hpp"
+#include "../engine/run/generate.hpp"
+#include "../engine/pack/nested_model.hpp"
+#include "../engine/keep/program.hpp"
+#include "../engine/read/tokenizer.hpp"
 #include "about.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
@@ -25,18 +25,18 @@ namespace cli
             std::string model, prompt = "And it came to pass";
             unsigned bits = 0; // 0: the widest
             std::size_t count = 120;
-            llama::sampling sampling;
+            engine::sampling sampling;
             decoding how;
             bool json = false;
 
             void run() const
             {
                 warn_about(model);
-                auto const loaded = llama::load_nested(model);
+                auto const loaded = engine::load_nested(model);
                 JACKPLANE_EXPECTS(!loaded.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer inside");
-                auto const words = llama::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
+                auto const words = engine::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
                 auto const start = words->encode_from_start(prompt);
-                llama::expect_tokens(start, {}, loaded.sizes, "the prompt");
+                engine::expect_tokens(start, {}, loaded.sizes, "the prompt");
                 if (start.empty())
                     throw CLI::ValidationError("--prompt", "has no tokens, and " + model + " puts none before a text");
                 std::size_t const context = loaded.sizes.context;
@@ -46,29 +46,29 @@ namespace cli
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
-                llama::verify_nested(model, loaded.bits_read(asked));
+                engine::verify_nested(model, loaded.bits_read(asked));
                 auto const [m, width] = loaded.sliced(asked);
                 how.warn_of_threads();
                 std::size_t const room = std::min(context, start.size() + count);
-                llama::decoder decode(m, width, room, llama::activation_of(how.activation),
+                engine::decoder decode(m, width, room, engine::activation_of(how.activation),
                                       jackplane::team(how.threads));
                 std::string text;
                 if (!json)
                     std::fputs(prompt.c_str(), stdout);
                 std::optional<clock::time_point> first; // when the prompt was read
                 auto const begin = clock::now();
-                auto const tell = [&](llama::token t)
+                auto const tell = [&](engine::token t)
                 {
                     first = first.value_or(clock::now());
                     text += words->bytes(t);
                     if (!json)
                     {
                         std::fputs(words->bytes(t).c_str(), stdout);
-                        llama::flush_report();
+                        engine::flush_report();
                     }
                 };
                 std::size_t const told =
-                    about(model, [&] { return llama::generate(decode, start, count, sampling, tell); });
+                    about(model, [&] { return engine::generate(decode, start, count, sampling, tell); });
                 double const prompt_rate = static_cast<double>(start.size()) / seconds_since(begin, *first);
                 std::optional<double> rate; // of what was generated, but the first, which the prompt gives already
                 if (told > 1)

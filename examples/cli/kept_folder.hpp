@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../llama/inputs.hpp"
-#include "../llama/settings_file.hpp"
+#include "../engine/keep/inputs.hpp"
+#include "../engine/read/settings_file.hpp"
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,16 +14,16 @@
 
 namespace cli
 {
-    // The folder in which a long run keeps what a killed one goes on from (llama/layer_store.hpp, run_store.hpp). A
+    // The folder in which a long run keeps what a killed one goes on from (engine/keep). A
     // folder of that name that holds anything else is an error before any work, and nothing else is ever removed.
     class kept_folder
     {
     public:
         kept_folder() = default; // keeps nothing
-        kept_folder(std::filesystem::path folder, llama::inputs const& read) : _folder(std::move(folder))
+        kept_folder(std::filesystem::path folder, engine::inputs const& read) : _folder(std::move(folder))
         {
             std::string const name = jackplane::detail::one_line(_folder.string());
-            bool const exists = llama::is_there(_folder);
+            bool const exists = engine::is_there(_folder);
             if (::access((exists ? _folder : jackplane::detail::folder_of(_folder)).c_str(), W_OK | X_OK) != 0)
                 refuse(name, std::system_category().message(errno));
             if (!exists)

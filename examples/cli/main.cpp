@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/program.hpp"
+#include "../engine/keep/program.hpp"
 #include "commands.hpp"
 #include "numbers.hpp"
 #include <jackplane/core/check.hpp>
@@ -44,7 +44,7 @@ namespace
                 if (app.exit(e) != 0) // --help is no error
                     return 2;
             }
-            llama::flush_report();
+            engine::flush_report();
         }
         catch (std::bad_alloc const&)
         {
@@ -64,7 +64,7 @@ namespace
 // Exit codes: 0 done; 1 bad data, with one line that says where; 2 bad usage.
 int main(int argc, char** argv)
 {
-    llama::begin_program();
+    engine::begin_program();
     int const code = run(argc, argv);
     std::fflush(nullptr);
     std::_Exit(code); // at an orderly exit OpenBLAS waits for ever for threads that little memory kept from starting

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../llama/quantize_model.hpp"
+#include "../engine/quantize/quantize_model.hpp"
 #include "numbers.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,10 +14,10 @@ namespace cli
     template <class T>
     using named = std::vector<std::pair<std::string, T>>;
 
-    inline named<llama::method> const& method_names()
+    inline named<engine::method> const& method_names()
     {
-        using enum llama::method;
-        static named<llama::method> const all{{"rtn", rtn},
+        using enum engine::method;
+        static named<engine::method> const all{{"rtn", rtn},
                                               {"mse", mse},
                                               {"awq", awq},
                                               {"gptq", gptq},
@@ -52,10 +52,10 @@ namespace cli
     }
 
     // Any other method would read past the option. Throws ValidationError.
-    inline void expect_read_by_method(CLI::App const& command, llama::quantize_settings const& s)
+    inline void expect_read_by_method(CLI::App const& command, engine::quantize_settings const& s)
     {
-        using enum llama::method;
-        using methods = std::vector<llama::method>;
+        using enum engine::method;
+        using methods = std::vector<engine::method>;
         methods const blocks{signround, omniquant, efficientqat}, trained{signround, omniquant, efficientqat, qat};
         methods const several{signround, omniquant, efficientqat, qat, nested_gptq, matgptq};
         struct option
@@ -112,7 +112,7 @@ namespace cli
         for (auto const& [name, beside, why] : pairs)
             if (command.count(name) > 0 && command.count(beside) > 0 &&
                 !(name == std::string_view("--batch") && s.tuning.scale_steps > 0)) // which reads it, too
-                throw CLI::ValidationError(name, llama::text("says nothing here: ", beside, " ", why));
+                throw CLI::ValidationError(name, engine::text("says nothing here: ", beside, " ", why));
         if (command.count("--finer-iters") > 0 && command.count("--lambda") > 0 && s.tuning.joint_steps == 0)
             throw CLI::ValidationError("--finer-iters", "says nothing here: --lambda without --joint-iters tunes all "
                                                         "widths at once");

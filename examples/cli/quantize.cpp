@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/inputs.hpp"
-#include "../llama/nested_model.hpp"
-#include "../llama/quantize_model.hpp"
+#include "../engine/keep/inputs.hpp"
+#include "../engine/pack/nested_model.hpp"
+#include "../engine/quantize/quantize_model.hpp"
 #include "about.hpp"
 #include "calibration.hpp"
 #include "clock.hpp"
@@ -40,7 +40,7 @@ namespace cli
             std::string folder, output, slice = "truncate_centred";
             calibration_choice calibration;
             detach_choice detach;
-            llama::quantize_settings settings;
+            engine::quantize_settings settings;
             long group_size = 64;
             std::vector<std::string> include;
             std::vector<unsigned> widths;
@@ -48,8 +48,8 @@ namespace cli
             bool json = false, quiet = false, no_resume = false;
             CLI::App* command = nullptr;
             std::string preset;
-            std::vector<llama::width_report> tuned;
-            llama::detach_report detached;
+            std::vector<engine::width_report> tuned;
+            engine::detach_report detached;
 
             void run()
             {
@@ -57,49 +57,49 @@ namespace cli
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
-                settings.slice = llama::slice_of(slice);
+                settings.slice = engine::slice_of(slice);
                 settings.include_lm_head = !include.empty();
                 settings.tuning.seed = calibration.seed;
-                if (settings.how == llama::method::efficientqat && command->count("--scale-iters") == 0)
+                if (settings.how == engine::method::efficientqat && command->count("--scale-iters") == 0)
                     settings.tuning.scale_steps = 60; // its second phase
-                if (settings.how == llama::method::qat && command->count("--iters") == 0)
-                    settings.tuning.steps = 40; // more learn a short text by heart: examples/llama/RESULTS.md
+                if (settings.how == engine::method::qat && command->count("--iters") == 0)
+                    settings.tuning.steps = 40; // more learn a short text by heart: examples/results/README.md
                 read_widths();
                 read_preset();
                 check();
-                auto beside = detach.asked() ? detach.resolved(settings) : llama::detach_settings{};
+                auto beside = detach.asked() ? detach.resolved(settings) : engine::detach_settings{};
                 detach.expect_read(*command, beside);
-                llama::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
+                engine::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
                 auto out = read.create(output);
-                llama::config const sizes = llama::read_config(std::filesystem::path(folder) / "config.json");
+                engine::config const sizes = engine::read_config(std::filesystem::path(folder) / "config.json");
                 JACKPLANE_EXPECTS(include.empty() || !sizes.tied, jackplane::value_error, folder,
                                   ": --include lm_head, but config.json ties it to the embedding, which stays dense");
-                llama::parameter_table const table(sizes);
-                auto const matrices = std::span(table.parameters()).first(sizes.layers * llama::matrices_of_layer);
+                engine::parameter_table const table(sizes);
+                auto const matrices = std::span(table.parameters()).first(sizes.layers * engine::matrices_of_layer);
                 std::size_t const packed = include.empty() ? matrices.size() : table.tuned_parameters();
                 std::uint64_t of_planes = 0, of_others = 0;
                 for (std::size_t i = 0; i < table.parameters().size(); ++i)
                     (i < packed ? of_planes : of_others) += least_bytes(table.parameters()[i], i < packed);
                 out.reserve(of_planes + of_others);
                 if (beside.outliers > 0)
-                    jackplane::count_of(beside.outliers, llama::size_of(matrices), "outliers");
+                    jackplane::count_of(beside.outliers, engine::size_of(matrices), "outliers");
                 if (beside.significant > 0)
-                    jackplane::count_of(beside.significant, llama::size_of(matrices), "significant weights");
-                bool const long_run = llama::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
+                    jackplane::count_of(beside.significant, engine::size_of(matrices), "significant weights");
+                bool const long_run = engine::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
-                if (settings.how == llama::method::qat) // weights and two moments of Adam
-                    kept.expect_room(3 * sizeof(float) * llama::size_of(matrices));
-                else if (llama::learns(settings.how))
+                if (settings.how == engine::method::qat) // weights and two moments of Adam
+                    kept.expect_room(3 * sizeof(float) * engine::size_of(matrices));
+                else if (engine::learns(settings.how))
                     kept.expect_room(of_planes); // layer after layer
                 settings.resume = kept.path();
                 warn_about(folder);
                 detach.warn_of_unused(beside);
-                if (auto const words = std::filesystem::path(folder) / "tokenizer.model"; llama::is_there(words))
-                    llama::tokenizer{words}; // a broken one is an error before any work
+                if (auto const words = std::filesystem::path(folder) / "tokenizer.model"; engine::is_there(words))
+                    engine::tokenizer{words}; // a broken one is an error before any work
                 if (!settings.tuning.inside.empty())
                 {
                     warn_about(settings.tuning.inside);
-                    llama::verify_nested(settings.tuning.inside, 8);
+                    engine::verify_nested(settings.tuning.inside, 8);
                 }
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
@@ -108,30 +108,30 @@ namespace cli
                 if (detach.asked())
                     detach.read(folder, calibration, beside);
                 auto const begin = clock::now();
-                std::optional<llama::model> balanced; // what became of the weights before they were quantized
-                if (llama::balances(settings))
+                std::optional<engine::model> balanced; // what became of the weights before they were quantized
+                if (engine::balances(settings))
                     balanced.emplace(sizes);
-                llama::model* const dense = balanced ? &*balanced : nullptr;
+                engine::model* const dense = balanced ? &*balanced : nullptr;
                 auto const made = [&]
                 {
                     return detach.asked()
-                               ? llama::quantize_and_detach(folder, settings, beside, tell(), &tuned, &detached, dense)
-                               : llama::quantize_model(folder, settings, tell(), &tuned, dense);
+                               ? engine::quantize_and_detach(folder, settings, beside, tell(), &tuned, &detached, dense)
+                               : engine::quantize_model(folder, settings, tell(), &tuned, dense);
                 };
-                llama::save_nested(about(folder, made), folder, out);
+                engine::save_nested(about(folder, made), folder, out);
                 kept.remove();
                 // Everything told about the file is what the file says.
-                auto const written = llama::load_nested(out.path());
-                auto const errors = llama::errors_of(written, settings.bits, folder, dense);
+                auto const written = engine::load_nested(out.path());
+                auto const errors = engine::errors_of(written, settings.bits, folder, dense);
                 report(written, errors, out.size(), seconds_since(begin));
             }
 
-            bool needs_calibration() const { return llama::needs_calibration(settings) || detach.asked(); }
+            bool needs_calibration() const { return engine::needs_calibration(settings) || detach.asked(); }
 
             // Options that contradict each other, before anything is opened.
             void check() const
             {
-                using llama::method;
+                using engine::method;
                 method const how = settings.how;
                 auto const& t = settings.tuning;
                 auto const refuse = [](bool wrong, char const* option, std::string const& why)
@@ -140,12 +140,13 @@ namespace cli
                         throw CLI::ValidationError(option, why);
                 };
                 refuse(how == method::efficientqat && t.widths.size() != 1, "--widths",
-                       llama::text("efficientqat learns one width, not ", t.widths.size(), "; name it, as --widths 3"));
+                       engine::text("efficientqat learns one width, not ", t.widths.size(),
+                                    "; name it, as --widths 3"));
                 refuse(!t.lambdas.empty() && *std::max_element(t.lambdas.begin(), t.lambdas.end()) == 0, "--lambda",
                        "no width counts");
                 bool const taught = std::find(t.widths.begin() + 1, t.widths.end(), t.teacher) != t.widths.end();
                 refuse(t.teacher != 0 && !taught, "--teacher",
-                       llama::text("is ", t.teacher, ", which is none of --widths beyond the narrowest"));
+                       engine::text("is ", t.teacher, ", which is none of --widths beyond the narrowest"));
             }
 
             // AutoRound's (its documentation), where no option of its own asks for something else. The defaults are
@@ -179,7 +180,7 @@ namespace cli
                 std::map<unsigned, float> by_width;
                 for (std::size_t i = 0; i < widths.size(); ++i)
                     if (!by_width.emplace(widths[i], lambdas.empty() ? 0 : lambdas[i]).second)
-                        throw CLI::ValidationError("--widths", llama::text(widths[i], " is there twice"));
+                        throw CLI::ValidationError("--widths", engine::text(widths[i], " is there twice"));
                 settings.tuning.widths.clear();
                 for (auto const& [width, lambda] : by_width)
                 {
@@ -193,14 +194,14 @@ namespace cli
             jackplane::progress tell()
             {
                 auto const bar = progress_on_stderr(quiet);
-                if (!bar || !llama::learns(settings.how))
+                if (!bar || !engine::learns(settings.how))
                     return bar;
                 return [this, bar, told = std::size_t{0}](std::string_view name, std::size_t done,
                                                           std::size_t total) mutable
                 {
                     std::string line(name);
                     for (; told < tuned.size(); ++told)
-                        line += llama::text(", ", tuned[told].bits, " bits ", static_cast<float>(tuned[told].before),
+                        line += engine::text(", ", tuned[told].bits, " bits ", static_cast<float>(tuned[told].before),
                                             " -> ", static_cast<float>(tuned[told].after));
                     bar(line, done, total);
                 };
@@ -208,18 +209,18 @@ namespace cli
 
             // Of a parameter in the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for
             // each group of each row (or the values of a row); two bytes for a weight that is not packed.
-            std::uint64_t least_bytes(llama::parameter const& p, bool packed) const
+            std::uint64_t least_bytes(engine::parameter const& p, bool packed) const
             {
                 std::size_t const groups =
                     group_size > 0 ? jackplane::ceil_div(p.cols, static_cast<std::size_t>(group_size)) : 1;
                 std::size_t const scales =
-                    settings.how == llama::method::squeezellm ? std::size_t{1} << settings.bits : groups;
+                    settings.how == engine::method::squeezellm ? std::size_t{1} << settings.bits : groups;
                 return packed ? jackplane::round_up(p.rows, 16) *
                                     (jackplane::ceil_div(p.cols, 32) * 4 * settings.bits + 2 * scales)
                               : 2 * p.size();
             }
 
-            void report(llama::packed_model const& m, std::vector<llama::tensor_report> const& tensors,
+            void report(engine::packed_model const& m, std::vector<engine::tensor_report> const& tensors,
                         std::uint64_t bytes, double seconds)
             {
                 std::size_t beside = 0;
@@ -374,10 +375,10 @@ namespace cli
                "how a group gets its scale, for every method but squeezellm: sym: the largest magnitude on the "
                "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
                "asym (default): a zero, too")
-            ->transform(one_of(named<llama::scheme>{{"sym", llama::scheme::symmetric},
-                                                    {"gptq-sym", llama::scheme::gptq_symmetric},
-                                                    {"asym", llama::scheme::asymmetric},
-                                                    {"full-range", llama::scheme::full_range}}));
+            ->transform(one_of(named<engine::scheme>{{"sym", engine::scheme::symmetric},
+                                                    {"gptq-sym", engine::scheme::gptq_symmetric},
+                                                    {"asym", engine::scheme::asymmetric},
+                                                    {"full-range", engine::scheme::full_range}}));
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();

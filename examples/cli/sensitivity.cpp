@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../llama/sensitivity.hpp"
-#include "../llama/inputs.hpp"
-#include "../llama/nested_model.hpp"
+#include "../engine/measure/sensitivity.hpp"
+#include "../engine/keep/inputs.hpp"
+#include "../engine/pack/nested_model.hpp"
 #include "about.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
@@ -24,32 +24,32 @@ namespace cli
 {
     namespace
     {
-        using llama::change_estimates;
-        using llama::estimates;
+        using engine::change_estimates;
+        using engine::estimates;
 
         // --maps: a file for each matrix, in a folder that is made if need be.
         class map_files
         {
         public:
             // Checks every name, and holds the room for all. "": no maps.
-            map_files(std::string const& maps, std::filesystem::path const& model, llama::inputs const& read)
+            map_files(std::string const& maps, std::filesystem::path const& model, engine::inputs const& read)
                 : map_files(maps) // so that what throws here is cleaned up after
             {
                 if (maps.empty())
                     return;
-                llama::config const sizes = llama::read_config(model / "config.json");
+                engine::config const sizes = engine::read_config(model / "config.json");
                 std::error_code error;
                 _made = std::filesystem::create_directory(_folder, error);
                 if (error)
                     jackplane::detail::fail_io(_folder, "create", error.value());
-                _parts = llama::parameter_table(sizes).parameters();
-                _parts.resize(sizes.layers * llama::matrices_of_layer);
-                for (llama::parameter const& p : _parts)
+                _parts = engine::parameter_table(sizes).parameters();
+                _parts.resize(sizes.layers * engine::matrices_of_layer);
+                for (engine::parameter const& p : _parts)
                 {
                     read.expect_other(file_of(p));
                     _room = std::make_unique<jackplane::atomic_file>(file_of(p));
                 }
-                _room->reserve(llama::size_of(_parts) * sizeof(float));
+                _room->reserve(engine::size_of(_parts) * sizeof(float));
             }
             map_files(map_files const&) = delete;
             ~map_files()
@@ -63,17 +63,17 @@ namespace cli
             {
                 _room.reset();
                 auto const& change = s.magnitude.empty() ? s.change : s.magnitude;
-                for (llama::parameter const& p : _parts)
+                for (engine::parameter const& p : _parts)
                     jackplane::npy::save(file_of(p), {p.rows, p.cols},
                                          std::span<float const>(change).subspan(p.offset, p.size()));
             }
 
         private:
             explicit map_files(std::string const& maps) : _folder(maps) {}
-            std::filesystem::path file_of(llama::parameter const& p) const { return _folder / (p.name + ".npy"); }
+            std::filesystem::path file_of(engine::parameter const& p) const { return _folder / (p.name + ".npy"); }
 
             std::filesystem::path _folder;
-            std::vector<llama::parameter> _parts{};
+            std::vector<engine::parameter> _parts{};
             std::unique_ptr<jackplane::atomic_file> _room{};
             bool _made = false;
         };
@@ -83,31 +83,31 @@ namespace cli
             std::string folder, quantized, maps;
             unsigned bits = 0;
             calibration_choice calibration{.samples = 20};
-            llama::sensitivity_settings settings;
+            engine::sensitivity_settings settings;
             bool json = false, quiet = false, total_alone = false, no_taylor = false, no_resume = false;
 
             void run()
             {
-                llama::expect_rule(settings);
-                llama::inputs const read{folder, quantized, calibration.file};
+                engine::expect_rule(settings);
+                engine::inputs const read{folder, quantized, calibration.file};
                 kept_folder const kept = no_resume ? kept_folder() : kept_folder(quantized + ".integral", read);
                 settings.resume = kept.path();
                 map_files written(maps, folder, read);
                 warn_about(folder);
                 warn_about(quantized);
-                llama::packed_model const packed = llama::load_nested(quantized);
+                engine::packed_model const packed = engine::load_nested(quantized);
                 packed.expect_width(bits, quantized);
-                llama::model const dense = load_dense(folder, packed, quantized);
-                llama::verify_nested(quantized, packed.bits_read(bits));
+                engine::model const dense = load_dense(folder, packed, quantized);
+                engine::verify_nested(quantized, packed.bits_read(bits));
                 settings.calibration = calibration.read(folder);
                 settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
                 if (packed.matrices.back().is_packed &&
-                    packed.matrices.size() > dense.sizes.layers * llama::matrices_of_layer)
+                    packed.matrices.size() > dense.sizes.layers * engine::matrices_of_layer)
                     warn(quantized + ": its lm_head is quantized, too; what that costs is in none of these numbers");
                 auto const found = about(quantized,
                                          [&] {
-                                             return llama::measure_sensitivity(dense, packed.decode(bits), settings,
+                                             return engine::measure_sensitivity(dense, packed.decode(bits), settings,
                                                                                progress_on_stderr(quiet));
                                          });
                 written.write(found.integral);
@@ -135,7 +135,7 @@ namespace cli
                         out[name] = e.*member;
                 return out;
             }
-            void print_json(llama::sensitivity_result const& found) const
+            void print_json(engine::sensitivity_result const& found) const
             {
                 nlohmann::ordered_json out{
                     {"bits", bits}, {"rule", settings.rule}, {"total", numbers_of(found.total, true)}};
@@ -147,7 +147,7 @@ namespace cli
                     out["blocks"].push_back(numbers_of(e, false));
                 cli::print_json(out);
             }
-            void print(llama::sensitivity_result const& found) const
+            void print(engine::sensitivity_result const& found) const
             {
                 std::printf("change of the loss, nats a token\n%-44s", "");
                 for (auto const& [name, member] : estimates)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../llama/warnings.hpp"
+#include "../engine/read/warnings.hpp"
 #include <jackplane/store/reject.hpp>
 #include <cstdio>
 #include <string>
@@ -18,7 +18,7 @@ namespace cli
     {
         try
         {
-            for (std::string const& line : llama::warnings_about(model))
+            for (std::string const& line : engine::warnings_about(model))
                 warn(line);
         }
         catch (jackplane::error const&)

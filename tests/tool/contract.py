@@ -386,7 +386,8 @@ with open(folder / "head.jack", "r+b") as of_head:  # its last plane, which ever
     of_head.seek(-1, 2)
     of_head.write(bytes([last ^ 1]))
 expect(0, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2"))
-expect(1, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2", "--mix", "2"), "head.jack", "digest")
+expect(1, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2", "--mix", "2"), "head.jack",
+       "digest")
 expect(2, run(*some, "4", "--rule", "cubic"))
 expect(1, run(*some, "4", "--rule", "simpson", "--intervals", "3"), "even", "3")
 expect(2, run("sensitivity", model, "--quantized", file, "--bits", "4"))

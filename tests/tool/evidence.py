@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""README's tables are the cells of examples/llama/results, and tuned.jack gives what its cell says."""
+"""README's tables are the cells of examples/results, and tuned.jack gives what its cell says."""
 import json
 import pathlib
 import re
@@ -7,11 +7,11 @@ import re
 from harness import expect, fail, run
 
 root = pathlib.Path(__file__).resolve().parents[2]
-llama = root / "examples/llama"
+examples = root / "examples"
 
 
 def cell(name):
-    rows = json.loads((llama / f"results/cells/{name}.json").read_text())["rows"]
+    rows = json.loads((examples / f"results/cells/{name}.json").read_text())["rows"]
     return {str(row["bits"]): row for row in rows}
 
 
@@ -34,8 +34,8 @@ for table, rows in zip(tables, wanted):
             fail(f"README says {said} at {bits}, the cell {found}")
 
 # the file and the model of the repository: sums in another order on another machine change the last digits alone
-made = json.loads(expect(0, run("eval", "--model", llama / "tuned.jack", "--reference", llama / "model", "--bits",
-                                "fp32,8,4,2", "--text", llama / "data/test.txt", "--json")).stdout)
+made = json.loads(expect(0, run("eval", "--model", examples / "results/tuned.jack", "--reference", examples / "model",
+                                "--bits", "fp32,8,4,2", "--text", examples / "data/test.txt", "--json")).stdout)
 staged = cell("parent-staged")
 for row in made["rows"]:
     for key, within in (("perplexity", 1e-3), ("bits_per_byte", 1e-3), ("effective_bits", 1e-9)):

@@ -19,7 +19,7 @@ from harness import expect, fail, folder, iterations, make_model, run, store_mod
 shutil.rmtree(folder)
 folder.mkdir()
 repository = pathlib.Path(__file__).resolve().parents[2]
-words = repository / "examples/llama/model/tokenizer.model"
+words = repository / "examples/model/tokenizer.model"
 vocabulary = 4096
 
 
@@ -182,7 +182,7 @@ if (programs / "jackplane_demo").exists():
             if done.returncode != 1 or b"read" not in done.stderr or contents() != before:
                 fail(f"demo {path}{suffix}: {done}")
             os.unlink(str(output) + suffix)
-if (programs / "llama_train").exists():
+if (programs / "jackplane_train").exists():
     data, out = folder / "data", folder / "out"
     (out / "model").mkdir(parents=True)
     shutil.copytree(model, data, symlinks=True)
@@ -191,7 +191,7 @@ if (programs / "llama_train").exists():
                  "model/tokenizer_config.json"):
         os.link(data / "bible.txt", out / name)
         before = contents()
-        done = subprocess.run([programs / "llama_train", data, out], capture_output=True)
+        done = subprocess.run([programs / "jackplane_train", data, out], capture_output=True)
         if done.returncode != 1 or b"read" not in done.stderr or contents() != before:
             fail(f"train {name}: {done}")
         (out / name).unlink()

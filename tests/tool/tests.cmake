@@ -15,7 +15,7 @@ foreach(python IN ITEMS python3 /usr/bin/python3) # the first may be one without
                              ${CMAKE_CURRENT_BINARY_DIR}/tool/${script})
             set_tests_properties(tool_${script} PROPERTIES LABELS consumer)
         endforeach()
-        add_test(NAME results COMMAND ${python} ${PROJECT_SOURCE_DIR}/examples/llama/results/results table --check)
+        add_test(NAME results COMMAND ${python} ${PROJECT_SOURCE_DIR}/examples/results/results table --check)
         return()
     endif()
 endforeach()

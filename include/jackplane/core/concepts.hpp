@@ -115,14 +115,14 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         { f(w, g) } -> std::same_as<double>;
     };
 
-    // The mean over some of its samples: those of the last at().                         the llama example's layer_loss
+    // The mean over some of its samples: those of the last at().                         the engine's layer_loss
     template <class F>
     concept batched_loss = loss<F> && requires(F& f, std::span<std::size_t const> which) {
         { f.samples() } -> std::same_as<std::size_t>;
         f.at(which);
     };
 
-    // What other weights give can be what it wants, until it is told otherwise.          the llama example's layer_loss
+    // What other weights give can be what it wants, until it is told otherwise.          the engine's layer_loss
     template <class F>
     concept teachable_loss = loss<F> && requires(F& f, std::span<float const> w) {
         f.teach(w); // copied; none: what it was made for

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/team.hpp>
+#include "../run/forward.hpp"
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace engine
+{
+    // Windows of a text for methods that look at what a model does with it: all of `length` tokens, drawn without
+    // replacement by the seed, in the order of the text.
+    struct calibration_text
+    {
+        std::vector<token> tokens; // [windows * length]
+        std::size_t length = 0;
+
+        // Throws shape_error when the text is shorter than one window. With fewer windows than `samples`: all.
+        static calibration_text of(std::span<token const> text, std::size_t samples, std::size_t length,
+                                   std::uint64_t seed, std::string const& name = "calibration text");
+    };
+
+    // What a linear layer reads, in the order of the forward pass.
+    enum class layer_input
+    {
+        attention, // by q, k, v [hidden]
+        attended,  // by o [query_width]
+        mlp,       // by gate, up [hidden]
+        active     // by down [intermediate]
+    };
+
+    // The matrices of a layer that read the same input stand side by side in the parameter table.
+    struct layer_stage
+    {
+        layer_input input;
+        std::size_t first, last; // of the matrices of a layer
+    };
+    inline constexpr layer_stage layer_stages[]{{layer_input::attention, 0, 3},
+                                                {layer_input::attended, 3, 4},
+                                                {layer_input::mlp, 4, 6},
+                                                {layer_input::active, 6, 7}};
+
+    // The calibration windows on their way through a model, layer by layer: the input of the next one is all that is
+    // kept, however many layers there are.
+    class calibration_stream
+    {
+    public:
+        calibration_stream(config const& c, float const* embedding, calibration_text text);
+
+        std::size_t size_of(layer_input which) const noexcept;
+        // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]
+        std::vector<float> gram(layer_view<float const> const& w, layer_input which,
+                                jackplane::team const& workers = jackplane::team(1)) const;
+        // sum over all tokens of (x - y) x^T, y the same of another stream of this text, in a layer with weights v
+        std::vector<float> drift(layer_view<float const> const& w, layer_input which, calibration_stream const& other,
+                                 layer_view<float const> const& v, jackplane::team const& workers) const;
+        // mean over all tokens of |x| -> [size]
+        std::vector<float> mean_magnitudes(layer_view<float const> const& w, layer_input which,
+                                           jackplane::team const& workers = jackplane::team(1)) const;
+        // On to the next layer.
+        void advance(layer_view<float const> const& w, jackplane::team const& workers = jackplane::team(1));
+        // What that layer reads. [tokens, hidden]
+        std::span<float const> input() const noexcept { return _stream; }
+        std::size_t length() const noexcept { return _text.length; }
+
+    private:
+        template <class Body>
+        void for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end, Body&& body) const;
+        template <class Left>
+        std::vector<float> sum_of_products(layer_view<float const> const& w, layer_input which,
+                                           jackplane::team const& workers, Left&& left) const;
+        std::size_t windows() const noexcept { return _text.tokens.size() / _text.length; }
+
+        config _config; // of a single layer
+        calibration_text _text;
+        std::vector<float> _stream; // [tokens, hidden]
+    };
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nested_model.hpp"
+#include <jackplane/store/nested_read.hpp>
+#include <jackplane/store/nested_write.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+namespace engine
+{
+    namespace nested = jackplane::nested;
+
+    namespace
+    {
+        // The weights beside a layer that has some.
+        any_csr read_sparse(nested::file const& file, std::string const& layer)
+        {
+            auto const& is = *file.described().layers.at(layer).sparse;
+            any_csr out;
+            auto const as = [&]<class M>(std::type_identity<M>)
+            {
+                using T = typename M::value_type;
+                using I = typename M::index_type;
+                bool const found = is.value == jackplane::dtype_of<T> && is.column == jackplane::dtype_of<I>;
+                if (found)
+                    out = file.sparse<T, I>(layer);
+                return found;
+            };
+            bool const known = [&]<class... M>(std::type_identity<std::variant<M...>>)
+            { return (as(std::type_identity<M>{}) || ...); }(std::type_identity<any_csr::choice>{});
+            if (!known)
+                file.sparse(layer); // an error that says what is there
+            return out;
+        }
+    }
+
+    void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path)
+    {
+        jackplane::atomic_file out(path);
+        save_nested(m, folder, out);
+    }
+
+    void save_nested(packed_model const& m, std::filesystem::path const& folder, jackplane::atomic_file& out)
+    {
+        nested::writer file;
+        file.slice = slice_name(m.slice);
+        std::string const settings = settings_file::contents(folder / "config.json");
+        auto const bytes = [&](char const* name, std::string const& all)
+        {
+            file.add(safetensors::item::of<unsigned char>(
+                name, {all.size()}, {reinterpret_cast<unsigned char const*>(all.data()), all.size()}));
+        };
+        bytes("config.json", settings);
+        if (!m.tokenizer.empty())
+            bytes("tokenizer.model", m.tokenizer);
+        if (!m.tokenizer_settings.empty())
+            bytes("tokenizer_config.json", m.tokenizer_settings);
+
+        std::vector<std::shared_ptr<void const>> narrow;
+        for (std::size_t i = 0; i < m.table.parameters().size(); ++i)
+        {
+            parameter const& p = m.table.parameters()[i];
+            if (i < m.matrices.size() && m.matrices[i].is_packed)
+            {
+                if (m.matrices[i].sparse.nonzeros() == 0)
+                    file.add(p.name, m.matrices[i].packed);
+                else
+                    m.matrices[i].sparse.visit([&](auto const& beside)
+                                               { file.add(p.name, m.matrices[i].packed, beside); });
+                continue;
+            }
+            auto const values = m.dense_values(i);
+            safetensors::extents const shape =
+                p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
+            auto const add_as = [&]<class T>(T)
+            {
+                auto const stored = std::make_shared<std::vector<T>>();
+                std::transform(values.data, values.data + p.size(), std::back_inserter(*stored),
+                               [](float x) { return jackplane::from_float<T>(x); });
+                narrow.push_back(stored);
+                file.add(safetensors::item::of<T>(p.name, shape, *stored));
+            };
+            switch (dense_type(values))
+            {
+            case jackplane::dtype::F16:
+                add_as(jackplane::half{});
+                break;
+            case jackplane::dtype::BF16:
+                add_as(jackplane::bfloat16{});
+                break;
+            default:
+                file.add(safetensors::item::of<float>(p.name, shape, {values.data, p.size()}));
+            }
+        }
+        file.save(out);
+    }
+
+    namespace
+    {
+        // No tensor without a place in the model: a second lm_head, say, or another layer.
+        void check_names(nested::file const& file, parameter_table const& table)
+        {
+            std::set<std::string> known = {"config.json", "tokenizer.model", "tokenizer_config.json"};
+            for (parameter const& p : table.parameters())
+                known.insert(p.name);
+            std::vector<std::string> found;
+            for (safetensors::tensor const* const t : file.plain())
+                found.push_back(t->name);
+            for (auto const& [name, layer] : file.described().layers)
+                found.push_back(name);
+            for (std::string const& name : found)
+                JACKPLANE_EXPECTS(known.contains(name), jackplane::format_error, file.name(), ": tensor '",
+                                  jackplane::detail::printable(name),
+                                  "' has no place in a Llama of the config.json inside");
+        }
+    }
+
+    packed_model load_nested(std::filesystem::path const& path, unsigned most_bits)
+    {
+        nested::file const file = nested::open(path);
+        auto const text_of = [&](char const* name)
+        {
+            auto const& t = file.at(name);
+            return std::string(reinterpret_cast<char const*>(t.bytes.data()), t.bytes.size());
+        };
+        packed_model m(read_config(settings_file(path.string() + ": config.json", text_of("config.json"))));
+        m.slice = slice_of(file.described().slice);
+        if (file.find("tokenizer.model") != nullptr)
+            m.tokenizer = text_of("tokenizer.model");
+        if (file.find("tokenizer_config.json") != nullptr)
+            m.tokenizer_settings = text_of("tokenizer_config.json");
+        check_names(file, m.table);
+        m.rest.resize(m.table.size() - m.table.tuned_size());
+        for (std::size_t i = 0; i < m.table.parameters().size(); ++i)
+        {
+            parameter p = m.table.parameters()[i];
+            bool const is_packed = i < m.matrices.size() && file.find(p.name) == nullptr;
+            if (is_packed)
+            {
+                m.matrices[i].packed = file.matrix(p.name, most_bits);
+                m.matrices[i].is_packed = true;
+                if (auto const& layers = file.described().layers; layers.at(p.name).sparse)
+                    m.matrices[i].sparse = read_sparse(file, p.name);
+                std::size_t const rows = jackplane::rows_of(m.matrices[i].packed),
+                                  cols = jackplane::cols_of(m.matrices[i].packed);
+                JACKPLANE_EXPECTS(rows == p.rows && cols == p.cols, jackplane::shape_error, path.string(), ": layer '",
+                                  p.name, "' is ", rows, " x ", cols, ", config.json makes it ", p.rows, " x ", p.cols);
+                continue;
+            }
+            bool const tuned = i < m.matrices.size();
+            if (tuned)
+                m.matrices[i].dense.resize(p.size());
+            p.offset -= tuned ? p.offset : m.table.tuned_size();
+            read_tensor(path.string(), file.at(p.name), p,
+                        tuned ? std::span<float>(m.matrices[i].dense) : std::span<float>(m.rest));
+        }
+        return m;
+    }
+
+    void verify_nested(std::filesystem::path const& path, unsigned bits) { nested::open(path).verify(bits); }
+
+    std::vector<tensor_report> errors_of(packed_model const& m, unsigned bits, std::filesystem::path const& folder,
+                                         model const* w)
+    {
+        std::vector<tensor_report> all;
+        checkpoint_files const files(folder);
+        for (std::size_t i = 0; i < m.matrices.size(); ++i)
+        {
+            parameter p = m.table.parameters()[i];
+            if (!m.matrices[i].is_packed)
+                continue;
+            std::vector<float> there(p.size()), read;
+            jackplane::matrix_view<float> const out{there.data(), p.rows, p.cols};
+            dequantize(m.matrices[i].packed, m.slice, bits, out);
+            put_back(m.matrices[i].sparse, out, p.name);
+            float const* exact = w ? w->w.data() + p.offset : nullptr;
+            if (!w)
+            {
+                read.resize(p.size());
+                p.offset = 0;
+                read_parameter(files, p, read);
+                exact = read.data();
+            }
+            double error = 0, norm = 0;
+            for (std::size_t at = 0; at < there.size(); ++at)
+            {
+                double const x = exact[at], off = static_cast<double>(there[at]) - x;
+                error += off * off;
+                norm += x * x;
+            }
+            all.push_back({p.name, p.rows, p.cols, norm > 0 ? std::sqrt(error / norm) : 0});
+        }
+        return all;
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/pack/any_packed.hpp>
+#include "any_csr.hpp"
+#include "../read/model.hpp"
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace engine
+{
+    // What a code means at fewer bits than its file holds; chosen when the file is made.
+    using slice_rule = std::variant<jackplane::truncate_centred, jackplane::round_clamp, jackplane::extra_precision>;
+
+    char const* slice_name(slice_rule const& rule);
+    // Throws value_error with the names there are.
+    slice_rule slice_of(std::string_view name);
+
+    // w^ of one matrix, read at `bits` by that rule -> out. Throws width_error, shape_error.
+    void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
+                    jackplane::matrix_view<float> out);
+
+    // A quantized Llama: packed linear weights, a few of them whole beside the planes, everything else dense.
+    struct packed_model
+    {
+        // A tuned parameter: in planes, or (an lm_head that was left out) dense.
+        struct matrix
+        {
+            jackplane::any_packed packed;
+            bool is_packed = false;
+            jackplane::aligned_vector<float> dense; // [rows, cols] when not packed
+            any_csr sparse;                         // weights that stand for what the planes give, at every width
+        };
+
+        config sizes;
+        parameter_table table;
+        std::vector<matrix> matrices;          // the tuned parameters, in the order of the table
+        jackplane::aligned_vector<float> rest; // embedding and norms, as the table says from its tuned_size() on
+        std::string tokenizer;                 // bytes of tokenizer.model; may be empty
+        std::string tokenizer_settings;        // bytes of tokenizer_config.json; may be empty
+        slice_rule slice;
+
+        explicit packed_model(config const& c) : sizes(c), table(c), matrices(table.tuned_parameters()) {}
+
+        // The widths that every packed matrix offers, narrowest first.
+        std::vector<unsigned> widths() const;
+
+        // Throws width_error that lists the widths there are; `name` of the file.
+        void expect_width(unsigned bits, std::string const& name) const;
+
+        // The same model with the planes of `bits` alone where its slice cannot run from planes as they lie; beside it
+        // the width to read it at.
+        std::pair<packed_model, unsigned> sliced(unsigned bits) const;
+
+        // Leading bits of an 8-bit parent that decide what its slice makes of it at `bits`.
+        unsigned bits_read(unsigned bits) const
+        {
+            return std::visit([&](auto const& rule) { return rule.bits_read(8, bits); }, slice);
+        }
+
+        // Of a parameter that is not packed.
+        jackplane::matrix_view<float const> dense_values(std::size_t parameter) const;
+
+        // Dense, with every packed matrix decoded at `bits`. Throws width_error.
+        model decode(unsigned bits) const { return decode(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
+
+        // A width for each matrix (Mix'n'Match): from one for each decoder layer, and one for an lm_head. Throws
+        // shape_error.
+        std::vector<unsigned> mix(std::span<unsigned const> bits_of_layers, unsigned bits_of_head) const;
+        model decode(std::span<unsigned const> bits_of_matrices) const;
+
+        struct cost
+        {
+            double effective_bits;       // 8 * packed_bytes / weights of the packed matrices
+            std::size_t packed_bytes;    // of planes, scales, zeros and sparse parts
+            std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding;
+                                         // of a sparse part fp32 residuals, not the weights of the file
+        };
+        cost cost_at(unsigned bits) const { return cost_at(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
+        cost cost_at(std::span<unsigned const> bits_of_matrices) const;
+    };
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/pack/any_packed.hpp>
+#include <jackplane/quantize/quantized.hpp>
+#include <jackplane/store/dtype.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+// What scales, sparse values and dense tensors are stored as: half where it holds them, else a type of float's range.
+namespace engine
+{
+    // Throws value_error where a group that is not all zero has a scale that S does not hold: subnormal, 0, or no
+    // number. Of what quantize() makes it knows that itself; this is for codes and scales that come from a file, and
+    // for learned ones. w: what was quantized, 0 where weights stand beside.
+    template <jackplane::codebook C, jackplane::scale_number S, jackplane::zero_number Z>
+    void expect_scales(jackplane::quantized<C, S, Z> const& q, jackplane::matrix_view<float const> w,
+                       std::string_view name)
+    {
+        constexpr bool tables = jackplane::row_codebook<C>; // of values, of which the largest counts
+        std::size_t const width = tables ? w.cols : q.grid.columns;
+        for (std::size_t row = 0; row < w.rows; ++row)
+            for (std::size_t left = 0; left < w.cols; left += width)
+            {
+                float scale = to_float(q.scales[q.grid.at(row, tables ? 0 : left)]);
+                for (std::size_t code = 0; tables && code < C::size; ++code)
+                    if (float const x = to_float(q.scales[q.grid.at(row, code)]); std::abs(x) > std::abs(scale))
+                        scale = x;
+                float const* const first = &w(row, left);
+                std::size_t const columns = std::min(width, w.cols - left);
+                bool const no_weights = std::all_of(first, first + columns, [](float x) { return x == 0; });
+                JACKPLANE_EXPECTS(jackplane::holds<S>(scale) && (scale != 0 || no_weights), jackplane::value_error,
+                                  name, ": scale ", scale, " of columns from ", left, " in row ", row,
+                                  " is not held by its storage type");
+            }
+    }
+
+    // make(half{}); and where half does not hold a scale, make(bfloat16{}), whose errors are final. What make changes
+    // it changes when nothing can be thrown any more.
+    template <class Make>
+    auto in_half_or_wider(Make&& make)
+    {
+        try
+        {
+            return make(jackplane::half{});
+        }
+        catch (jackplane::value_error const&)
+        {
+            return make(jackplane::bfloat16{});
+        }
+    }
+
+    template <jackplane::scale_number To, jackplane::scale_number From>
+    jackplane::aligned_vector<To> stored_as(jackplane::aligned_vector<From> const& scales)
+    {
+        jackplane::aligned_vector<To> out(scales.size());
+        std::transform(scales.begin(), scales.end(), out.begin(),
+                       [](From s) { return jackplane::from_float<To>(to_float(s)); });
+        return out;
+    }
+
+    // Codes of 8 bits in planes; scales of bfloat16 in half where that holds each as it is.
+    template <jackplane::scale_number S, jackplane::zero_number Z, class Parallel = jackplane::serial>
+    jackplane::any_packed pack_parent(jackplane::quantized<jackplane::uniform<8>, S, Z> const& q,
+                                      Parallel parallel = {})
+    {
+        if constexpr (std::same_as<S, jackplane::bfloat16>)
+        {
+            jackplane::quantized<jackplane::uniform<8>, jackplane::half, Z> const narrow{
+                q.book, q.rows, q.cols, q.grid, q.codes, stored_as<jackplane::half>(q.scales), q.zeros};
+            bool is_held = true;
+            for (std::size_t i = 0; i < q.scales.size(); ++i)
+                is_held = is_held && to_float(narrow.scales[i]) == to_float(q.scales[i]) &&
+                          jackplane::holds<jackplane::half>(to_float(q.scales[i]));
+            if (is_held)
+                return jackplane::pack<jackplane::bit_planes>(narrow, parallel);
+        }
+        return jackplane::pack<jackplane::bit_planes>(q, parallel);
+    }
+
+    // Whether a matrix may be stored in half: no weight moves by more than half's own precision, 2^-11, of the largest
+    // in its row and of the largest in its column, or all are exact. So a matrix whose rows or columns were scaled far
+    // down is not, and one with a few tiny weights among others is.
+    inline bool half_holds(jackplane::matrix_view<float const> w)
+    {
+        std::vector<float> largest_of_column(w.cols);
+        bool exact = true, rows_are_normal = true;
+        for (std::size_t row = 0; row < w.rows; ++row)
+        {
+            float largest = 0;
+            for (std::size_t col = 0; col < w.cols; ++col)
+            {
+                float const x = w(row, col), stored = to_float(jackplane::from_float<jackplane::half>(x));
+                if (!jackplane::is_finite(stored))
+                    return false;
+                exact = exact && stored == x;
+                largest = std::max(largest, std::abs(x));
+                largest_of_column[col] = std::max(largest_of_column[col], std::abs(x));
+            }
+            rows_are_normal = rows_are_normal && jackplane::holds<jackplane::half>(largest);
+        }
+        return exact || (rows_are_normal && std::all_of(largest_of_column.begin(), largest_of_column.end(),
+                                                        [](float x) { return jackplane::holds<jackplane::half>(x); }));
+    }
+
+    // What a dense tensor is stored as: half, or what keeps every element as it was.
+    inline jackplane::dtype dense_type(jackplane::matrix_view<float const> w)
+    {
+        if (half_holds(w))
+            return jackplane::dtype::F16;
+        for (std::size_t row = 0; row < w.rows; ++row)
+            for (std::size_t col = 0; col < w.cols; ++col)
+                if (to_float(jackplane::from_float<jackplane::bfloat16>(w(row, col))) != w(row, col))
+                    return jackplane::dtype::F32;
+        return jackplane::dtype::BF16;
+    }
+}

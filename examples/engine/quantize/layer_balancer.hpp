@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/team.hpp>
+#include "../measure/calibration.hpp"
+#include "quantize_model.hpp"
+#include "../read/weights.hpp"
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace engine
+{
+    // AWQ's two searches (arXiv 2306.00978), one dense layer after the other: columns that read large inputs are scaled
+    // up, the norm or matrix that makes the inputs down by as much, and then weights are clipped. What comes out is an
+    // equivalent dense layer (but for the clipping), for any method to quantize. Inputs are those of the dense model;
+    // the error that the scales are chosen by is that of the output of the whole layer.
+    class layer_balancer
+    {
+    public:
+        layer_balancer(config const& c, float const* embedding, quantize_settings const& s);
+
+        // The matrices of `parts` lie one after the other from w.qkv on. They and the norms change; new norms are fp16
+        // numbers where those hold them, as in files.
+        void balance(layer_view<float> const& w, std::span<parameter const> parts);
+
+    private:
+        std::vector<float> made_by(layer_input which, std::vector<float> magnitudes) const;
+        std::vector<float> read_by(layer_input which, std::span<float const> scales) const;
+        void fold(layer_stage const& stage, std::vector<float> scales, layer_view<float> const& w,
+                  std::span<parameter const> parts) const;
+        template <class Body>
+        void with_quantizer(Body&& body) const;
+
+        config _config;
+        quantize_settings _settings;
+        jackplane::team _workers;
+        calibration_stream _stream;
+    };
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/check.hpp>
+#include <jackplane/core/number.hpp>
+#include <jackplane/core/view.hpp>
+#include <jackplane/store/safetensors.hpp>
+#include <jackplane/store/safetensors_write.hpp>
+#include "checkpoint_files.hpp"
+#include "config.hpp"
+#include "weights.hpp"
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace engine
+{
+    // A dense model in memory.
+    struct model
+    {
+        config sizes;
+        parameter_table table;
+        jackplane::aligned_vector<float> w; // all parameters, as the table says
+
+        explicit model(config const& c) : sizes(c), table(c), w(table.size()) {}
+
+        std::span<float> tuned() noexcept { return std::span(w).first(table.tuned_size()); }
+        std::span<float const> tuned() const noexcept { return std::span(w).first(table.tuned_size()); }
+        parameter_view<float const> view() const noexcept { return view(tuned()); }
+
+        // The same model with other tuned weights.
+        parameter_view<float const> view(std::span<float const> others) const noexcept
+        {
+            return {sizes, others.data(), w.data() + table.tuned_size()};
+        }
+    };
+
+    // Whether y is what a nested file, which holds dense tensors in fp16, makes of x; or x itself.
+    inline bool same_but_for_half(float x, float y) noexcept
+    {
+        return x == y || to_float(jackplane::from_float<jackplane::half>(x)) == y;
+    }
+
+    inline void expect_floats(std::string const& file, safetensors::tensor const& t)
+    {
+        using jackplane::dtype;
+        bool const floats =
+            t.type == dtype::F32 || t.type == dtype::F16 || t.type == dtype::BF16 || t.type == dtype::F64;
+        JACKPLANE_EXPECTS(floats, jackplane::format_error, file, ": tensor '", jackplane::detail::printable(t.name),
+                          "' is ", jackplane::dtype_name(t.type), ", expected F32, F16, BF16 or F64");
+    }
+
+    inline void check_shape(std::string const& file, safetensors::tensor const& t, parameter const& p)
+    {
+        safetensors::extents const expected =
+            p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
+        JACKPLANE_EXPECTS(t.shape == expected, jackplane::shape_error, file, ": tensor '", p.name, "' has shape ",
+                          safetensors::shape_text(t.shape), ", config.json makes it ",
+                          safetensors::shape_text(expected));
+        expect_floats(file, t);
+    }
+
+    // Copies one tensor to its place in w; F32, F16, BF16 or F64 (rounded), all finite.
+    inline void read_tensor(std::string const& file, safetensors::tensor const& t, parameter const& p,
+                            std::span<float> w)
+    {
+        check_shape(file, t, p);
+        auto const values = safetensors::read<float>(t);
+        for (std::size_t i = 0; i < values.size(); ++i)
+            JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", p.name,
+                              "', row ", i / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
+        std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
+    }
+
+    // An lm_head beside an embedding that config.json says is tied to it: a copy is fine, another one is a model that
+    // config.json does not describe.
+    inline void check_copy(std::string const& file, safetensors::tensor const& head,
+                           safetensors::tensor const& embedding)
+    {
+        constexpr char const* way =
+            "; config.json ties it to model.embed_tokens.weight. Set tie_word_embeddings to false "
+            "there if the model uses it, or drop the tensor";
+        JACKPLANE_EXPECTS(head.shape == embedding.shape, jackplane::shape_error, file, ": tensor '", head.name,
+                          "' has shape ", safetensors::shape_text(head.shape), ", the embedding ",
+                          safetensors::shape_text(embedding.shape), way);
+        if (head.type == embedding.type && std::equal(head.bytes.begin(), head.bytes.end(), embedding.bytes.begin()))
+            return;
+        expect_floats(file, head);
+        auto const a = safetensors::read<float>(head), b = safetensors::read<float>(embedding);
+        auto const i = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
+        JACKPLANE_EXPECTS(i == a.size(), jackplane::format_error, file, ": tensor '", head.name, "', row ",
+                          i / head.shape[1], ", column ", i % head.shape[1], " is ", a[i], ", the embedding has ", b[i],
+                          way);
+    }
+
+    // Frequencies that old checkpoints store are recomputed: they must be what config.json says.
+    inline void check_frequencies(std::string const& file, safetensors::tensor const& t, config const& c)
+    {
+        expect_floats(file, t);
+        bool right = t.shape == safetensors::extents{c.head_dim / 2};
+        auto const stored = right ? safetensors::read<float>(t) : jackplane::aligned_vector<float>{};
+        for (std::size_t i = 0; i < stored.size(); ++i)
+        {
+            double const exact = std::pow(c.rope_theta, -2 * static_cast<double>(i) / static_cast<double>(c.head_dim));
+            double const off = std::abs(static_cast<double>(stored[i]) - exact);
+            right = right && off <= exact / 256 + 0x1p-24; // rounded to bfloat16, or to half's subnormals
+        }
+        JACKPLANE_EXPECTS(right, jackplane::format_error, file, ": tensor '", t.name,
+                          "' holds another rotation than config.json's of base ", c.rope_theta);
+    }
+
+    // Every tensor of the table is there, in the shape that config.json makes it, and no other that matters (a bias,
+    // say): checked before a wrong config.json can ask for all memory.
+    inline void check_tensors(checkpoint_files const& files, config const& c)
+    {
+        constexpr char const* embedding = "model.embed_tokens.weight";
+        parameter_table const table(c);
+        auto rest = files.tensors();
+        for (parameter const& p : table.parameters())
+        {
+            safetensors::file const* const file = files.find(p.name);
+            JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.name, "'",
+                              p.name == "lm_head.weight" ? " (config.json does not set tie_word_embeddings)" : "");
+            check_shape(file->name(), file->at(p.name), p);
+            rest.erase(p.name);
+        }
+        for (auto const& [name, place] : rest)
+        {
+            safetensors::file const& file = *files.find(name);
+            if (c.tied && name == "lm_head.weight")
+                check_copy(file.name(), file.at(name), files.find(embedding)->at(embedding));
+            else if (name.ends_with("rotary_emb.inv_freq"))
+                check_frequencies(file.name(), file.at(name), c);
+            else
+                jackplane::fail<jackplane::format_error>(text(file.name(), ": tensor '",
+                                                              jackplane::detail::printable(name),
+                                                              "' has no place in a Llama of this config.json"));
+        }
+    }
+
+    inline void read_parameter(checkpoint_files const& files, parameter const& p, std::span<float> w)
+    {
+        safetensors::file const& file = *files.find(p.name);
+        read_tensor(file.name(), file.at(p.name), p, w);
+    }
+
+    // Reads config.json and the weights.
+    inline model load_model(std::filesystem::path const& folder)
+    {
+        config const c = read_config(folder / "config.json");
+        checkpoint_files const files(folder);
+        check_tensors(files, c);
+        model m(c);
+        for (parameter const& p : m.table.parameters())
+            read_parameter(files, p, m.w);
+        return m;
+    }
+
+    // Writes config.json and model.safetensors with elements of type T.
+    template <class T>
+    void save_model(model const& m, std::filesystem::path const& folder, char const* element)
+    {
+        std::filesystem::create_directories(folder);
+        std::vector<T> values(m.w.size());
+        for (std::size_t i = 0; i < values.size(); ++i)
+        {
+            values[i] = jackplane::from_float<T>(m.w[i]);
+            JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, "weight ", i, " is ", m.w[i],
+                              ", which ", element, " cannot hold");
+        }
+        std::vector<safetensors::item> items;
+        for (parameter const& p : m.table.parameters())
+        {
+            safetensors::extents shape = p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
+            items.push_back(
+                safetensors::item::of<T>(p.name, shape, std::span<T const>(values).subspan(p.offset, p.size())));
+        }
+        safetensors::save(folder / "model.safetensors", items, {{"format", "pt"}});
+        std::string const json = write_config(m.sizes, element);
+        jackplane::atomic_file file(folder / "config.json");
+        file.write(std::as_bytes(std::span(json)));
+        file.commit();
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cblas.h>
+#include <cstddef>
+#include <new>
+#include <sys/mman.h>
+
+namespace engine
+{
+    // A row-major operand: element (i, j) is data[i * stride + j]; `transposed` multiplies by its transpose.
+    template <class T>
+    struct operand
+    {
+        T const* data;
+        std::size_t stride;
+        bool transposed = false;
+    };
+
+    template <class T>
+    constexpr operand<T> transpose(operand<T> a) noexcept
+    {
+        return {a.data, a.stride, !a.transposed};
+    }
+
+    // OpenBLAS takes a buffer for each thread at its first product, and tries for ever where there is no memory for it.
+    // Throws bad_alloc instead.
+    inline void expect_room_for_blas()
+    {
+        constexpr std::size_t buffer = std::size_t{128} << 20;
+        thread_local bool asked = false;
+        if (asked)
+            return;
+        void* const room =
+            ::mmap(nullptr, buffer, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (room == MAP_FAILED)
+            throw std::bad_alloc();
+        ::munmap(room, buffer);
+        asked = true;
+    }
+
+    // c = alpha a b + beta c;  a [m, k], b [k, n], c [m, n] after the transpositions asked for.
+    inline void gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, operand<float> a, operand<float> b,
+                     float beta, float* c, std::size_t stride)
+    {
+        expect_room_for_blas();
+        cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
+                    static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
+                    static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,
+                    static_cast<blasint>(stride));
+    }
+
+    inline void gemm(std::size_t m, std::size_t n, std::size_t k, double alpha, operand<double> a, operand<double> b,
+                     double beta, double* c, std::size_t stride)
+    {
+        expect_room_for_blas();
+        cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
+                    static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
+                    static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,
+                    static_cast<blasint>(stride));
+    }
+
+    // The three products of a linear layer y = x w^T:  w [out, in], x and dx [tokens, in], y and dy [tokens, out].
+
+    template <class T>
+    void linear(T const* x, T const* w, T* y, std::size_t tokens, std::size_t in, std::size_t out)
+    {
+        gemm(tokens, out, in, T{1}, operand<T>{x, in}, transpose(operand<T>{w, in}), T{0}, y, out);
+    }
+
+    template <class T>
+    void linear_input_gradient(T const* dy, T const* w, T* dx, std::size_t tokens, std::size_t in, std::size_t out)
+    {
+        gemm(tokens, in, out, T{1}, operand<T>{dy, out}, operand<T>{w, in}, T{0}, dx, in);
+    }
+
+    // dw += dy^T x
+    template <class T>
+    void linear_weight_gradient(T const* dy, T const* x, T* dw, std::size_t tokens, std::size_t in, std::size_t out)
+    {
+        gemm(out, in, tokens, T{1}, transpose(operand<T>{dy, out}), operand<T>{x, in}, T{1}, dw, in);
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/core/number.hpp>
+#include <jackplane/core/team.hpp>
+#include "activation.hpp"
+#include "forward.hpp"
+#include "../pack/packed_model.hpp"
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace engine
+{
+    // The kernels that this machine runs.
+    char const* kernels_name();
+
+    // Decoding on packed weights at one width, with a key-value cache: token by token, or several at once (a prompt, a
+    // text to score), which share each look at the weights. The logits are the same but for rounding: products of
+    // several vectors sum in another order than those of one. A sparse part's residuals at that width are formed when
+    // it is opened (jackplane::dense_sparse). Allocates nothing after the first batch. The model must outlive it. The
+    // team shares the linear layers; the logits do not depend on its size.
+    class decoder
+    {
+    public:
+        static constexpr std::size_t together = 32; // tokens: as many vectors as the kernels decode a weight for
+
+        // Throws width_error when some matrix has no such width. room: the most tokens of one text.
+        decoder(packed_model const& m, unsigned bits, std::size_t room, activation const& how = {},
+                jackplane::team team = jackplane::team(1))
+            : decoder(m, m.mix(std::vector<unsigned>(m.sizes.layers, bits), bits), room, how, std::move(team))
+        {
+        }
+        // bits: one for each matrix (packed_model::mix).
+        decoder(packed_model const& m, std::vector<unsigned> bits, std::size_t room, activation const& how = {},
+                jackplane::team team = jackplane::team(1))
+            : _model(&m),
+              _bits(std::move(bits)),
+              _how(fitted(how, m)),
+              _team(std::move(team)),
+              _room(room),
+              _rotary(room, m.sizes.head_dim, m.sizes.rope_theta),
+              _keys(m.sizes.layers * room * m.sizes.kv_width()),
+              _values(_keys.size()),
+              _scores(room)
+        {
+            open_widths();
+        }
+
+        std::size_t position() const noexcept { return _position; }
+        bool has_room() const noexcept { return _position < _room; }
+        void restart() noexcept { _position = 0; }
+
+        // Takes the next token of the text; returns the logits of the one behind it [vocabulary].
+        std::span<float const> operator()(token t) { return (*this)(std::span<token const>(&t, 1)); }
+
+        // The same for the next tokens, one or more: the logits of the one behind them all.
+        std::span<float const> operator()(std::span<token const> tokens)
+        {
+            expect(tokens);
+            for (; tokens.size() > together; tokens = tokens.subspan(together))
+                pass(tokens.first(together));
+            pass(tokens);
+            output(tokens.size() - 1, 1);
+            return _logits;
+        }
+
+        // Takes at most `together` tokens; returns the logits behind each [tokens, vocabulary].
+        std::span<float const> each(std::span<token const> tokens)
+        {
+            expect(tokens);
+            JACKPLANE_EXPECTS(tokens.size() <= together, jackplane::shape_error, tokens.size(), " tokens, at most ",
+                              together, " at once");
+            pass(tokens);
+            output(0, tokens.size());
+            return _logits;
+        }
+
+    private:
+        static constexpr std::size_t per_layer = 7; // q k v o gate up down, the order of parameter_table
+
+        struct layer_norms
+        {
+            float const *attention, *mlp; // [hidden]
+        };
+        layer_norms norms_of(std::size_t layer) const
+        {
+            config const& c = _model->sizes;
+            float const* const norm = _model->rest.data() + (c.vocabulary + 1 + 2 * layer) * c.hidden;
+            return {norm, norm + c.hidden};
+        }
+
+        void open_widths(); // -> _residuals; throws where a matrix has no such width
+        static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
+        void prepare(jackplane::matrix_view<float const> x);
+        void product(std::size_t i, jackplane::matrix_view<float> y); // y = matrix i times the prepared x
+
+        // All tokens are there and have room, before the first is taken.
+        void expect(std::span<token const> tokens) const
+        {
+            JACKPLANE_EXPECTS(!tokens.empty(), jackplane::shape_error, "no tokens to decode");
+            JACKPLANE_EXPECTS(tokens.size() <= _room - _position, jackplane::shape_error, "the text has ", _position,
+                              " tokens and ", tokens.size(), " more, the cache room for ", _room);
+            for (token const t : tokens)
+                JACKPLANE_EXPECTS(t < _model->sizes.vocabulary, jackplane::value_error, "token ", t,
+                                  " of a vocabulary of ", _model->sizes.vocabulary);
+        }
+
+        // Room for the states of a batch.
+        void make_room(std::size_t n)
+        {
+            config const& c = _model->sizes;
+            if (_inverse.size() >= n)
+                return;
+            _inverse.resize(n);
+            for (std::vector<float>* const x : {&_stream, &_normed, &_branch})
+                x->resize(n * c.hidden);
+            _qkv.resize(n * c.qkv_width());
+            _attended.resize(n * c.query_width());
+            _gate_up.resize(n * 2 * c.intermediate);
+            _active.resize(n * c.intermediate);
+        }
+
+        // All layers, on at most `together` tokens -> _stream.
+        void pass(std::span<token const> tokens)
+        {
+            config const& c = _model->sizes;
+            std::size_t const n = tokens.size();
+            make_room(n);
+            embed(c, _model->rest.data(), tokens, _stream.data());
+            auto const part = [n](std::vector<float>& x, std::size_t width, std::size_t from, std::size_t cols)
+            { return jackplane::matrix_view<float>{x.data() + from, n, cols, width}; };
+            auto const whole = [&](std::vector<float>& x, std::size_t width) { return part(x, width, 0, width); };
+            for (std::size_t layer = 0; layer < c.layers; ++layer)
+            {
+                std::size_t const first = layer * per_layer, q = c.query_width(), kv = c.kv_width();
+                layer_norms const norms = norms_of(layer);
+                norm(norms.attention, n);
+                prepare(whole(_normed, c.hidden));
+                product(first, part(_qkv, c.qkv_width(), 0, q));
+                product(first + 1, part(_qkv, c.qkv_width(), q, kv));
+                product(first + 2, part(_qkv, c.qkv_width(), q + kv, kv));
+                keep(layer, n);
+                for (std::size_t t = 0; t < n; ++t)
+                    attend(layer, t);
+                prepare(whole(_attended, q));
+                product(first + 3, whole(_branch, c.hidden));
+                add_to_stream(n);
+
+                norm(norms.mlp, n);
+                prepare(whole(_normed, c.hidden));
+                product(first + 4, part(_gate_up, 2 * c.intermediate, 0, c.intermediate));
+                product(first + 5, part(_gate_up, 2 * c.intermediate, c.intermediate, c.intermediate));
+                swiglu(_gate_up.data(), _active.data(), n, c.intermediate);
+                prepare(whole(_active, c.intermediate));
+                product(first + 6, whole(_branch, c.hidden));
+                add_to_stream(n);
+            }
+            _position += n;
+        }
+
+        // _logits [count, vocabulary] behind the tokens [first, first + count) of the last batch
+        void output(std::size_t first, std::size_t count)
+        {
+            config const& c = _model->sizes;
+            float const* const stream = _stream.data() + first * c.hidden;
+            float const* const weight = _model->rest.data() + c.vocabulary * c.hidden;
+            rms_norm(stream, weight, _normed.data(), _inverse.data(), count, c.hidden, c.rms_norm_eps);
+            _logits.resize(count * c.vocabulary);
+            std::size_t const head = c.layers * per_layer;
+            if (c.tied || !_model->matrices[head].is_packed)
+                return linear<float>(_normed.data(), c.tied ? _model->rest.data() : _model->matrices[head].dense.data(),
+                                     _logits.data(), count, c.hidden, c.vocabulary);
+            prepare({_normed.data(), count, c.hidden});
+            product(head, {_logits.data(), count, c.vocabulary});
+        }
+
+        void norm(float const* weight, std::size_t n) // _inverse: what only a backward pass needs
+        {
+            config const& c = _model->sizes;
+            rms_norm(_stream.data(), weight, _normed.data(), _inverse.data(), n, c.hidden, c.rms_norm_eps);
+        }
+        void add_to_stream(std::size_t n)
+        {
+            for (std::size_t j = 0; j < n * _model->sizes.hidden; ++j)
+                _stream[j] += _branch[j];
+        }
+
+        // Queries and keys of n tokens turn; keys and values stay.
+        void keep(std::size_t layer, std::size_t n)
+        {
+            config const& c = _model->sizes;
+            for (std::size_t t = 0; t < n; ++t)
+            {
+                float* const q = _qkv.data() + t * c.qkv_width();
+                float const* const k = q + c.query_width();
+                std::size_t const at = (layer * _room + _position + t) * c.kv_width();
+                _rotary.rotate(q, c.heads + c.kv_heads, _position + t);
+                std::copy_n(k, c.kv_width(), _keys.data() + at);
+                std::copy_n(k + c.kv_width(), c.kv_width(), _values.data() + at);
+            }
+        }
+
+        // softmax(q K^T / sqrt(head_dim)) V of token t of the batch, over the text up to itself
+        void attend(std::size_t layer, std::size_t t)
+        {
+            config const& c = _model->sizes;
+            float const* const keys = _keys.data() + layer * _room * c.kv_width();
+            float const* const values = _values.data() + layer * _room * c.kv_width();
+            float const factor = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
+            std::size_t const seen = _position + t + 1, group = c.heads / c.kv_heads;
+            for (std::size_t h = 0; h < c.heads; ++h)
+            {
+                std::size_t const at = h / group * c.head_dim;
+                float const* const q = _qkv.data() + t * c.qkv_width() + h * c.head_dim;
+                for (std::size_t s = 0; s < seen; ++s)
+                    _scores[s] = factor * dot(q, keys + s * c.kv_width() + at, c.head_dim);
+                float const total = exponentiate(_scores.data(), seen, maximum(_scores.data(), seen));
+                float* const y = _attended.data() + t * c.query_width() + h * c.head_dim;
+                std::fill_n(y, c.head_dim, 0.0f);
+                for (std::size_t s = 0; s < seen; ++s)
+                    for (std::size_t j = 0; j < c.head_dim; ++j)
+                        y[j] += _scores[s] / total * values[s * c.kv_width() + at + j];
+            }
+        }
+
+        packed_model const* _model;
+        std::vector<unsigned> _bits;           // of every matrix
+        std::vector<any_residuals> _residuals; // of every matrix: its sparse part at its width
+        activation _how;
+        prepared_x _prepared;
+        std::vector<jackplane::bfloat16> _rounded; // x of brain
+        jackplane::team _team;
+        std::size_t _room, _position = 0;
+        rotary_table<float> _rotary;
+        std::vector<float> _keys, _values, _scores; // [layers, room, kv_width] twice, [room]
+        std::vector<float> _stream, _normed, _inverse, _qkv, _attended, _branch, _gate_up, _active; // of a batch
+        std::vector<float> _logits;
+    };
+}

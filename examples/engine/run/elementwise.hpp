@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "exponential.hpp"
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+// What happens between the matrix products. Plain loops that compilers vectorize without -ffast-math: sums run in fixed
+// lanes.
+
+namespace engine
+{
+    template <class T>
+    T dot(T const* a, T const* b, std::size_t n) noexcept
+    {
+        std::array<T, lanes> sum{};
+        std::size_t j = 0;
+        for (; j + lanes <= n; j += lanes)
+        {
+            for (std::size_t l = 0; l < lanes; ++l)
+                sum[l] += a[j + l] * b[j + l];
+        }
+        T total = 0;
+        for (; j < n; ++j)
+            total += a[j] * b[j];
+        for (std::size_t l = 0; l < lanes; ++l)
+            total += sum[l];
+        return total;
+    }
+
+    template <class T>
+    void scale(T* x, std::size_t n, T factor) noexcept
+    {
+        for (std::size_t j = 0; j < n; ++j)
+            x[j] *= factor;
+    }
+
+    // y = x w / rms(x) per token; rms^2 = mean(x^2) + eps. Keeps 1 / rms per token for the way back.
+    template <class T>
+    void rms_norm(T const* x, T const* w, T* y, T* inverse, std::size_t tokens, std::size_t n, double eps) noexcept
+    {
+        for (std::size_t t = 0; t < tokens; ++t, x += n, y += n)
+        {
+            T r = T{1} / std::sqrt(dot(x, x, n) / static_cast<T>(n) + static_cast<T>(eps));
+            if (!(r > 0)) // the squares of large x are beyond T
+            {
+                double sum = 0;
+                for (std::size_t j = 0; j < n; ++j)
+                    sum += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+                r = static_cast<T>(1 / std::sqrt(sum / static_cast<double>(n) + eps));
+            }
+            inverse[t] = r;
+            for (std::size_t j = 0; j < n; ++j)
+                y[j] = x[j] * r * w[j];
+        }
+    }
+
+    // dx += r (w dy - x r^2 mean(w dy x)),  dw += dy x r (when asked for).  `scratch` holds one row.
+    template <class T>
+    void rms_norm_backward(T const* x, T const* w, T const* inverse, T const* dy, T* dx, T* dw, T* scratch,
+                           std::size_t tokens, std::size_t n) noexcept
+    {
+        for (std::size_t t = 0; t < tokens; ++t, x += n, dy += n, dx += n)
+        {
+            T const r = inverse[t];
+            for (std::size_t j = 0; j < n; ++j)
+                scratch[j] = dy[j] * w[j];
+            T const mean = dot(scratch, x, n) * r * r / static_cast<T>(n);
+            for (std::size_t j = 0; j < n; ++j)
+                dx[j] += r * (scratch[j] - x[j] * mean);
+            if (dw)
+            {
+                for (std::size_t j = 0; j < n; ++j)
+                    dw[j] += dy[j] * x[j] * r;
+            }
+        }
+    }
+
+    // cos and sin of position * theta^(-2 j / head_dim), [positions, head_dim / 2] each.
+    template <class T>
+    struct rotary_table
+    {
+        std::size_t half;
+        std::vector<T> cosine, sine;
+
+        rotary_table(std::size_t positions, std::size_t head_dim, double theta)
+            : half(head_dim / 2), cosine(positions * half), sine(positions * half)
+        {
+            for (std::size_t p = 0; p < positions; ++p)
+            {
+                for (std::size_t j = 0; j < half; ++j)
+                {
+                    double const frequency =
+                        std::pow(theta, -2.0 * static_cast<double>(j) / static_cast<double>(head_dim));
+                    double const angle = static_cast<double>(p) * frequency;
+                    cosine[p * half + j] = static_cast<T>(std::cos(angle));
+                    sine[p * half + j] = static_cast<T>(std::sin(angle));
+                }
+            }
+        }
+
+        // Turns (x[j], x[j + half]) of each head by the angle of the position; direction -1 turns back (the gradient).
+        void rotate(T* x, std::size_t heads, std::size_t position, T direction = T{1}) const noexcept
+        {
+            T const* const c = cosine.data() + position * half;
+            T const* const s = sine.data() + position * half;
+            for (std::size_t h = 0; h < heads; ++h, x += 2 * half)
+            {
+                for (std::size_t j = 0; j < half; ++j)
+                {
+                    T const a = x[j], b = x[j + half], sj = direction * s[j];
+                    x[j] = a * c[j] - b * sj;
+                    x[j + half] = b * c[j] + a * sj;
+                }
+            }
+        }
+    };
+
+    // Inverted dropout whose mask is a hash of (key, element): nothing is stored, the way back draws the same mask.
+    struct dropout
+    {
+        float rate = 0.0f;
+        std::uint32_t key = 0;
+
+        // y = base + mask x / (1 - rate); `site` tells the places of the network apart. base may be null, y may be x.
+        template <class T>
+        void apply(T const* base, T const* x, T* y, std::size_t n, std::uint32_t site) const noexcept
+        {
+            auto const threshold = static_cast<std::uint32_t>(static_cast<double>(rate) * 16777216.0); // of 2^24
+            T const kept = T{1} / (T{1} - static_cast<T>(rate));
+            std::uint32_t const start = hash(key ^ (site * 0x9e3779b9u));
+            for (std::size_t j = 0; j < n; ++j)
+            {
+                T const m = (hash(start + static_cast<std::uint32_t>(j)) >> 8) < threshold ? T{0} : kept;
+                y[j] = x[j] * m + (base ? base[j] : T{0});
+            }
+        }
+
+    private:
+        static constexpr std::uint32_t hash(std::uint32_t x) noexcept // an xorshift-multiply mixer
+        {
+            x = (x ^ (x >> 16)) * 0x7feb352du;
+            x = (x ^ (x >> 15)) * 0x846ca68bu;
+            return x ^ (x >> 16);
+        }
+    };
+}

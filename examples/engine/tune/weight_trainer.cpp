@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "weight_trainer.hpp"
+#include "any_clipping.hpp"
+#include "../quantize/beside.hpp"
+#include "../measure/loss.hpp"
+#include "../keep/run_origin.hpp"
+#include "../keep/run_store.hpp"
+#include "../pack/storage.hpp"
+#include "../quantize/widths.hpp"
+#include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/refine.hpp>
+#include <jackplane/tune/tune.hpp>
+#include <algorithm>
+
+namespace engine
+{
+    namespace
+    {
+        using jackplane::uniform;
+
+        // Of the origin of what is kept.
+        template <jackplane::scale_number S>
+        constexpr char const* storage_suffix() noexcept
+        {
+            return std::same_as<S, jackplane::half> ? "" : " bfloat16";
+        }
+
+        constexpr std::size_t save_every = 10; // steps, each a way back through the model; 12 bytes a weight
+
+        // The loss as a function of the layers' weights; an lm_head behind them stays as it is.
+        class loss_of_layers
+        {
+        public:
+            loss_of_layers(model const& m, quantize_settings const& s, jackplane::team const& workers)
+                : _size(size_of(std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer))),
+                  _loss(m, s.calibration.tokens, s.calibration.length, workers),
+                  _all(m.tuned().begin(), m.tuned().end()),
+                  _slope(_all.size())
+            {
+            }
+            std::size_t size() const { return _size; }
+            std::size_t samples() const { return _loss.samples(); }
+            void at(std::span<std::size_t const> windows) { _loss.at(windows); }
+            void teach(std::span<float const> w)
+            {
+                if (w.empty())
+                    return _loss.teach({});
+                std::copy(w.begin(), w.end(), _all.begin());
+                _loss.teach(_all);
+            }
+            double operator()(std::span<float const> w, std::span<float> g)
+            {
+                std::copy(w.begin(), w.end(), _all.begin());
+                double const value = _loss(_all, g.empty() ? std::span<float>() : std::span<float>(_slope));
+                std::copy_n(_slope.begin(), g.size(), g.begin());
+                return value;
+            }
+
+        private:
+            std::size_t _size;
+            language_model_loss _loss;
+            std::vector<float> _all, _slope;
+        };
+
+        std::span<parameter const> parts_of(model const& m)
+        {
+            return std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer);
+        }
+
+        template <unsigned Bits, jackplane::scale_number S, jackplane::zero_number Z, class Objective>
+        std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s,
+                                                    any_clipping<Z> const& clip, Objective const& goal,
+                                                    std::vector<width_report>* report, jackplane::progress const& tell)
+        {
+            using tunable = jackplane::tunable<uniform<Bits, 8>, any_clipping<Z>, S>;
+            auto const parts = parts_of(m);
+            jackplane::team const workers;
+            std::vector<tunable> all;
+            auto const weights = [&](std::size_t i) { return matrix_of(m.w.data(), parts, i); };
+            for (std::size_t i = 0; i < parts.size(); ++i)
+            {
+                all.emplace_back(weights(i), uniform<Bits, 8>{}, clip, s.group,
+                                 jackplane::tunable_options{.what = jackplane::learns::weights,
+                                                            .follows_weights = true,
+                                                            .name = parts[i].name});
+            }
+            loss_of_layers loss(m, s, workers);
+            auto const& t = s.tuning;
+            jackplane::tune_options options{
+                .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = tell, .name = "training"};
+            run_store store(s.resume, "training",
+                            run_origin(m.sizes, s).add(std::span(m.w)).text_of() + storage_suffix<S>());
+            options.checkpoints = store.serve(save_every);
+            auto const done =
+                jackplane::tune(std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.rate_or(3e-4f), t.steps},
+                                jackplane::adam{}, options, workers);
+            std::vector<jackplane::any_packed> out;
+            for (std::size_t i = 0; i < parts.size(); ++i)
+            {
+                expect_scales(all[i].result(), weights(i), parts[i].name);
+                if constexpr (Bits == 8)
+                    out.push_back(pack_parent(all[i].result(), workers));
+                else // the bits below: nearest to what the weight has become
+                {
+                    std::vector<float> now = all[i].learned().offset;
+                    std::transform(now.begin(), now.end(), m.w.begin() + static_cast<std::ptrdiff_t>(parts[i].offset),
+                                   now.begin(), std::plus<>{});
+                    jackplane::matrix_view<float const> const w{now.data(), parts[i].rows, parts[i].cols};
+                    out.push_back(
+                        pack_parent(jackplane::refine(w, uniform<8>{}, jackplane::leading(all[i].result())), workers));
+                }
+            }
+            if (report)
+                report->push_back({Bits, done.before, done.after, done.losses});
+            return out;
+        }
+
+        // The parents of the layers with scales in S; those that are in half are rounded to bfloat16 beside others.
+        template <jackplane::scale_number S, jackplane::zero_number Z>
+        std::vector<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>> parents_of(packed_model const& m)
+        {
+            using narrow = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, Z>;
+            std::vector<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>> out;
+            for (std::size_t i = 0; i < m.sizes.layers * matrices_of_layer; ++i)
+            {
+                jackplane::any_packed const& of = m.matrices[i].packed;
+                auto const* const in_half = std::get_if<narrow>(&of);
+                JACKPLANE_EXPECTS(in_half || (std::same_as<S, jackplane::bfloat16>), jackplane::value_error,
+                                  m.table.parameters()[i].name, ": its scales are not in half");
+                if constexpr (std::same_as<S, jackplane::half>)
+                    out.push_back(*in_half);
+                else if (!in_half)
+                    out.push_back(std::get<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>>(of));
+                else
+                {
+                    auto q = unpack(*in_half);
+                    out.push_back(jackplane::pack<jackplane::bit_planes>(
+                        jackplane::quantized<uniform<8>, S, Z>{q.book, q.rows, q.cols, q.grid, std::move(q.codes),
+                                                               stored_as<S>(q.scales), std::move(q.zeros)}));
+                }
+            }
+            return out;
+        }
+
+        // S, Z: what the scales and zeros of the parents are stored as
+        template <jackplane::scale_number S, jackplane::zero_number Z>
+        void train_scales_as(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
+                             jackplane::progress const& tell)
+        {
+            using clip = jackplane::adjust_scale<any_scale<Z>>;
+            using tunable = jackplane::tunable<uniform<8>, clip, S>;
+            auto parents = parents_of<S, Z>(m);
+            std::vector<width_report> found;
+            auto const& t = s.tuning;
+            jackplane::team const workers;
+            model const dense = m.decode(8);
+            auto const parts = parts_of(dense);
+            std::vector<any_csr> beside;
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                beside.push_back(m.matrices[i].sparse);
+            auto loss = with_beside(loss_of_layers(dense, s, workers), parts, beside);
+            auto const origin = run_origin(dense.sizes, s).add(std::span(dense.w)).add(std::span(&t.scale_rate, 1));
+            for (unsigned const bits : t.widths)
+            {
+                std::vector<tunable> all;
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                    all.emplace_back(matrix_of(dense.w.data(), parts, i), unpack(parents[i]), clip{},
+                                     jackplane::tunable_options{.name = parts[i].name});
+                auto const name = text("scales at ", bits, " bits");
+                jackplane::tune_options options{
+                    .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = tell, .name = name};
+                run_store store(s.resume, text("scales.", bits),
+                                text(origin.text_of(), " ", t.scale_steps, storage_suffix<S>()));
+                options.checkpoints = store.serve(save_every);
+                auto const done = std::visit(
+                    [&](auto rule)
+                    {
+                        return jackplane::tune(
+                            std::span(all), std::span(&loss, 1), jackplane::objective{{{bits, 1}}, rule},
+                            jackplane::cosine{t.scale_rate, t.scale_steps}, jackplane::adam{}, options, workers);
+                    },
+                    s.slice);
+                found.push_back({bits, done.before, done.after, done.losses});
+                for (std::size_t i = 0; i < parts.size(); ++i)
+                {
+                    auto const& now = all[i].result();
+                    auto const was = unpack(parents[i]).scales;
+                    for (std::size_t at = 0; at < was.size(); ++at) // what is 0 stays 0
+                        JACKPLANE_EXPECTS(to_float(was[at]) == 0 || (to_float(now.scales[at]) != 0 &&
+                                                                     jackplane::holds<S>(to_float(now.scales[at]))),
+                                          jackplane::value_error, parts[i].name, ": scale ", at, " became ",
+                                          to_float(now.scales[at]), ", which its storage type does not hold");
+                    parents[i] = t.widths.size() == 1 ? jackplane::pack<jackplane::bit_planes>(now, workers)
+                                                      : with_scales(parents[i], bits, now);
+                }
+            }
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                m.matrices[i].packed = std::move(parents[i]);
+            if (report)
+                report->insert(report->end(), found.begin(), found.end());
+        }
+    }
+
+    void train_scales(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
+                      jackplane::progress const& tell)
+    {
+        with_scheme(
+            s.range, [&]<class P>(P)
+            { in_half_or_wider([&]<class S>(S) { train_scales_as<S, typename P::zero_type>(m, s, report, tell); }); });
+    }
+
+    std::vector<jackplane::any_packed> train_weights(model const& m, quantize_settings const& s,
+                                                     std::vector<width_report>* report, jackplane::progress const& tell)
+    {
+        auto const& t = s.tuning;
+        bool const joint = t.widths.size() > 1;
+        std::vector<jackplane::any_packed> out;
+        auto const train_in = [&]<unsigned Bits>(auto const& clip, auto const& goal)
+        { return in_half_or_wider([&]<class S>(S) { return train_as<Bits, S>(m, s, clip, goal, report, tell); }); };
+        auto const train = [&]<class Z>(any_clipping<Z> const& clip)
+        {
+            if (joint)
+                out = std::visit([&](auto const& goal) { return train_in.template operator()<8>(clip, goal); },
+                                 objective_of(t, s.slice));
+            else
+                with_width(t.widths[0], [&](auto bits)
+                           { out = train_in.template operator()<bits>(clip, jackplane::one_width(bits)); });
+        };
+        with_scheme(s.range,
+                    [&]<class P>(P)
+                    {
+                        using Z = typename P::zero_type;
+                        any_scale<Z> const own{jackplane::parent_scale<P>{{}, true}};
+                        train(any_clipping<Z>{jackplane::clip_range<any_scale<Z>>{own}});
+                    });
+        return out;
+    }
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cells that were made, and how they compare."""
+import json
+import math
+
+from measure import HERE
+
+BLOCK = 2  # windows
+WINDOW = 511  # scored tokens of each window but the last, which has what remains
+SLOWER = 25  # cpu family: Zen 3; cells without one are of Zen 5
+WIDE = (6, 26)  # an Intel and a Zen 5, where OpenBLAS chose AVX-512 kernels, unless the cell names others
+
+
+def load(name):
+    path = HERE / "cells" / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def row_of(cell, bits):
+    return next(row for row in cell["rows"] if row["bits"] == bits)
+
+
+def gap(cell, bits):
+    """Loss above full precision, nats a token."""
+    return row_of(cell, bits)["mean_nll"] - row_of(cell, "fp32")["mean_nll"]
+
+
+def over(cell, bits):
+    """Perplexity above that of full precision, percent."""
+    return 100 * (row_of(cell, bits)["perplexity"] / row_of(cell, "fp32")["perplexity"] - 1)
+
+
+def closed(cell, bits, base):
+    """Part of the gap of another cell that this one takes away, percent."""
+    return 100 * (1 - gap(cell, bits) / gap(base, bits))
+
+
+def paired(one, other):
+    """Mean difference of the loss per token, row one minus the other, and its standard error: of a ratio of sums over
+    blocks, each of which counts by its tokens (examples/engine/measure/evaluate.hpp has the formula)."""
+    apart = [a - b for a, b in zip(one["window_nll"], other["window_nll"], strict=True)]
+    all_tokens = round(sum(one["window_nll"]) / one["mean_nll"])
+    tokens = [min(WINDOW, all_tokens - at) for at in range(0, all_tokens, WINDOW)]
+    mean = sum(apart) / all_tokens
+    off = [sum(apart[at:at + BLOCK]) - mean * sum(tokens[at:at + BLOCK]) for at in range(0, len(apart), BLOCK)]
+    return mean, math.sqrt(len(off) / (len(off) - 1) * sum(x * x for x in off)) / all_tokens
+
+
+def apart(cell, base, widths):
+    """A cell against another at each of these widths, as the columns of a table."""
+    of = (paired(row_of(cell, bits), row_of(base, bits)) for bits in widths)
+    return " | ".join(f"{mean:+.4f} ± {error:.4f}" for mean, error in of)
+
+
+def header(first, names):
+    names = list(names)
+    return [f"| {first} | " + " | ".join(map(str, names)) + " |", "|---" * (len(names) + 1) + "|"]
+
+
+def bar(text, value, form, met):
+    return f"| {text} | {form.format(value)} | {'yes' if met else '**no**'} |"
+
+
+def cpu_minutes(cell):
+    if "cpu_minutes" not in cell:
+        return ""
+    family = cell.get("cpu_family")
+    mark = " †" if family == SLOWER else " ‡" if family in WIDE and "blas" not in cell else ""
+    return f"{cell['cpu_minutes']:.1f}{mark}"

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Learned rounding: the loss of a layer, and whole models that are tuned layer by layer.
+#include "../laws/loss.hpp"
+#include <engine/tune/layer_loss.hpp>
+#include <engine/measure/loss.hpp>
+#include <engine/pack/nested_model.hpp>
+#include <engine/quantize/quantize_model.hpp>
+#include "tiny_saved.hpp"
+#include <doctest/doctest.h>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <span>
+#include <vector>
+#include <sys/stat.h>
+
+namespace engine
+{
+    using tiny::bytes_of;
+    using tiny::saved_model;
+    using tiny::text_of;
+
+    namespace
+    {
+        struct layer_problem // a layer, what it reads, what it should give
+        {
+            model m = random_model(tiny_config(true, 10));
+            model other = [this]
+            {
+                model o = m;
+                for (float& x : o.w)
+                    x *= 1.0f + 0.1f * std::sin(1000 * x);
+                return o;
+            }();
+            calibration_stream in{m.sizes, m.view().ends().embedding, text_of(6, m.sizes.vocabulary)}, out = in;
+            std::size_t size = m.table.tuned_size() / m.sizes.layers;
+
+            layer_problem() { out.advance(other.view().layer(0)); }
+            layer_loss loss(unsigned threads)
+            {
+                return {m.sizes, m.view().layer(0), in.input(), out.input(), tiny::length, jackplane::team(threads)};
+            }
+            std::span<float const> weights() const { return m.tuned().first(size); }
+        };
+    }
+
+    TEST_CASE("a layer's loss: the mean squared difference of its output, and the slope of that")
+    {
+        layer_problem p;
+        layer_loss f = p.loss(1);
+        CHECK(f.size() == p.size);
+        CHECK(f.samples() == 6);
+        calibration_stream now = p.in;
+        now.advance(p.m.view().layer(0));
+        std::size_t const window = tiny::length * p.m.sizes.hidden;
+        std::vector<std::size_t> const some{4, 0, 5};
+        double expected = 0;
+        for (std::size_t const k : some)
+            for (std::size_t i = k * window; i < (k + 1) * window; ++i)
+                expected += std::pow(static_cast<double>(now.input()[i]) - p.out.input()[i], 2);
+        f.at(some);
+        CHECK(f(p.weights(), {}) == doctest::Approx(expected / (3.0 * static_cast<double>(window))).epsilon(1e-5));
+        laws::check_loss(f, p.weights(), 1e-4f, 1e-2);
+
+        // taught by other weights: their output is what is wanted
+        std::vector<float> const others(p.other.w.begin(), p.other.w.begin() + static_cast<std::ptrdiff_t>(p.size));
+        f.teach(others);
+        CHECK(f(others, {}) == 0);
+        double const apart = f(p.weights(), {});
+        f.teach(p.weights());
+        CHECK(f(p.weights(), {}) == 0);
+        CHECK(f(others, {}) == doctest::Approx(apart).epsilon(1e-5));
+        f.teach({});
+        CHECK(f(p.weights(), {}) == doctest::Approx(expected / (3.0 * static_cast<double>(window))).epsilon(1e-5));
+
+        // without the largest thousandth of the differences of each window
+        f.suppress_outliers(true);
+        double const less = f(p.weights(), {});
+        CHECK(less < expected / (3.0 * static_cast<double>(window)));
+        CHECK(less > 0);
+        CHECK_THROWS_AS(f.at(std::vector<std::size_t>{6}), jackplane::shape_error);
+        CHECK_THROWS_AS(f(p.weights().first(7), {}), jackplane::shape_error);
+    }
+
+    TEST_CASE("the loss of a layer and its gradient are the same for any number of threads")
+    {
+        layer_problem p;
+        std::vector<float> one(p.size), other(p.size);
+        double const value = p.loss(1)(p.weights(), one);
+        for (unsigned const threads : {2u, 3u, 8u})
+        {
+            CHECK(p.loss(threads)(p.weights(), other) == value);
+            CHECK(one == other);
+        }
+    }
+
+    TEST_CASE("learned rounding is nearer to the model than nearest, at every width it was learned for")
+    {
+        saved_model t;
+        for (scheme const range : {scheme::asymmetric, scheme::symmetric, scheme::full_range})
+        {
+            t.s.range = range;
+            packed_model const nearest = t.nearest();
+            std::vector<width_report> widths;
+            t.s.tuning.widths = {2, 4};
+            t.s.tuning.lambdas = {};
+            packed_model const staged = quantize_model(t.folder, t.s, {}, &widths);
+            CHECK(t.off(staged, 2) < t.off(nearest, 2));
+            CHECK(t.off(staged, 4) < t.off(staged, 2));
+            REQUIRE(widths.size() == 2 * t.m.sizes.layers);
+            for (std::size_t i = 0; i < widths.size(); ++i)
+            {
+                CHECK(widths[i].bits == (i % 2 == 0 ? 2 : 4));
+                CHECK(widths[i].after < widths[i].before);
+            }
+            t.s.tuning.lambdas = {1.0f, 0.1f};
+            CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(nearest, 2));
+        }
+        t.s.range = scheme::asymmetric;
+        t.s.tuning.widths = {4};
+        t.s.tuning.lambdas = {};
+        CHECK(t.off(quantize_model(t.folder, t.s), 4) < t.off(t.nearest(), 4));
+    }
+
+    TEST_CASE("layer-wise, from Gram matrices alone: GPTQ coarse to fine, SignRound, and SignRound from GPTQ's codes")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 4, 8};
+        quantize_settings untuned = t.s;
+        untuned.tuning.steps = untuned.tuning.finer_steps = 0;
+        packed_model const nearest = quantize_model(t.folder, untuned); // with the same scales
+        auto const check = [&]
+        {
+            std::vector<width_report> widths;
+            packed_model const tuned = quantize_model(t.folder, t.s, {}, &widths);
+            CHECK(t.off(tuned, 4) < t.off(tuned, 2));
+            CHECK(t.off(tuned, 8) < t.off(tuned, 4));
+            CHECK(widths.size() == 3 * t.m.sizes.layers);
+            for (width_report const& r : widths) // each matrix keeps its best; GPTQ's before is without feedback
+                CHECK(r.after <= r.before);
+            CHECK(bytes_of(tuned, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            return t.off(tuned, 2);
+        };
+        t.s.how = method::nested_gptq;
+        CHECK(check() < t.off(nearest, 2));
+        t.s.how = method::signround;
+        t.s.tuning.layer_wise = true;
+        check();
+        t.s.tuning.from_gptq = true;
+        CHECK(check() < t.off(nearest, 2));
+        t.s.by_activation = t.s.search_scale = true;
+        check();
+    }
+
+    TEST_CASE("quantization-aware training: the text is better predicted, at one width or at several")
+    {
+        saved_model t;
+        t.s.how = method::qat;
+        t.s.tuning.rate = 1e-3f;
+        t.s.tuning.steps = 40;
+        for (auto const& widths : {std::vector<unsigned>{2}, std::vector<unsigned>{8}, std::vector<unsigned>{2, 4, 8}})
+        {
+            t.s.tuning.widths = widths;
+            std::vector<width_report> report;
+            packed_model const q = quantize_model(t.folder, t.s, {}, &report);
+            REQUIRE(report.size() == 1);
+            CHECK(report[0].after < report[0].before);
+            CHECK(q.widths().size() == 8);
+            CHECK(bytes_of(q, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            // what was reported is what is in the file
+            if (widths.size() == 1)
+            {
+                model const read = q.decode(widths[0]);
+                language_model_loss f(t.m, t.s.calibration.tokens, tiny::length);
+                CHECK(f(read.tuned()) == doctest::Approx(report[0].after).epsilon(1e-5));
+            }
+        }
+    }
+
+    TEST_CASE("the same settings, the same bytes: at once, or killed and taken up again")
+    {
+        saved_model t;
+        t.s.tuning.widths = {2, 8};
+        std::vector<width_report> told; // of a run that nothing stopped
+        std::string const whole = bytes_of(quantize_model(t.folder, t.s, {}, &told), t.folder);
+        CHECK(told.size() == 2 * t.m.sizes.layers);
+        CHECK(whole == bytes_of(quantize_model(t.folder, t.s), t.folder));
+
+        t.s.resume = "tuned.layers";
+        std::filesystem::remove_all(t.s.resume);
+        struct killed
+        {
+        };
+        auto const dies = [](std::string_view, std::size_t done, std::size_t)
+        {
+            if (done == 9) // in the second layer
+                throw killed{};
+        };
+        CHECK_THROWS_AS(quantize_model(t.folder, t.s, dies), killed);
+        std::filesystem::remove(t.s.resume / "layer.1.jack"); // as if killed before it was kept
+        REQUIRE(std::filesystem::exists(t.s.resume / "layer.0.jack"));
+        auto const kept = [&] // another file each time that a layer is tuned
+        {
+            std::vector<ino_t> all;
+            for (std::size_t layer = 0; layer < t.m.sizes.layers; ++layer)
+            {
+                struct stat is = {};
+                stat((t.s.resume / text("layer.", layer, ".jack")).c_str(), &is);
+                all.push_back(is.st_ino);
+            }
+            return all;
+        };
+        auto const layers_tuned = [&](quantize_settings const& s)
+        {
+            std::vector<width_report> widths;
+            auto const before = kept();
+            std::string const again = bytes_of(quantize_model(t.folder, s, {}, &widths), t.folder);
+            CHECK((widths == told) == (again == whole));
+            auto const after = kept();
+            std::size_t tuned = 0;
+            for (std::size_t i = 0; i < after.size(); ++i)
+                tuned += before[i] != after[i];
+            return std::pair(again, tuned);
+        };
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{0})); // all there now
+
+        std::filesystem::path const first = t.s.resume / "layer.0.jack";
+        {
+            std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary); // damaged
+            file.seekp(-100, std::ios::end);
+            char const byte = static_cast<char>(file.peek());
+            file.put(static_cast<char>(~byte));
+        }
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        std::ofstream(first, std::ios::trunc) << "nothing";
+        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        quantize_settings other = t.s; // other settings: nothing fits
+        other.tuning.seed = 1;
+        CHECK(layers_tuned(other).second == t.m.sizes.layers);
+    }
+
+    TEST_CASE("the training of a whole model, killed and taken up again: the same bytes")
+    {
+        saved_model t;
+        t.s.how = method::qat;
+        t.s.tuning.widths = {2};
+        t.s.tuning.steps = 14;
+        t.s.tuning.scale_steps = 13;
+        std::string const whole = bytes_of(quantize_model(t.folder, t.s), t.folder);
+        t.s.resume = "trained.layers";
+        std::filesystem::remove_all(t.s.resume);
+        struct killed
+        {
+        };
+        auto const run = [&](quantize_settings const& s, std::string_view dies_in, std::size_t dies_at)
+        {
+            std::size_t steps = 0;
+            auto const tell = [&](std::string_view name, std::size_t done, std::size_t)
+            {
+                bool const learns = name == "training" || name.starts_with("scales at ");
+                steps += learns;
+                if (name == dies_in && done == dies_at)
+                    throw killed{};
+            };
+            if (!dies_in.empty())
+                CHECK_THROWS_AS(quantize_model(t.folder, s, tell), killed);
+            else
+                CHECK(bytes_of(quantize_model(t.folder, s, tell), t.folder) == whole);
+            return steps;
+        };
+        CHECK(run(t.s, "training", 12) == 12);
+        CHECK(run(t.s, "scales at 2 bits", 11) == 4 + 11); // behind step 10
+        CHECK(run(t.s, "", 0) == 4 + 3);
+        {
+            std::fstream file(t.s.resume / "training.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+            file.seekp(-100, std::ios::end); // damaged
+            char const byte = static_cast<char>(file.peek());
+            file.put(static_cast<char>(~byte));
+        }
+        CHECK(run(t.s, "", 0) == 14 + 3);
+        std::ofstream(t.s.resume / "training.safetensors", std::ios::trunc) << "nothing";
+        CHECK(run(t.s, "", 0) == 14 + 3);
+        quantize_settings other = t.s; // other settings: nothing fits
+        other.tuning.seed = 1;
+        CHECK(run(other, "training", 14) == 14);
+    }
+
+    TEST_CASE("0 steps: the nearest codes in every cell; settings that make no sense are errors")
+    {
+        saved_model t;
+        t.s.tuning.widths = {8};
+        t.s.tuning.steps = 0;
+        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
+        t.s.tuning.finer_steps = 0; // a narrower start, on the parent's range: the same file
+        t.s.tuning.widths = {2, 8};
+        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
+        t.s.tuning.own_range = true;
+        packed_model const own = quantize_model(t.folder, t.s);
+        CHECK(t.off(own, 8) > t.off(t.nearest(), 8));
+        t.s.tuning.own_range = false;
+        t.s.tuning.widths = {8};
+        auto const refuses = [&](auto change, char const* message)
+        {
+            quantize_settings s = t.s;
+            change(s);
+            CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), message, jackplane::error);
+        };
+        refuses([](auto& s) { s.tuning.widths = {4, 2}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& s) { s.tuning.widths = {}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& s) { s.tuning.widths = {2, 9}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& s) { s.tuning.lambdas = {1, 1}; }, "2 lambdas for 1 widths");
+        refuses(
+            [](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.widths = {2}; },
+            "bits inside the cells of coarser codes need truncate_centred; round_clamp needs lambdas: all widths at "
+            "once");
+        refuses(
+            [](auto& s) {
+                s.how = method::efficientqat, s.tuning.widths = {2, 4};
+            },
+            "EfficientQAT learns one width, not 2");
+        refuses(
+            [](auto& s) {
+                s.slice = jackplane::round_clamp{}, s.tuning.widths = {2, 8}, s.tuning.lambdas = {1, 1},
+                s.tuning.scale_steps = 3;
+            },
+            "a width with scales of its own is a prefix: round_clamp has none");
+        refuses([](auto& s) { s.how = method::rtn, s.tuning.scale_steps = 3, s.calibration = {}; },
+                "a method that looks at activations needs a calibration text");
+        refuses([](auto& s) { s.how = method::qat, s.balance = true; },
+                "balancing goes with methods that look at activations layer by layer");
+        refuses([](auto& s) { s.bits = 4; }, "what is learned is a parent of 8 bits, not 4");
+        refuses([](auto& s) { s.calibration = {}; }, "a method that looks at activations needs a calibration text");
+    }
+}

@@ -7,9 +7,9 @@
 
 namespace cli
 {
-    // What body() gives. An error about numbers names the file that they come from, too.
+    // What body() gives. An error about numbers names the file that they come from, too; `other`, it may name already.
     template <class Body>
-    decltype(auto) about(std::string const& file, Body&& body)
+    decltype(auto) about(std::string const& file, Body&& body, std::string const& other = {})
     {
         try
         {
@@ -18,7 +18,7 @@ namespace cli
         catch (jackplane::value_error const& e)
         {
             std::string const name = jackplane::detail::one_line(file), said = e.what();
-            if (said.starts_with(name))
+            if (said.starts_with(name) || (!other.empty() && said.starts_with(jackplane::detail::one_line(other))))
                 throw;
             throw jackplane::value_error(name + ": " + said);
         }

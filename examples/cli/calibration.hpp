@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../engine/measure/calibration.hpp"
-#include "../engine/read/tokenizer.hpp"
+#include "../engine/tokenize/tokenizer.hpp"
 #include "text_file.hpp"
 #include <CLI/CLI.hpp>
 #include <jackplane/store/npy.hpp>
@@ -40,7 +40,13 @@ namespace cli
             if (tokens.empty() && file.ends_with(".npy"))
                 tokens = jackplane::npy::read_tokens(file);
             else if (tokens.empty())
-                tokens = engine::tokenizer(folder / "tokenizer.model").encode_from_start(read_text(file));
+            {
+                auto const words = engine::tokenizer::file_in(folder);
+                JACKPLANE_EXPECTS(!words.empty(), jackplane::format_error, folder.string(),
+                                  ": neither tokenizer.model nor tokenizer.json to read a text with; a .npy file holds "
+                                  "tokens");
+                tokens = engine::tokenizer(words).encode_from_start(read_text(file));
+            }
             engine::expect_tokens(tokens, {}, sizes, file);
             return engine::calibration_text::of(tokens, samples, window, seed, file);
         }

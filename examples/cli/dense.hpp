@@ -3,8 +3,13 @@
 #include "../engine/pack/packed_model.hpp"
 #include "warn.hpp"
 #include <jackplane/core/check.hpp>
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace cli
 {
@@ -17,28 +22,106 @@ namespace cli
                           ")");
     }
 
-    // The weights that a quantized file was made from. Throws shape_error for a folder of another model.
+    // Of the weights and what they were quantized to, the part that has one sign, each by its size: 1 however coarse the
+    // codes are, about 0 for another matrix. Balancing multiplies rows and columns, and changes no sign.
+    inline double agreement(std::span<float const> x, std::span<float const> q)
+    {
+        double sum = 0, all = 0;
+        for (std::size_t i = 0; i < x.size(); ++i)
+        {
+            double const product = double{x[i]} * double{q[i]};
+            sum += product;
+            all += std::abs(product);
+        }
+        return all > 0 ? sum / all : 1; // else nothing is known
+    }
+
+    struct origin
+    {
+        bool same_rest = true;  // embedding, norms, biases and an lm_head that is not packed are those of the folder
+        std::string other = {}; // a tensor that no method makes of the folder's
+    };
+
+    // Whether a file was made from the weights of a folder with the same config.json. Looks at what stayed dense, and
+    // at the matrices of the first and the last layer.
+    inline origin origin_of(engine::packed_model const& packed, std::filesystem::path const& folder)
+    {
+        engine::checkpoint_files const files(folder);
+        auto const& all = packed.table.parameters();
+        auto const of_folder = [&](std::size_t i)
+        {
+            engine::parameter p = all[i];
+            p.offset = 0;
+            std::vector<float> w(p.size());
+            engine::read_parameter(files, p, w);
+            return w;
+        };
+        origin found;
+        auto const tell = [&](std::size_t i)
+        {
+            if (found.other.empty())
+                found.other = all[i].name;
+        };
+        std::size_t const layers = packed.sizes.layers * engine::matrices_of_layer;
+        std::size_t const ends = packed.table.tuned_parameters(); // where the rest begins
+        for (std::size_t i = layers; i < all.size(); ++i)
+        {
+            if (i < ends && packed.matrices[i].is_packed)
+                continue;
+            auto const was = of_folder(i);
+            auto const is = packed.dense_values(i);
+            found.same_rest = found.same_rest && std::equal(was.begin(), was.end(), is.data, engine::same_but_for_half);
+            double error = 0, magnitude = 0;
+            for (std::size_t k = 0; k < was.size(); ++k)
+            {
+                error += std::pow(double{is.data[k]} - double{was[k]}, 2);
+                magnitude += std::pow(double{was[k]}, 2);
+            }
+            if (i < ends + 2 && error > 1e-4 * magnitude) // half and bfloat16 stay below 2e-6; balancing changes others
+                tell(i);
+        }
+        auto const widths = packed.widths();
+        if (widths.empty())
+            return found;
+        for (std::size_t i = 0; i < packed.matrices.size(); ++i)
+        {
+            bool const of_ends = i < engine::matrices_of_layer || i + engine::matrices_of_layer >= layers;
+            if (!packed.matrices[i].is_packed || !of_ends)
+                continue;
+            auto const was = of_folder(i);
+            std::vector<float> is(was.size());
+            jackplane::matrix_view<float> const out{is.data(), all[i].rows, all[i].cols};
+            engine::dequantize(packed.matrices[i].packed, packed.slice, widths.back(), out);
+            engine::put_back(packed.matrices[i].sparse, out, all[i].name);
+            if (agreement(was, is) < 0.5)
+                tell(i);
+        }
+        return found;
+    }
+
+    inline std::string made_from_others(std::string const& quantized, std::string const& folder, origin const& found)
+    {
+        return engine::text(quantized, " was made from other weights than those of ", folder, ": ", found.other,
+                            " is another one");
+    }
+
+    // The weights that a quantized file was made from. Throws shape_error for a folder of another model, value_error
+    // for another lm_head; what else differs is an error of whoever needs it, or told.
     inline engine::model load_dense(std::string const& folder, engine::packed_model const& packed,
                                    std::string const& quantized)
     {
         engine::model dense = engine::load_model(folder);
         expect_same(packed.sizes, quantized, dense.sizes, folder);
-        return dense;
-    }
-
-    // No method changes an embedding: another one says that the file was made from other weights.
-    inline void warn_of_other_weights(std::string const& folder, engine::model const& dense,
-                                      std::string const& quantized, engine::packed_model const& packed)
-    {
-        float const* const was = dense.w.data() + packed.table.tuned_size();
-        double error = 0, magnitude = 0;
-        for (std::size_t i = 0; i < packed.sizes.vocabulary * packed.sizes.hidden; ++i)
+        if (engine::parameter const& last = dense.table.parameters()[packed.matrices.size() - 1];
+            !packed.matrices.back().is_packed)
         {
-            error += std::pow(double{packed.rest[i]} - double{was[i]}, 2);
-            magnitude += std::pow(double{was[i]}, 2);
+            auto const was = std::span(dense.w).subspan(last.offset, last.size());
+            JACKPLANE_EXPECTS(std::equal(was.begin(), was.end(), packed.matrices.back().dense.begin(),
+                                         engine::same_but_for_half),
+                              jackplane::value_error, quantized, ": ", last.name, " is not that of ", folder);
         }
-        if (error > 1e-4 * magnitude) // half and bfloat16 stay below 2e-6
-            warn(engine::text(quantized, " was made from other weights than those of ", folder,
-                             ": their embeddings differ by ", 100 * std::sqrt(error / magnitude), " %"));
+        if (origin const found = origin_of(packed, folder); found.same_rest && !found.other.empty())
+            warn(made_from_others(quantized, folder, found));
+        return dense;
     }
 }

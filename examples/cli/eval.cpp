@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,10 +73,15 @@ namespace cli
             void run() const
             {
                 auto const asked = widths_of(bits);
+                bool const folder = std::filesystem::is_directory(model);
+                if (!folder && reference_folder.empty() && std::count(asked.begin(), asked.end(), 0u) > 0)
+                    throw CLI::ValidationError("--bits", "fp32 is a row of --reference, which is not given");
+                bool const none_packed = std::count(asked.begin(), asked.end(), 0u) == std::ssize(asked);
+                if (!folder && !activation.empty() && !asked.empty() && none_packed && mix.empty())
+                    throw CLI::ValidationError("--activation", "says nothing here: fp32 rows have no packed weights");
                 warn_about(model);
                 if (!reference_folder.empty() && reference_folder != model)
                     warn_about(reference_folder);
-                bool const folder = std::filesystem::is_directory(model);
                 std::optional<engine::model> dense, full;
                 std::optional<engine::packed_model> packed;
                 if (folder)
@@ -87,7 +93,8 @@ namespace cli
                     full = engine::load_model(reference_folder);
                     expect_same(folder ? dense->sizes : packed->sizes, model, full->sizes, reference_folder);
                     if (packed)
-                        warn_of_other_weights(reference_folder, *full, model, *packed);
+                        if (origin const found = origin_of(*packed, reference_folder); !found.other.empty())
+                            warn(made_from_others(model, reference_folder, found));
                 }
                 auto const widths = bits.empty() ? default_widths(packed) : asked;
                 for (unsigned const width : widths)
@@ -188,12 +195,12 @@ namespace cli
 
             std::unique_ptr<engine::tokenizer> tokenizer_of(std::optional<engine::packed_model> const& packed) const
             {
-                auto const file = std::filesystem::path(model) / "tokenizer.model";
+                auto const file = engine::tokenizer::file_in(model);
                 if (packed)
                     return packed->tokenizer.empty()
                                ? nullptr
                                : engine::tokenizer::from_bytes(packed->tokenizer, packed->tokenizer_settings, model);
-                return engine::is_there(file) ? std::make_unique<engine::tokenizer>(file) : nullptr;
+                return !file.empty() ? std::make_unique<engine::tokenizer>(file) : nullptr;
             }
 
             engine::scored_text read(engine::config const& sizes, std::unique_ptr<engine::tokenizer> const& words) const

@@ -2,12 +2,13 @@
 #include "../engine/run/generate.hpp"
 #include "../engine/pack/nested_model.hpp"
 #include "../engine/keep/program.hpp"
-#include "../engine/read/tokenizer.hpp"
+#include "../engine/tokenize/tokenizer.hpp"
 #include "about.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "terminal.hpp"
+#include "text_file.hpp"
 #include "warn.hpp"
 #include <algorithm>
 #include <cmath>
@@ -35,6 +36,7 @@ namespace cli
                 auto const loaded = engine::load_nested(model);
                 JACKPLANE_EXPECTS(!loaded.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer inside");
                 auto const words = engine::tokenizer::from_bytes(loaded.tokenizer, loaded.tokenizer_settings, model);
+                warn_unless_utf8(prompt, "the prompt");
                 auto const start = words->encode_from_start(prompt);
                 engine::expect_tokens(start, {}, loaded.sizes, "the prompt");
                 if (start.empty())

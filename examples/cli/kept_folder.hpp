@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../engine/keep/inputs.hpp"
-#include "../engine/read/settings_file.hpp"
+#include "../engine/describe/settings_file.hpp"
+#include <jackplane/store/safetensors.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,8 +15,8 @@
 
 namespace cli
 {
-    // The folder in which a long run keeps what a killed one goes on from (engine/keep). A
-    // folder of that name that holds anything else is an error before any work, and nothing else is ever removed.
+    // The folder in which a long run keeps what a killed one goes on from (engine/keep). A folder of that name that
+    // holds anything else is an error before any work, and nothing else is ever removed.
     class kept_folder
     {
     public:
@@ -75,7 +76,13 @@ namespace cli
             if (entry.symlink_status().type() != std::filesystem::file_type::regular)
                 return false;
             std::string_view const output = jackplane::detail::output_of_temporary(name);
-            return is_name_of_ours(output.empty() ? name : output);
+            return output.empty() ? is_name_of_ours(name) && was_kept(entry.path()) : is_name_of_ours(output);
+        }
+        // Somebody's own file may have such a name, too.
+        static bool was_kept(std::filesystem::path const& path)
+        {
+            auto const file = jackplane::try_load([&] { return jackplane::safetensors::open(path); });
+            return file && file->metadata().contains("origin");
         }
         static bool is_name_of_ours(std::string_view name)
         {

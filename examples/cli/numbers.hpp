@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 // What CLI11 lets through where an option is a number.
 namespace cli
@@ -22,19 +25,29 @@ namespace cli
         return CLI::Validator(wrong, "POSITIVE");
     }
 
-    // Its ranges let NaN through.
+    // 010 stands for 8 elsewhere: here for nothing.
+    inline bool has_leading_zero(std::string_view digits)
+    {
+        return digits.size() > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9';
+    }
+
+    // Its ranges let NaN through, and it reads 0x10.
     inline CLI::Validator finite()
     {
         auto const wrong = [](std::string const& word)
         {
             double x = 0;
             bool const is_number = CLI::detail::lexical_cast(word, x);
-            return is_number && !std::isfinite(x) ? word + " is no finite number" : std::string();
+            if (is_number && !std::isfinite(x))
+                return word + " is no finite number";
+            std::string_view const digits = std::string_view(word).substr(word.starts_with('-') ? 1 : 0);
+            bool const decimal = word.find_first_not_of("0123456789.eE+-") == word.npos && !has_leading_zero(digits);
+            return decimal ? std::string() : "'" + word + "' is no number in decimal";
         };
         return CLI::Validator(wrong, "");
     }
 
-    // 010 is 8 to it, and -1 the largest unsigned number.
+    // 010 is 8 to it, -1 the largest unsigned number, and so is what is larger.
     inline CLI::Validator whole(bool may_be_negative)
     {
         auto const wrong = [may_be_negative](std::string const& word)
@@ -43,10 +56,15 @@ namespace cli
             bool const negative = digits.starts_with('-');
             digits.remove_prefix(negative ? 1 : 0);
             bool const decimal = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos &&
-                                 (digits.size() == 1 || digits[0] != '0');
-            return !decimal                       ? "'" + word + "' is no whole number in decimal"
-                   : negative && !may_be_negative ? word + " is negative"
-                                                  : std::string();
+                                 !has_leading_zero(digits);
+            if (!decimal)
+                return "'" + word + "' is no whole number in decimal";
+            if (negative && !may_be_negative)
+                return word + " is negative";
+            auto const fits = [&]<class T>(T number)
+            { return std::from_chars(word.data(), word.data() + word.size(), number).ec == std::errc(); };
+            bool const exists = may_be_negative ? fits(std::int64_t{}) : fits(std::uint64_t{});
+            return exists ? std::string() : word + " is beyond 64 bits";
         };
         return CLI::Validator(wrong, "");
     }

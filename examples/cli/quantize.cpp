@@ -6,6 +6,7 @@
 #include "calibration.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
+#include "dense.hpp"
 #include "detach_choice.hpp"
 #include "kept_folder.hpp"
 #include "method_options.hpp"
@@ -94,13 +95,10 @@ namespace cli
                 settings.resume = kept.path();
                 warn_about(folder);
                 detach.warn_of_unused(beside);
-                if (auto const words = std::filesystem::path(folder) / "tokenizer.model"; engine::is_there(words))
+                if (auto const words = engine::tokenizer::file_in(folder); !words.empty())
                     engine::tokenizer{words}; // a broken one is an error before any work
                 if (!settings.tuning.inside.empty())
-                {
-                    warn_about(settings.tuning.inside);
-                    engine::verify_nested(settings.tuning.inside, 8);
-                }
+                    look_at_inside(sizes);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 else if (!calibration.file.empty())
@@ -118,12 +116,25 @@ namespace cli
                                ? engine::quantize_and_detach(folder, settings, beside, tell(), &tuned, &detached, dense)
                                : engine::quantize_model(folder, settings, tell(), &tuned, dense);
                 };
-                engine::save_nested(about(folder, made), folder, out);
+                engine::save_nested(about(folder, made, settings.tuning.inside.string()), folder, out);
                 kept.remove();
                 // Everything told about the file is what the file says.
                 auto const written = engine::load_nested(out.path());
                 auto const errors = engine::errors_of(written, settings.bits, folder, dense);
                 report(written, errors, out.size(), seconds_since(begin));
+            }
+
+            // Other norms in that file are an error of the method; other matrices are told.
+            void look_at_inside(engine::config const& sizes) const
+            {
+                std::string const file = settings.tuning.inside.string();
+                warn_about(file);
+                engine::verify_nested(file, 8);
+                engine::packed_model const packed = engine::load_nested(file);
+                if (!engine::difference(sizes, packed.sizes).empty())
+                    return;
+                if (origin const found = origin_of(packed, folder); found.same_rest && !found.other.empty())
+                    warn(made_from_others(file, folder, found));
             }
 
             bool needs_calibration() const { return engine::needs_calibration(settings) || detach.asked(); }
@@ -145,6 +156,9 @@ namespace cli
                 refuse(!t.lambdas.empty() && *std::max_element(t.lambdas.begin(), t.lambdas.end()) == 0, "--lambda",
                        "no width counts");
                 bool const taught = std::find(t.widths.begin() + 1, t.widths.end(), t.teacher) != t.widths.end();
+                for (char const* const name : {"--seed", "--nsamples", "--seqlen"})
+                    refuse(!needs_calibration() && command->count(name) > 0, name,
+                           "says nothing here: this method looks at weights alone");
                 refuse(t.teacher != 0 && !taught, "--teacher",
                        engine::text("is ", t.teacher, ", which is none of --widths beyond the narrowest"));
             }
@@ -227,6 +241,7 @@ namespace cli
                 for (auto const& each : m.matrices)
                     beside += each.sparse.nonzeros();
                 std::size_t const significant = beside - detached.outliers;
+                unsigned const fitted_for = significant > 0 ? detached.fitted_for : 0;
                 if (json)
                 {
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
@@ -237,9 +252,8 @@ namespace cli
                                          {"exponent", detached.exponent},
                                          {"significant", significant},
                                          {"refused_layers", detached.refused},
-                                         {"fitted_for", detached.fitted_for > 0 // else null
-                                                            ? nlohmann::ordered_json(detached.fitted_for)
-                                                            : nlohmann::ordered_json()}};
+                                         {"fitted_for", fitted_for > 0 ? nlohmann::ordered_json(fitted_for) // else null
+                                                                   : nlohmann::ordered_json()}};
                     for (auto const& t : tuned)
                         out["losses"].push_back({{"bits", t.bits},
                                                  {"before", t.before},
@@ -260,8 +274,8 @@ namespace cli
                     std::printf("%zu outliers (shared out by sensitivity^%g) and %zu significant weights beside the "
                                 "planes; %zu layers gain nothing by them\n",
                                 detached.outliers, detached.exponent, significant, detached.refused.size());
-                if (detached.fitted_for > 0)
-                    std::printf("their values are fitted for %u bits: no gain at wider widths\n", detached.fitted_for);
+                if (fitted_for > 0)
+                    std::printf("their values are fitted for %u bits: no gain at wider widths\n", fitted_for);
                 std::printf(
                     "%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s, peak memory %s: %s\n",
                     tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
@@ -276,7 +290,7 @@ namespace cli
         auto const c = std::make_shared<quantize_command>();
         CLI::App* const sub = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
         c->command = sub;
-        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
+        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, a tokenizer")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
         sub->add_option(
                "--method", c->settings.how,

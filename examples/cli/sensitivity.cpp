@@ -8,10 +8,12 @@
 #include "dense.hpp"
 #include "integral.hpp"
 #include "kept_folder.hpp"
+#include "numbers.hpp"
 #include "terminal.hpp"
 #include "warn.hpp"
 #include <unistd.h>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -85,9 +87,16 @@ namespace cli
             calibration_choice calibration{.samples = 20};
             engine::sensitivity_settings settings;
             bool json = false, quiet = false, total_alone = false, no_taylor = false, no_resume = false;
+            CLI::App* command = nullptr;
 
             void run()
             {
+                if (no_taylor && command->count("--fisher-tokens") > 0)
+                    throw CLI::ValidationError("--fisher-tokens", "says nothing here: --no-taylor asks for no slopes");
+                if (settings.each_sample && command->count("--maps") == 0)
+                    throw CLI::ValidationError("--each-sample", "says nothing here: magnitudes go to --maps");
+                if (command->count("--maps") > 0 && maps.empty())
+                    jackplane::detail::fail_io(maps, "create", ENOENT);
                 engine::expect_rule(settings);
                 engine::inputs const read{folder, quantized, calibration.file};
                 kept_folder const kept = no_resume ? kept_folder() : kept_folder(quantized + ".integral", read);
@@ -178,7 +187,8 @@ namespace cli
         auto const c = std::make_shared<sensitivity_command>();
         CLI::App* const sub =
             app.add_subcommand("sensitivity", "What quantizing costs each matrix and layer, measured and predicted");
-        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, tokenizer.model")->required();
+        c->command = sub;
+        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, a tokenizer")->required();
         sub->add_option("--quantized", c->quantized, "nested file of the same model")
             ->required()
             ->check(CLI::ExistingFile);
@@ -188,6 +198,7 @@ namespace cli
         add_integral(*sub, c->settings);
         sub->add_option("--path", c->settings.path, "lambda: so far from the weights towards the quantized ones")
             ->check(CLI::Range(0.0, 1.0))
+            ->check(positive())
             ->capture_default_str();
         sub->add_option("--fisher-tokens", c->settings.fisher_tokens, "tokens whose slopes are taken one by one")
             ->check(CLI::Range(1, 1 << 20))

@@ -17,28 +17,48 @@
 
 namespace cli
 {
-    // Throws value_error for what is no text. Bytes that are no UTF-8 are told: a tokenizer reads U+FFFD there.
-    inline void expect_text(std::string_view all, std::string const& name)
+    inline bool is_utf8(std::string_view all)
     {
-        std::string wrong;
         try
         {
             nlohmann::json(all).dump(); // which looks
+            return true;
         }
-        catch (nlohmann::json::type_error const& e)
+        catch (nlohmann::json::type_error const&)
         {
-            std::string_view const said =
-                e.what(); // [json.exception.type_error.316] invalid UTF-8 byte at index 5: 0xE4
-            wrong = said.substr(std::min(said.find("] ") + 2, said.size()));
+            return false;
         }
+    }
+    inline void warn_unless_utf8(std::string_view all, std::string const& name)
+    {
+        if (!is_utf8(all))
+            warn(name + ": not all of it is UTF-8; the tokenizer reads U+FFFD there");
+    }
+
+    // What may be meant as a text, but is rarely.
+    inline std::string page_that_begins(std::string_view all)
+    {
+        std::string words(jackplane::detail::without_leading_space(all).substr(0, 14));
+        std::transform(words.begin(), words.end(), words.begin(),
+                       [](char c) { return 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+        return words.starts_with("<!doctype html") || words.starts_with("<html") ? "an HTML page"
+               : words.starts_with("%pdf")                                       ? "a PDF"
+                                                                                 : "";
+    }
+
+    // Throws value_error for what is no text. Bytes that are no UTF-8 are told: a tokenizer reads U+FFFD there.
+    inline void expect_text(std::string_view all, std::string const& name)
+    {
         auto const zero = all.find('\0');
         std::string const kind = jackplane::detail::known_kind(all);
-        bool const binary = zero != all.npos || (!wrong.empty() && !kind.empty());
-        JACKPLANE_EXPECTS(!binary, jackplane::value_error, name,
+        bool const pointer = kind.starts_with("a git-"); // to the text
+        bool const binary = zero != all.npos || (!kind.empty() && !is_utf8(all));
+        JACKPLANE_EXPECTS(!pointer && !binary, jackplane::value_error, name,
                           ": no text: ", !kind.empty() ? kind : jackplane::text("byte ", zero, " is 0"),
                           kind == "a NumPy array" ? " (of tokens: --tokens of eval, or a name that ends in .npy)" : "");
-        if (!wrong.empty())
-            warn(name + ": " + wrong + "; the tokenizer reads U+FFFD there");
+        if (std::string const page = page_that_begins(all); !page.empty())
+            warn(name + " begins as " + page);
+        warn_unless_utf8(all, name);
     }
 
     // A text named on the command line: a file, or a pipe that is read to its end, as in --text <(command). A pipe that
@@ -70,6 +90,8 @@ namespace cli
                 detail::fail_io(path, "read", code);
             if (!pipe || (got == 0 && has_writer))
             {
+                if (all.starts_with("\xef\xbb\xbf")) // a byte order mark says that it is UTF-8, and is no text
+                    all.erase(0, 3);
                 expect_text(all, name);
                 return all;
             }

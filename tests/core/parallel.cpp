@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <atomic>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 #include <doctest/doctest.h>
 #include <jackplane/core/parallel.hpp>
+#include "few_threads.hpp"
 using namespace jackplane;
 
 namespace
@@ -90,4 +94,39 @@ TEST_CASE("threads run the other ranges even when one fails")
                     }),
                     std::runtime_error);
     CHECK(finished == 3);
+}
+
+TEST_CASE("where there are fewer threads than asked for, no range and no exception is lost")
+{
+    few_threads const few;
+    REQUIRE(few.limited);
+    std::vector<std::atomic<int>> seen(1000);
+    std::mutex mutex;
+    std::set<std::thread::id> ids;
+    std::atomic<bool> started = false; // all that can be: none ends before
+    threads{40}(seen.size(), [&, caller = std::this_thread::get_id()](std::size_t begin, std::size_t end)
+    {
+        if (std::this_thread::get_id() == caller)
+        {
+            started = true;
+            started.notify_all();
+        }
+        started.wait(false);
+        for (std::size_t i = begin; i < end; ++i)
+            ++seen[i];
+        std::lock_guard const lock(mutex);
+        ids.insert(std::this_thread::get_id());
+    });
+    int wrong = 0;
+    for (auto const& times : seen)
+        wrong += times != 1;
+    CHECK(wrong == 0);
+    CHECK(ids.size() < 40);
+    for (std::size_t const bad : {0u, 1u, 20u, 39u})
+        CHECK_THROWS_AS(threads{40}(40, [&](std::size_t begin, std::size_t)
+                        {
+                            if (begin == bad)
+                                throw std::out_of_range("a range");
+                        }),
+                        std::out_of_range);
 }

@@ -7,10 +7,12 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 #include <pthread.h>
 #include <doctest/doctest.h>
 #include <jackplane/core/team.hpp>
+#include "few_threads.hpp"
 using namespace jackplane;
 
 namespace
@@ -72,6 +74,29 @@ TEST_CASE("the threads of a team stay")
                  ids.insert(std::this_thread::get_id());
              });
     CHECK(ids.size() <= 3);
+}
+
+TEST_CASE("a team has as many threads as there are, and does the work of the others")
+{
+    few_threads const few;
+    REQUIRE(few.limited);
+    team const crew(40);
+    CHECK(crew.size() < 40);
+    for (std::size_t const count : {1u, 2u, 39u, 40u, 1000u})
+        CHECK(mistakes(crew, count) == 0);
+}
+
+TEST_CASE("a team that was moved from is the same team")
+{
+    team first(3);
+    team const second = std::move(first);
+    CHECK(first.size() == 3);
+    CHECK(mistakes(first, 100) == 0);
+    team third(2);
+    third = std::move(first);
+    CHECK(mistakes(first, 100) == 0);
+    CHECK(mistakes(second, 100) == 0);
+    CHECK(third.size() == 3);
 }
 
 TEST_CASE("whoever is done helps the others with their ranges")

@@ -212,10 +212,18 @@ TEST_CASE_TEMPLATE_DEFINE("a matrix comes back as it was, at every width", Packe
         CHECK(after.rows() == rows);
         CHECK(after.cols() == cols);
         CHECK(after.readable_widths() == before.readable_widths());
+        for (nested::level const& l : file.levels())
+        {
+            unsigned const given = file.described().bits_given(l.bits);
+            CHECK((given == 0 || before.readable(given)));
+        }
         for (unsigned bits = 1; bits <= 8; ++bits)
         {
-            if (!before.readable(bits))
+            if (!before.readable(bits)) // nothing is offered that nothing can read
+            {
+                CHECK_THROWS_AS(nested::cut(path, folder / "cut", bits), width_error);
                 continue;
+            }
             auto const expected = values(before, bits);
             CHECK(values(after, bits) == expected);
             CHECK(values(file.matrix("m", bits), bits) == expected);

@@ -194,6 +194,22 @@ TEST_CASE("what a killed process left goes with the next file of that name; what
     CHECK(files::get(folder / "a") == "whole");
 }
 
+TEST_CASE("a temporary's name is no name of a file, which the next one would remove")
+{
+    files::folder const folder;
+    CHECK_THROWS_WITH_AS(atomic_file(folder / "a.1.2.jackplane.tmp"),
+                         ((folder / "a.1.2.jackplane.tmp").string() +
+                          ": a temporary's name, which goes with the next a; name another output")
+                             .c_str(),
+                         io_error);
+    std::filesystem::create_symlink("a.1.2.jackplane.tmp", folder / "link");
+    CHECK_THROWS_AS(atomic_file(folder / "link"), io_error);
+    for (auto const name : {"a.1.jackplane.tmp", "a.1.x.jackplane.tmp", "a.1.2.tmp", ".1.2.jackplane.tmp"})
+        atomic_file(folder / name).commit();
+    atomic_file(folder / "a").commit();
+    CHECK(folder.entries() == 6);
+}
+
 TEST_CASE("a handler of signals can remove every temporary")
 {
     files::folder const folder;

@@ -52,6 +52,12 @@ for number in ("010", "0x10", "-1", "+4", "1e3", "4.0", " 4"):
         if (option, number) != ("--group-size", "-1"):
             expect(2, run("quantize", model, "-o", file, option, number), option)
     expect(2, run(*choose, f"{number},2"), "--widths")
+for number in (2**64, 10**30):  # not the largest that there is, either
+    expect(2, run("quantize", model, "-o", file, "--seed", number), "--seed", str(number))
+    expect(2, run("quantize", model, "-o", file, "--group-size", number), "--group-size", str(number))
+for number in ("010", "0x10", "-00.5", "0x1p3"):  # nor are those with a fraction in anything else
+    expect(2, run("generate", "--model", model / "config.json", "--temperature", number), "--temperature", number)
+    expect(2, run("quantize", model, "-o", file, "--method", "signround", "--lr", number), "--lr", number)
 expect(2, run(*choose, "8,2,8"), "8", "twice")
 
 # random weights at every width: what was counted, and the same tokens for any number of threads
@@ -267,6 +273,20 @@ if len(costs) != 2 or report["mix"] != best or report["bits"] != sum(best) / 2 o
         report["expected_loss"], costs[0][str(best[0])] + costs[1][str(best[1])], rtol=1e-9):
     fail(f"allocate --integral: {report}, not {best}")
 
+# an average that no double is may be spent to its end: ten layers of 2.3 bits have three of 3 bits
+tall = folder / "tall"
+store_model(tall, {**config, "num_hidden_layers": 10},
+            {name.replace("layers.0", f"layers.{n}"): value for n in range(10) for name, value in weights.items()})
+(tall / "tokenizer.model").write_bytes(tokenizer(True))
+expect(0, run("quantize", tall, "-o", folder / "tall.jack", "--quiet"))
+for average, wanted in (("2.3", 2.3), ("2.29", 2.2), ("2.1", 2.1), ("2.7", 2.7), ("2", 2.0)):
+    report = json.loads(expect(0, run("allocate", "--model", folder / "tall.jack", "--text", text, "--integral", tall,
+                                      "--widths", "2,3", "--average", average, *some)).stdout)
+    costs = report["layers"]
+    gains = sum(cost["3"] < cost["2"] for cost in costs)
+    if report["bits"] > wanted + 1e-9 or (gains >= 10 * (wanted - 2) and abs(report["bits"] - wanted) > 1e-9):
+        fail(f"allocate --average {average}: {report['bits']} bits, {gains} layers gain")
+
 # measured: a layer costs what eval says of a mix in which it alone is narrower
 report = json.loads(expect(0, run("allocate", "--model", folder / "deep.jack", "--text", text, "--widths", "3,8",
                                   "--average", "6", "--nsamples", "1000", "--quiet", "--json")).stdout)
@@ -339,7 +359,13 @@ turning, strange = folder / "turning", folder / "strange"
 store_model(turning, {**config, "num_hidden_layers": 2, "rope_theta": 500.0}, {**turned, **weights})
 store_model(strange, {**config, "num_hidden_layers": 2},
             {**turned, **weights, "model.embed_tokens.weight": weights["model.embed_tokens.weight"][::-1].copy()})
-for other in (turning, strange):
+drawn = np.random.default_rng(9)
+strange_head, strange_first, strange_last = (folder / f"strange_{name}" for name in ("head", "first", "last"))
+for other, name in ((strange_head, "lm_head"), (strange_first, "model.layers.0.mlp.up_proj"),
+                    (strange_last, "model.layers.1.mlp.up_proj")):
+    changed = {f"{name}.weight": drawn.normal(0, 0.3, {**turned, **weights}[f"{name}.weight"].shape).astype("<f4")}
+    store_model(other, {**config, "num_hidden_layers": 2}, {**turned, **weights, **changed})
+for other in (turning, strange, strange_head, strange_first, strange_last):
     (other / "tokenizer.model").write_bytes(tokenizer(True))
 made = folder / "deep.jack"
 for command in (["eval", "--model", made, "--text", text, "--bits", "4", "--reference"],
@@ -351,10 +377,54 @@ for command in (["eval", "--model", made, "--text", text, "--bits", "4", "--refe
         fail(f"{command}: a warning about the right model")
     if command[0] != "eval":
         expect(1, run(*command, strange), "model.embed_tokens.weight")
-    elif "embeddings differ" not in expect(0, run(*command, strange)).stderr:
+    elif "embed_tokens.weight is another one" not in expect(0, run(*command, strange)).stderr:
         fail(f"{command}: no warning about other weights")
+    expect(0, run(*command, strange_head)) if command[0] == "eval" else expect(
+        1, run(*command, strange_head), "deep.jack", "lm_head.weight", "strange_head")
+    for other in (strange_first, strange_last):
+        said = expect(0, run(*command, other)).stderr
+        if said.count("\n") != 1 or "deep.jack" not in said or str(other) not in said or "up_proj" not in said:
+            fail(f"{command}: of other matrices {said!r}")
 expect(1, run("quantize", turning, "-o", folder / "x.jack", "--method", "signround", "--calibration", text, "--inside",
               made, "--quiet", "--no-resume"), "another model", "rope_theta")
+inside = ["-o", folder / "x.jack", "--method", "signround", "--calibration", text, "--seqlen", "8", "--nsamples", "1",
+          "--widths", "4,8", "--finer-iters", "1", "--quiet", "--inside", made]
+expect(1, run("quantize", strange_head, *inside), "deep.jack: another model", "lm_head.weight")
+said = expect(0, run("quantize", strange_first, *inside)).stderr
+if "deep.jack was made from other weights" not in said or "strange_first" not in said:
+    fail(f"--inside another model: {said!r}")
+if expect(0, run("quantize", deep, *inside)).stderr:
+    fail("--inside the same model: a warning")
+(folder / "x.jack").unlink()
+expect(0, run("quantize", deep, "-o", folder / "four.jack", "--bits", "4", "--quiet"))
+said = run("quantize", deep, *inside[:-1], folder / "four.jack").stderr
+expect(1, run("quantize", deep, *inside[:-1], folder / "four.jack"), "q_proj", "8 bits")
+if not said.startswith(f"jackplane: {folder / 'four.jack'}: "):
+    fail(f"an error about --inside names {said!r}")
+
+strange_all = folder / "strange_all"  # by its matrices alone
+store_model(strange_all, {**config, "num_hidden_layers": 2},
+            {name: drawn.normal(0, 0.3, value.shape).astype("<f4") if "proj" in name else value
+             for name, value in {**turned, **weights}.items()})
+# whatever method made it, a file is of its own weights, and of no others
+for bits in ("8", "4", "3", "2"):
+    for options in (["--method", "rtn"], ["--method", "awq"], ["--method", "gptq"], ["--method", "gptq", "--balance"],
+                    ["--method", "rtn", "--outliers", "2"], ["--method", "squeezellm"],
+                    ["--method", "omniquant", "--widths", "2", "--iters", "20"],
+                    ["--method", "signround", "--widths", "2", "--iters", "20"],
+                    ["--method", "signround", "--widths", "2", "--iters", "20", "--own-range"],
+                    ["--method", "qat", "--widths", "2", "--iters", "10"], ["--method", "matgptq", "--widths", "2"],
+                    ["--method", "efficientqat", "--widths", "2", "--iters", "10"]):
+        learned_or_of_all = {"omniquant", "signround", "qat", "matgptq", "efficientqat"}
+        if (options[1] in learned_or_of_all and bits != "8") or (options[1] == "squeezellm" and bits == "8"):
+            continue
+        expect(0, run("quantize", deep, "-o", folder / "x.jack", "--quiet", "--bits", bits, *options,
+                      *(["--calibration", text, "--seqlen", "8"] if len(options) > 2 or options[1] != "rtn" else [])))
+        for other, told in ((deep, False), (strange_all, True)):
+            said = expect(0, run("eval", "--model", folder / "x.jack", "--text", text, "--reference", other)).stderr
+            if ("x.jack was made from other weights" in said) != told:
+                fail(f"{options}, {bits} bits, against {other}: {said!r}")
+(folder / "x.jack").unlink()
 
 # what quantizing costs each matrix: measured, predicted, and as maps
 some = ["sensitivity", model, "--quantized", file, "--calibration", tokens, "--seqlen", "8", "--quiet", "--bits"]
@@ -372,7 +442,8 @@ for row in rows:
     change = np.load(folder / "maps" / f"{row['name']}.npy")
     if change.shape != weights[row["name"]].shape or not np.isclose(change.sum(), row["pqi"], rtol=1e-4, atol=1e-8):
         fail(f"sensitivity: the map of {row['name']} is {change.shape}, {change.sum()}, not {row['pqi']}")
-said = expect(0, run(*some, "2", "--no-taylor", "--total-only", "--each-sample")).stdout.splitlines()
+said = expect(0, run(*some, "2", "--no-taylor", "--total-only", "--each-sample", "--maps", folder / "maps")).stdout
+said = said.splitlines()
 if "total" not in said[-1] or any(line.split()[1] != "-" for line in said[2:-1]):
     fail(f"sensitivity --total-only: {said}")
 if "second_order_fisher_sequence second_order_fisher_mean" not in expect(0, run(*some, "2", "--total-only")).stdout:
@@ -405,6 +476,19 @@ for bits in range(1, 9):
         fail(f"cut at {bits} bits gives other results")
 expect(1, run("eval", "--model", folder / "cut2.jack", "--tokens", tokens, "--bits", "4"), "4")
 expect(1, run("cut", folder / "cut2.jack", "--bits", "3", "-o", folder / "x.jack"), "3")
+# values of each row's own are read at their width alone: no other is offered
+for bits in (4, 3, 2):
+    expect(0, run("quantize", model, "-o", folder / "table.jack", "--method", "squeezellm", "--bits", bits,
+                  *calibrated[:4], "--quiet"))
+    widest = [level["widest"] for level in json.loads(run("inspect", folder / "table.jack", "--json").stdout)["levels"]]
+    said = [line for line in run("inspect", folder / "table.jack").stdout.splitlines() if " bits: the first" in line]
+    if widest[-1] != bits or any(widest[:-1]) or len(said) != 1 or f"{bits} bits" not in said[0]:
+        fail(f"inspect offers a row table of {bits} bits at {widest}: {said}")
+    for fewer in range(1, bits):
+        expect(1, run("cut", folder / "table.jack", "--bits", fewer, "-o", folder / "x.jack"), "row_table", str(fewer))
+    expect(0, run("cut", folder / "table.jack", "--bits", bits, "-o", folder / "x.jack"))
+    expect(0, run("eval", "--model", folder / "x.jack", "--tokens", tokens, "--bits", bits))
+(folder / "x.jack").unlink()
 expect(1, run("eval", "--model", model, "--tokens", tokens, "--bits", "8"), "8")
 expect(1, run("generate", "--model", file), "tokenizer")
 

@@ -8,6 +8,7 @@ import pathlib
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -122,8 +123,22 @@ for name in ("config.json", "tokenizer.model", "x.safetensors"):  # parts that a
 (model / "deeper").mkdir()
 (model / "deeper" / "file").write_text("kept")
 refused(1, "quantize", model, "-o", model / "deeper" / "file", words=["model"])
-expect(0, run("quantize", model, "-o", model / "new.jack", "--quiet"))  # a new file loses nothing
+# what no reader of the folder takes loses nothing: a new file, the second time the one of the first, and what a killed
+# run left; but not where it is what is read
+for attempt in range(2):
+    expect(0, run("quantize", model, "-o", model / "new.jack", "--quiet"))
+    shutil.copy(file, model / "new.jack.1.1.jackplane.tmp")
+expect(0, run("cut", file, "--bits", "8", "-o", model / "new.jack"))
+if (model / "new.jack.1.1.jackplane.tmp").exists() or (model / "new.jack").read_bytes() != file.read_bytes():
+    fail("the temporary of a killed run is left in the model's folder, or another file")
+refused(1, "cut", model / "new.jack", "--bits", "4", "-o", model / "new.jack", words=["read"])
+refused(1, "quantize", model, "--method", "signround", "--calibration", tokens, "--inside", model / "new.jack", "-o",
+        model / "new.jack", words=["read"])
 (model / "new.jack").unlink()
+for name in ("y.1.2.jackplane.tmp", "new.jack.77.0.jackplane.tmp"):  # which the next file of that name would remove
+    for output in (folder / name, model / name):
+        refused(1, "quantize", model, "-o", output, words=[name, "temporary"])
+        refused(1, "cut", file, "--bits", "4", "-o", output, words=[name, "temporary"])
 
 some = ["sensitivity", model, "--quantized", file, "--bits", "4", "--seqlen", "8", "--quiet", "--calibration", tokens]
 maps = folder / "maps"
@@ -140,6 +155,11 @@ refused(1, *some, "--maps", maps, words=["not a regular file"])
 shutil.rmtree(maps)
 
 # folders that a finished run removes: never one with anything else in it
+def kept_tensors(**metadata):
+    head = json.dumps({"__metadata__": metadata}).encode()
+    return struct.pack("<Q", len(head)) + head
+
+
 learn = ["quantize", model, "--method", "signround", *quick, "--quiet", "--widths", "2"]
 for kept, command in ((folder / "k.jack.layers", [*learn, "-o", folder / "k.jack"]),
                       (folder / "model.jack.integral", some)):
@@ -149,8 +169,16 @@ for kept, command in ((folder / "k.jack.layers", [*learn, "-o", folder / "k.jack
         (kept / name).write_text("kept")
         refused(1, *command, words=[name, "--no-resume"])
         (kept / name).unlink()
+    for name, data in (("layer.0.jack", b"somebody's own"), ("training.safetensors", b"somebody's own"),
+                       ("integral.0.safetensors", kept_tensors(of="somebody"))):  # our names, not our files
+        (kept / name).write_bytes(data)
+        refused(1, *command, words=[name, "--no-resume"])
+        expect(0, run(*command, "--no-resume"))
+        if (kept / name).read_bytes() != data:
+            fail(f"{kept / name} is not as it was")
+        (kept / name).unlink()
     (kept / "layer.0.jack.1.2.jackplane.tmp").write_text("of a killed run")
-    (kept / "layer.7.jack").write_text("of a killed run")
+    (kept / "layer.7.jack").write_bytes(kept_tensors(origin="of a killed run"))
     expect(0, run(*command))
     if kept.exists():
         fail(f"{kept} is left")
@@ -202,8 +230,9 @@ shutil.copytree(model, broken, symlinks=True)
 (broken / "model.safetensors").write_text("no weights")
 nonsense.write_text("no planes")
 methods = [["--method", name, *short, *iterations(["--method", name], 2, 1)]
-           for name in ("rtn", "mse", "awq", "gptq", "matgptq", "nested-gptq", "signround", "omniquant", "qat")]
-methods += [["--method", "efficientqat", "--widths", "2", *short, "--iters", "2"],
+           for name in ("awq", "gptq", "matgptq", "nested-gptq", "signround", "omniquant", "qat")]
+methods += [["--method", "rtn"], ["--method", "mse", "--group-size", "8"],
+            ["--method", "efficientqat", "--widths", "2", *short, "--iters", "2"],
             ["--method", "squeezellm", "--bits", "4", "--calibration", tokens, "--seqlen", "8"],
             ["--outliers", "1", *short], ["--scale-iters", "2", *short]]
 late = [["quantize", broken, *method, "-o"] for method in methods] + [["cut", nonsense, "--bits", "4", "-o"]]
@@ -480,11 +509,23 @@ for option, options in (("--validation", ["--significant", "1", "--fit", *whole]
                         ("--group-size", ["--method", "squeezellm", "--bits", "4", *whole]),
                         ("--outlier-rule", ["--outlier-rule", "even"]), ("--rule", ["--rule", "simpson"]),
                         ("--detach-bits", ["--detach-bits", "2"]), ("--method", ["--method", "0"]),
-                        ("--calibration", ["--method", "gptq"])):
+                        ("--calibration", ["--method", "gptq"]),
+                        ("--seed", ["--method", "rtn", "--seed", "1"]), ("--seqlen", ["--seqlen", "8"]),
+                        ("--nsamples", ["--method", "mse", "--nsamples", "4"])):
     refused(2, *nowhere, *options, words=[option])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "1", words=["--average", "1", "2"])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "3", "--widths", "4,8", words=["3", "4"])
 refused(2, "eval", "--model", nonsense, "--text", text, "--bits", "9", words=["--bits", "9"])
+for bits in ("fp32", "4,fp32"):
+    refused(2, "eval", "--model", nonsense, "--text", text, "--bits", bits, words=["fp32", "--reference"])
+refused(2, "eval", "--model", nonsense, "--text", text, "--bits", "fp32", "--reference", model, "--activation", "exact",
+        words=["--activation", "fp32"])
+for option, options in (("--fisher-tokens", ["--no-taylor", "--fisher-tokens", "8"]),
+                        ("--each-sample", ["--each-sample"]), ("--path", ["--path", "0"]),
+                        ("--path", ["--path", "1e-60"]), ("--path", ["--path", "0x1p-1"]),
+                        ("--path", ["--path", "00.5"])):
+    refused(2, "sensitivity", broken, "--quantized", nonsense, *some[4:], *options, words=[option])
+refused(1, "sensitivity", broken, "--quantized", nonsense, *some[4:], "--maps", "", words=["'': cannot create"])
 # with the sizes of the model, but none of its weights: exit 1
 for words, options in ((["outliers", "not all"], ["--outliers", "0.0001"]),
                        (["significant"], ["--significant", "0.0001"]),

@@ -2,6 +2,7 @@
 """reading.py JACKPLANE FOLDER: what a model's files say decides what it computes, or is an error, or a warning."""
 import gzip
 import json
+import os
 import shutil
 
 import numpy as np
@@ -246,9 +247,24 @@ for data, kind in ((tokens.read_bytes(), "NumPy array"), (jack.read_bytes(), "sa
         expect(1, run(*command, folder / "words.NPY"), "words.NPY", "no text", kind)
 for data in (b"the quick br\xf6wn fox", b"the quick brown fox \xe2\x82"):
     (folder / "latin.txt").write_bytes(data)
-    nll(model, "--text", folder / "latin.txt", warns=["UTF-8"])
-(folder / "page.txt").write_text("<html>\u20ac</html>")  # a text all the same
+    nll(model, "--text", folder / "latin.txt", warns=["latin.txt: not all of it is UTF-8"])
+    said = "".join(run("generate", "--model", jack, "--prompt", os.fsdecode(prompt), "--tokens", "1").stderr
+                   for prompt in (data[8:], b"the quick"))
+    if said.count("warning") != 1 or "the prompt: not all of it is UTF-8" not in said:
+        fail(f"a prompt that is no UTF-8: {said!r}")
+for data, kind in ((b"<html>\xe2\x82\xac</html>", "an HTML page"), (b"\n<!DOCTYPE html>\n", "an HTML page"),
+                   (b"%PDF-1.4 in letters alone", "a PDF")):  # a text all the same
+    (folder / "page.txt").write_bytes(data)
+    nll(model, "--text", folder / "page.txt", warns=[f"page.txt begins as {kind}"])
+(folder / "page.txt").write_text("<s>a line of a play</s>")
 nll(model, "--text", folder / "page.txt")
+for data in (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", b"# xet version 0\n"):
+    (folder / "words.txt").write_bytes(data)
+    for command in reads_text:
+        expect(1, run(*command, folder / "words.txt"), "words.txt", "no text", "pointer")
+(folder / "marked.txt").write_bytes(b"\xef\xbb\xbf" + text.read_bytes())  # a mark is no letter
+if nll(model, "--text", folder / "marked.txt") != wanted:
+    fail("a byte order mark at the start of a text is read as text")
 
 fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k, v in weights.items()},
       tokenizer__model=tokenizer(True))

@@ -208,7 +208,7 @@ for options in (["--significant", "2"], ["--outliers", "2", "--significant", "1"
 
 # by default no width of a file for all of them is worse for the sparse part; of one width its values are fitted
 store()
-plain = {t["name"]: t["relative_error"] for t in quantize(*calibrated)["tensors"]}
+plain = {t["name"]: t["relative_error"] for t in quantize("--group-size", "8")["tensors"]}
 beside = [*calibrated, "--significant", "5", "--validation", tokens]
 report = quantize(*beside)
 for t in report["tensors"]:
@@ -217,12 +217,19 @@ for t in report["tensors"]:
 if report["sparse"]["fitted_for"] is not None or report["sparse"]["significant"] == 0:
     fail(f"a sparse part for all widths: {report['sparse']}")
 for said, options in ((True, beside), (False, [*beside, "--bits", "4"]), (False, [*calibrated, "--significant", "5"]),
-                      (True, [*calibrated, "--validation", tokens])):
+                      (True, ["--group-size", "8", "--validation", tokens])):
     done = expect(0, run("quantize", model, "-o", file, "--quiet", *options))
     if ("--validation" in done.stderr) != said:
         fail(f"{options}: a text that decides nothing: {done.stderr!r}")
-if (told := quantize(*beside, "--bits", "4")["sparse"]["fitted_for"]) != 4:
-    fail(f"a sparse part for 4 bits alone is fitted for {told}")
+other_tokens = folder / "other.npy"
+np.save(other_tokens, np.random.default_rng(2).integers(0, 40, 160).astype("<u2"))
+for bits, text in ((4, tokens), (4, other_tokens), (3, other_tokens), (2, other_tokens)):
+    options = [*calibrated, "--significant", "5", "--validation", text, "--bits", str(bits)]
+    told = quantize(*options)["sparse"]
+    said = expect(0, run("quantize", model, "-o", file, "--quiet", *options)).stdout
+    if (told["fitted_for"] != (bits if told["significant"] else None) or
+            ("values are fitted" in said) != (told["significant"] > 0)):
+        fail(f"{told['significant']} weights beside {bits} bits are fitted for {told['fitted_for']}: {said!r}")
 
 # one scheme, one scale: the largest magnitude over 127 codes, or over half of 255
 store()

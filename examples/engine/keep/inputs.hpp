@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/write.hpp>
 #include <algorithm>
 #include <array>
@@ -13,8 +14,8 @@
 
 namespace engine
 {
-    // What a run reads: files, and folders with everything in them. What it writes must be something else, which is
-    // decided by device and inode, behind all links, before any work.
+    // What a run reads: files, and folders with everything in them but what runs like it leave there. What it writes
+    // must be something else, which is decided by device and inode, behind all links, before any work.
     class inputs
     {
     public:
@@ -29,7 +30,8 @@ namespace engine
                 add(_folders, name);
                 for (std::filesystem::directory_iterator each(name, error), end; !error && each != end;
                      each.increment(error))
-                    add(_files, each->path());
+                    if (!is_result(each->path()))
+                        add(_files, each->path());
             }
         }
 
@@ -52,10 +54,9 @@ namespace engine
             expect_no_stream(output);
             for (auto const& name : {output, jackplane::detail::end_of_links(output)})
             {
-                static constexpr std::array parts{".json", ".model", ".safetensors"};
                 std::error_code error;
                 identity is;
-                if (!find(name, is) && std::find(parts.begin(), parts.end(), name.extension()) == parts.end())
+                if (find(name, is) ? is_result(name) : !is_part(name))
                     continue;
                 auto folder = std::filesystem::canonical(jackplane::detail::folder_of(name), error);
                 for (auto child = name; !error && folder != child; child = std::exchange(folder, folder.parent_path()))
@@ -76,6 +77,20 @@ namespace engine
 
     private:
         using identity = std::pair<::dev_t, ::ino_t>;
+
+        // What a reader of a model's folder takes.
+        static bool is_part(std::filesystem::path const& file)
+        {
+            static constexpr std::array parts{".json", ".model", ".safetensors"};
+            return std::find(parts.begin(), parts.end(), file.extension()) != parts.end();
+        }
+        // What a command was told to write into a model's folder, and may replace the next time: no reader takes it.
+        static bool is_result(std::filesystem::path const& file)
+        {
+            return !is_part(file) &&
+                   (file.extension() == ".npy" || jackplane::nested::try_open(file) ||
+                    !jackplane::detail::output_of_temporary(file.filename().string()).empty());
+        }
 
         // `> FILE` beside `-o FILE`: the output would take the name, the report would go to a file without one.
         static void expect_no_stream(std::filesystem::path const& output)

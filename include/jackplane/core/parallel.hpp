@@ -66,9 +66,29 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t m_n;
             std::vector<std::exception_ptr> m_failed;
         };
+
+        // False where the system has no thread left. `to` has room for one more.
+        template <class Body>
+        bool start_thread(std::vector<std::thread>& to, Body body)
+        {
+#if defined(__cpp_exceptions)
+            try
+            {
+                to.emplace_back(std::move(body));
+            }
+            catch (...) // system_error, bad_alloc
+            {
+                return false;
+            }
+#else
+            to.emplace_back(std::move(body));
+#endif
+            return true;
+        }
     }
 
-    // Starts threads for one call: for offline work (quantize, decode), not for a token's time.
+    // Starts threads for one call: for offline work (quantize, decode), not for a token's time. Where there are fewer
+    // than `count`, the calling one does what is left.
     struct threads
     {
         unsigned count = std::max(1u, std::thread::hardware_concurrency());
@@ -81,9 +101,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return serial{}(n, body);
             detail::split_range run(n, parts, body);
             std::vector<std::thread> others;
-            for (std::size_t part = 1; part < parts; ++part)
-                others.emplace_back([&run, part] { run(part); });
+            others.reserve(parts - 1);
+            std::size_t given = 1; // the first is the calling thread's
+            while (given < parts && detail::start_thread(others, [&run, given] { run(given); }))
+                ++given;
             run(0);
+            for (std::size_t part = given; part < parts; ++part)
+                run(part);
             for (std::thread& other : others)
                 other.join();
             run.finish();

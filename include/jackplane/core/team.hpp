@@ -48,21 +48,26 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     class team
     {
     public:
-        // count: threads that work in a call, the calling one included.
+        // count: threads that work in a call, the calling one included; fewer where the system has no more.
         explicit team(unsigned count = std::max(1u, std::thread::hardware_concurrency()))
             : m_all(std::make_shared<shared>(std::max(1u, count)))
         {
-            for (std::size_t part = 1; part < m_all->workers.size(); ++part)
-                m_all->others.emplace_back([all = m_all.get(), part] { all->serve(part); });
+            shared* const all = m_all.get();
+            all->others.reserve(all->workers.size() - 1);
+            std::size_t part = 1; // what a missing one would do, the others do
+            while (part < all->workers.size() && detail::start_thread(all->others, [all, part] { all->serve(part); }))
+                ++part;
         }
+        team(team const&) = default; // and no move, which would leave a team without anybody
+        team& operator=(team const&) = default;
 
-        std::size_t size() const noexcept { return m_all->workers.size(); }
+        std::size_t size() const noexcept { return m_all->others.size() + 1; }
 
         template <class Body>
         void operator()(std::size_t n, Body&& body) const
         {
             shared& all = *m_all;
-            std::size_t const parts = std::min(all.workers.size(), n);
+            std::size_t const parts = std::min(size(), n);
             if (parts <= 1 || all.busy.test_and_set(std::memory_order_acquire))
                 return serial{}(n, body);
             std::size_t const pieces = std::min(n, parts * pieces_each);

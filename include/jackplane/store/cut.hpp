@@ -16,11 +16,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
     // that promises no more; what it can be read at gives what it gave before. Checks the digests of what it copies.
-    // Throws width_error when there is no such level.
+    // Throws width_error when there is no such level, or a layer would no longer be readable at any width.
     inline void cut(file const& from, atomic_file& out, unsigned bits)
     {
         settings s = from.described();
         unsigned const planes = s.bits_read(bits); // in bits
+        if (std::string const* const lost = s.cut_short(planes))
+            fail<width_error>(text(detail::one_line(from.name()), ": layer '", detail::printable(*lost), "' is a ",
+                                   s.layers.at(*lost).codebook, " of ", s.layers.at(*lost).bits,
+                                   " bits, which cannot be read at ", bits));
         auto const levels = from.levels();
         auto const enough = [&](level const& l) { return l.bits >= planes; };
         auto const first = std::find_if(levels.begin(), levels.end(), enough);

@@ -113,10 +113,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
             return slice == truncate_centred::name() ? truncate_centred::bits_read(parent, bits)
                                                      : round_clamp::bits_read(parent, bits);
         }
+        // A layer with values of its own (row_table, say) that so many bits do not hold whole: nothing reads it at
+        // fewer. Null: none.
+        std::string const* cut_short(unsigned planes) const noexcept
+        {
+            for (auto const& [name, l] : layers)
+                if (l.codebook != "uniform" && l.bits > planes)
+                    return &name;
+            return nullptr;
+        }
         // The widest width that planes of so many bits give; 0: none.
         unsigned bits_given(unsigned planes, unsigned parent = 8) const noexcept
         {
-            unsigned bits = parent;
+            unsigned bits = cut_short(planes) ? 0 : parent;
             while (bits > 0 && bits_read(bits, parent) > planes)
                 --bits;
             return bits;

@@ -25,8 +25,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
     // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name
     // keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not there
-    // yet; a pipe, a device or a folder is an error. Made at the beginning of long work, it finds out at once what
-    // would fail at the end.
+    // yet; a pipe, a device or a folder is an error, and so is a name as temporaries have, which the next file would
+    // remove. Made at the beginning of long work, it finds out at once what would fail at the end.
     class atomic_file
     {
     public:
@@ -151,6 +151,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           detail::one_line(_path.string()), ": cannot replace: not a regular file");
         if (!_path.has_filename())
             detail::fail_io(_path, "create", ENOENT);
+        std::string const name = _path.filename().string();
+        std::string_view const removed_with = detail::output_of_temporary(name);
+        JACKPLANE_EXPECTS(removed_with.empty(), io_error, detail::one_line(_path.string()),
+                          ": a temporary's name, which goes with the next ", detail::one_line(removed_with),
+                          "; name another output");
         detail::remove_left_temporaries(_path);
         _buffer.reserve(buffer_size);
         static std::atomic<unsigned> count = 0;

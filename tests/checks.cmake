@@ -133,3 +133,4 @@ endif()
 # --- projects outside, and the tool ---
 include(consumer/tests.cmake)
 include(tool/tests.cmake)
+include(clients/tests.cmake)

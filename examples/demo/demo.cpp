@@ -174,7 +174,7 @@ int main(int argc, char** argv)
         auto nearest_out = read.create(file), beside_out = read.create(beside);
         read.expect_other(prefix_of(file));
         std::printf("Kernels: %s\n", engine::kernels_name());
-        engine::tokenizer const words(folder / "tokenizer.model");
+        engine::tokenizer const words(engine::tokenizer::file_in(folder));
         quantize_once(folder, nearest_out);
         quantize_beside(folder, calibration, words, beside_out);
         score_every_width(folder, file, beside, tuned, words, text);

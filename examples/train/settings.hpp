@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/check.hpp>
-#include "../engine/read/config.hpp"
+#include "../engine/describe/config.hpp"
 #include <charconv>
 #include <cmath>
 #include <cstddef>

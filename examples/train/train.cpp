@@ -4,7 +4,7 @@
 #include "../engine/keep/inputs.hpp"
 #include "../engine/read/model.hpp"
 #include "../engine/keep/program.hpp"
-#include "../engine/read/tokenizer.hpp"
+#include "../engine/tokenize/tokenizer.hpp"
 #include "checkpoint.hpp"
 #include "settings.hpp"
 #include "trainer.hpp"

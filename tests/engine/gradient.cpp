@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <doctest/doctest.h>
 #include <engine/run/backward.hpp>
-#include "tiny.hpp"
+#include "tiny_families.hpp"
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -57,7 +57,7 @@ namespace engine
             std::normal_distribution<double> normal;
             for (parameter const& at : p.table.parameters())
             {
-                double const h = 1e-5;
+                double const h = 1e-5 / (at.rows == p.c.vocabulary ? p.c.block.embedding_scale : 1);
                 std::vector<double> up = w, down = w;
                 double expected = 0.0;
                 for (std::size_t i = at.offset; i < at.offset + at.size(); ++i)
@@ -79,6 +79,8 @@ namespace engine
         SUBCASE("tied output") { check({tiny_config(true)}); }
         SUBCASE("untied output") { check({tiny_config(false)}); }
         SUBCASE("head_dim is not hidden / heads") { check({tiny_config(false, 10)}); }
+        for (tiny_family const& f : tiny_families)
+            SUBCASE(f.name) { check({tiny_config_of(f)}); }
         SUBCASE("dropout draws the same mask on the way back")
         {
             problem p{tiny_config(true)};

@@ -8,7 +8,7 @@
 #include <engine/quantize/quantize_model.hpp>
 #include <engine/pack/random_model.hpp>
 #include <jackplane/store/nested_read.hpp>
-#include "tiny.hpp"
+#include "tiny_families.hpp"
 #include <doctest/doctest.h>
 #include <algorithm>
 #include <cmath>
@@ -38,9 +38,10 @@ namespace engine
             std::vector<T> const w(m.w.begin(), m.w.end());
             parameter_view<T const> const view(c, w.data(), w.data() + m.table.tuned_size());
             workspace<T> work(c, 1, tokens.size(), false);
-            forward(c, [&](std::size_t i) { return view.layer(i); }, view.ends(), tokens, tokens.size(), work);
+            forward(
+                c, [&](std::size_t i) { return view.layer(i); }, view.ends(), tokens, tokens.size(), work);
             std::vector<T> logits(tokens.size() * c.vocabulary);
-            linear(work.hidden.data(), view.ends().output, logits.data(), tokens.size(), c.hidden, c.vocabulary);
+            logits_of(c, work.hidden.data(), view.ends().output, logits.data(), tokens.size());
             return logits;
         }
 
@@ -116,6 +117,30 @@ namespace engine
                 CHECK(allowed < 0.01); // the logits reach beyond 10
                 CHECK(worst(one_by_one, exact) <= allowed);
             }
+        }
+    }
+
+    TEST_CASE("every family: decoding, one by one and several at once, gives the logits of the batch forward")
+    {
+        for (tiny_family const& f : tiny_families)
+        {
+            CAPTURE(f.name);
+            auto const folder = folder_with(random_model(tiny_config_of(f)));
+            CHECK(difference(read_config(folder / "config.json"), tiny_config_of(f)).empty());
+            packed_model const m = quantize_model(folder, {.group = jackplane::group{24}});
+            save_nested(m, folder, "family.jack");
+            packed_model const read = load_nested("family.jack");
+            CHECK(difference(m.sizes, read.sizes).empty());
+            auto const tokens =
+                random_tokens(50, m.sizes.vocabulary); // beyond every window, and what longrope is used to
+            model const dense = m.decode(8), same = read.decode(8);
+            CHECK(std::equal(same.tuned().begin(), same.tuned().end(), dense.tuned().begin()));
+            auto const exact = batch_logits<double>(dense, tokens);
+            double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
+            CHECK(allowed > 0);
+            CHECK(allowed < 0.01);
+            CHECK(worst(all_logits(m, 8, tokens, {}, 1), exact) <= allowed);
+            CHECK(worst(batched_logits(m, 8, tokens, 7, {}), exact) <= allowed);
         }
     }
 

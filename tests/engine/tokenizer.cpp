@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <doctest/doctest.h>
-#include <engine/read/tokenizer.hpp>
-#include <engine/read/config.hpp>
+#include <engine/tokenize/tokenizer.hpp>
+#include <engine/describe/config.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -79,7 +79,7 @@ namespace engine
                  {std::string("GGUF\3\0\0\0", 8),
                   "a GGUF file; take the checkpoint that it was made from, in safetensors"},
                  {"\x1f\x8b\x08", "a gzip archive; unpack it first"},
-                 {"{\"version\": \"1.0\", ", "a JSON text"}})
+                 {"{version: 1.0, layers: 2}", "a JSON text"}})
             CHECK_THROWS_WITH_AS(tokenizer(bytes, "", "t"), ("t: not a SentencePiece model: " + name).c_str(),
                                  jackplane::format_error);
     }

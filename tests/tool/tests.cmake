@@ -6,6 +6,7 @@ endif()
 foreach(python IN ITEMS python3 /usr/bin/python3) # the first may be one without Debian's numpy
     execute_process(COMMAND ${python} -c "import numpy" RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
     if(missing EQUAL 0)
+        set(python_with_numpy ${python})
         file(GLOB scripts CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_LIST_DIR} ${CMAKE_CURRENT_LIST_DIR}/*.py)
         list(REMOVE_ITEM scripts harness.py)
         list(TRANSFORM scripts REPLACE "[.]py$" "")

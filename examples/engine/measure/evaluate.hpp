@@ -145,8 +145,7 @@ namespace engine
             {
                 config const& c = m.sizes;
                 logits.resize(std::max(logits.size(), rows * c.vocabulary));
-                linear(hidden.data() + first * c.hidden, m.view().ends().output, logits.data(), rows, c.hidden,
-                       c.vocabulary);
+                engine::logits_of(c, hidden.data() + first * c.hidden, m.view().ends().output, logits.data(), rows);
             }
 
         private:

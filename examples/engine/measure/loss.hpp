@@ -78,7 +78,7 @@ namespace engine
             {
                 forward_of(_model->view(_teacher));
                 taught.resize(_length * c.vocabulary);
-                linear(p.work.hidden.data(), view.ends().output, taught.data(), _length, c.hidden, c.vocabulary);
+                logits_of(c, p.work.hidden.data(), view.ends().output, taught.data(), _length);
             }
             forward_of(view);
             if (!wants_gradient && taught.empty())

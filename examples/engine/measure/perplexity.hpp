@@ -3,7 +3,7 @@
 #include "../run/decode.hpp"
 #include "evaluate.hpp"
 #include "../pack/nested_model.hpp"
-#include "../read/tokenizer.hpp"
+#include "../tokenize/tokenizer.hpp"
 #include <cmath>
 #include <cstdio>
 #include <functional>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nested_model.hpp"
+#include "../tokenize/tokenizer.hpp"
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <algorithm>
@@ -60,7 +61,7 @@ namespace engine
         };
         bytes("config.json", settings);
         if (!m.tokenizer.empty())
-            bytes("tokenizer.model", m.tokenizer);
+            bytes(tokenizer::name_of(m.tokenizer), m.tokenizer);
         if (!m.tokenizer_settings.empty())
             bytes("tokenizer_config.json", m.tokenizer_settings);
 
@@ -108,7 +109,7 @@ namespace engine
         // No tensor without a place in the model: a second lm_head, say, or another layer.
         void check_names(nested::file const& file, parameter_table const& table)
         {
-            std::set<std::string> known = {"config.json", "tokenizer.model", "tokenizer_config.json"};
+            std::set<std::string> known = {"config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json"};
             for (parameter const& p : table.parameters())
                 known.insert(p.name);
             std::vector<std::string> found;
@@ -119,7 +120,7 @@ namespace engine
             for (std::string const& name : found)
                 JACKPLANE_EXPECTS(known.contains(name), jackplane::format_error, file.name(), ": tensor '",
                                   jackplane::detail::printable(name),
-                                  "' has no place in a Llama of the config.json inside");
+                                  "' has no place in a model of the config.json inside");
         }
     }
 
@@ -133,8 +134,9 @@ namespace engine
         };
         packed_model m(read_config(settings_file(path.string() + ": config.json", text_of("config.json"))));
         m.slice = slice_of(file.described().slice);
-        if (file.find("tokenizer.model") != nullptr)
-            m.tokenizer = text_of("tokenizer.model");
+        for (char const* const words : {"tokenizer.model", "tokenizer.json"})
+            if (file.find(words) != nullptr)
+                m.tokenizer = text_of(words);
         if (file.find("tokenizer_config.json") != nullptr)
             m.tokenizer_settings = text_of("tokenizer_config.json");
         check_names(file, m.table);

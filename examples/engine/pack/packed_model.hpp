@@ -40,7 +40,7 @@ namespace engine
         parameter_table table;
         std::vector<matrix> matrices;          // the tuned parameters, in the order of the table
         jackplane::aligned_vector<float> rest; // embedding and norms, as the table says from its tuned_size() on
-        std::string tokenizer;                 // bytes of tokenizer.model; may be empty
+        std::string tokenizer;                 // bytes of tokenizer.model or .json; may be empty
         std::string tokenizer_settings;        // bytes of tokenizer_config.json; may be empty
         slice_rule slice;
 

@@ -256,7 +256,7 @@ namespace engine
                 auto const view = [&] {
                     return parameter_view<float const>(sizes, all.data(), nullptr)
                         .layer(n)
-                        .with_norms_of(whole.layer(n));
+                        .with_rest_of(whole.layer(n));
                 };
                 for (layer_stage const& stage : layer_stages)
                 {

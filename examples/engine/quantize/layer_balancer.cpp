@@ -63,15 +63,21 @@ namespace engine
     {
         auto const fold_norm = [&](float* norm)
         {
+            float const shift = norm_shift<float>(_config);
             for (std::size_t i = 0; i < scales.size(); ++i)
             {
-                float const exact = norm[i] / scales[i];
+                float const factor = norm[i] + shift, exact = factor / scales[i] - shift;
                 float const in_half = to_float(jackplane::from_float<jackplane::half>(exact));
                 float const stored = in_half != 0 && jackplane::holds<jackplane::half>(in_half) ? in_half : exact;
-                bool const exists = stored != 0 && jackplane::is_finite(stored);
-                scales[i] = exists ? norm[i] / stored : 1.0f; // what rounding takes goes to the columns
+                bool const exists = stored + shift != 0 && jackplane::is_finite(stored);
+                scales[i] = exists ? factor / (stored + shift) : 1.0f; // what rounding takes goes to the columns
                 norm[i] = exists ? stored : norm[i];
             }
+        };
+        auto const divide = [&](float* bias, std::size_t first)
+        {
+            for (std::size_t i = 0; bias && i < scales.size(); ++i)
+                bias[first + i] /= scales[i];
         };
         switch (stage.input)
         {
@@ -80,12 +86,14 @@ namespace engine
             break;
         case layer_input::attended:
             jackplane::divide_rows(matrix_of(w.qkv, parts, v), scales);
+            divide(w.qkv_bias, _config.query_width() + _config.kv_width());
             break;
         case layer_input::mlp:
             fold_norm(w.mlp_norm);
             break;
         case layer_input::active:
             jackplane::divide_rows(matrix_of(w.qkv, parts, up), scales);
+            divide(w.gate_up_bias, _config.intermediate);
         }
         auto const columns = read_by(stage.input, scales);
         for (std::size_t i = stage.first; i < stage.last; ++i)

@@ -19,8 +19,8 @@ namespace engine
     public:
         layer_balancer(config const& c, float const* embedding, quantize_settings const& s);
 
-        // The matrices of `parts` lie one after the other from w.qkv on. They and the norms change; new norms are fp16
-        // numbers where those hold them, as in files.
+        // The matrices of `parts` lie one after the other from w.qkv on. They, the norms and the biases of v and up
+        // change; new norms are fp16 numbers where those hold them, as in files.
         void balance(layer_view<float> const& w, std::span<parameter const> parts);
 
     private:

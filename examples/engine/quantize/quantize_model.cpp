@@ -7,6 +7,7 @@
 #include "../pack/nested_model.hpp"
 #include "../keep/run_origin.hpp"
 #include "../pack/storage.hpp"
+#include "../tokenize/tokenizer.hpp"
 #include "../tune/weight_trainer.hpp"
 #include "widths.hpp"
 #include <jackplane/core/parallel.hpp>
@@ -254,14 +255,27 @@ namespace engine
         }
 
         // The matrices of a file of the same model.
-        std::vector<packed_model::matrix> matrices_inside(std::filesystem::path const& path, packed_model const& m)
+        std::vector<packed_model::matrix> matrices_inside(job const& j)
         {
+            packed_model const& m = j.m;
+            std::filesystem::path const& path = j.s.tuning.inside;
             packed_model inside = load_nested(path);
             std::string const other = difference(m.sizes, inside.sizes);
             JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, path.string(), ": another model (", other, ")");
             JACKPLANE_EXPECTS(
                 std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half),
                 jackplane::value_error, path.string(), ": another model, or the same after balancing");
+            for (std::size_t i = j.c.layers * matrices_of_layer; i < inside.matrices.size(); ++i) // an untied lm_head
+                if (!inside.matrices[i].is_packed)
+                {
+                    parameter p = m.table.parameters()[i];
+                    p.offset = 0;
+                    jackplane::aligned_vector<float> w(p.size());
+                    read_parameter(j.files, p, w);
+                    JACKPLANE_EXPECTS(
+                        std::equal(w.begin(), w.end(), inside.matrices[i].dense.begin(), same_but_for_half),
+                        jackplane::value_error, path.string(), ": another model, by its ", p.name);
+                }
             for (std::size_t i = 0; i < inside.matrices.size(); ++i)
                 JACKPLANE_EXPECTS(inside.matrices[i].sparse.nonzeros() == 0, jackplane::value_error, path.string(),
                                   ": ", inside.table.parameters()[i].name, " has weights beside its planes");
@@ -276,7 +290,7 @@ namespace engine
             layer_store const store(j.s.resume);
             std::vector<packed_model::matrix> inside;
             if (!j.s.tuning.inside.empty())
-                inside = matrices_inside(j.s.tuning.inside, j.m);
+                inside = matrices_inside(j);
             run_origin origin(j.c, j.s);
             origin.add(std::span<float const>(j.m.rest));
             jackplane::aligned_vector<float> w;
@@ -411,8 +425,8 @@ namespace engine
                       dense->w.begin() + static_cast<std::ptrdiff_t>(m.table.tuned_size()));
         if (s.tuning.scale_steps > 0)
             train_scales(m, s, widths, tell);
-        if (auto const tokenizer = folder / "tokenizer.model"; is_there(tokenizer))
-            m.tokenizer = settings_file::contents(tokenizer);
+        if (auto const words = tokenizer::file_in(folder); !words.empty())
+            m.tokenizer = settings_file::contents(words);
         if (auto const settings = folder / "tokenizer_config.json"; is_there(settings))
             m.tokenizer_settings = settings_file::contents(settings);
         return m;

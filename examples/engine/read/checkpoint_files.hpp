@@ -3,7 +3,7 @@
 #include <jackplane/store/foreign.hpp>
 #include <jackplane/store/map.hpp>
 #include <jackplane/store/safetensors.hpp>
-#include "settings_file.hpp"
+#include "../describe/settings_file.hpp"
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>

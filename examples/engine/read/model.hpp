@@ -6,7 +6,7 @@
 #include <jackplane/store/safetensors.hpp>
 #include <jackplane/store/safetensors_write.hpp>
 #include "checkpoint_files.hpp"
-#include "config.hpp"
+#include "../describe/config.hpp"
 #include "weights.hpp"
 #include <algorithm>
 #include <cmath>
@@ -56,8 +56,9 @@ namespace engine
     inline void check_shape(std::string const& file, safetensors::tensor const& t, parameter const& p)
     {
         safetensors::extents const expected =
-            p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
-        JACKPLANE_EXPECTS(t.shape == expected, jackplane::shape_error, file, ": tensor '", p.name, "' has shape ",
+            p.norm ? safetensors::extents{p.cols}
+                   : safetensors::extents{p.fused.empty() || t.name == p.name ? p.rows : p.fused_rows, p.cols};
+        JACKPLANE_EXPECTS(t.shape == expected, jackplane::shape_error, file, ": tensor '", t.name, "' has shape ",
                           safetensors::shape_text(t.shape), ", config.json makes it ",
                           safetensors::shape_text(expected));
         expect_floats(file, t);
@@ -69,10 +70,12 @@ namespace engine
     {
         check_shape(file, t, p);
         auto const values = safetensors::read<float>(t);
-        for (std::size_t i = 0; i < values.size(); ++i)
-            JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", p.name,
+        std::size_t const first = t.name == p.name ? 0 : p.first_row * p.cols; // of a part of a fused tensor
+        for (std::size_t i = first; i < first + p.size(); ++i)
+            JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", t.name,
                               "', row ", i / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
-        std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
+        std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first), p.size(),
+                    w.begin() + static_cast<std::ptrdiff_t>(p.offset));
     }
 
     // An lm_head beside an embedding that config.json says is tied to it: a copy is fine, another one is a model that
@@ -100,13 +103,13 @@ namespace engine
     inline void check_frequencies(std::string const& file, safetensors::tensor const& t, config const& c)
     {
         expect_floats(file, t);
-        bool right = t.shape == safetensors::extents{c.head_dim / 2};
+        auto const frequencies = c.rotations()[0].frequencies;
+        bool right = t.shape == safetensors::extents{frequencies.size()};
         auto const stored = right ? safetensors::read<float>(t) : jackplane::aligned_vector<float>{};
         for (std::size_t i = 0; i < stored.size(); ++i)
         {
-            double const exact = std::pow(c.rope_theta, -2 * static_cast<double>(i) / static_cast<double>(c.head_dim));
-            double const off = std::abs(static_cast<double>(stored[i]) - exact);
-            right = right && off <= exact / 256 + 0x1p-24; // rounded to bfloat16, or to half's subnormals
+            double const off = std::abs(static_cast<double>(stored[i]) - frequencies[i]);
+            right = right && off <= frequencies[i] / 256 + 0x1p-24; // rounded to bfloat16, or to half's subnormals
         }
         JACKPLANE_EXPECTS(right, jackplane::format_error, file, ": tensor '", t.name,
                           "' holds another rotation than config.json's of base ", c.rope_theta);
@@ -121,11 +124,11 @@ namespace engine
         auto rest = files.tensors();
         for (parameter const& p : table.parameters())
         {
-            safetensors::file const* const file = files.find(p.name);
-            JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.name, "'",
+            safetensors::file const* const file = files.find(p.tensor());
+            JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.tensor(), "'",
                               p.name == "lm_head.weight" ? " (config.json does not set tie_word_embeddings)" : "");
-            check_shape(file->name(), file->at(p.name), p);
-            rest.erase(p.name);
+            check_shape(file->name(), file->at(p.tensor()), p);
+            rest.erase(p.tensor());
         }
         for (auto const& [name, place] : rest)
         {
@@ -137,14 +140,14 @@ namespace engine
             else
                 jackplane::fail<jackplane::format_error>(text(file.name(), ": tensor '",
                                                               jackplane::detail::printable(name),
-                                                              "' has no place in a Llama of this config.json"));
+                                                              "' has no place in a model of this config.json"));
         }
     }
 
     inline void read_parameter(checkpoint_files const& files, parameter const& p, std::span<float> w)
     {
-        safetensors::file const& file = *files.find(p.name);
-        read_tensor(file.name(), file.at(p.name), p, w);
+        safetensors::file const& file = *files.find(p.tensor());
+        read_tensor(file.name(), file.at(p.tensor()), p, w);
     }
 
     // Reads config.json and the weights.
@@ -174,9 +177,12 @@ namespace engine
         std::vector<safetensors::item> items;
         for (parameter const& p : m.table.parameters())
         {
-            safetensors::extents shape = p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
-            items.push_back(
-                safetensors::item::of<T>(p.name, shape, std::span<T const>(values).subspan(p.offset, p.size())));
+            if (p.first_row != 0) // the parts of a fused tensor lie one behind the other
+                continue;
+            std::size_t const rows = p.fused.empty() ? p.rows : p.fused_rows;
+            safetensors::extents shape = p.norm ? safetensors::extents{p.cols} : safetensors::extents{rows, p.cols};
+            items.push_back(safetensors::item::of<T>(p.tensor(), shape,
+                                                     std::span<T const>(values).subspan(p.offset, rows * p.cols)));
         }
         safetensors::save(folder / "model.safetensors", items, {{"format", "pt"}});
         std::string const json = write_config(m.sizes, element);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "warnings.hpp"
 #include <jackplane/store/nested_read.hpp>
+#include "../describe/config_keys.hpp"
 #include "model.hpp"
-#include "tokenizer.hpp"
+#include "../tokenize/tokenizer.hpp"
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -79,10 +80,7 @@ namespace engine
             for (std::string const& stray : files.strays())
                 out.push_back(stray + ": not part of the checkpoint and not read");
             auto const words = folder / "tokenizer.model", settings = folder / "tokenizer_config.json";
-            if (!is_there(words) && is_there(folder / "tokenizer.json"))
-                out.push_back((folder / "tokenizer.json").string() +
-                              ": not read here; without a tokenizer.model the file reads and writes tokens, no text");
-            if (is_there(settings))
+            if (is_there(settings) && (is_there(words) || tokenizer::file_in(folder).empty()))
                 look_at_tokenizer(is_there(words) ? settings_file::contents(words) : "", settings_file(settings), out);
             look_at_special_tokens(folder, out);
             return out;
@@ -106,7 +104,7 @@ namespace engine
             read_config(config);
             look_at_keys(config, out);
         }
-        if (file && file->find("tokenizer_config.json"))
+        if (file && file->find("tokenizer_config.json") && !file->find("tokenizer.json"))
             look_at_tokenizer(
                 text_in("tokenizer.model"),
                 settings_file(model.string() + ": tokenizer_config.json", text_in("tokenizer_config.json")), out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "blas.hpp"
-#include "../read/config.hpp"
+#include "../describe/config.hpp"
 #include "elementwise.hpp"
 #include "forward.hpp"
 #include "../read/weights.hpp"
@@ -21,18 +21,24 @@ namespace engine
                          workspace<T>& work, T* d_output, OfLogits&& of_logits)
     {
         double total = 0.0;
+        T const cap = static_cast<T>(c.block.logit_cap);
         for (std::size_t first = 0; first < tokens; first += workspace<T>::logit_rows)
         {
             std::size_t const rows = std::min(workspace<T>::logit_rows, tokens - first);
             T const* const hidden = work.hidden.data() + first * c.hidden;
-            linear(hidden, ends.output, work.logits.data(), rows, c.hidden, c.vocabulary);
+            logits_of(c, hidden, ends.output, work.logits.data(), rows);
             for (std::size_t i = 0; i < rows; ++i)
             {
                 T* const x = work.logits.data() + i * c.vocabulary;
                 if ((first + i + 1) % length == 0)
+                {
                     std::fill_n(x, c.vocabulary, T{0});
-                else
-                    total += of_logits(first + i, x);
+                    continue;
+                }
+                std::copy_n(x, cap > 0 ? c.vocabulary : 0, work.row.data());
+                total += of_logits(first + i, x);
+                for (std::size_t j = 0; cap > 0 && j < c.vocabulary; ++j)
+                    x[j] *= soften_slope(work.row[j], cap);
             }
             linear_input_gradient(work.logits.data(), ends.output, work.d_normed.data() + first * c.hidden, rows,
                                   c.hidden, c.vocabulary);
@@ -94,11 +100,11 @@ namespace engine
 
     // work.d_attended -> work.d_qkv. For y = p v, p = softmax(x):  dv = p^T dy,  dp = dy v^T,  dx = p (dp - sum(p dp)).
     template <class T>
-    void attention_backward(config const& c, layer_state<T> const& s, workspace<T>& work, std::size_t windows,
-                            std::size_t length)
+    void attention_backward(config const& c, layer_kind const& kind, layer_state<T> const& s, workspace<T>& work,
+                            std::size_t windows, std::size_t length)
     {
         std::size_t const width = c.qkv_width(), group = c.heads / c.kv_heads;
-        T const factor = T{1} / std::sqrt(static_cast<T>(c.head_dim));
+        T const factor = score_scale<T>(c), cap = static_cast<T>(c.block.score_cap);
         std::fill_n(work.d_qkv.data(), windows * length * width, T{0});
         for (std::size_t b = 0; b < windows; ++b)
         {
@@ -121,13 +127,17 @@ namespace engine
                     gemm(rows, end, c.head_dim, T{1}, dy, transpose(v), T{0}, work.d_scores.data(), length);
                     for (std::size_t i = 0; i < rows; ++i)
                     {
-                        T* const d = work.d_scores.data() + i * length;
-                        T const* const x = block.data + i * length;
-                        std::size_t const seen = first + i + 1;
+                        std::size_t const begin = first_seen(kind, first + i), seen = first + i + 1 - begin;
+                        T* const d = work.d_scores.data() + i * length + begin;
+                        T const* const x = block.data + i * length + begin;
                         T const mean = dot(x, d, seen);
                         for (std::size_t j = 0; j < seen; ++j)
                             d[j] = x[j] * (d[j] - mean);
-                        std::fill(d + seen, d + end, T{0});
+                        T const* const capped = s.scores.data() + (cap > 0 ? x - s.probabilities.data() : 0);
+                        for (std::size_t j = 0; cap > 0 && j < seen; ++j)
+                            d[j] *= soften_slope(capped[j], cap);
+                        std::fill(d - begin, d, T{0});
+                        std::fill(d + seen, d - begin + end, T{0});
                     }
                     operand<T> const d_scores{work.d_scores.data(), length};
                     gemm(rows, c.head_dim, end, factor, d_scores, k, T{0}, work.d_qkv.data() + at_q + first * width,
@@ -136,6 +146,29 @@ namespace engine
                 }
             }
         }
+    }
+
+    // The way back through finish_heads() of token t, in work.d_qkv.
+    template <class T>
+    void heads_backward(config const& c, layer_view<T const> const& w, layer_state<T> const& s, std::size_t t,
+                        std::size_t length, workspace<T>& work, layer_view<T> const& g)
+    {
+        T* const d = work.d_qkv.data() + t * c.qkv_width();
+        work.rotary[w.kind.rotation].rotate(d, c.heads + c.kv_heads, t % length, T{-1});
+        if (w.query_norm)
+        {
+            std::size_t const q = c.query_width(), turning = q + c.kv_width();
+            T const shift = norm_shift<T>(c);
+            T const* const before = s.heads.data() + t * turning;
+            T const* const inverse = s.heads_inverse.data() + t * (c.heads + c.kv_heads);
+            std::copy_n(d, turning, work.d_heads.data());
+            std::fill_n(d, turning, T{0});
+            rms_norm_backward(before, w.query_norm, shift, inverse, work.d_heads.data(), d, g.query_norm,
+                              work.row.data(), c.heads, c.head_dim);
+            rms_norm_backward(before + q, w.key_norm, shift, inverse + c.heads, work.d_heads.data() + q, d + q,
+                              g.key_norm, work.row.data(), c.kv_heads, c.head_dim);
+        }
+        bias_backward(d, g.qkv_bias, 1, c.qkv_width());
     }
 
     // The way back through one layer, behind forward_layer() with the same arguments: work.d_stream is the gradient by
@@ -154,26 +187,43 @@ namespace engine
             drop.apply<T>(nullptr, d_stream, work.branch.data(), n * c.hidden, static_cast<std::uint32_t>(site));
             return work.branch.data();
         };
-        T const* const d_down = d_branch(2 * i + 2);
+        T const shift = norm_shift<T>(c);
+        // The same before the norm behind the branch, where there is one.
+        auto d_before_norm = [&](T const* d, T const* norm, std::vector<T> const& branch, std::vector<T> const& inverse,
+                                 T* d_norm) -> T const*
+        {
+            if (!norm)
+                return d;
+            std::fill_n(work.d_branch.data(), n * c.hidden, T{0});
+            rms_norm_backward(branch.data(), norm, shift, inverse.data(), d, work.d_branch.data(), d_norm,
+                              work.row.data(), n, c.hidden);
+            return work.d_branch.data();
+        };
+        T const* const d_down =
+            d_before_norm(d_branch(2 * i + 2), w.mlp_post, s.mlp_branch, s.mlp_branch_inverse, g.mlp_post);
+        bias_backward(d_down, g.down_bias, n, c.hidden);
         linear_weight_gradient(d_down, s.active.data(), g.down, n, c.intermediate, c.hidden);
         linear_input_gradient(d_down, w.down, work.d_active.data(), n, c.intermediate, c.hidden);
-        swiglu_backward(s.gate_up.data(), work.d_active.data(), n, c.intermediate);
+        gate_backward(c.block.gate, s.gate_up.data(), work.d_active.data(), n, c.intermediate);
+        bias_backward(s.gate_up.data(), g.gate_up_bias, n, 2 * c.intermediate);
         linear_weight_gradient(s.gate_up.data(), s.mlp_normed.data(), g.gate_up, n, c.hidden, 2 * c.intermediate);
         linear_input_gradient(s.gate_up.data(), w.gate_up, d_normed, n, c.hidden, 2 * c.intermediate);
-        rms_norm_backward(s.middle.data(), w.mlp_norm, s.mlp_inverse.data(), d_normed, d_stream, g.mlp_norm,
+        rms_norm_backward(s.middle.data(), w.mlp_norm, shift, s.mlp_inverse.data(), d_normed, d_stream, g.mlp_norm,
                           work.row.data(), n, c.hidden);
 
-        T const* const d_output = d_branch(2 * i + 1);
+        T const* const d_output = d_before_norm(d_branch(2 * i + 1), w.attention_post, s.attention_branch,
+                                                s.branch_inverse, g.attention_post);
+        bias_backward(d_output, g.output_bias, n, c.hidden);
         linear_weight_gradient(d_output, s.attended.data(), g.output, n, c.query_width(), c.hidden);
         linear_input_gradient(d_output, w.output, work.d_attended.data(), n, c.query_width(), c.hidden);
-        attention_backward(c, s, work, n / length, length);
+        attention_backward(c, w.kind, s, work, n / length, length);
         for (std::size_t t = 0; t < n; ++t)
-            work.rotary.rotate(work.d_qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length, T{-1});
+            heads_backward(c, w, s, t, length, work, g);
         linear_weight_gradient(work.d_qkv.data(), s.attention_normed.data(), g.qkv, n, c.hidden, c.qkv_width());
         if (!to_input)
             return;
         linear_input_gradient(work.d_qkv.data(), w.qkv, d_normed, n, c.hidden, c.qkv_width());
-        rms_norm_backward(s.input.data(), w.attention_norm, s.attention_inverse.data(), d_normed, d_stream,
+        rms_norm_backward(s.input.data(), w.attention_norm, shift, s.attention_inverse.data(), d_normed, d_stream,
                           g.attention_norm, work.row.data(), n, c.hidden);
     }
 
@@ -187,8 +237,8 @@ namespace engine
         std::size_t const n = tokens.size(), size = n * c.hidden;
         T* const d_stream = work.d_stream.data();
         std::fill_n(d_stream, size, T{0});
-        rms_norm_backward(work.last.data(), ends.norm, work.last_inverse.data(), work.d_normed.data(), d_stream,
-                          d_ends.norm, work.row.data(), n, c.hidden);
+        rms_norm_backward(work.last.data(), ends.norm, norm_shift<T>(c), work.last_inverse.data(), work.d_normed.data(),
+                          d_stream, d_ends.norm, work.row.data(), n, c.hidden);
         for (std::size_t i = c.layers; i-- > 0;)
             backward_layer<T>(c, layers(i), work.state(i), n, length, work, gradients(i), drop, i);
         if (d_ends.embedding)
@@ -199,11 +249,12 @@ namespace engine
                 drop.apply<T>(nullptr, d_stream, work.branch.data(), size, 0);
                 d_first = work.branch.data();
             }
+            T const factor = static_cast<T>(c.block.embedding_scale);
             for (std::size_t t = 0; t < n; ++t)
             {
                 T* const row = d_ends.embedding + tokens[t] * c.hidden;
                 for (std::size_t j = 0; j < c.hidden; ++j)
-                    row[j] += d_first[t * c.hidden + j];
+                    row[j] += factor * d_first[t * c.hidden + j];
             }
         }
     }

@@ -41,11 +41,13 @@ namespace engine
               _how(fitted(how, m)),
               _team(std::move(team)),
               _room(room),
-              _rotary(room, m.sizes.head_dim, m.sizes.rope_theta),
+              _weights(m.sizes, nullptr, m.rest.data()),
               _keys(m.sizes.layers * room * m.sizes.kv_width()),
               _values(_keys.size()),
               _scores(room)
         {
+            for (rotation const& r : m.sizes.rotations())
+                _rotary.emplace_back(room, m.sizes.head_dim, r);
             open_widths();
         }
 
@@ -81,17 +83,6 @@ namespace engine
     private:
         static constexpr std::size_t per_layer = 7; // q k v o gate up down, the order of parameter_table
 
-        struct layer_norms
-        {
-            float const *attention, *mlp; // [hidden]
-        };
-        layer_norms norms_of(std::size_t layer) const
-        {
-            config const& c = _model->sizes;
-            float const* const norm = _model->rest.data() + (c.vocabulary + 1 + 2 * layer) * c.hidden;
-            return {norm, norm + c.hidden};
-        }
-
         void open_widths(); // -> _residuals; throws where a matrix has no such width
         static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
         void prepare(jackplane::matrix_view<float const> x);
@@ -112,9 +103,9 @@ namespace engine
         void make_room(std::size_t n)
         {
             config const& c = _model->sizes;
-            if (_inverse.size() >= n)
+            if (_stream.size() >= n * c.hidden)
                 return;
-            _inverse.resize(n);
+            _inverse.resize(std::max(n, c.heads + c.kv_heads));
             for (std::vector<float>* const x : {&_stream, &_normed, &_branch})
                 x->resize(n * c.hidden);
             _qkv.resize(n * c.qkv_width());
@@ -130,33 +121,37 @@ namespace engine
             std::size_t const n = tokens.size();
             make_room(n);
             embed(c, _model->rest.data(), tokens, _stream.data());
-            auto const part = [n](std::vector<float>& x, std::size_t width, std::size_t from, std::size_t cols)
-            { return jackplane::matrix_view<float>{x.data() + from, n, cols, width}; };
+            auto const part = [n](std::vector<float>& x, std::size_t width, std::size_t from, std::size_t cols) {
+                return jackplane::matrix_view<float>{x.data() + from, n, cols, width};
+            };
             auto const whole = [&](std::vector<float>& x, std::size_t width) { return part(x, width, 0, width); };
             for (std::size_t layer = 0; layer < c.layers; ++layer)
             {
                 std::size_t const first = layer * per_layer, q = c.query_width(), kv = c.kv_width();
-                layer_norms const norms = norms_of(layer);
-                norm(norms.attention, n);
+                auto const w = _weights.vectors(layer);
+                norm_stream(w.attention_norm, n);
                 prepare(whole(_normed, c.hidden));
                 product(first, part(_qkv, c.qkv_width(), 0, q));
                 product(first + 1, part(_qkv, c.qkv_width(), q, kv));
                 product(first + 2, part(_qkv, c.qkv_width(), q + kv, kv));
-                keep(layer, n);
+                keep(layer, w, n);
                 for (std::size_t t = 0; t < n; ++t)
-                    attend(layer, t);
+                    attend(layer, w.kind, t);
                 prepare(whole(_attended, q));
                 product(first + 3, whole(_branch, c.hidden));
-                add_to_stream(n);
+                add_bias(w.output_bias, _branch.data(), n, c.hidden);
+                add_to_stream(w.attention_post, n);
 
-                norm(norms.mlp, n);
+                norm_stream(w.mlp_norm, n);
                 prepare(whole(_normed, c.hidden));
                 product(first + 4, part(_gate_up, 2 * c.intermediate, 0, c.intermediate));
                 product(first + 5, part(_gate_up, 2 * c.intermediate, c.intermediate, c.intermediate));
-                swiglu(_gate_up.data(), _active.data(), n, c.intermediate);
+                add_bias(w.gate_up_bias, _gate_up.data(), n, 2 * c.intermediate);
+                gate(c.block.gate, _gate_up.data(), _active.data(), n, c.intermediate);
                 prepare(whole(_active, c.intermediate));
                 product(first + 6, whole(_branch, c.hidden));
-                add_to_stream(n);
+                add_bias(w.down_bias, _branch.data(), n, c.hidden);
+                add_to_stream(w.mlp_post, n);
             }
             _position += n;
         }
@@ -166,30 +161,33 @@ namespace engine
         {
             config const& c = _model->sizes;
             float const* const stream = _stream.data() + first * c.hidden;
-            float const* const weight = _model->rest.data() + c.vocabulary * c.hidden;
-            rms_norm(stream, weight, _normed.data(), _inverse.data(), count, c.hidden, c.rms_norm_eps);
+            norm(c, stream, _weights.ends().norm, _normed.data(), _inverse.data(), count);
             _logits.resize(count * c.vocabulary);
             std::size_t const head = c.layers * per_layer;
             if (c.tied || !_model->matrices[head].is_packed)
-                return linear<float>(_normed.data(), c.tied ? _model->rest.data() : _model->matrices[head].dense.data(),
-                                     _logits.data(), count, c.hidden, c.vocabulary);
+                return logits_of<float>(c, _normed.data(),
+                                        c.tied ? _model->rest.data() : _model->matrices[head].dense.data(),
+                                        _logits.data(), count);
             prepare({_normed.data(), count, c.hidden});
             product(head, {_logits.data(), count, c.vocabulary});
+            cap_logits(c, _logits.data(), count);
         }
 
-        void norm(float const* weight, std::size_t n) // _inverse: what only a backward pass needs
+        void norm_stream(float const* weight, std::size_t n) // _inverse: what only a backward pass needs
+        {
+            norm(_model->sizes, _stream.data(), weight, _normed.data(), _inverse.data(), n);
+        }
+        void add_to_stream(float const* post_norm, std::size_t n)
         {
             config const& c = _model->sizes;
-            rms_norm(_stream.data(), weight, _normed.data(), _inverse.data(), n, c.hidden, c.rms_norm_eps);
-        }
-        void add_to_stream(std::size_t n)
-        {
-            for (std::size_t j = 0; j < n * _model->sizes.hidden; ++j)
+            if (post_norm)
+                norm(c, _branch.data(), post_norm, _branch.data(), _inverse.data(), n);
+            for (std::size_t j = 0; j < n * c.hidden; ++j)
                 _stream[j] += _branch[j];
         }
 
         // Queries and keys of n tokens turn; keys and values stay.
-        void keep(std::size_t layer, std::size_t n)
+        void keep(std::size_t layer, layer_view<float const> const& w, std::size_t n)
         {
             config const& c = _model->sizes;
             for (std::size_t t = 0; t < n; ++t)
@@ -197,26 +195,29 @@ namespace engine
                 float* const q = _qkv.data() + t * c.qkv_width();
                 float const* const k = q + c.query_width();
                 std::size_t const at = (layer * _room + _position + t) * c.kv_width();
-                _rotary.rotate(q, c.heads + c.kv_heads, _position + t);
+                finish_heads<float>(c, w, q, nullptr, _inverse.data(), _rotary[w.kind.rotation], _position + t);
                 std::copy_n(k, c.kv_width(), _keys.data() + at);
                 std::copy_n(k + c.kv_width(), c.kv_width(), _values.data() + at);
             }
         }
 
-        // softmax(q K^T / sqrt(head_dim)) V of token t of the batch, over the text up to itself
-        void attend(std::size_t layer, std::size_t t)
+        // softmax(scale q K^T) V of token t of the batch, over what it sees of the text up to itself
+        void attend(std::size_t layer, layer_kind const& kind, std::size_t t)
         {
             config const& c = _model->sizes;
-            float const* const keys = _keys.data() + layer * _room * c.kv_width();
-            float const* const values = _values.data() + layer * _room * c.kv_width();
-            float const factor = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
-            std::size_t const seen = _position + t + 1, group = c.heads / c.kv_heads;
+            std::size_t const begin = first_seen(kind, _position + t), seen = _position + t + 1 - begin;
+            float const* const keys = _keys.data() + (layer * _room + begin) * c.kv_width();
+            float const* const values = _values.data() + (layer * _room + begin) * c.kv_width();
+            float const factor = score_scale<float>(c), cap = static_cast<float>(c.block.score_cap);
+            std::size_t const group = c.heads / c.kv_heads;
             for (std::size_t h = 0; h < c.heads; ++h)
             {
                 std::size_t const at = h / group * c.head_dim;
                 float const* const q = _qkv.data() + t * c.qkv_width() + h * c.head_dim;
                 for (std::size_t s = 0; s < seen; ++s)
                     _scores[s] = factor * dot(q, keys + s * c.kv_width() + at, c.head_dim);
+                if (cap > 0)
+                    soften(_scores.data(), seen, cap);
                 float const total = exponentiate(_scores.data(), seen, maximum(_scores.data(), seen));
                 float* const y = _attended.data() + t * c.query_width() + h * c.head_dim;
                 std::fill_n(y, c.head_dim, 0.0f);
@@ -234,7 +235,8 @@ namespace engine
         std::vector<jackplane::bfloat16> _rounded; // x of brain
         jackplane::team _team;
         std::size_t _room, _position = 0;
-        rotary_table<float> _rotary;
+        parameter_view<float const> _weights;       // all but the matrices
+        std::vector<rotary_table<float>> _rotary;   // as many as the model has rotations
         std::vector<float> _keys, _values, _scores; // [layers, room, kv_width] twice, [room]
         std::vector<float> _stream, _normed, _inverse, _qkv, _attended, _branch, _gate_up, _active; // of a batch
         std::vector<float> _logits;

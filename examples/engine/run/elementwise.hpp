@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../describe/block.hpp"
 #include "exponential.hpp"
 #include <array>
 #include <cmath>
@@ -37,9 +38,29 @@ namespace engine
             x[j] *= factor;
     }
 
-    // y = x w / rms(x) per token; rms^2 = mean(x^2) + eps. Keeps 1 / rms per token for the way back.
+    // y [tokens, n] += bias [n], where there is one.
     template <class T>
-    void rms_norm(T const* x, T const* w, T* y, T* inverse, std::size_t tokens, std::size_t n, double eps) noexcept
+    void add_bias(T const* bias, T* y, std::size_t tokens, std::size_t n) noexcept
+    {
+        for (std::size_t t = 0; bias && t < tokens; ++t, y += n)
+            for (std::size_t j = 0; j < n; ++j)
+                y[j] += bias[j];
+    }
+
+    // d_bias [n], if asked for, += the sum over tokens of dy [tokens, n].
+    template <class T>
+    void bias_backward(T const* dy, T* d_bias, std::size_t tokens, std::size_t n) noexcept
+    {
+        for (std::size_t t = 0; d_bias && t < tokens; ++t, dy += n)
+            for (std::size_t j = 0; j < n; ++j)
+                d_bias[j] += dy[j];
+    }
+
+    // y = x (w + shift) / rms(x) per token; rms^2 = mean(x^2) + eps. Keeps 1 / rms per token for the way back. y may
+    // be x.
+    template <class T>
+    void rms_norm(T const* x, T const* w, T shift, T* y, T* inverse, std::size_t tokens, std::size_t n,
+                  double eps) noexcept
     {
         for (std::size_t t = 0; t < tokens; ++t, x += n, y += n)
         {
@@ -53,20 +74,21 @@ namespace engine
             }
             inverse[t] = r;
             for (std::size_t j = 0; j < n; ++j)
-                y[j] = x[j] * r * w[j];
+                y[j] = x[j] * r * (w[j] + shift);
         }
     }
 
-    // dx += r (w dy - x r^2 mean(w dy x)),  dw += dy x r (when asked for).  `scratch` holds one row.
+    // With v = w + shift:  dx += r (v dy - x r^2 mean(v dy x)),  dw += dy x r (when asked for).  `scratch` holds one
+    // row.
     template <class T>
-    void rms_norm_backward(T const* x, T const* w, T const* inverse, T const* dy, T* dx, T* dw, T* scratch,
+    void rms_norm_backward(T const* x, T const* w, T shift, T const* inverse, T const* dy, T* dx, T* dw, T* scratch,
                            std::size_t tokens, std::size_t n) noexcept
     {
         for (std::size_t t = 0; t < tokens; ++t, x += n, dy += n, dx += n)
         {
             T const r = inverse[t];
             for (std::size_t j = 0; j < n; ++j)
-                scratch[j] = dy[j] * w[j];
+                scratch[j] = dy[j] * (w[j] + shift);
             T const mean = dot(scratch, x, n) * r * r / static_cast<T>(n);
             for (std::size_t j = 0; j < n; ++j)
                 dx[j] += r * (scratch[j] - x[j] * mean);
@@ -78,35 +100,34 @@ namespace engine
         }
     }
 
-    // cos and sin of position * theta^(-2 j / head_dim), [positions, head_dim / 2] each.
+    // cos and sin of a rotation's angles, times its magnitude; [positions, half] each.
     template <class T>
     struct rotary_table
     {
-        std::size_t half;
+        std::size_t half, head_dim;
         std::vector<T> cosine, sine;
 
-        rotary_table(std::size_t positions, std::size_t head_dim, double theta)
-            : half(head_dim / 2), cosine(positions * half), sine(positions * half)
+        rotary_table(std::size_t positions, std::size_t head_size, rotation const& r)
+            : half(r.frequencies.size()), head_dim(head_size), cosine(positions * half), sine(positions * half)
         {
+            std::vector<double> const& frequencies = r.of(positions);
             for (std::size_t p = 0; p < positions; ++p)
             {
                 for (std::size_t j = 0; j < half; ++j)
                 {
-                    double const frequency =
-                        std::pow(theta, -2.0 * static_cast<double>(j) / static_cast<double>(head_dim));
-                    double const angle = static_cast<double>(p) * frequency;
-                    cosine[p * half + j] = static_cast<T>(std::cos(angle));
-                    sine[p * half + j] = static_cast<T>(std::sin(angle));
+                    double const angle = static_cast<double>(p) * frequencies[j];
+                    cosine[p * half + j] = static_cast<T>(r.magnitude * std::cos(angle));
+                    sine[p * half + j] = static_cast<T>(r.magnitude * std::sin(angle));
                 }
             }
         }
 
-        // Turns (x[j], x[j + half]) of each head by the angle of the position; direction -1 turns back (the gradient).
+        // Turns (x[j], x[j + half]) of each head by the angle of the position; direction -1: the gradient's way back.
         void rotate(T* x, std::size_t heads, std::size_t position, T direction = T{1}) const noexcept
         {
             T const* const c = cosine.data() + position * half;
             T const* const s = sine.data() + position * half;
-            for (std::size_t h = 0; h < heads; ++h, x += 2 * half)
+            for (std::size_t h = 0; h < heads; ++h, x += head_dim)
             {
                 for (std::size_t j = 0; j < half; ++j)
                 {
@@ -117,6 +138,24 @@ namespace engine
             }
         }
     };
+
+    // x = cap tanh(x / cap), by exponential() alone.
+    template <class T>
+    void soften(T* x, std::size_t n, T cap) noexcept
+    {
+        for (std::size_t j = 0; j < n; ++j)
+        {
+            T const e = exponential(-2 * std::abs(x[j]) / cap), t = (1 - e) / (1 + e);
+            x[j] = std::copysign(cap * t, x[j]);
+        }
+    }
+
+    // Its slope, by what it gave.
+    template <class T>
+    T soften_slope(T y, T cap) noexcept
+    {
+        return 1 - (y / cap) * (y / cap);
+    }
 
     // Inverted dropout whose mask is a hash of (key, element): nothing is stored, the way back draws the same mask.
     struct dropout

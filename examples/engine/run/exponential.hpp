@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../describe/block.hpp"
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -41,11 +42,11 @@ namespace engine
     template <class T>
     T exponentiate(T* x, std::size_t n, T shift) noexcept;
 
-    // y = silu(gate) up;  gate_up [tokens, 2 n] holds gate then up in each row, y [tokens, n].
+    // y = f(gate) up;  gate_up [tokens, 2 n] holds gate then up in each row, y [tokens, n].
     template <class T>
-    void swiglu(T const* gate_up, T* y, std::size_t tokens, std::size_t n) noexcept;
+    void gate(gate_function f, T const* gate_up, T* y, std::size_t tokens, std::size_t n) noexcept;
 
     // gate_up := its own gradient.
     template <class T>
-    void swiglu_backward(T* gate_up, T const* dy, std::size_t tokens, std::size_t n) noexcept;
+    void gate_backward(gate_function f, T* gate_up, T const* dy, std::size_t tokens, std::size_t n) noexcept;
 }

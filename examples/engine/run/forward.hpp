@@ -2,9 +2,10 @@
 #pragma once
 #include <jackplane/core/check.hpp>
 #include "blas.hpp"
-#include "../read/config.hpp"
+#include "../describe/config.hpp"
 #include "elementwise.hpp"
 #include "../read/weights.hpp"
+#include "workspace.hpp"
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -14,89 +15,33 @@
 
 namespace engine
 {
-    // What one layer leaves for the way back; n = tokens = windows * length.
+    // What norms add to their weights.
     template <class T>
-    struct layer_state
+    T norm_shift(config const& c) noexcept
     {
-        std::vector<T> input;                               // [n, hidden], the residual stream
-        std::vector<T> attention_normed, attention_inverse; // [n, hidden], [n]
-        std::vector<T> qkv;                                 // [n, qkv_width], rotated
-        std::vector<T> probabilities;                       // [windows, heads, length, length], lower triangle
-        std::vector<T> attended;                            // [n, query_width]
-        std::vector<T> middle;                              // [n, hidden], the stream between attention and MLP
-        std::vector<T> mlp_normed, mlp_inverse;             // [n, hidden], [n]
-        std::vector<T> gate_up;                             // [n, 2 intermediate]
-        std::vector<T> active;                              // [n, intermediate]
+        return c.block.shifted_norms ? T{1} : T{0};
+    }
 
-        layer_state(config const& c, std::size_t n, std::size_t length)
-            : input(n * c.hidden),
-              attention_normed(n * c.hidden),
-              attention_inverse(n),
-              qkv(n * c.qkv_width()),
-              probabilities(n * c.heads * length),
-              attended(n * c.query_width()),
-              middle(n * c.hidden),
-              mlp_normed(n * c.hidden),
-              mlp_inverse(n),
-              gate_up(n * 2 * c.intermediate),
-              active(n * c.intermediate)
-        {
-        }
-    };
-
-    // All memory of a forward (and backward) pass over at most `windows` windows of at most `length` tokens; passes
-    // allocate nothing. Without gradients one layer state serves all layers.
+    // What q k^T is multiplied by.
     template <class T>
-    struct workspace
+    T score_scale(config const& c) noexcept
     {
-        static constexpr std::size_t attention_rows = 64; // queries at a time: skips most of the masked half
-        static constexpr std::size_t logit_rows = 256;    // tokens whose logits exist at a time
+        return c.block.score_scale > 0 ? static_cast<T>(c.block.score_scale)
+                                       : T{1} / std::sqrt(static_cast<T>(c.head_dim));
+    }
 
-        std::size_t capacity, length;
-        rotary_table<T> rotary;
-        std::vector<layer_state<T>> states;
-        std::vector<T> last, last_inverse, hidden; // stream behind the layers [n, hidden], [n], normed [n, hidden]
-        std::vector<T> branch;                     // [n, hidden]: what a branch adds to the stream
-        std::vector<T> logits;                     // [logit_rows, vocabulary]
-
-        // Backward only.
-        std::vector<T> d_stream, d_normed; // [n, hidden]
-        std::vector<T> d_qkv, d_attended;  // [n, qkv_width], [n, query_width]
-        std::vector<T> d_active;           // [n, intermediate]
-        std::vector<T> d_scores, row;      // [attention_rows, length], [hidden]
-
-        workspace(config const& c, std::size_t windows, std::size_t window_length, bool gradients)
-            : capacity(windows * window_length),
-              length(window_length),
-              rotary(window_length, c.head_dim, c.rope_theta),
-              states(gradients ? c.layers : 1, layer_state<T>(c, capacity, window_length)),
-              last(capacity * c.hidden),
-              last_inverse(capacity),
-              hidden(capacity * c.hidden),
-              branch(capacity * c.hidden),
-              logits(std::min(logit_rows, capacity) * c.vocabulary)
-        {
-            if (gradients)
-            {
-                d_stream.resize(capacity * c.hidden);
-                d_normed.resize(capacity * c.hidden);
-                d_qkv.resize(capacity * c.qkv_width());
-                d_attended.resize(capacity * c.query_width());
-                d_active.resize(capacity * c.intermediate);
-                d_scores.resize(attention_rows * window_length);
-                row.resize(c.hidden);
-            }
-        }
-
-        layer_state<T>& state(std::size_t i) noexcept { return states[std::min(i, states.size() - 1)]; }
-    };
+    // The first position that a query sees.
+    inline std::size_t first_seen(layer_kind const& kind, std::size_t position) noexcept
+    {
+        return kind.window != 0 && position + 1 > kind.window ? position + 1 - kind.window : 0;
+    }
 
     // Causal attention of each head; query head h reads key and value head h / (heads / kv_heads).
     template <class T>
-    void attention(config const& c, layer_state<T>& s, std::size_t windows, std::size_t length)
+    void attention(config const& c, layer_kind const& kind, layer_state<T>& s, std::size_t windows, std::size_t length)
     {
         std::size_t const width = c.qkv_width(), group = c.heads / c.kv_heads;
-        T const factor = T{1} / std::sqrt(static_cast<T>(c.head_dim));
+        T const factor = score_scale<T>(c), cap = static_cast<T>(c.block.score_cap);
         for (std::size_t b = 0; b < windows; ++b)
         {
             for (std::size_t h = 0; h < c.heads; ++h)
@@ -114,16 +59,66 @@ namespace engine
                          transpose(operand<T>{k, width}), T{0}, block, length);
                     for (std::size_t i = 0; i < rows; ++i)
                     {
-                        T* const x = block + i * length;
-                        std::size_t const seen = first + i + 1;
+                        std::size_t const begin = first_seen(kind, first + i), seen = first + i + 1 - begin;
+                        T* const x = block + i * length + begin;
+                        if (cap > 0)
+                        {
+                            soften(x, seen, cap);
+                            std::copy_n(x, seen, s.scores.data() + (x - s.probabilities.data()));
+                        }
                         scale(x, seen, T{1} / exponentiate(x, seen, maximum(x, seen)));
-                        std::fill(x + seen, x + end, T{0});
+                        std::fill(x - begin, x, T{0});
+                        std::fill(x + seen, x - begin + end, T{0});
                     }
                     gemm(rows, c.head_dim, end, T{1}, operand<T>{block, length}, operand<T>{v, width}, T{0},
                          y + first * c.query_width(), c.query_width());
                 }
             }
         }
+    }
+
+    // A norm of the stream [tokens, hidden].
+    template <class T>
+    void norm(config const& c, T const* x, T const* w, T* y, T* inverse, std::size_t tokens)
+    {
+        rms_norm(x, w, norm_shift<T>(c), y, inverse, tokens, c.hidden, c.rms_norm_eps);
+    }
+
+    // q and k of one token, behind their products and in front of attention: biases, norms, rotation. Where there are
+    // norms, `before` (may be null) keeps what they read, `inverse` 1 / rms of each head.
+    template <class T>
+    void finish_heads(config const& c, layer_view<T const> const& w, T* qkv, T* before, T* inverse,
+                      rotary_table<T> const& turn, std::size_t position)
+    {
+        add_bias(w.qkv_bias, qkv, 1, c.qkv_width());
+        if (w.query_norm)
+        {
+            if (before)
+                std::copy_n(qkv, c.query_width() + c.kv_width(), before);
+            T* const keys = qkv + c.query_width();
+            T const shift = norm_shift<T>(c);
+            rms_norm(qkv, w.query_norm, shift, qkv, inverse, c.heads, c.head_dim, c.rms_norm_eps);
+            rms_norm(keys, w.key_norm, shift, keys, inverse + c.heads, c.kv_heads, c.head_dim, c.rms_norm_eps);
+        }
+        turn.rotate(qkv, c.heads + c.kv_heads, position); // values do not
+    }
+
+    // A branch [tokens, hidden] behind its norm, where the model has one (w); `before` keeps what it was.
+    template <class T>
+    void norm_branch(config const& c, T const* w, std::vector<T>& branch, std::vector<T>& before,
+                     std::vector<T>& inverse, std::size_t tokens)
+    {
+        if (!w)
+            return;
+        std::copy_n(branch.data(), tokens * c.hidden, before.data());
+        norm(c, before.data(), w, branch.data(), inverse.data(), tokens);
+    }
+
+    template <class T>
+    void cap_logits(config const& c, T* logits, std::size_t rows) noexcept
+    {
+        if (c.block.logit_cap > 0)
+            soften(logits, rows * c.vocabulary, static_cast<T>(c.block.logit_cap));
     }
 
     // stream = base + branch, with dropout on the branch.
@@ -145,19 +140,29 @@ namespace engine
     void forward_layer(config const& c, layer_view<T const> const& w, layer_state<T>& s, std::size_t n,
                        std::size_t length, workspace<T>& work, T* next, dropout const& drop = {}, std::size_t i = 0)
     {
-        rms_norm(s.input.data(), w.attention_norm, s.attention_normed.data(), s.attention_inverse.data(), n, c.hidden,
-                 c.rms_norm_eps);
+        norm(c, s.input.data(), w.attention_norm, s.attention_normed.data(), s.attention_inverse.data(), n);
         linear(s.attention_normed.data(), w.qkv, s.qkv.data(), n, c.hidden, c.qkv_width());
-        for (std::size_t t = 0; t < n; ++t) // queries and keys turn, values do not
-            work.rotary.rotate(s.qkv.data() + t * c.qkv_width(), c.heads + c.kv_heads, t % length);
-        attention(c, s, n / length, length);
+        for (std::size_t t = 0; t < n; ++t)
+        {
+            bool const keeps = !s.heads.empty();
+            finish_heads(c, w, s.qkv.data() + t * c.qkv_width(),
+                         keeps ? s.heads.data() + t * (c.query_width() + c.kv_width()) : nullptr,
+                         keeps ? s.heads_inverse.data() + t * (c.heads + c.kv_heads) : nullptr,
+                         work.rotary[w.kind.rotation], t % length);
+        }
+        attention(c, w.kind, s, n / length, length);
         linear(s.attended.data(), w.output, work.branch.data(), n, c.query_width(), c.hidden);
+        add_bias(w.output_bias, work.branch.data(), n, c.hidden);
+        norm_branch(c, w.attention_post, work.branch, s.attention_branch, s.branch_inverse, n);
         add_branch(s.input.data(), work.branch.data(), s.middle.data(), n * c.hidden, drop, 2 * i + 1);
 
-        rms_norm(s.middle.data(), w.mlp_norm, s.mlp_normed.data(), s.mlp_inverse.data(), n, c.hidden, c.rms_norm_eps);
+        norm(c, s.middle.data(), w.mlp_norm, s.mlp_normed.data(), s.mlp_inverse.data(), n);
         linear(s.mlp_normed.data(), w.gate_up, s.gate_up.data(), n, c.hidden, 2 * c.intermediate);
-        swiglu(s.gate_up.data(), s.active.data(), n, c.intermediate);
+        add_bias(w.gate_up_bias, s.gate_up.data(), n, 2 * c.intermediate);
+        gate(c.block.gate, s.gate_up.data(), s.active.data(), n, c.intermediate);
         linear(s.active.data(), w.down, work.branch.data(), n, c.intermediate, c.hidden);
+        add_bias(w.down_bias, work.branch.data(), n, c.hidden);
+        norm_branch(c, w.mlp_post, work.branch, s.mlp_branch, s.mlp_branch_inverse, n);
         add_branch(s.middle.data(), work.branch.data(), next, n * c.hidden, drop, 2 * i + 2);
     }
 
@@ -171,6 +176,17 @@ namespace engine
                               ", the vocabulary has ", c.vocabulary);
             std::copy_n(embedding + tokens[t] * c.hidden, c.hidden, out + t * c.hidden);
         }
+        if (c.block.embedding_scale != 1)
+            scale(out, tokens.size() * c.hidden, static_cast<T>(c.block.embedding_scale));
+    }
+
+    // What the model says of the tokens behind those whose last hidden states these are [rows, hidden] -> [rows,
+    // vocabulary].
+    template <class T>
+    void logits_of(config const& c, T const* hidden, T const* output, T* logits, std::size_t rows)
+    {
+        linear(hidden, output, logits, rows, c.hidden, c.vocabulary);
+        cap_logits(c, logits, rows);
     }
 
     // The batch forward: `tokens` holds whole windows of `length` tokens; layers(i) gives the weights of layer i as a
@@ -194,8 +210,7 @@ namespace engine
             T* const next = i + 1 < c.layers ? work.state(i + 1).input.data() : work.last.data();
             forward_layer(c, w, work.state(i), n, length, work, next, drop, i);
         }
-        rms_norm(work.last.data(), ends.norm, work.hidden.data(), work.last_inverse.data(), n, c.hidden,
-                 c.rms_norm_eps);
+        norm(c, work.last.data(), ends.norm, work.hidden.data(), work.last_inverse.data(), n);
     }
 
     // Sum of -log p(next token) in nats over every token but the first of each window; expects work.hidden.
@@ -207,8 +222,7 @@ namespace engine
         for (std::size_t first = 0; first < tokens.size(); first += workspace<T>::logit_rows)
         {
             std::size_t const rows = std::min(workspace<T>::logit_rows, tokens.size() - first);
-            linear(work.hidden.data() + first * c.hidden, ends.output, work.logits.data(), rows, c.hidden,
-                   c.vocabulary);
+            logits_of(c, work.hidden.data() + first * c.hidden, ends.output, work.logits.data(), rows);
             for (std::size_t i = 0; i < rows; ++i)
             {
                 std::size_t const t = first + i;

@@ -46,7 +46,7 @@ namespace engine
         {
             auto const teacher = parameter_view<float const>(_config, _teacher.data(), nullptr);
             taught.resize(_window);
-            forward_layer(_config, teacher.layer(0).with_norms_of(_norms), s, _length, _length, p.work, taught.data());
+            forward_layer(_config, teacher.layer(0).with_rest_of(_norms), s, _length, _length, p.work, taught.data());
         }
         forward_layer(_config, w, s, _length, _length, p.work, output);
         float const* const wanted = taught.empty() ? _target.data() + window * _window : taught.data();
@@ -79,7 +79,7 @@ namespace engine
     {
         JACKPLANE_EXPECTS(w.size() == _size && (g.empty() || g.size() == _size), jackplane::shape_error, w.size(),
                           " weights and ", g.size(), " gradients, the layer has ", _size);
-        auto const view = parameter_view<float const>(_config, w.data(), nullptr).layer(0).with_norms_of(_norms);
+        auto const view = parameter_view<float const>(_config, w.data(), nullptr).layer(0).with_rest_of(_norms);
         double const sum = _batch.sum(g, [&](window_batch::part& p, std::size_t window)
                                       { return of_window(p, view, window, !g.empty()); });
         return sum / static_cast<double>(_batch.size() * _window);

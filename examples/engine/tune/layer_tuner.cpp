@@ -65,7 +65,8 @@ namespace engine
         // The codes of parents, cut to `bits`.
         template <class Clip, class S>
         std::vector<leading<Clip, S>> first_bits(std::span<packed_model::matrix const> parents,
-                                                 std::span<parameter const> parts, unsigned bits)
+                                                 std::span<parameter const> parts, unsigned bits,
+                                                 std::string const& file)
         {
             std::vector<leading<Clip, S>> out;
             for (std::size_t i = 0; i < parents.size(); ++i)
@@ -76,8 +77,8 @@ namespace engine
                     auto const* const of = std::get_if<parent>(&parents[i].packed);
                     if (!of || !of->readable(bits))
                         return false;
-                    JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, parts[i].name,
-                                      ": the file has scales of its own at ", bits,
+                    JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, file, ": ",
+                                      parts[i].name, " has scales of its own at ", bits,
                                       " bits, which other widths do not share");
                     auto codes = jackplane::leading(jackplane::unpack(*of));
                     codes.bits = of->bits(); // a file may hold fewer than 8
@@ -87,8 +88,8 @@ namespace engine
                 };
                 bool const is_there =
                     take(jackplane::half{}) || (std::same_as<S, jackplane::bfloat16> && take(jackplane::bfloat16{}));
-                JACKPLANE_EXPECTS(is_there, jackplane::value_error, parts[i].name,
-                                  ": the file has no parent of 8 bits with this --scheme that can be cut to ", bits);
+                JACKPLANE_EXPECTS(is_there, jackplane::value_error, file, ": ", parts[i].name,
+                                  " has no parent of 8 bits with this --scheme that can be cut to ", bits);
             }
             return out;
         }
@@ -215,7 +216,7 @@ namespace engine
     layer_view<float const> layer_tuner::view_of(std::vector<float> const& weights,
                                                  layer_view<float const> const& w) const
     {
-        return parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data()).with_norms_of(w);
+        return parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data()).with_rest_of(w);
     }
 
     std::span<float const> layer_tuner::input_of(std::size_t width) const
@@ -273,7 +274,7 @@ namespace engine
                 objective_of(t, _settings.slice));
             return finish(leading_of<8, Clip, S>(all));
         };
-        auto codes = first_bits<Clip, S>(layer.inside, parts, t.widths.front());
+        auto codes = first_bits<Clip, S>(layer.inside, parts, t.widths.front(), t.inside.string());
         auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;

@@ -68,21 +68,20 @@ namespace engine
                                        return v.is_array() &&
                                               std::all_of(v.begin(), v.end(), [](json const& x) { return x == 1; });
                                    }};
-            constexpr neutral llama_alone{"[\"LlamaForCausalLM\"]", [](json const& v, context)
-                                          {
-                                              return v.is_array() &&
-                                                     std::all_of(v.begin(), v.end(),
-                                                                 [](json const& name) {
-                                                                     return name == "LlamaForCausalLM" ||
-                                                                            name == "LLaMAForCausalLM";
-                                                                 });
-                                          }};
+            constexpr neutral own_class{"the class of its model_type", [](json const& v, context c)
+                                        {
+                                            auto const own = [&](json const& name) {
+                                                return name == c.class_name || (name == "LLaMAForCausalLM" &&
+                                                                                c.class_name == "LlamaForCausalLM");
+                                            };
+                                            return v.is_array() && std::all_of(v.begin(), v.end(), own);
+                                        }};
         }
 
         // One line a key. Sources: the configurations of Hugging Face's transformers, by family.
         constexpr telling_key telling_keys[] = {
             // another model
-            {"architectures", values::llama_alone, "another model"},
+            {"architectures", values::own_class, "another model"},
             {"quantization_config", values::null, "weights quantized already (take the full-precision checkpoint)"},
             {"compression_config", values::null, "weights quantized already (take the full-precision checkpoint)"},
             {"quantization", values::null, "weights quantized already (take the full-precision checkpoint)"},
@@ -298,29 +297,35 @@ namespace engine
         };
     }
 
+    namespace
+    {
+        bool among(auto const& list, std::string const& name)
+        {
+            return std::find(std::begin(list), std::end(list), name) != std::end(list);
+        }
+    }
+
     void check_keys(settings_file const& file, key_context const& c)
     {
         for (telling_key const& key : telling_keys)
-            if (std::string const name(key.name); file.has(name))
+            if (std::string const name(key.name); file.has(name) && !among(c.understood, name))
                 file.expect(key.harmless.holds(file.tree()[name], c), name,
                             text(key.harmless.words, "; another value means ", key.meaning, ", not implemented here"));
     }
 
-    std::size_t tokens_seen(settings_file const& file)
+    std::size_t tokens_seen(settings_file const& file, std::span<std::string_view const> understood)
     {
         bool const slides = file.flag("use_sliding_window", true);
         double least = 0x1p53;
         for (telling_key const& key : telling_keys)
             if (bool const window = &key.harmless == &values::wide; window || &key.harmless == &values::long_chunk)
-                if (std::string const name(key.name); file.has(name) && (slides || !window))
+                if (std::string const name(key.name); file.has(name) && (slides || !window) && !among(understood, name))
                     least = std::min(least, file.tree()[name].get<double>());
         return static_cast<std::size_t>(least);
     }
 
     std::vector<std::string> unknown_keys(settings_file const& file)
     {
-        auto const among = [](auto const& list, std::string const& name)
-        { return std::find(std::begin(list), std::end(list), name) != std::end(list); };
         auto const tells = [](std::string const& name)
         {
             return std::any_of(std::begin(telling_keys), std::end(telling_keys),

@@ -49,6 +49,8 @@ namespace engine
         nlohmann::json const& tree() const noexcept { return _tree; }
         bool has(std::string const& key) const { return _tree.contains(key) && !_tree[key].is_null(); }
 
+        void put(std::string const& key, nlohmann::json const& value) { _tree[key] = value; }
+
         // The object under a key, as settings of their own: "model/config.json: 'rope_parameters'".
         settings_file inner(std::string const& key) const
         {

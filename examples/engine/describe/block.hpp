@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+// What a decoder block computes, as data. The table of tensors, the batch forward and its way back, decoding,
+// calibration and balancing all read this; no other place tells one family of models from another.
+namespace engine
+{
+    // How the heads of queries and keys turn: pair i, (x[i], x[i + n]) with n = frequencies.size(), by position *
+    // frequencies[i]. What is behind the 2 n first numbers of a head stays.
+    struct rotation
+    {
+        std::vector<double> frequencies{}; // radians a token
+        std::vector<double> beyond{};      // of texts of more than `usual` tokens (longrope); empty: the same
+        std::size_t usual = 0;
+        double magnitude = 1; // of cos and sin
+
+        std::vector<double> const& of(std::size_t tokens) const noexcept
+        {
+            return !beyond.empty() && tokens > usual ? beyond : frequencies;
+        }
+        bool operator==(rotation const&) const = default;
+    };
+
+    // base^(-2 i / turned), as Llama's.
+    inline rotation plain_rotation(double base, std::size_t turned)
+    {
+        rotation r;
+        for (std::size_t i = 0; i < turned / 2; ++i)
+            r.frequencies.push_back(std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(turned)));
+        return r;
+    }
+
+    enum class gate_function
+    {
+        silu,
+        gelu // by tanh
+    };
+
+    // In what the layers of one model may differ.
+    struct layer_kind
+    {
+        std::size_t window = 0;   // tokens that a query sees, its own included; 0: all up to its own
+        std::size_t rotation = 0; // which of the model's
+        bool operator==(layer_kind const&) const = default;
+    };
+
+    //     n = norm(x),  x += post(o attend(turn(norm(q n)), turn(norm(k n)), v n))
+    //     m = norm(x),  x += post(down (gate(g m) * (u m)))
+    struct block_description
+    {
+        bool shifted_norms = false; // every norm multiplies by 1 + w, not w
+        bool post_norms = false;    // of what a branch adds to x; else nothing
+        bool head_norms = false;    // of each head of q and k; else nothing
+        bool qkv_bias = false, output_bias = false, mlp_bias = false;
+        bool fused = false; // q, k, v are one tensor of the checkpoint, gate and up another
+        gate_function gate = gate_function::silu;
+        double score_scale = 0; // of q k^T; 0: 1 / sqrt(head_dim)
+        double score_cap = 0;   // scores s become cap tanh(s / cap); 0: they stay
+        double logit_cap = 0;   // the same of logits
+        double embedding_scale = 1;
+        std::vector<rotation> rotations{}; // empty: Llama's
+        std::vector<layer_kind> layers{};  // empty: all alike
+
+        layer_kind kind(std::size_t layer) const noexcept { return layers.empty() ? layer_kind{} : layers[layer]; }
+        bool operator==(block_description const&) const = default;
+    };
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "families/gemma2.hpp"
+#include "families/gemma3.hpp"
+#include "families/llama.hpp"
+#include "families/mistral.hpp"
+#include "families/phi3.hpp"
+#include "families/qwen2.hpp"
+#include "families/qwen3.hpp"
+
+namespace engine
+{
+    // The one list.
+    inline family const* const all_families[] = {&families::llama,  &families::mistral, &families::qwen2,
+                                                 &families::qwen3,  &families::gemma2,  &families::gemma3,
+                                                 &families::phi3};
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../family.hpp"
+#include <cmath>
+
+namespace engine::families
+{
+    // What Gemma 2 and 3 share: 1 + w, four norms, GELU by tanh, a scaled embedding, a scale of scores of its own.
+    inline void describe_gemma(settings_file const& file, config& c)
+    {
+        file.expect(!file.has("hidden_activation") || file.tree()["hidden_activation"] == "gelu_pytorch_tanh",
+                    "hidden_activation", "\"gelu_pytorch_tanh\"");
+        block_description& b = c.block;
+        b.shifted_norms = b.post_norms = true;
+        b.gate = gate_function::gelu;
+        b.score_scale = 1 / std::sqrt(number_or_none(file, "query_pre_attn_scalar", 256));
+        b.embedding_scale = std::sqrt(static_cast<double>(c.hidden));
+    }
+
+    // Gemma 2: capped scores and logits; every other layer sees a window, the first one does.
+    inline constexpr std::string_view gemma2_keys[] = {"hidden_act",
+                                                       "hidden_activation",
+                                                       "query_pre_attn_scalar",
+                                                       "attn_logit_softcapping",
+                                                       "final_logit_softcapping",
+                                                       "sliding_window",
+                                                       "sliding_window_size",
+                                                       "layer_types"};
+    inline family const gemma2{"gemma2", "Gemma2ForCausalLM", gemma2_keys, defaults(8192, true, 256),
+                               [](settings_file const& file, config& c)
+                               {
+                                   describe_gemma(file, c);
+                                   c.block.score_cap = number_or_none(file, "attn_logit_softcapping", 50);
+                                   c.block.logit_cap = number_or_none(file, "final_logit_softcapping", 30);
+                                   file.expect(!file.has("sliding_window_size") ||
+                                                   file.tree()["sliding_window_size"] == file.tree()["sliding_window"],
+                                               "sliding_window_size", "the same as sliding_window");
+                                   read_windows(file, c, 4096, [](std::size_t i) { return i % 2 == 0; });
+                               }};
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "gemma2.hpp"
+
+namespace engine::families
+{
+    // Gemma 3, text: norms of heads, no caps; five layers with a window and a rotation of their own, then one without.
+    inline constexpr std::string_view gemma3_keys[] = {
+        "hidden_act",          "hidden_activation",       "query_pre_attn_scalar", "attn_logit_softcapping",
+        "sliding_window",      "final_logit_softcapping", "layer_types",           "sliding_window_pattern",
+        "rope_local_base_freq"};
+    inline family const gemma3{
+        "gemma3_text", "Gemma3ForCausalLM", gemma3_keys, defaults(131072, true, 256, 1e6),
+        [](settings_file const& file, config& c)
+        {
+            describe_gemma(file, c);
+            c.block.head_norms = true;
+            c.block.score_cap = number_or_none(file, "attn_logit_softcapping", 0);
+            c.block.logit_cap = number_or_none(file, "final_logit_softcapping", 0);
+            std::size_t const pattern =
+                file.has("sliding_window_pattern") ? file.size("sliding_window_pattern", 1u << 20) : 6;
+            read_windows(file, c, 4096, [=](std::size_t i) { return (i + 1) % pattern != 0; });
+            bool const by_type = file.has("rope_parameters"); // of each type of layer
+            rotation_settings const full(file, "full_attention"), local(file, "sliding_attention");
+            double const base = file.has("rope_local_base_freq") ? file.positive("rope_local_base_freq") : 1e4;
+            c.rope_theta = full.base(c.rope_theta);
+            c.block.rotations = {full.of(c, c.rope_theta),
+                                 by_type ? local.of(c, local.base(base)) : plain_rotation(base, c.head_dim)};
+            for (layer_kind& kind : c.block.layers)
+                kind.rotation = kind.window != 0 ? 1 : 0;
+        }};
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "config.hpp"
+#include "rotation.hpp"
+#include "settings_file.hpp"
+#include <span>
+#include <string_view>
+
+namespace engine
+{
+    // A family of models: what its config.json says of a block. One small file each, a line in families.hpp.
+    struct family
+    {
+        std::string_view type;                  // model_type
+        std::string_view class_name;            // in `architectures`
+        std::span<std::string_view const> keys; // that describe() reads, beyond those of every family
+        // What Hugging Face's class has where config.json says nothing: sizes, tied or not.
+        config defaults;
+        void (*describe)(settings_file const& file, config& c); // c has its sizes already
+    };
+
+    inline config defaults(std::size_t context, bool tied = false, std::size_t head_dim = 0, double base = 1e4,
+                           double eps = 1e-6)
+    {
+        config c;
+        c.context = context;
+        c.tied = tied;
+        c.head_dim = head_dim; // 0: hidden / heads
+        c.rope_theta = base;
+        c.rms_norm_eps = eps;
+        return c;
+    }
+
+    // Biases of q, k, v and o, which few models have.
+    inline void read_attention_bias(settings_file const& file, config& c)
+    {
+        c.block.qkv_bias = c.block.output_bias = file.flag("attention_bias", false);
+    }
+
+    // All layers turn alike. partial: a part of each head may.
+    inline void read_rotation(settings_file const& file, config& c, bool partial = false)
+    {
+        rotation_settings const turn(file);
+        c.rope_theta = turn.base(c.rope_theta);
+        rotation const found = turn.of(c, c.rope_theta, partial);
+        if (found != plain_rotation(c.rope_theta, c.head_dim))
+            c.block.rotations = {found};
+    }
+
+    // The window of each layer. `slides(i)`: layer i has it where `layer_types` does not say so. otherwise: its size
+    // where config.json names none; 0: no window.
+    template <class Slides>
+    void read_windows(settings_file const& file, config& c, std::size_t otherwise, Slides&& slides)
+    {
+        bool const named = file.tree().contains("sliding_window"); // null: none
+        std::size_t const window = !named                       ? otherwise
+                                   : file.has("sliding_window") ? file.size("sliding_window", std::uint64_t{1} << 40)
+                                                                : 0;
+        c.block.layers.resize(c.layers);
+        auto const& types = file.tree().value("layer_types", nlohmann::json());
+        file.expect(types.is_null() || (types.is_array() && types.size() == c.layers), "layer_types",
+                    text("a type for each of the ", c.layers, " layers"));
+        for (std::size_t i = 0; i < c.layers; ++i)
+        {
+            bool const named_so = !types.is_null() && types[i] == "sliding_attention";
+            file.expect(types.is_null() || named_so || types[i] == "full_attention", "layer_types",
+                        "full_attention and sliding_attention alone");
+            bool const windowed = types.is_null() ? slides(i) : named_so;
+            file.expect(types.is_null() || !windowed || window != 0, "layer_types",
+                        "no sliding_attention without a window");
+            c.block.layers[i].window = windowed ? window : 0;
+        }
+    }
+
+    // 0 where the key is null; otherwise: where it is not there.
+    inline double number_or_none(settings_file const& file, char const* key, double otherwise)
+    {
+        return !file.tree().contains(key) ? otherwise : file.has(key) ? file.positive(key) : 0;
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../describe/config.hpp"
+#include "elementwise.hpp"
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace engine
+{
+    // What one layer leaves for the way back; n = tokens = windows * length.
+    template <class T>
+    struct layer_state
+    {
+        std::vector<T> input;                               // [n, hidden], the residual stream
+        std::vector<T> attention_normed, attention_inverse; // [n, hidden], [n]
+        std::vector<T> qkv;                                 // [n, qkv_width], q and k normed and turned
+        std::vector<T> heads, heads_inverse;                // q and k before they are normed, where they are
+        std::vector<T> probabilities;                       // [windows, heads, length, length], lower triangle
+        std::vector<T> scores;                              // the same, capped, where they are
+        std::vector<T> attended;                            // [n, query_width]
+        std::vector<T> attention_branch, branch_inverse;    // [n, hidden], [n], before the norm behind it, if any
+        std::vector<T> middle;                              // [n, hidden], the stream between attention and MLP
+        std::vector<T> mlp_normed, mlp_inverse;             // [n, hidden], [n]
+        std::vector<T> gate_up;                             // [n, 2 intermediate]
+        std::vector<T> active;                              // [n, intermediate]
+        std::vector<T> mlp_branch, mlp_branch_inverse;      // as attention's
+
+        layer_state(config const& c, std::size_t n, std::size_t length)
+            : input(n * c.hidden),
+              attention_normed(n * c.hidden),
+              attention_inverse(n),
+              qkv(n * c.qkv_width()),
+              heads(c.block.head_norms ? n * (c.query_width() + c.kv_width()) : 0),
+              heads_inverse(c.block.head_norms ? n * (c.heads + c.kv_heads) : 0),
+              probabilities(n * c.heads * length),
+              scores(c.block.score_cap > 0 ? probabilities.size() : 0),
+              attended(n * c.query_width()),
+              attention_branch(c.block.post_norms ? n * c.hidden : 0),
+              branch_inverse(c.block.post_norms ? n : 0),
+              middle(n * c.hidden),
+              mlp_normed(n * c.hidden),
+              mlp_inverse(n),
+              gate_up(n * 2 * c.intermediate),
+              active(n * c.intermediate),
+              mlp_branch(attention_branch.size()),
+              mlp_branch_inverse(branch_inverse.size())
+        {
+        }
+    };
+
+    // All memory of a forward (and backward) pass over at most `windows` windows of at most `length` tokens; passes
+    // allocate nothing. Without gradients one layer state serves all layers.
+    template <class T>
+    struct workspace
+    {
+        static constexpr std::size_t attention_rows = 64; // queries at a time: skips most of the masked half
+        static constexpr std::size_t logit_rows = 256;    // tokens whose logits exist at a time
+
+        std::size_t capacity, length;
+        std::vector<rotary_table<T>> rotary; // as many as the model has rotations
+        std::vector<layer_state<T>> states;
+        std::vector<T> last, last_inverse, hidden; // stream behind the layers [n, hidden], [n], normed [n, hidden]
+        std::vector<T> branch;                     // [n, hidden]: what a branch adds to the stream
+        std::vector<T> logits;                     // [logit_rows, vocabulary]
+        std::vector<T> row;                        // [the widest there is]
+
+        // Backward only.
+        std::vector<T> d_stream, d_normed; // [n, hidden]
+        std::vector<T> d_qkv, d_attended;  // [n, qkv_width], [n, query_width]
+        std::vector<T> d_active;           // [n, intermediate]
+        std::vector<T> d_scores;           // [attention_rows, length]
+        std::vector<T> d_heads, d_branch;  // of q and k of a token, of a branch [n, hidden], before their norms
+
+        workspace(config const& c, std::size_t windows, std::size_t window_length, bool gradients)
+            : capacity(windows * window_length),
+              length(window_length),
+              states(gradients ? c.layers : 1, layer_state<T>(c, capacity, window_length)),
+              last(capacity * c.hidden),
+              last_inverse(capacity),
+              hidden(capacity * c.hidden),
+              branch(capacity * c.hidden),
+              logits(std::min(logit_rows, capacity) * c.vocabulary),
+              row(std::max({c.hidden, c.vocabulary, c.head_dim}))
+        {
+            for (rotation const& r : c.rotations())
+                rotary.emplace_back(window_length, c.head_dim, r);
+            if (gradients)
+            {
+                d_stream.resize(capacity * c.hidden);
+                d_normed.resize(capacity * c.hidden);
+                d_qkv.resize(capacity * c.qkv_width());
+                d_attended.resize(capacity * c.query_width());
+                d_active.resize(capacity * c.intermediate);
+                d_scores.resize(attention_rows * window_length);
+                d_heads.resize(c.block.head_norms ? c.query_width() + c.kv_width() : 0);
+                d_branch.resize(c.block.post_norms ? capacity * c.hidden : 0);
+            }
+        }
+
+        layer_state<T>& state(std::size_t i) noexcept { return states[std::min(i, states.size() - 1)]; }
+    };
+}

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The engine beside others that nobody here wrote: llama.cpp, and Hugging Face's tokenizers. npm brings them into the
+# build folder; without it the tests say so and are skipped.
+find_program(npm npm)
+find_program(node NAMES node nodejs)
+if(NOT TARGET engine OR NOT TARGET jackplane OR NOT npm OR NOT node OR NOT python_with_numpy)
+    add_test(NAME clients COMMAND ${CMAKE_COMMAND} -E echo "SKIPPED: no npm, no python3 with numpy, or no engine")
+    set_tests_properties(clients PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED:")
+    return()
+endif()
+add_executable(client_llama_cpp ${CMAKE_CURRENT_LIST_DIR}/witness.cpp)
+target_link_libraries(client_llama_cpp PRIVATE ${CMAKE_DL_LIBS})
+add_executable(client_tokenizers ${CMAKE_CURRENT_LIST_DIR}/tokenizers.cpp)
+target_link_libraries(client_tokenizers PRIVATE engine)
+set(packages ${CMAKE_CURRENT_BINARY_DIR}/clients)
+file(MAKE_DIRECTORY ${packages})
+add_test(NAME clients_llama_cpp
+         COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/llama_cpp.py $<TARGET_FILE:jackplane>
+                 $<TARGET_FILE:client_llama_cpp> ${packages}/llama_cpp)
+add_test(NAME clients_tokenizers
+         COMMAND ${node} ${CMAKE_CURRENT_LIST_DIR}/tokenizers.mjs $<TARGET_FILE:client_tokenizers>
+                 ${packages}/tokenizers)
+set_tests_properties(clients_llama_cpp clients_tokenizers PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)

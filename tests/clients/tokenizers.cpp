@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tokens as the engine finds them, for tokenizers.mjs: tokenizers <tokenizer.json or tokenizer.model> < texts
+// A text is its length in bytes, a newline, and its bytes. Each gives one line: what starts a text (-1: nothing), its
+// tokens, and whether their bytes are the text's (= or ~).
+#include <engine/tokenize/tokenizer.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace
+{
+    // Whether ends rise to the text's own.
+    bool holds(std::string const& text, std::vector<std::size_t> const& ends)
+    {
+        return std::is_sorted(ends.begin(), ends.end()) && (ends.empty() || ends.back() == text.size());
+    }
+}
+
+int main(int count, char** arguments)
+try
+{
+    if (count != 2)
+        return std::fprintf(stderr, "usage: tokenizers <tokenizer.json or tokenizer.model> < texts\n"), 2;
+    using clock = std::chrono::steady_clock;
+    auto const seconds = [](clock::duration d) { return std::chrono::duration<double>(d).count(); };
+    auto const start = clock::now();
+    engine::tokenizer const words(arguments[1]);
+    double const loaded = seconds(clock::now() - start);
+    double longest = 0.0;
+    std::size_t most = 0;
+    for (std::size_t size = 0; std::cin >> size;)
+    {
+        std::string text(size, '\0');
+        std::cin.get();
+        std::cin.read(text.data(), static_cast<std::streamsize>(size));
+        std::vector<std::size_t> ends;
+        auto const before = clock::now();
+        auto const tokens = words.encode(text, &ends);
+        if (double const took = seconds(clock::now() - before); took > longest)
+        {
+            longest = took;
+            most = size;
+        }
+        if (!holds(text, ends) || ends.size() != tokens.size())
+            std::printf("ends are wrong");
+        else
+        {
+            std::printf("%lld", words.bos() ? static_cast<long long>(*words.bos()) : -1);
+            for (engine::token const t : tokens)
+                std::printf(" %u", t);
+            std::printf(words.decode(tokens) == text ? " =" : " ~");
+        }
+        std::printf("\n");
+    }
+    std::fprintf(stderr, "read in %.2f s, the slowest text: %zu bytes in %.2f s\n", loaded, most, longest);
+    return 0;
+}
+catch (std::exception const& e)
+{
+    std::fprintf(stderr, "tokenizers: %s\n", e.what());
+    return 1;
+}

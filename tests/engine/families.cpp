@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What each family of models asks of a block. Whether the engine computes it right is seen in tests/clients, by an
+// engine that nobody here wrote.
+#include "tiny_families.hpp"
+#include <doctest/doctest.h>
+#include <engine/describe/families.hpp>
+#include <cmath>
+#include <set>
+#include <string>
+
+namespace engine
+{
+    namespace
+    {
+        block_description block_of(std::string const& name)
+        {
+            for (tiny_family const& f : tiny_families)
+                if (name == f.name)
+                    return tiny_config_of(f).block;
+            FAIL("no family ", name);
+            return {};
+        }
+        config read_of(std::string const& type, std::string const& more)
+        {
+            return tiny_config_of({"", type.c_str(), more.c_str()});
+        }
+    }
+
+    TEST_CASE("every family has a tiny model here, and a type of its own")
+    {
+        std::set<std::string_view> tested, types;
+        for (tiny_family const& f : tiny_families)
+            tested.insert(f.type);
+        for (family const* const f : all_families)
+            types.insert(f->type);
+        CHECK(tested == types);
+        CHECK(types.size() == std::size(all_families));
+    }
+
+    TEST_CASE("what a config.json says of a block")
+    {
+        CHECK(block_of("llama") == block_description{});
+        CHECK(block_of("qwen2").qkv_bias);
+        CHECK(block_of("qwen3").head_norms);
+        CHECK_FALSE(block_of("qwen3").qkv_bias);
+        CHECK(block_of("phi3").fused);
+        CHECK(block_of("mistral").layers == std::vector<layer_kind>(3, {9, 0}));
+        CHECK(block_of("gemma2").layers == std::vector<layer_kind>{{9, 0}, {0, 0}, {9, 0}});
+        CHECK(block_of("gemma3").layers == std::vector<layer_kind>{{9, 1}, {0, 0}, {9, 1}});
+        for (char const* const name : {"gemma2", "gemma3"})
+        {
+            block_description const b = block_of(name);
+            CHECK(b.shifted_norms);
+            CHECK(b.post_norms);
+            CHECK(b.gate == gate_function::gelu);
+            CHECK(b.score_scale == doctest::Approx(1 / std::sqrt(12.0)));
+            CHECK(b.embedding_scale == 8);
+        }
+        CHECK(block_of("gemma2").score_cap == 2);
+        CHECK(block_of("gemma2").logit_cap == 3);
+        CHECK(block_of("gemma3").score_cap == 0);
+        // what Hugging Face's classes have where nothing is said, and what null says
+        config const plain = read_of("gemma2", R"("head_dim":8)");
+        CHECK(plain.tied);
+        CHECK(plain.block.score_cap == 50);
+        CHECK(plain.block.logit_cap == 30);
+        CHECK(plain.block.layers[0].window == 4096);
+        CHECK(read_of("gemma2", R"("attn_logit_softcapping":null)").block.score_cap == 0);
+        CHECK(read_of("gemma2", R"("attn_logit_softcapping":null)").head_dim == 256);
+        CHECK(read_of("mistral", R"("sliding_window":null)").block.layers[0].window == 0);
+        CHECK(read_of("qwen2", R"("use_sliding_window":true,"sliding_window":9,"max_window_layers":1)").block.layers ==
+              std::vector<layer_kind>{{0, 0}, {9, 0}, {9, 0}});
+        CHECK(read_of("qwen3", R"("use_sliding_window":true,"sliding_window":9,)"
+                               R"("layer_types":["sliding_attention","full_attention","full_attention"])")
+                  .block.layers == std::vector<layer_kind>{{9, 0}, {0, 0}, {0, 0}});
+    }
+
+    TEST_CASE("a key that another family reads is refused, and so is a family that nobody reads")
+    {
+        for (auto const& [type, more] : std::vector<std::pair<std::string, std::string>>{
+                 {"qwen2", R"("query_pre_attn_scalar":12)"},
+                 {"llama", R"("partial_rotary_factor":0.5)"},
+                 {"mistral", R"("final_logit_softcapping":30.0)"},
+                 {"qwen2", R"("attention_bias":true)"},
+                 {"gemma2", R"("hidden_activation":"gelu")"},
+                 {"gemma2", R"("sliding_window":9,"sliding_window_size":8)"},
+                 {"gemma3_text", R"("layer_types":["full_attention"])"},
+                 {"gemma3_text", R"("layer_types":["full_attention","full_attention","chunked_attention"])"},
+                 {"phi3", R"("rope_scaling":{"type":"longrope","short_factor":[1.0],"long_factor":[1.0]})"},
+                 {"phi3", R"("architectures":["LlamaForCausalLM"])"},
+                 {"llama", R"("rope_scaling":{"type":"dynamic","factor":2.0})"},
+                 {"llama", R"("rope_scaling":{"type":"yarn","factor":2.0,"mscale":1.0})"}})
+        {
+            CAPTURE(type);
+            CAPTURE(more);
+            CHECK_THROWS_AS(read_of(type, more), jackplane::format_error);
+        }
+        CHECK_THROWS_WITH_AS(read_of("mamba", R"("x":1)"), doctest::Contains("one of llama, mistral"),
+                             jackplane::format_error);
+    }
+
+    // Formulas of their own: transformers' modeling_rope_utils by the papers.
+    TEST_CASE("scaled rotations")
+    {
+        double const pi = std::acos(-1.0);
+        config const c = read_of("llama", R"("rope_theta":10000.0)");
+        auto const plain = c.rotations()[0].frequencies;
+        REQUIRE(plain.size() == 4);
+        CHECK(plain[1] == doctest::Approx(0.1));
+        auto const frequencies = [&](std::string const& type, std::string const& more)
+        { return read_of("llama", R"("rope_scaling":{"rope_type":")" + type + "\"," + more + "}").rotations()[0]; };
+        CHECK(frequencies("linear", R"("factor":4)").frequencies[2] == doctest::Approx(plain[2] / 4));
+
+        // waves of 6.3, 63, 628 and 6283 tokens; those below 40 / 4 stay, those above 40 / 0.5 are stretched
+        auto const three = frequencies("llama3", R"("factor":8,"low_freq_factor":0.5,"high_freq_factor":4,)"
+                                                 R"("original_max_position_embeddings":40)")
+                               .frequencies;
+        double const part = (40 * plain[1] / (2 * pi) - 0.5) / 3.5;
+        CHECK(three[0] == plain[0]);
+        CHECK(three[1] == doctest::Approx(plain[1] * ((1 - part) / 8 + part)));
+        CHECK(three[2] == doctest::Approx(plain[2] / 8));
+        CHECK(three[3] == doctest::Approx(plain[3] / 8));
+
+        rotation const yarn = frequencies("yarn", R"("factor":4,"original_max_position_embeddings":40)");
+        double const slow = std::ceil(8 * std::log(40 / (2 * pi)) / (2 * std::log(10000.0)));
+        CHECK(slow == 1); // the ramp goes from pair 0 to pair 1
+        CHECK(yarn.frequencies[0] == plain[0]);
+        CHECK(yarn.frequencies[1] == doctest::Approx(plain[1] / 4));
+        CHECK(yarn.magnitude == doctest::Approx(0.1 * std::log(4.0) + 1));
+
+        rotation const phi = block_of("phi3").rotations[0];
+        REQUIRE(phi.frequencies.size() == 3);
+        CHECK(phi.of(40)[1] == doctest::Approx(std::pow(10000.0, -2.0 / 6) / 1.1));
+        CHECK(phi.of(41)[2] == doctest::Approx(std::pow(10000.0, -4.0 / 6) / 4));
+        CHECK(phi.magnitude == doctest::Approx(std::sqrt(1 + std::log(2.0) / std::log(40.0))));
+    }
+}

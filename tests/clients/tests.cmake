@@ -10,6 +10,7 @@ if(NOT TARGET engine OR NOT TARGET jackplane OR NOT npm OR NOT node OR NOT pytho
 endif()
 add_executable(client_llama_cpp ${CMAKE_CURRENT_LIST_DIR}/witness.cpp)
 target_link_libraries(client_llama_cpp PRIVATE ${CMAKE_DL_LIBS})
+target_compile_features(client_llama_cpp PRIVATE cxx_std_20)
 add_executable(client_tokenizers ${CMAKE_CURRENT_LIST_DIR}/tokenizers.cpp)
 target_link_libraries(client_tokenizers PRIVATE engine)
 set(packages ${CMAKE_CURRENT_BINARY_DIR}/clients)

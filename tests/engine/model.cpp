@@ -230,9 +230,9 @@ namespace engine
                 std::vector<safetensors::item> const items = {safetensors::item::of<float>(name, shape, values)};
                 safetensors::save(folder / file, items);
             }
-            std::string error_of(std::string const& json) const // of the index; "" when it loads
+            std::string error_of(std::string const& index) const // of the index; "" when it loads
             {
-                write(folder / "model.safetensors.index.json", json);
+                write(folder / "model.safetensors.index.json", index);
                 try
                 {
                     bool const same = load_model(folder).w == m.w;

@@ -16,7 +16,8 @@ if (!folder) {
 }
 // What other files say, said in one of these: [vocabulary, name, change of its tokenizer.json].
 const bytes = (o) => ({ type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false, ...o });
-const split = (Regex, behavior = "Isolated", invert = false) => ({ type: "Split", pattern: { Regex }, behavior, invert });
+const split = (Regex, behavior = "Isolated", invert = false) =>
+    ({ type: "Split", pattern: { Regex }, behavior, invert });
 const words_by = (...steps) => (j) => (j.pre_tokenizer = { type: "Sequence", pretokenizers: steps });
 const mark = (o) => (j) => ((j.normalizer = null), (j.pre_tokenizer = { type: "Metaspace", replacement: "▁", ...o }));
 const added = (content, flags) => ({ content, single_word: false, lstrip: false, rstrip: false, normalized: false,
@@ -36,8 +37,10 @@ const variants = [
     ["llama3", "deepseek", words_by(split("\\p{N}{1,3}"), split("[一-龥぀-ゟ゠-ヿ]+"), split("[!\"#$%&'()*+,\\-./:;<=>?@" +
         "\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|" +
         "\\s+(?!\\S)|\\s+"), bytes({}))],
-    ["llama3", "o200k", words_by(split("[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}" +
-        "\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}" +
+    ["llama3", "o200k", words_by(split("[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}" +
+        "\\p{Lm}\\p{Lo}" +
+        "\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[" +
+        "\\p{Ll}\\p{Lm}" +
         "\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|" +
         "\\s+(?!\\S)|\\s+"), bytes({}))],
     ["llama3", "normalized", (j) => (j.normalizer = { type: "Sequence", normalizers: [{ type: "NFC" },
@@ -114,11 +117,15 @@ function make_lines(count) {
         [0x1d400, 0x1d454], [0xfb1d, 0xfb36], [0xf900, 0xf9ff], [0x1100, 0x1112], [0x1161, 0x1175], [0x11a8, 0x11c2],
     ];
     const emoji = ["😀", "👩‍👩‍👧‍👦", "🏳️‍🌈", "👍🏽", "🇩🇪🇫🇷", "❤️", "✈︎", "🧑🏿‍🚀", "1️⃣", "☃", "🫠"];
-    const spaces = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", "\r", "\u00a0", "\u2003", "\u3000", "\u2028", "\u200b",
+    const spaces = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", "\r", "\u00a0", "\u2003", "\u3000", "\u2028",
+        "\u200b",
         "\u0085", "\u000b", "\f", "\ufeff", "\u202f", "\u1680", "\u180e", "\u2029"];
-    const marks = ["e\u0301", "a\u0308\u0323", "o\u0323\u0302", "q\u0307\u0323", "\u1100\u1161\u11a8", "\u212b", "\u2126",
-        "\u0958", "\u0344", "ｶﾞ", "\u05e9\u05bc\u05c1", "\u0061\u0315\u0300\u05ae\u0062", "\u00c5\u0327", "ṩ", "s\u0307\u0323"];
-    const special = ["<s>", "</s>", "<bos>", "<|begin_of_text|>", "<|im_start|>", "<think>", "<unused7>", "<|endoftext|>",
+    const marks = ["e\u0301", "a\u0308\u0323", "o\u0323\u0302", "q\u0307\u0323", "\u1100\u1161\u11a8", "\u212b",
+        "\u2126",
+        "\u0958", "\u0344", "ｶﾞ", "\u05e9\u05bc\u05c1", "\u0061\u0315\u0300\u05ae\u0062", "\u00c5\u0327", "ṩ",
+        "s\u0307\u0323"];
+    const special = ["<s>", "</s>", "<bos>", "<|begin_of_text|>", "<|im_start|>", "<think>", "<unused7>",
+        "<|endoftext|>",
         "<0x0A>", "▁", "▁▁", " ▁ ", "<unk>", "<|im_", "<table>", "<start_of_turn>", "Ġ", "Ċ", "ĠĠ"];
     const kinds = [
         () => one(words) + one([" ", " ", " ", "", ", ", ".", "  "]),
@@ -145,8 +152,10 @@ function make_lines(count) {
     while (out.length < count) {
         const i = out.length;
         if (i < code.length + words.length) out.push([...code, ...words][i]);
-        else if (i % 100 === 99) out.push(many(200 + random(2000), () => one(["a", "b", "ab", "xyz", "Q", "é"]))); // a long word
-        else if (i % 100 === 98) out.push(one([" ", "\n", "\t", "\u00a0", "=", "-", "аб", "中"]).repeat(1 + random(700)));
+        else if (i % 100 === 99) // a long word
+            out.push(many(200 + random(2000), () => one(["a", "b", "ab", "xyz", "Q", "é"])));
+        else if (i % 100 === 98)
+            out.push(one([" ", "\n", "\t", "\u00a0", "=", "-", "аб", "中"]).repeat(1 + random(700)));
         else out.push(many(1 + random(30), () => one(kinds)()));
     }
     return out;
@@ -216,12 +225,16 @@ for (const [name, models, file, how] of files) {
         if (kept === "=") ++returned;
         if (rest.join() === expected.join()) ++same;
         else if (++wrong <= 10)
-            console.log(`${name}, line ${i}: ${JSON.stringify(text.slice(0, 300))}\n  expected ${expected.slice(0, 100)}` +
+            console.log(`${name}, line ${i}: ${JSON.stringify(text.slice(0, 300))}` +
+                `\n  expected ${expected.slice(0, 100)}` +
                 `\n  found    ${[start, ...rest].slice(0, 101)}`);
     }
-    console.log(`${name}: ${same} of ${lines.length + 1} texts have the same ids (${tokens} tokens), ${returned} return ` +
-        `as they were` + (how ? "" : rust ? `; the one in JavaScript differs from Rust's in ${differ}` : "; in JavaScript"));
-    const [start] = found[0].split(" "), with_start = await (rust ?? script)("a", true), without = await (rust ?? script)("a", false);
+    console.log(`${name}: ${same} of ${lines.length + 1} texts have the same ids (${tokens} tokens), ` +
+        `${returned} return ` +
+        `as they were` +
+        (how ? "" : rust ? `; the one in JavaScript differs from Rust's in ${differ}` : "; in JavaScript"));
+    const [start] = found[0].split(" "), with_start = await (rust ?? script)("a", true);
+    const without = await (rust ?? script)("a", false);
     const expected = with_start.length > without.length ? with_start[0] : -1;
     console.log(`  a text begins with ${start}, there with ${expected}`);
     if (String(expected) !== start) ++wrong;

@@ -14,6 +14,7 @@ endfunction()
 # --- the house's rules ---
 check(floors ../../cmake/floors WITH ROOT=${PROJECT_SOURCE_DIR}/include/jackplane)
 check(broken_floors broken_floors)
+check(families families)
 check(readme readme)
 add_test(NAME header_set
          COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target all_verify_interface_header_sets)

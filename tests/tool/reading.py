@@ -270,6 +270,38 @@ fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k,
       tokenizer__model=tokenizer(True))
 expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary has 20")
 
+# tokenizer.json: byte pairs, from the folder and from inside a nested file; tokenizer.model goes before it
+alphabet = [chr(b) if 33 <= b < 127 or 161 <= b < 173 or 174 <= b < 256 else "" for b in range(256)]
+for n, b in enumerate([b for b in range(256) if not alphabet[b]]):
+    alphabet[b] = chr(256 + n)
+pieces = [*alphabet, "th", "the", "\u0120q", "<|start|>"]
+words = {"added_tokens": [{"id": 259, "content": "<|start|>", "special": True}], "normalizer": None,
+         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+         "post_processor": None, "decoder": {"type": "ByteLevel"},
+         "model": {"type": "BPE", "vocab": {piece: i for i, piece in enumerate(pieces[:-1])},
+                   "merges": [["t", "h"], ["th", "e"], ["\u0120", "q"]]}}
+wide = {**config, "vocab_size": 260}
+rows = {k: np.random.default_rng(1).normal(0, 0.3, (260, 16)).astype("<f4") if v.shape[0] == 40 else v
+        for k, v in weights.items()}
+fresh(wide, rows, tokenizer__json=words)
+ids = [pieces.index("the"), pieces.index("\u0120q"), *b"uick brown fox"]
+np.save(folder / "ids.npy", np.array(ids, "<u2"))
+wanted = nll(model, "--text", text)
+if wanted != nll(model, "--tokens", folder / "ids.npy"):
+    fail("tokenizer.json: another text")
+quantized()
+if nll(jack, "--text", text) != nll(jack, "--tokens", folder / "ids.npy") or len(ids) != 16:
+    fail("tokenizer.json inside a file: another text")
+done = json.loads(expect(0, run("generate", "--model", jack, "--prompt", "the quick", "--tokens", 5, "--json")).stdout)
+if done["prompt_tokens"] != 6 or done["tokens"] != 5:
+    fail(f"tokenizer.json: generate says {done}")
+expect(0, run("quantize", model, "-o", jack, "--quiet", "--method", "gptq", "--calibration", text, "--seqlen", "8"))
+fresh(wide, rows, tokenizer__json={**words, "normalizer": {"type": "Lowercase"}})
+for command in (["eval", "--model", model, "--text", text], ["quantize", model, "-o", jack, "--quiet"]):
+    expect(1, run(*command), "tokenizer.json", "normalizer", "Lowercase")
+fresh(wide, rows)
+expect(1, run("quantize", model, "-o", jack, "--quiet", "--method", "gptq", "--calibration", text), "tokenizer.json")
+
 # JSON that is none: where; files of other kinds: what they are
 for said, *words in (('{\n  "a": Infinity}', "line 2, column 8", "Infinity"), ('{"a": NaN}', "line 1, column 7", "NaN"),
                      ('// ' + 70 * "=" + '\n{}', "line 1, column 1", "comments"),

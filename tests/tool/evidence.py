@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""README's tables are the cells of examples/results, and tuned.jack gives what its cell says."""
+"""The demo's tables are the cells of examples/results, and tuned.jack gives what its cell says."""
 import json
 import pathlib
 import re
@@ -15,11 +15,11 @@ def cell(name):
     return {str(row["bits"]): row for row in rows}
 
 
-# README: width, perplexity +- error, bits per byte, KL, top-1 %, bits per weight; as many digits as are printed
+# its README: width, perplexity +- error, bits per byte, KL, top-1 %, bits per weight; as many digits as are printed
 wanted = [{**cell("parent-rtn"), "2 own": cell("rtn-w2-g64")["2"]}, cell("demo-sparse"), cell("parent-staged")]
-tables = re.findall(r"```\n bits \|.*?```", (root / "README.md").read_text(), re.DOTALL)
+tables = re.findall(r"```\n bits \|.*?```", (root / "examples/demo/README.md").read_text(), re.DOTALL)
 if len(tables) != len(wanted):
-    fail(f"README has {len(tables)} tables of widths, not {len(wanted)}")
+    fail(f"the demo's README has {len(tables)} tables of widths, not {len(wanted)}")
 for table, rows in zip(tables, wanted):
     lines = table.splitlines()[3:-1]
     if len(lines) < 4:
@@ -31,7 +31,7 @@ for table, rows in zip(tables, wanted):
         found = [f"{row['perplexity']:.3f}", f"{row['bits_per_byte']:.4f}", f"{row['kl_divergence']:.5f}",
                  f"{100 * row['top1_agreement']:.2f}", f"{row['effective_bits']:.3f}"]
         if said != found:
-            fail(f"README says {said} at {bits}, the cell {found}")
+            fail(f"the demo's README says {said} at {bits}, the cell {found}")
 
 # the file and the model of the repository: sums in another order on another machine change the last digits alone
 made = json.loads(expect(0, run("eval", "--model", examples / "results/tuned.jack", "--reference", examples / "model",

@@ -59,11 +59,13 @@ namespace engine
             {R"(,"rope_scaling":{"factor":8})", "c.json: 'factor' is 8, expected 1 beside a default rotation"},
             {R"(,"rms_norm_eps":16.0,"vocab_size":16.0)", "c.json: line 1, column 137: expected every key once, found "
                                                           "'vocab_size' twice"},
-            {R"(,"text_config":{})", "c.json: 'text_config' holds the sizes: a language model inside a larger one (of "
+            {R"(,"llm_config":{})", "c.json: 'llm_config' holds the sizes: a language model inside a larger one (of "
                                      "images, sound), not implemented here; take a folder of the language model alone"},
         };
         for (auto const& [more, message] : wrong)
             CHECK_THROWS_WITH_AS(read(more), message.c_str(), jackplane::format_error);
+        CHECK_THROWS_WITH_AS(read(R"(,"text_config":{})"), "c.json: 'text_config': no 'vocab_size'",
+                             jackplane::format_error);
         CHECK_THROWS_WITH_AS(read_config(settings_file("c.json", "{}")), "c.json: no 'vocab_size'",
                              jackplane::format_error);
     }

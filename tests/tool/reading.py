@@ -158,12 +158,13 @@ expect(1, run("quantize", model, "-o", jack, "--quiet", "--method", "gptq", "--c
 typed = {**config}
 untyped = {k: v for k, v in config.items() if k != "model_type"}
 for change, *words in (
-        ({"rope_parameters": {"type": "linear", "factor": 4}}, "rope_parameters", "type", "linear"),
-        ({"rope_scaling": {"type": "linear", "factor": 4}}, "rope_scaling", "linear"),
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "rope_scaling", "llama3"),
+        ({"rope_parameters": {"type": "dynamic", "factor": 4}}, "rope_type", "dynamic", "one of default, linear"),
+        ({"rope_scaling": {"type": "linear"}}, "no 'factor'"),
+        ({"rope_scaling": {"type": "linear", "factor": 4, "beta_fast": 32}}, "beta_fast", "no such key"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "no 'low_freq_factor'"),
         ({"rope_parameters": {"rope_type": "default", "type": "linear", "factor": 4}}, "rope_parameters"),
         ({"rope_parameters": {"rope_theta": 5e5}, "rope_theta": 1e4}, "rope_theta"),
-        ({"rope_parameters": {"sliding_attention": {"rope_type": "yarn"}}}, "sliding_attention", "yarn"),
+        ({"rope_parameters": {"sliding_attention": {"rope_type": "yarn"}}}, "no 'factor'"),
         ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
         ({"hidden_activation": "gelu_pytorch_tanh"}, "hidden_activation", "gelu_pytorch_tanh"),
         ({"attn_logit_softcapping": 50.0}, "attn_logit_softcapping", "50"),
@@ -172,7 +173,7 @@ for change, *words in (
         ({"residual_multiplier": 0.22}, "residual_multiplier"),
         ({"attention_multiplier": 0.015625}, "attention_multiplier"), ({"logits_scaling": 8.0}, "logits_scaling"),
         ({"sliding_window": 4}, "sliding_window", "4"), ({"quantization_config": {"bits": 4}}, "quantization_config"),
-        ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM"), ({"text_config": config}, "text_config"),
+        ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM"), ({"text_config": []}, "text_config"),
         ({"hidden_size": 16.0}, "16.0"), ({"hidden_size": "16"}, '"16"'), ({"vocab_size": 10**30}, "vocab_size")):
     for c in (typed, untyped):
         fresh({**c, **change})
@@ -269,6 +270,17 @@ if nll(model, "--text", folder / "marked.txt") != wanted:
 fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k, v in weights.items()},
       tokenizer__model=tokenizer(True))
 expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary has 20")
+
+# a language model inside a larger one: its own settings, its tensors under both names; the others are named
+inside = {"model_type": "seeing", "architectures": ["SeeingModel"], "text_config": typed,
+          "vision_config": {"layers": 3}}
+for old in (True, False):
+    fresh(inside, {**{f"language_model.{k}" if old else k.replace("model.", "model.language_model."): v
+                      for k, v in weights.items()}, "vision_tower.patch.weight": np.zeros((2, 2), "<f4")})
+    if nll(warns=["1 tensors"]) != plain or "1 tensors" not in quantized() or nll(jack) != plain8:
+        fail("a language model inside a larger one is another model")
+fresh({**inside, "quantization_config": {"bits": 4}}, {f"language_model.{k}": v for k, v in weights.items()})
+refused("config.json", "quantization_config")
 
 # tokenizer.json: byte pairs, from the folder and from inside a nested file; tokenizer.model goes before it
 alphabet = [chr(b) if 33 <= b < 127 or 161 <= b < 173 or 174 <= b < 256 else "" for b in range(256)]

@@ -25,21 +25,37 @@ namespace engine
         }
     }
 
-    config read_config(settings_file const& file)
+    bool is_inside_another(settings_file const& file) { return file.has("text_config"); }
+
+    settings_file language_part(settings_file const& file)
+    {
+        if (!is_inside_another(file))
+            return file;
+        settings_file part = file.inner("text_config");
+        for (char const* const key : {"tie_word_embeddings", "quantization_config", "compression_config"})
+            if (file.has(key) && !part.has(key)) // which hold for all of the model
+                part.put(key, file.tree()[key]);
+        return part;
+    }
+
+    config read_config(settings_file const& whole)
     {
         constexpr std::uint64_t largest = 1u << 20; // of any size: products of three stay below 2^64
-        for (char const* const part : {"text_config", "llm_config", "language_config"})
-            JACKPLANE_EXPECTS(!file.has(part), jackplane::format_error, file.name(), ": '", part,
+        for (char const* const part : {"llm_config", "language_config"})
+            JACKPLANE_EXPECTS(!whole.has(part), jackplane::format_error, whole.name(), ": '", part,
                               "' holds the sizes: a language model inside a larger one (of images, sound), not "
                               "implemented here; take a folder of the language model alone");
+        settings_file const file = language_part(whole);
         family const& of = family_of(file);
         config c = of.defaults;
-        c.vocabulary = file.size("vocab_size", largest);
+        auto const size_or = [&](char const* key, std::uint64_t most, std::size_t otherwise)
+        { return file.has(key) || otherwise == 0 ? file.size(key, most) : otherwise; };
+        c.vocabulary = size_or("vocab_size", largest, c.vocabulary);
         c.hidden = file.size("hidden_size", largest);
         c.intermediate = file.size("intermediate_size", largest);
         c.layers = file.size("num_hidden_layers", 4096);
-        c.heads = file.size("num_attention_heads", 4096);
-        c.kv_heads = file.has("num_key_value_heads") ? file.size("num_key_value_heads", 4096) : c.heads;
+        c.heads = size_or("num_attention_heads", 4096, c.heads);
+        c.kv_heads = size_or("num_key_value_heads", 4096, c.kv_heads != 0 ? c.kv_heads : c.heads);
         file.expect(c.heads % c.kv_heads == 0, "num_key_value_heads", text("a divisor of the ", c.heads, " heads"));
         if (file.has("head_dim"))
             c.head_dim = file.size("head_dim", 4096);
@@ -59,7 +75,7 @@ namespace engine
         check_keys(
             file, {c.head_dim, c.hidden, c.context, c.rms_norm_eps, c.rope_theta, file.tree(), of.class_name, of.keys});
         c.seen = tokens_seen(file, of.keys);
-        c.source = file.tree().dump(2) + "\n";
+        c.source = whole.tree().dump(2) + "\n";
         return c;
     }
 

@@ -72,6 +72,10 @@ namespace engine
         return asked == 0 ? c.context : asked;
     }
 
+    // A language model inside a larger one (of images, sound) has settings of its own, under `text_config`.
+    bool is_inside_another(settings_file const& file);
+    settings_file language_part(settings_file const& file); // else the file itself
+
     // Reads config.json: sizes, then what the family says of a block (families.hpp). Defaults are those of Hugging
     // Face's classes. Throws format_error for a model of no family here, and for keys that change the function unread.
     config read_config(settings_file const& file);

@@ -17,7 +17,8 @@ namespace engine
     namespace safetensors = jackplane::safetensors;
 
     // All tensors of a Hugging Face folder: of all files that model.safetensors.index.json names; without an index, of
-    // model.safetensors. Throws format_error or shape_error where two files do not agree about a tensor.
+    // model.safetensors. Throws format_error or shape_error where two files do not agree about a tensor. Tensors of a
+    // language model inside a larger one go by the names that they have alone; the others of it are left out.
     class checkpoint_files
     {
     public:
@@ -31,16 +32,31 @@ namespace engine
                 add(folder / "model.safetensors");
             }
             look_at_strays(folder);
+            for (char const* const prefix : {"language_model.", "model.language_model."})
+                if (_place.contains(text(prefix, prefix[0] == 'l' ? "model." : "", "embed_tokens.weight")))
+                    keep_part(prefix);
         }
 
         // The file that holds a tensor; null if none does.
         safetensors::file const* find(std::string const& tensor) const
         {
             auto const found = _place.find(tensor);
-            return found == _place.end() ? nullptr : &_files[found->second];
+            return found == _place.end() ? nullptr : &_files[found->second.file];
+        }
+        // find(name) is not null.
+        safetensors::tensor const& at(std::string const& tensor) const
+        {
+            place const& of = _place.at(tensor);
+            return _files[of.file].at(of.name);
         }
 
-        std::map<std::string, std::size_t> const& tensors() const noexcept { return _place; }
+        struct place
+        {
+            std::size_t file;
+            std::string name; // there
+        };
+        std::map<std::string, place> const& tensors() const noexcept { return _place; }
+        std::size_t left_out() const noexcept { return _left_out; } // tensors of the larger model
         std::string const& first_file() const noexcept { return _files.front().name(); }
         // Other files of weights in the folder, which are not read.
         std::vector<std::string> const& strays() const noexcept { return _strays; }
@@ -78,10 +94,10 @@ namespace engine
             safetensors::file const file = safetensors::open(path);
             for (auto const& [name, tensor] : file.tensors())
             {
-                auto const [at, is_new] = _place.emplace(name, _files.size());
+                auto const [at, is_new] = _place.emplace(name, place{_files.size(), name});
                 if (is_new)
                     continue;
-                safetensors::file const& before = _files[at->second];
+                safetensors::file const& before = _files[at->second.file];
                 safetensors::tensor const& other = before.at(name);
                 bool const same = tensor.type == other.type && tensor.shape == other.shape &&
                                   std::equal(tensor.bytes.begin(), tensor.bytes.end(), other.bytes.begin());
@@ -90,6 +106,19 @@ namespace engine
                                   "; the index names both files");
             }
             _files.push_back(file);
+        }
+
+        // "language_model.model.norm.weight" and "model.language_model.norm.weight" are "model.norm.weight".
+        void keep_part(std::string const& prefix)
+        {
+            std::map<std::string, place> part;
+            for (auto const& [name, where] : _place)
+                if (name.starts_with(prefix))
+                    part.emplace((prefix[0] == 'm' ? "model." : "") + name.substr(prefix.size()), where);
+                else if (name == "lm_head.weight")
+                    part.emplace(name, where);
+            _left_out += _place.size() - part.size();
+            _place = std::move(part);
         }
 
         static std::vector<std::filesystem::path> weights_in(std::filesystem::path const& folder)
@@ -142,7 +171,8 @@ namespace engine
         }
 
         std::vector<safetensors::file> _files;
-        std::map<std::string, std::size_t> _place;
+        std::map<std::string, place> _place;
+        std::size_t _left_out = 0;
         std::vector<std::string> _strays;
     };
 }

@@ -70,7 +70,7 @@ namespace engine
     {
         check_shape(file, t, p);
         auto const values = safetensors::read<float>(t);
-        std::size_t const first = t.name == p.name ? 0 : p.first_row * p.cols; // of a part of a fused tensor
+        std::size_t const first = p.fused.empty() || t.name == p.name ? 0 : p.first_row * p.cols; // of its fused tensor
         for (std::size_t i = first; i < first + p.size(); ++i)
             JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", t.name,
                               "', row ", i / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
@@ -127,16 +127,16 @@ namespace engine
             safetensors::file const* const file = files.find(p.tensor());
             JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.tensor(), "'",
                               p.name == "lm_head.weight" ? " (config.json does not set tie_word_embeddings)" : "");
-            check_shape(file->name(), file->at(p.tensor()), p);
+            check_shape(file->name(), files.at(p.tensor()), p);
             rest.erase(p.tensor());
         }
         for (auto const& [name, place] : rest)
         {
             safetensors::file const& file = *files.find(name);
             if (c.tied && name == "lm_head.weight")
-                check_copy(file.name(), file.at(name), files.find(embedding)->at(embedding));
+                check_copy(file.name(), files.at(name), files.at(embedding));
             else if (name.ends_with("rotary_emb.inv_freq"))
-                check_frequencies(file.name(), file.at(name), c);
+                check_frequencies(file.name(), files.at(name), c);
             else
                 jackplane::fail<jackplane::format_error>(text(file.name(), ": tensor '",
                                                               jackplane::detail::printable(name),
@@ -147,7 +147,7 @@ namespace engine
     inline void read_parameter(checkpoint_files const& files, parameter const& p, std::span<float> w)
     {
         safetensors::file const& file = *files.find(p.tensor());
-        read_tensor(file.name(), file.at(p.tensor()), p, w);
+        read_tensor(file.name(), files.at(p.tensor()), p, w);
     }
 
     // Reads config.json and the weights.

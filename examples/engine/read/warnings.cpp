@@ -14,8 +14,9 @@ namespace engine
     {
         constexpr std::string_view tokenizers_of_llamas[] = {"LlamaTokenizer", "LlamaTokenizerFast"};
 
-        void look_at_keys(settings_file const& config, std::vector<std::string>& out)
+        void look_at_keys(settings_file const& whole, std::vector<std::string>& out)
         {
+            settings_file const config = language_part(whole);
             if (!config.has("model_type"))
                 out.push_back(config.name() + ": no 'model_type'; read as \"llama\"");
             std::string names;
@@ -77,6 +78,9 @@ namespace engine
             check_tensors(files, c);
             std::vector<std::string> out;
             look_at_keys(settings_file(file), out);
+            if (files.left_out() > 0)
+                out.push_back(text(file.string(), ": a language model inside a larger one; ", files.left_out(),
+                                   " tensors of that are not read"));
             for (std::string const& stray : files.strays())
                 out.push_back(stray + ": not part of the checkpoint and not read");
             auto const words = folder / "tokenizer.model", settings = folder / "tokenizer_config.json";

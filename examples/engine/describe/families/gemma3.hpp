@@ -9,8 +9,16 @@ namespace engine::families
         "hidden_act",          "hidden_activation",       "query_pre_attn_scalar", "attn_logit_softcapping",
         "sliding_window",      "final_logit_softcapping", "layer_types",           "sliding_window_pattern",
         "rope_local_base_freq"};
+    inline config gemma3_defaults()
+    {
+        config c = defaults(131072, true, 256, 1e6);
+        c.vocabulary = 262208; // models inside larger ones do not say these three
+        c.heads = 8;
+        c.kv_heads = 4;
+        return c;
+    }
     inline family const gemma3{
-        "gemma3_text", "Gemma3ForCausalLM", gemma3_keys, defaults(131072, true, 256, 1e6),
+        "gemma3_text", "Gemma3ForCausalLM", gemma3_keys, gemma3_defaults(),
         [](settings_file const& file, config& c)
         {
             describe_gemma(file, c);

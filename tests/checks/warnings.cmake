@@ -6,7 +6,7 @@ cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
 find_compiler()
 file(GLOB sources ${ROOT}/tests/[!f]*/*.cpp ${ROOT}/tests/*.cpp)
-list(FILTER sources EXCLUDE REGEX "/tests/(consumer|engine|checks|targets)/")
+list(FILTER sources EXCLUDE REGEX "/tests/(consumer|engine|clients|checks|targets)/")
 file(WRITE ${OUT}/umbrella.cpp "#include <jackplane/jackplane.hpp>\n")
 list(APPEND sources ${OUT}/umbrella.cpp)
 # A folder's tests as one unit: a third of the time.

@@ -67,7 +67,7 @@ namespace engine
         CHECK(plain.block.layers[0].window == 4096);
         CHECK(read_of("gemma2", R"("attn_logit_softcapping":null)").block.score_cap == 0);
         CHECK(read_of("gemma2", R"("attn_logit_softcapping":null)").head_dim == 256);
-        CHECK(read_of("mistral", R"("sliding_window":null)").block.layers[0].window == 0);
+        CHECK(read_of("mistral", R"("sliding_window":null)").block.kind(0).window == 0);
         CHECK(read_of("qwen2", R"("use_sliding_window":true,"sliding_window":9,"max_window_layers":1)").block.layers ==
               std::vector<layer_kind>{{0, 0}, {9, 0}, {9, 0}});
         CHECK(read_of("qwen3", R"("use_sliding_window":true,"sliding_window":9,)"
@@ -89,6 +89,15 @@ namespace engine
                  {"phi3", R"("rope_scaling":{"type":"longrope","short_factor":[1.0],"long_factor":[1.0]})"},
                  {"phi3", R"("architectures":["LlamaForCausalLM"])"},
                  {"llama", R"("rope_scaling":{"type":"dynamic","factor":2.0})"},
+                 {"qwen2", R"("is_causal":false)"},
+                 {"qwen2", R"("layer_types":["linear_attention","full_attention","full_attention"])"},
+                 {"qwen3", R"("layer_types":["full_attention"])"},
+                 {"mistral", R"("layer_types":["full_attention","sliding_attention","full_attention"])"},
+                 {"gemma2", R"("query_pre_attn_scalar":null)"},
+                 {"gemma2", R"("sliding_window_size":8)"},
+                 {"phi3", R"("rope_scaling":{"type":"longrope","short_factor":[1,1,1,1],"long_factor":[1,1,1,1]})"},
+                 {"phi3", R"("original_max_position_embeddings":40,"rope_scaling":{"type":"longrope","factor":3.0,)"
+                          R"("short_factor":[1,1,1,1],"long_factor":[1,1,1,1]})"},
                  {"llama", R"("rope_scaling":{"type":"yarn","factor":2.0,"mscale":1.0})"}})
         {
             CAPTURE(type);
@@ -97,6 +106,19 @@ namespace engine
         }
         CHECK_THROWS_WITH_AS(read_of("mamba", R"("x":1)"), doctest::Contains("one of llama, mistral"),
                              jackplane::format_error);
+    }
+
+    TEST_CASE("a rotation of windowed layers is their own")
+    {
+        auto const local = [](std::string const& more) { return read_of("gemma3_text", more).rotations()[1]; };
+        rotation const usual = plain_rotation(1e4, 256);
+        CHECK(local(R"("rope_theta":1e6)") == usual);
+        CHECK(local(R"("rope_theta":1e6,"rope_local_base_freq":500)") == plain_rotation(500, 256));
+        CHECK(local(R"("rope_parameters":{"rope_theta":5e5})") == usual);
+        CHECK(local(R"("rope_parameters":{"full_attention":{"rope_theta":1e6}},"rope_local_base_freq":500)") ==
+              plain_rotation(500, 256));
+        CHECK(local(R"("rope_theta":1e6,"rope_parameters":{"sliding_attention":{"rope_type":"default"}})") == usual);
+        CHECK(local(R"("rope_parameters":{"sliding_attention":{"rope_theta":700}})") == plain_rotation(700, 256));
     }
 
     // Formulas of their own: transformers' modeling_rope_utils by the papers.

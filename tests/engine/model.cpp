@@ -64,8 +64,8 @@ namespace engine
         };
         for (auto const& [more, message] : wrong)
             CHECK_THROWS_WITH_AS(read(more), message.c_str(), jackplane::format_error);
-        CHECK_THROWS_WITH_AS(read(R"(,"text_config":{})"), "c.json: 'text_config': no 'vocab_size'",
-                             jackplane::format_error);
+        CHECK_THROWS_WITH_AS(read(R"(,"model_type":"gemma3","text_config":{})"),
+                             "c.json: 'text_config': no 'vocab_size'", jackplane::format_error);
         CHECK_THROWS_WITH_AS(read_config(settings_file("c.json", "{}")), "c.json: no 'vocab_size'",
                              jackplane::format_error);
     }

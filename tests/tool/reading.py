@@ -173,7 +173,7 @@ for change, *words in (
         ({"residual_multiplier": 0.22}, "residual_multiplier"),
         ({"attention_multiplier": 0.015625}, "attention_multiplier"), ({"logits_scaling": 8.0}, "logits_scaling"),
         ({"sliding_window": 4}, "sliding_window", "4"), ({"quantization_config": {"bits": 4}}, "quantization_config"),
-        ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM"), ({"text_config": []}, "text_config"),
+        ({"architectures": ["GemmaForCausalLM"]}, "GemmaForCausalLM"), ({"text_config": []}, "model_type"),
         ({"hidden_size": 16.0}, "16.0"), ({"hidden_size": "16"}, '"16"'), ({"vocab_size": 10**30}, "vocab_size")):
     for c in (typed, untyped):
         fresh({**c, **change})
@@ -272,7 +272,7 @@ fresh({**config, "vocab_size": 20}, {k: v[:20] if v.shape[0] == 40 else v for k,
 expect(1, run("eval", "--model", model, "--text", text), "text.txt", "vocabulary has 20")
 
 # a language model inside a larger one: its own settings, its tensors under both names; the others are named
-inside = {"model_type": "seeing", "architectures": ["SeeingModel"], "text_config": typed,
+inside = {"model_type": "llava", "architectures": ["SeeingModel"], "text_config": typed,
           "vision_config": {"layers": 3}}
 for old in (True, False):
     fresh(inside, {**{f"language_model.{k}" if old else k.replace("model.", "model.language_model."): v
@@ -281,6 +281,12 @@ for old in (True, False):
         fail("a language model inside a larger one is another model")
 fresh({**inside, "quantization_config": {"bits": 4}}, {f"language_model.{k}": v for k, v in weights.items()})
 refused("config.json", "quantization_config")
+fresh({**inside, "model_type": "paligemma"}, {f"language_model.{k}": v for k, v in weights.items()})
+refused("config.json", "paligemma", "gemma3, llava or mistral3")
+fresh(inside, {**{f"language_model.{k}": v for k, v in weights.items()}, "lm_head.weight": weights["lm_head.weight"]})
+refused("lm_head.weight", "twice")
+fresh(w={**weights, **{f"language_model.{k}": v for k, v in weights.items()}})
+refused("language_model.", "no place")
 
 # tokenizer.json: byte pairs, from the folder and from inside a nested file; tokenizer.model goes before it
 alphabet = [chr(b) if 33 <= b < 127 or 161 <= b < 173 or 174 <= b < 256 else "" for b in range(256)]

@@ -10,6 +10,8 @@ namespace engine
 {
     // How the heads of queries and keys turn: pair i, (x[i], x[i + n]) with n = frequencies.size(), by position *
     // frequencies[i]. What is behind the 2 n first numbers of a head stays.
+    // Which of two sets of frequencies turns is decided once a run, by the longest text that it may hold (a window, a
+    // decoder's room), as llama.cpp does: a cache is of one kind.
     struct rotation
     {
         std::vector<double> frequencies{}; // radians a token

@@ -124,6 +124,7 @@ namespace engine
             {"alibi", values::off, "ALiBi"},
             {"use_logn_attn", values::off, "attention scaled by the position"},
             {"attn_temperature_tuning", values::off, "attention scaled by the position"},
+            {"is_causal", values::on, "attention that looks ahead"},
             {"use_bidirectional_attention", values::off, "attention that looks ahead"},
             {"full_attn_mod", values::one, "layers of other kinds"},
             {"attention_sink_size", values::zero, "attention sinks"},

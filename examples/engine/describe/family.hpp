@@ -47,15 +47,27 @@ namespace engine
             c.block.rotations = {found};
     }
 
-    // The window of each layer. `slides(i)`: layer i has it where `layer_types` does not say so. otherwise: its size
-    // where config.json names none; 0: no window.
-    template <class Slides>
-    void read_windows(settings_file const& file, config& c, std::size_t otherwise, Slides&& slides)
+    // Tokens of a window, `otherwise` where config.json names none. 0: there is no window.
+    inline std::size_t read_window(settings_file const& file, std::size_t otherwise)
     {
-        bool const named = file.tree().contains("sliding_window"); // null: none
-        std::size_t const window = !named                       ? otherwise
-                                   : file.has("sliding_window") ? file.size("sliding_window", std::uint64_t{1} << 40)
-                                                                : 0;
+        if (!file.tree().contains("sliding_window"))
+            return otherwise;
+        return file.has("sliding_window") ? file.size("sliding_window", std::uint64_t{1} << 40) : 0;
+    }
+
+    // All layers have it. `layer_types` cannot say otherwise: Hugging Face's classes do not ask it.
+    inline void set_windows(settings_file const& file, config& c, std::size_t window)
+    {
+        char const* const type = window != 0 ? "sliding_attention" : "full_attention";
+        for (auto const& each : file.tree().value("layer_types", nlohmann::json::array()))
+            file.expect(each == type, "layer_types", text(type, " everywhere"));
+        c.block.layers.assign(window != 0 ? c.layers : 0, {window, 0});
+    }
+
+    // Layers of the type sliding_attention have it; where `layer_types` says nothing, those that slides(i) names.
+    template <class Slides>
+    void set_windows(settings_file const& file, config& c, std::size_t window, Slides&& slides)
+    {
         c.block.layers.resize(c.layers);
         auto const& types = file.tree().value("layer_types", nlohmann::json());
         file.expect(types.is_null() || (types.is_array() && types.size() == c.layers), "layer_types",
@@ -66,8 +78,6 @@ namespace engine
             file.expect(types.is_null() || named_so || types[i] == "full_attention", "layer_types",
                         "full_attention and sliding_attention alone");
             bool const windowed = types.is_null() ? slides(i) : named_so;
-            file.expect(types.is_null() || !windowed || window != 0, "layer_types",
-                        "no sliding_attention without a window");
             c.block.layers[i].window = windowed ? window : 0;
         }
     }

@@ -59,7 +59,7 @@ namespace engine
     {
         for (char const* const key : {"rope_theta", "partial_rotary_factor", "original_max_position_embeddings"})
             if (file.has(key))
-                merge(file, key, file.tree()[key]);
+                merge(file, key, key, file.tree()[key]);
         for (char const* const key : {"rope_scaling", "rope_parameters"})
             if (file.has(key))
                 take(file.inner(key), layer_type);
@@ -72,15 +72,26 @@ namespace engine
             if (value.is_object() && (layer_type.empty() || key == layer_type))
                 take(file.inner(key), "");
             else if (!value.is_object() && !value.is_null())
-                merge(file, key == "type" ? "rope_type" : key, value == "su" ? "longrope" : value);
+                merge(file, key, key == "type" ? "rope_type" : key, value == "su" ? "longrope" : value);
         }
     }
 
-    void rotation_settings::merge(settings_file const& file, std::string const& key, nlohmann::json const& value)
+    // as: the name by which other keys say the same.
+    void rotation_settings::merge(settings_file const& file, std::string const& key, std::string const& as,
+                                  nlohmann::json const& value)
     {
-        auto const before = _all.tree().value(key, value);
+        auto const before = _all.tree().value(as, value);
         file.expect(before == value, key, text("the ", settings_file::shown(before), " found elsewhere"));
-        _all.put(key, value);
+        _all.put(as, value);
+    }
+
+    rotation_settings rotation_settings::of_type(settings_file const& file, std::string const& layer_type)
+    {
+        rotation_settings out(file.name());
+        if (file.has("rope_parameters"))
+            if (settings_file const all = file.inner("rope_parameters"); all.has(layer_type))
+                out.take(all.inner(layer_type), "");
+        return out;
     }
 
     double rotation_settings::base(double otherwise) const
@@ -117,7 +128,9 @@ namespace engine
                     text("an even number of the ", c.head_dim, " numbers of a head"));
         rotation r = plain_rotation(base, turned);
         auto const longest = static_cast<double>(c.context);
-        double const usual = number("original_max_position_embeddings", longest);
+        bool const needs_usual = type->name == "longrope"; // or it would never go beyond
+        double const usual = needs_usual ? _all.positive("original_max_position_embeddings")
+                                         : number("original_max_position_embeddings", longest);
         if (type->name == "linear")
             for (double& f : r.frequencies)
                 f /= _all.positive("factor");
@@ -153,6 +166,8 @@ namespace engine
         {
             auto const brief = factors_of(_all, "short_factor", turned / 2),
                        wide = factors_of(_all, "long_factor", turned / 2);
+            _all.expect(number("factor", longest / usual) == longest / usual, "factor",
+                        text(longest / usual, ", as the two contexts say"));
             r.beyond = r.frequencies;
             r.usual = static_cast<std::size_t>(usual);
             for (std::size_t i = 0; i < brief.size(); ++i)

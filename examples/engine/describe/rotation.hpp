@@ -15,6 +15,9 @@ namespace engine
         // layer_type: whose settings count, as "sliding_attention"; empty: all of them.
         explicit rotation_settings(settings_file const& file, std::string const& layer_type = "");
 
+        // Those of one type of layer alone, from inside `rope_parameters`: nothing that holds for all of them.
+        static rotation_settings of_type(settings_file const& file, std::string const& layer_type);
+
         double base(double otherwise) const;
 
         // Head by head, in a model of these sizes. partial: a part of each head may turn. Throws format_error for what
@@ -22,8 +25,10 @@ namespace engine
         rotation of(config const& c, double base, bool partial = false) const;
 
     private:
+        explicit rotation_settings(std::string const& name) : _all(name, "{}") {}
         void take(settings_file const& file, std::string const& layer_type);
-        void merge(settings_file const& file, std::string const& key, nlohmann::json const& value);
+        void merge(settings_file const& file, std::string const& key, std::string const& as,
+                   nlohmann::json const& value);
 
         settings_file _all; // merged
     };

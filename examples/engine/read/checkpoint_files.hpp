@@ -33,7 +33,8 @@ namespace engine
             }
             look_at_strays(folder);
             for (char const* const prefix : {"language_model.", "model.language_model."})
-                if (_place.contains(text(prefix, prefix[0] == 'l' ? "model." : "", "embed_tokens.weight")))
+                if (!_place.contains("model.embed_tokens.weight") && // else they have no place
+                    _place.contains(text(prefix, prefix[0] == 'l' ? "model." : "", "embed_tokens.weight")))
                     keep_part(prefix);
         }
 
@@ -112,11 +113,17 @@ namespace engine
         void keep_part(std::string const& prefix)
         {
             std::map<std::string, place> part;
+            auto const keep = [&](std::string const& name, place const& where)
+            {
+                JACKPLANE_EXPECTS(part.emplace(name, where).second, jackplane::format_error,
+                                  _files[where.file].name(), ": tensor '", where.name, "' is there twice, as '",
+                                  part.at(name).name, "', too");
+            };
             for (auto const& [name, where] : _place)
                 if (name.starts_with(prefix))
-                    part.emplace((prefix[0] == 'm' ? "model." : "") + name.substr(prefix.size()), where);
+                    keep((prefix[0] == 'm' ? "model." : "") + name.substr(prefix.size()), where);
                 else if (name == "lm_head.weight")
-                    part.emplace(name, where);
+                    keep(name, where);
             _left_out += _place.size() - part.size();
             _place = std::move(part);
         }

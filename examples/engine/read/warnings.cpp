@@ -43,6 +43,17 @@ namespace engine
                                            [&](auto name) { return settings.tree()["tokenizer_class"] == name; });
             if (!known)
                 warn("tokenizer_class", "tokenizer.model is used as by a LlamaTokenizer");
+            if (!model.empty() && settings.has("added_tokens_decoder"))
+            {
+                std::size_t const size = tokenizer(model, "", settings.name()).size();
+                for (auto const& [id, added] : settings.tree()["added_tokens_decoder"].items())
+                    if (id.size() < 10 && id.find_first_not_of("0123456789") == id.npos && std::stoul(id) >= size)
+                    {
+                        warn("added_tokens_decoder", "tokenizer.model has no such pieces; a text that spells them is "
+                                                     "read as any other");
+                        break;
+                    }
+            }
             if (model.empty() || !(is("add_prefix_space", true) || is("add_prefix_space", false)))
                 return;
             tokenizer const words(model, "", settings.name());

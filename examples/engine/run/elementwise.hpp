@@ -139,15 +139,20 @@ namespace engine
         }
     };
 
-    // x = cap tanh(x / cap), by exponential() alone.
+    // For y >= 0, by exponential(): its 1 - exp(-2 y) keeps no digits of a small y, a series does.
+    inline float tangent(float y) noexcept
+    {
+        float const e = exponential(-2 * y);
+        return y < 0.02f ? y - y * y * y / 3 : (1 - e) / (1 + e);
+    }
+    inline double tangent(double y) noexcept { return std::tanh(y); }
+
+    // x = cap tanh(x / cap).
     template <class T>
     void soften(T* x, std::size_t n, T cap) noexcept
     {
         for (std::size_t j = 0; j < n; ++j)
-        {
-            T const e = exponential(-2 * std::abs(x[j]) / cap), t = (1 - e) / (1 + e);
-            x[j] = std::copysign(cap * t, x[j]);
-        }
+            x[j] = std::copysign(cap * tangent(std::abs(x[j]) / cap), x[j]);
     }
 
     // Its slope, by what it gave.

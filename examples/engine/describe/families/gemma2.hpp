@@ -13,6 +13,8 @@ namespace engine::families
         block_description& b = c.block;
         b.shifted_norms = b.post_norms = true;
         b.gate = gate_function::gelu;
+        file.expect(!file.tree().contains("query_pre_attn_scalar") || file.has("query_pre_attn_scalar"),
+                    "query_pre_attn_scalar", "a positive number");
         b.score_scale = 1 / std::sqrt(number_or_none(file, "query_pre_attn_scalar", 256));
         b.embedding_scale = std::sqrt(static_cast<double>(c.hidden));
     }
@@ -32,9 +34,10 @@ namespace engine::families
                                    describe_gemma(file, c);
                                    c.block.score_cap = number_or_none(file, "attn_logit_softcapping", 50);
                                    c.block.logit_cap = number_or_none(file, "final_logit_softcapping", 30);
+                                   std::size_t const window = read_window(file, 4096);
                                    file.expect(!file.has("sliding_window_size") ||
-                                                   file.tree()["sliding_window_size"] == file.tree()["sliding_window"],
+                                                   file.tree()["sliding_window_size"] == window,
                                                "sliding_window_size", "the same as sliding_window");
-                                   read_windows(file, c, 4096, [](std::size_t i) { return i % 2 == 0; });
+                                   set_windows(file, c, window, [](std::size_t i) { return i % 2 == 0; });
                                }};
 }

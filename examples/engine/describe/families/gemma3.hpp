@@ -27,13 +27,12 @@ namespace engine::families
             c.block.logit_cap = number_or_none(file, "final_logit_softcapping", 0);
             std::size_t const pattern =
                 file.has("sliding_window_pattern") ? file.size("sliding_window_pattern", 1u << 20) : 6;
-            read_windows(file, c, 4096, [=](std::size_t i) { return (i + 1) % pattern != 0; });
-            bool const by_type = file.has("rope_parameters"); // of each type of layer
-            rotation_settings const full(file, "full_attention"), local(file, "sliding_attention");
-            double const base = file.has("rope_local_base_freq") ? file.positive("rope_local_base_freq") : 1e4;
+            set_windows(file, c, read_window(file, 4096), [=](std::size_t i) { return (i + 1) % pattern != 0; });
+            rotation_settings const full(file, "full_attention");
             c.rope_theta = full.base(c.rope_theta);
-            c.block.rotations = {full.of(c, c.rope_theta),
-                                 by_type ? local.of(c, local.base(base)) : plain_rotation(base, c.head_dim)};
+            auto const local = rotation_settings::of_type(file, "sliding_attention");
+            double const base = file.has("rope_local_base_freq") ? file.positive("rope_local_base_freq") : 1e4;
+            c.block.rotations = {full.of(c, c.rope_theta), local.of(c, local.base(base))};
             for (layer_kind& kind : c.block.layers)
                 kind.rotation = kind.window != 0 ? 1 : 0;
         }};

@@ -5,8 +5,8 @@
 namespace engine::families
 {
     // Mistral 7B, Nemo, Small: a window over all layers (null from v0.2 on).
-    inline constexpr std::string_view mistral_keys[] = {"sliding_window"};
+    inline constexpr std::string_view mistral_keys[] = {"sliding_window", "layer_types"};
     inline family const mistral{"mistral", "MistralForCausalLM", mistral_keys, defaults(131072),
                                 [](settings_file const& file, config& c)
-                                { read_windows(file, c, 4096, [](std::size_t) { return true; }); }};
+                                { set_windows(file, c, read_window(file, 4096)); }};
 }

@@ -12,8 +12,8 @@ namespace engine::families
         std::size_t const first = file.tree().value("max_window_layers", nlohmann::json()) == 0 ? 0
                                   : file.has("max_window_layers") ? file.size("max_window_layers", 1u << 20)
                                                                   : 28;
-        if (file.flag("use_sliding_window", false))
-            read_windows(file, c, 4096, [=](std::size_t i) { return i >= first; });
+        std::size_t const window = file.flag("use_sliding_window", false) ? read_window(file, 4096) : 0;
+        set_windows(file, c, window, [=](std::size_t i) { return i >= first; });
     }
 
     // Qwen2, Qwen2.5: biases of q, k and v.

@@ -282,7 +282,7 @@ for old in (True, False):
 fresh({**inside, "quantization_config": {"bits": 4}}, {f"language_model.{k}": v for k, v in weights.items()})
 refused("config.json", "quantization_config")
 fresh({**inside, "model_type": "paligemma"}, {f"language_model.{k}": v for k, v in weights.items()})
-refused("config.json", "paligemma", "gemma3, llava or mistral3")
+refused("config.json", "paligemma", "one of gemma3, llava, mistral3")
 fresh(inside, {**{f"language_model.{k}": v for k, v in weights.items()}, "lm_head.weight": weights["lm_head.weight"]})
 refused("lm_head.weight", "twice")
 fresh(w={**weights, **{f"language_model.{k}": v for k, v in weights.items()}})

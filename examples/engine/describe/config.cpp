@@ -4,7 +4,7 @@
 #include "families.hpp"
 #include <nlohmann/json.hpp>
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace engine
 {
@@ -32,10 +32,12 @@ namespace engine
     {
         if (!is_inside_another(file))
             return file;
-        constexpr std::array known{"gemma3", "llava", "mistral3"}; // whose texts are read as a language model's alone
         auto const type = file.tree().value("model_type", nlohmann::json());
-        file.expect(std::find(known.begin(), known.end(), type) != known.end(), "model_type",
-                    "gemma3, llava or mistral3 around 'text_config'");
+        std::string known;
+        for (std::string_view const each : larger_models)
+            known += text(known.empty() ? "" : ", ", each);
+        file.expect(std::find(std::begin(larger_models), std::end(larger_models), type) != std::end(larger_models),
+                    "model_type", text("one of ", known, " around 'text_config'"));
         settings_file part = file.inner("text_config");
         for (char const* const key : {"tie_word_embeddings", "quantization_config", "compression_config"})
             if (file.has(key) && !part.has(key)) // which hold for all of the model

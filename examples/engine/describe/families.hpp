@@ -10,6 +10,10 @@
 
 namespace engine
 {
+    // `model_type` around `text_config` of the larger models (of images) whose texts are read as by their language
+    // model alone.
+    inline constexpr std::string_view larger_models[] = {"gemma3", "llava", "mistral3"};
+
     // The one list.
     inline family const* const all_families[] = {&families::llama,  &families::mistral, &families::qwen2,
                                                  &families::qwen3,  &families::gemma2,  &families::gemma3,

@@ -3,6 +3,7 @@
 #include "../engine/measure/calibration.hpp"
 #include "../engine/tokenize/tokenizer.hpp"
 #include "text_file.hpp"
+#include "warn.hpp"
 #include <CLI/CLI.hpp>
 #include <jackplane/store/npy.hpp>
 #include <cstddef>
@@ -13,6 +14,12 @@
 
 namespace cli
 {
+    inline void warn_of_window(engine::config const& sizes, std::size_t window, std::string const& model)
+    {
+        if (window > sizes.context)
+            warn(engine::text(model, " was made for texts of ", sizes.context, " tokens, not of ", window));
+    }
+
     // Windows of a text that a model is looked at with: --calibration, --nsamples, --seqlen, --seed.
     struct calibration_choice
     {
@@ -48,7 +55,9 @@ namespace cli
                 tokens = engine::tokenizer(words).encode_from_start(read_text(file));
             }
             engine::expect_tokens(tokens, {}, sizes, file);
-            return engine::calibration_text::of(tokens, samples, window, seed, file);
+            auto windows = engine::calibration_text::of(tokens, samples, window, seed, file);
+            warn_of_window(sizes, window, folder.string());
+            return windows;
         }
 
         std::vector<engine::token> tokens{}; // of all the text: a pipe can be read once

@@ -22,8 +22,8 @@ namespace cli
                           ")");
     }
 
-    // Of the weights and what they were quantized to, the part that has one sign, each by its size: 1 however coarse the
-    // codes are, about 0 for another matrix. Balancing multiplies rows and columns, and changes no sign.
+    // Of the weights and what they were quantized to, the part that has one sign, each by its size: 1 however coarse
+    // the codes are, about 0 for another matrix. Balancing multiplies rows and columns, and changes no sign.
     inline double agreement(std::span<float const> x, std::span<float const> q)
     {
         double sum = 0, all = 0;

@@ -2,6 +2,7 @@
 #include "../engine/measure/perplexity.hpp"
 #include "../engine/keep/program.hpp"
 #include "about.hpp"
+#include "calibration.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
 #include "dense.hpp"
@@ -118,6 +119,7 @@ namespace cli
                 engine::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
                 engine::scored_text const scored = read(sizes, words);
+                warn_of_window(sizes, context, model);
 
                 std::optional<engine::reference> against;
                 if (full)

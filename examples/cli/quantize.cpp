@@ -396,7 +396,9 @@ namespace cli
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();
-        sub->add_option("--include", c->include, "quantize an untied lm_head too")->check(CLI::IsMember({"lm_head"}));
+        sub->add_option("--include", c->include,
+                        "quantize an untied lm_head too, to the nearest codes whatever the method")
+            ->check(CLI::IsMember({"lm_head"}));
         sub->add_flag("--json", c->json, "report as JSON");
         sub->add_flag("--quiet", c->quiet, "no progress");
         sub->callback(

@@ -152,6 +152,9 @@ if nll() != moved or moved == plain:
     fail("rope_theta does not decide")
 fresh({**config, "sliding_window": 16})
 nll(model, "--tokens", tokens, "--context", 16)
+fresh()
+nll(model, "--tokens", tokens, "--context", 17, warns=["made for texts of 16 tokens, not of 17"])
+fresh({**config, "sliding_window": 16})
 expect(1, run("eval", "--model", model, "--tokens", tokens, "--context", 17), "attention sees 16 tokens", "17")
 expect(1, run("quantize", model, "-o", jack, "--quiet", "--method", "gptq", "--calibration", tokens, "--seqlen", 17),
        "attention sees 16 tokens", "17")

@@ -42,20 +42,12 @@ namespace cli
         std::string other = {}; // a tensor that no method makes of the folder's
     };
 
-    // Whether a file was made from the weights of a folder with the same config.json. Looks at what stayed dense, and
-    // at the matrices of the first and the last layer.
-    inline origin origin_of(engine::packed_model const& packed, std::filesystem::path const& folder)
+    // Whether a file was made from these weights of a model with the same config.json; weights(i): of parameter i.
+    // Looks at what stayed dense, and at the matrices of the first and the last layer.
+    template <class Weights>
+    origin origin_by(engine::packed_model const& packed, Weights&& weights)
     {
-        engine::checkpoint_files const files(folder);
         auto const& all = packed.table.parameters();
-        auto const of_folder = [&](std::size_t i)
-        {
-            engine::parameter p = all[i];
-            p.offset = 0;
-            std::vector<float> w(p.size());
-            engine::read_parameter(files, p, w);
-            return w;
-        };
         origin found;
         auto const tell = [&](std::size_t i)
         {
@@ -68,7 +60,7 @@ namespace cli
         {
             if (i < ends && packed.matrices[i].is_packed)
                 continue;
-            auto const was = of_folder(i);
+            auto const was = weights(i);
             auto const is = packed.dense_values(i);
             found.same_rest = found.same_rest && std::equal(was.begin(), was.end(), is.data, engine::same_but_for_half);
             double error = 0, magnitude = 0;
@@ -88,7 +80,7 @@ namespace cli
             bool const of_ends = i < engine::matrices_of_layer || i + engine::matrices_of_layer >= layers;
             if (!packed.matrices[i].is_packed || !of_ends)
                 continue;
-            auto const was = of_folder(i);
+            auto const was = weights(i);
             std::vector<float> is(was.size());
             jackplane::matrix_view<float> const out{is.data(), all[i].rows, all[i].cols};
             engine::dequantize(packed.matrices[i].packed, packed.slice, widths.back(), out);
@@ -97,6 +89,28 @@ namespace cli
                 tell(i);
         }
         return found;
+    }
+
+    inline origin origin_of(engine::packed_model const& packed, engine::model const& dense)
+    {
+        return origin_by(packed,
+                         [&](std::size_t i) {
+                             return std::span(dense.w).subspan(packed.table.parameters()[i].offset,
+                                                               packed.table.parameters()[i].size());
+                         });
+    }
+    inline origin origin_of(engine::packed_model const& packed, std::filesystem::path const& folder)
+    {
+        engine::checkpoint_files const files(folder);
+        return origin_by(packed,
+                         [&](std::size_t i)
+                         {
+                             engine::parameter p = packed.table.parameters()[i];
+                             p.offset = 0;
+                             std::vector<float> w(p.size());
+                             engine::read_parameter(files, p, w);
+                             return w;
+                         });
     }
 
     inline std::string made_from_others(std::string const& quantized, std::string const& folder, origin const& found)
@@ -108,7 +122,7 @@ namespace cli
     // The weights that a quantized file was made from. Throws shape_error for a folder of another model, value_error
     // for another lm_head; what else differs is an error of whoever needs it, or told.
     inline engine::model load_dense(std::string const& folder, engine::packed_model const& packed,
-                                   std::string const& quantized)
+                                    std::string const& quantized)
     {
         engine::model dense = engine::load_model(folder);
         expect_same(packed.sizes, quantized, dense.sizes, folder);
@@ -116,11 +130,11 @@ namespace cli
             !packed.matrices.back().is_packed)
         {
             auto const was = std::span(dense.w).subspan(last.offset, last.size());
-            JACKPLANE_EXPECTS(std::equal(was.begin(), was.end(), packed.matrices.back().dense.begin(),
-                                         engine::same_but_for_half),
-                              jackplane::value_error, quantized, ": ", last.name, " is not that of ", folder);
+            JACKPLANE_EXPECTS(
+                std::equal(was.begin(), was.end(), packed.matrices.back().dense.begin(), engine::same_but_for_half),
+                jackplane::value_error, quantized, ": ", last.name, " is not that of ", folder);
         }
-        if (origin const found = origin_of(packed, folder); found.same_rest && !found.other.empty())
+        if (origin const found = origin_of(packed, dense); found.same_rest && !found.other.empty())
             warn(made_from_others(quantized, folder, found));
         return dense;
     }

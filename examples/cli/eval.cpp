@@ -94,7 +94,7 @@ namespace cli
                     full = engine::load_model(reference_folder);
                     expect_same(folder ? dense->sizes : packed->sizes, model, full->sizes, reference_folder);
                     if (packed)
-                        if (origin const found = origin_of(*packed, reference_folder); !found.other.empty())
+                        if (origin const found = origin_of(*packed, *full); !found.other.empty())
                             warn(made_from_others(model, reference_folder, found));
                 }
                 auto const widths = bits.empty() ? default_widths(packed) : asked;

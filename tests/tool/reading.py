@@ -227,6 +227,11 @@ for value, warns in (("<s>", []), ({"content": "<s>"}, []), (None, []), ("b", ["
     fresh(tokenizer__model=tokenizer(True), special_tokens_map__json={"bos_token": value, "eos_token": "</s>"})
     if nll(model, "--text", text, warns=warns) != start:
         fail(f"special_tokens_map.json: {value} starts a text in another way")
+for added, warns in ((5, []), ({"": {"content": "x"}, "1": 2}, []), ({"28": {"content": "z"}}, []),
+                     ({"31": {"content": "<|user|>"}}, ["added_tokens_decoder"])):
+    fresh(tokenizer__model=tokenizer(True), tokenizer_config__json={"added_tokens_decoder": added})
+    if nll(model, "--text", text, warns=warns) != start:
+        fail(f"added_tokens_decoder {added}: another text")
 fresh(tokenizer__model=tokenizer(False, newline=True))
 (folder / "lines.txt").write_text("a  \n  b")  # a, a space, a newline, a space, b
 scored = json.loads(expect(0, run("eval", "--model", model, "--text", folder / "lines.txt", "--json")).stdout)["tokens"]

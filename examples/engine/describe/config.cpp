@@ -26,11 +26,9 @@ namespace engine
         }
     }
 
-    bool is_inside_another(settings_file const& file) { return file.has("text_config"); }
-
     settings_file language_part(settings_file const& file)
     {
-        if (!is_inside_another(file))
+        if (!file.has("text_config"))
             return file;
         auto const type = file.tree().value("model_type", nlohmann::json());
         std::string known;

@@ -72,9 +72,9 @@ namespace engine
         return asked == 0 ? c.context : asked;
     }
 
-    // A language model inside a larger one (of images, sound) has settings of its own, under `text_config`.
-    bool is_inside_another(settings_file const& file);
-    settings_file language_part(settings_file const& file); // else the file itself
+    // The settings of a language model inside a larger one (of images, sound), under `text_config`; else the file
+    // itself.
+    settings_file language_part(settings_file const& file);
 
     // Reads config.json: sizes, then what the family says of a block (families.hpp). Defaults are those of Hugging
     // Face's classes. Throws format_error for a model of no family here, and for keys that change the function unread.

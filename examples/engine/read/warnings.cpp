@@ -43,20 +43,15 @@ namespace engine
                                            [&](auto name) { return settings.tree()["tokenizer_class"] == name; });
             if (!known)
                 warn("tokenizer_class", "tokenizer.model is used as by a LlamaTokenizer");
-            if (!model.empty() && settings.has("added_tokens_decoder"))
-            {
-                std::size_t const size = tokenizer(model, "", settings.name()).size();
-                for (auto const& [id, added] : settings.tree()["added_tokens_decoder"].items())
-                    if (id.size() < 10 && id.find_first_not_of("0123456789") == id.npos && std::stoul(id) >= size)
-                    {
-                        warn("added_tokens_decoder", "tokenizer.model has no such pieces; a text that spells them is "
-                                                     "read as any other");
-                        break;
-                    }
-            }
-            if (model.empty() || !(is("add_prefix_space", true) || is("add_prefix_space", false)))
+            if (model.empty())
                 return;
             tokenizer const words(model, "", settings.name());
+            auto const added = tokenizer::added_by(settings);
+            if (!added.empty() && added.rbegin()->first >= words.size())
+                warn("added_tokens_decoder",
+                     "tokenizer.model has no such pieces; a text that spells them is read as any other");
+            if (!is("add_prefix_space", true) && !is("add_prefix_space", false))
+                return;
             auto const tokens = words.encode("a");
             bool const prefixed = !tokens.empty() && words.bytes(tokens.front()).starts_with(' ');
             if (!is("add_prefix_space", prefixed))

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -67,6 +68,22 @@ namespace engine
                 if (is_there(folder / name))
                     return folder / name;
             return {};
+        }
+
+        // Pieces by their ids that a tokenizer_config.json adds; a tokenizer.model lacks them.
+        static std::map<token, std::string> added_by(settings_file const& settings)
+        {
+            std::map<token, std::string> all;
+            nlohmann::json const more = settings.tree().value("added_tokens_decoder", nlohmann::json());
+            if (more.is_object())
+                for (auto const& [id, added] : more.items())
+                {
+                    bool const number = !id.empty() && id.size() < 8 && id.find_first_not_of("0123456789") == id.npos;
+                    auto const piece = added.is_object() ? added.value("content", nlohmann::json()) : nlohmann::json();
+                    if (number && piece.is_string())
+                        all.emplace(static_cast<token>(std::stoul(id)), piece.get<std::string>());
+                }
+            return all;
         }
 
         // The bytes of tokenizer_config.json beside a tokenizer's file; empty without one.
@@ -182,14 +199,9 @@ namespace engine
         {
             if (auto const id = _words->id_of(piece))
                 return *id;
-            nlohmann::json const more = settings.tree().value("added_tokens_decoder", nlohmann::json());
-            if (more.is_object())
-                for (auto const& [id, added] : more.items())
-                {
-                    bool const number = !id.empty() && id.size() < 8 && id.find_first_not_of("0123456789") == id.npos;
-                    if (number && added.is_object() && added.value("content", nlohmann::json()) == piece)
-                        return static_cast<token>(std::stoul(id));
-                }
+            for (auto const& [id, added] : added_by(settings))
+                if (added == piece)
+                    return id;
             settings.expect(false, "bos_token", text("one of the ", size(), " pieces of the tokenizer"));
             return 0;
         }

@@ -13,9 +13,9 @@ namespace engine::families
         block_description& b = c.block;
         b.shifted_norms = b.post_norms = true;
         b.gate = gate_function::gelu;
-        file.expect(!file.tree().contains("query_pre_attn_scalar") || file.has("query_pre_attn_scalar"),
-                    "query_pre_attn_scalar", "a positive number");
-        b.score_scale = 1 / std::sqrt(number_or_none(file, "query_pre_attn_scalar", 256));
+        double const scalar = number_or_none(file, "query_pre_attn_scalar", 256);
+        file.expect(scalar > 0, "query_pre_attn_scalar", "a positive number");
+        b.score_scale = 1 / std::sqrt(scalar);
         b.embedding_scale = std::sqrt(static_cast<double>(c.hidden));
     }
 

@@ -277,7 +277,7 @@ def limited(size):
 
 
 # little memory: an error or a result, never a wait for ever
-for size in (160, 224, 320, 512):
+for size in range(160, 1200, 20):
     process = child("eval", "--model", file, "--tokens", tokens, "--bits", "4",
                     env={**os.environ, "OPENBLAS_NUM_THREADS": "2"},  # its own end, where it lacks memory for more
                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size << 20, size << 20)))

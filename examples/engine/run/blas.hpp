@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/core/parallel.hpp>
 #include <cblas.h>
 #include <cstddef>
+#include <mutex>
 #include <new>
 #include <sys/mman.h>
+#include <vector>
+
+extern "C" // of OpenBLAS, in none of its headers
+{
+    void* blas_memory_alloc(int);
+    void blas_memory_free(void*);
+}
 
 namespace engine
 {
@@ -22,27 +31,34 @@ namespace engine
         return {a.data, a.stride, !a.transposed};
     }
 
-    // OpenBLAS takes a buffer for each thread at its first product, and tries for ever where there is no memory for it.
-    // Throws bad_alloc instead.
-    inline void expect_room_for_blas()
+    // OpenBLAS takes a buffer for every product that runs beside others, keeps it, and tries for ever where there is no
+    // memory for one. So all are taken before the first product. Throws bad_alloc where there is no room for them.
+    inline void take_blas_buffers()
     {
-        constexpr std::size_t buffer = std::size_t{128} << 20;
-        thread_local bool asked = false;
-        if (asked)
-            return;
-        void* const room =
-            ::mmap(nullptr, buffer, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (room == MAP_FAILED)
-            throw std::bad_alloc();
-        ::munmap(room, buffer);
-        asked = true;
+        static std::once_flag taken;
+        std::call_once(taken, []
+        {
+            constexpr std::size_t size = std::size_t{128} << 20;
+            std::vector<void*> buffers(jackplane::threads{}.count);
+            // One more than that: other threads may take memory between the look and the taking.
+            std::size_t const room = size * (buffers.size() + 1);
+            void* const found =
+                ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (found == MAP_FAILED)
+                throw std::bad_alloc();
+            ::munmap(found, room);
+            for (void*& buffer : buffers)
+                buffer = blas_memory_alloc(0);
+            for (void* const buffer : buffers)
+                blas_memory_free(buffer);
+        });
     }
 
     // c = alpha a b + beta c;  a [m, k], b [k, n], c [m, n] after the transpositions asked for.
     inline void gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, operand<float> a, operand<float> b,
                      float beta, float* c, std::size_t stride)
     {
-        expect_room_for_blas();
+        take_blas_buffers();
         cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
                     static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
                     static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,
@@ -52,7 +68,7 @@ namespace engine
     inline void gemm(std::size_t m, std::size_t n, std::size_t k, double alpha, operand<double> a, operand<double> b,
                      double beta, double* c, std::size_t stride)
     {
-        expect_room_for_blas();
+        take_blas_buffers();
         cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
                     static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
                     static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,

@@ -16,6 +16,7 @@ check(floors ../../cmake/floors WITH ROOT=${PROJECT_SOURCE_DIR}/include/jackplan
 check(broken_floors broken_floors)
 check(families families)
 check(readme readme)
+check(reference reference LABELS reference)
 add_test(NAME header_set
          COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target all_verify_interface_header_sets)
 set_tests_properties(header_set PROPERTIES LABELS heavy PROCESSORS 2)

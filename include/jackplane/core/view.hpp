@@ -78,7 +78,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
         // Throws shape_error when the array has another number of dimensions or its columns are not adjacent.
         template <shaped A>
-            requires(std::convertible_to<typename detail::element_type<A>::type*, T*> && detail::dimensions_of<A>() != 1)
+            requires(std::convertible_to<typename detail::element_type<A>::type*, T*> &&
+                     detail::dimensions_of<A>() != 1)
         [[gnu::always_inline]] constexpr explicit(detail::dimensions_of<A>() == 0) matrix_view(A& array)
         {
             constexpr std::size_t dimensions = detail::dimensions_of<A>();
@@ -153,6 +154,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // The view of an array, or of a view itself. Throws shape_error as the constructor of matrix_view does.
     template <matrix_like M>
     [[gnu::always_inline]] constexpr matrix_view<element_of<M>> view_of(M& m)
     {
@@ -223,6 +225,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <class T>
     using aligned_vector = std::vector<T, cache_line_allocator<T>>;
 
+    // n / step, and n to a multiple of step, both rounded up.
     constexpr std::size_t ceil_div(std::size_t n, std::size_t step) noexcept { return n / step + (n % step != 0); }
     constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return ceil_div(n, step) * step; }
 }

@@ -11,6 +11,7 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // What quantize takes beside policies.
     struct quantize_options
     {
         matrix_view<float const> importance{}; // [1, cols] or [rows, cols]: weight of each squared error; none: all 1

@@ -140,8 +140,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
         return read<T>(t);
     }
 
-    // f(w), w the tensor in place, as a matrix_view of float, half or bfloat16. Returns what f does. Throws format_error
-    // for other types and where the data are not aligned (read copies them), shape_error unless it has two dimensions.
+    // f(w), w the tensor in place, as a matrix_view of float, half or bfloat16. Returns what f does. Throws
+    // format_error for other types and where the data are not aligned (read copies them), shape_error unless it has
+    // two dimensions.
     //     auto const a = visit_matrix(file.at("up"), [](auto w) { return quantize<recipes::nested8<>>(w); });
     template <class F>
     decltype(auto) visit_matrix(tensor const& t, F&& f)
@@ -153,8 +154,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
         auto const view = [&]<class T>(T) -> matrix_view<T const>
         {
             bool const aligned = reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignof(T) == 0;
-            JACKPLANE_EXPECTS(aligned, format_error, "tensor '", detail::printable(t.name), "': its data start at byte ",
-                              t.offset, ", which is not aligned for ", dtype_name(t.type));
+            JACKPLANE_EXPECTS(aligned, format_error, "tensor '", detail::printable(t.name),
+                              "': its data start at byte ", t.offset, ", which is not aligned for ", dtype_name(t.type));
             return {reinterpret_cast<T const*>(t.bytes.data()), static_cast<std::size_t>(t.shape[0]),
                     static_cast<std::size_t>(t.shape[1])};
         };

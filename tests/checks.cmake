@@ -122,6 +122,11 @@ foreach(output IN LISTS outputs)
         check(example_${name} output WITH PROGRAM=$<TARGET_FILE:example_${name}> EXPECTED=${output})
     endif()
 endforeach()
+if(TARGET example_dispatch) # as on a machine that none of its archs is for
+    check(example_dispatch_generic output WITH PROGRAM=$<TARGET_FILE:example_dispatch>
+          EXPECTED=${PROJECT_SOURCE_DIR}/examples/dispatch.output)
+    set_tests_properties(example_dispatch_generic PROPERTIES ENVIRONMENT JACKPLANE_ARCH=generic)
+endif()
 
 # --- scripts ---
 find_program(PYTHON3 python3)

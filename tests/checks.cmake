@@ -16,6 +16,7 @@ check(floors ../../cmake/floors WITH ROOT=${PROJECT_SOURCE_DIR}/include/jackplan
 check(broken_floors broken_floors)
 check(families families)
 check(readme readme)
+check(reference reference LABELS reference)
 add_test(NAME header_set
          COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target all_verify_interface_header_sets)
 set_tests_properties(header_set PROPERTIES LABELS heavy PROCESSORS 2)
@@ -121,6 +122,11 @@ foreach(output IN LISTS outputs)
         check(example_${name} output WITH PROGRAM=$<TARGET_FILE:example_${name}> EXPECTED=${output})
     endif()
 endforeach()
+if(TARGET example_dispatch) # as on a machine that none of its archs is for
+    check(example_dispatch_generic output WITH PROGRAM=$<TARGET_FILE:example_dispatch>
+          EXPECTED=${PROJECT_SOURCE_DIR}/examples/dispatch.output)
+    set_tests_properties(example_dispatch_generic PROPERTIES ENVIRONMENT JACKPLANE_ARCH=generic)
+endif()
 
 # --- scripts ---
 find_program(PYTHON3 python3)

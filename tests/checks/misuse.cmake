@@ -10,7 +10,11 @@ set(includes -I${ROOT}/include)
 if(LIST)
     list(APPEND includes -I${LIST})
 endif()
-execute_process(COMMAND ${found} -std=c++20 -fsyntax-only ${includes} ${source}
+set(limit)
+if(COMPILER MATCHES "clang")
+    set(limit -ferror-limit=0)
+endif()
+execute_process(COMMAND ${found} -std=c++20 -fsyntax-only ${limit} ${includes} ${source}
                 RESULT_VARIABLE result ERROR_VARIABLE errors)
 file(STRINGS ${source} lines REGEX "// says: ")
 string(REPLACE ";" "," errors "${errors}")

@@ -8,6 +8,19 @@
 using namespace jackplane;
 using matrix = packed<bit_planes>;
 using floats = std::vector<float>;
+template <std::size_t Dimensions, bool Columns = false>
+struct array // as those of xtensor are
+{
+    enum class layout { row_major, column_major };
+    using value_type = float;
+    static constexpr layout static_layout = Columns ? layout::column_major : layout::row_major;
+    std::array<std::size_t, Dimensions> const& shape() const;
+    float* data() const;
+};
+struct expression : array<2>
+{
+    void data() const = delete; // until it is evaluated
+};
 
 void policies(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<3>::prepared const& ready,
               limbs<1>::prepared& one)
@@ -37,4 +50,13 @@ void arguments(matrix const& a, csr<> const& s, floats const& x, floats& y, limb
     multiply(a, whole, y);                                    // says: x is one vector of float
     multiply(a, x.data(), y);                                 // says: x is one vector of float
     multiply(a, matrix_view<float const>{x.data(), 1, 8}, y); // says: x is one vector of float
+}
+void arrays(quantized<uniform<8>> const& q, array<2> const& rows, array<2, true>& columns, array<3> const& three,
+            expression const& sum)
+{
+    quantize(rows, uniform<8>{}, absmax{}, group{64});
+    quantize(std::as_const(columns), uniform<8>{}, absmax{}, group{64}); // says: this array is column-major
+    dequantize(q, columns);                                              // says: this array is column-major
+    quantize(three, uniform<8>{}, absmax{}, group{64});                  // says: a matrix has 2 dimensions
+    quantize(sum, uniform<8>{}, absmax{}, group{64});                    // says: an expression has no elements
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <array>
 #include <cstdint>
 #include <numeric>
 #include <doctest/doctest.h>
@@ -38,6 +39,48 @@ TEST_CASE("a view of constants is a constant expression")
     constexpr matrix_view<float const> v{values, 2, 3};
     static_assert(v(1, 0) == 4 && v.row(1)[2] == 6);
     CHECK(matrix_view<float>{}.rows == 0);
+}
+
+namespace
+{
+    template <class Shape>
+    struct bare_array // as little of one as a matrix asks for
+    {
+        std::vector<float> all;
+        Shape sizes;
+        float* data() { return all.data(); }
+        float const* data() const { return all.data(); }
+        Shape const& shape() const { return sizes; }
+    };
+    using bare_matrix = bare_array<std::array<int, 2>>;
+    using bare_any = bare_array<std::vector<std::size_t>>;
+}
+
+TEST_CASE("an array that has a shape and data is a matrix")
+{
+    bare_matrix a{{1, 2, 3, 4, 5, 6}, {2, 3}};
+    matrix_view<float> const v = a;
+    CHECK(v.rows == 2);
+    CHECK(v.cols == 3);
+    CHECK(v.stride == 3);
+    v(1, 0) = 40;
+    bare_matrix const& constant = a;
+    CHECK(view_of(constant)(1, 0) == 40);
+    static_assert(std::is_same_v<decltype(view_of(constant)), matrix_view<float const>>);
+    static_assert(std::is_same_v<decltype(view_of(v)), matrix_view<float>>);
+    static_assert(matrix_like<bare_matrix> && matrix_like<matrix_view<float> const>);
+    static_assert(!matrix_like<std::vector<float>>);
+}
+
+TEST_CASE("an array that tells at run time how many dimensions it has is a matrix when asked")
+{
+    bare_any a{{1, 2, 3, 4, 5, 6}, {3, 2}};
+    CHECK(view_of(a)(2, 1) == 6);
+    static_assert(!std::is_convertible_v<bare_any&, matrix_view<float>>); // it may be a vector, which is a std::span
+    a.sizes = {1, 2, 3};
+    CHECK_THROWS_WITH_AS(view_of(a), "a matrix has 2 dimensions, this array has 3", shape_error);
+    a.sizes = {6};
+    CHECK_THROWS_WITH_AS(view_of(a), "a matrix has 2 dimensions, this array has 1", shape_error);
 }
 
 TEST_CASE_TEMPLATE("owners begin on a cache line, whatever their size", T, std::byte, std::uint16_t, float, double)

@@ -2,6 +2,12 @@
 #include "laws/dense_map.hpp"
 #include "laws/linear_map.hpp"
 #include "subjects.hpp"
+#include <jackplane/core/tensor.hpp>
+#if __has_include(<xtensor/views/xview.hpp>)
+#include <xtensor/views/xview.hpp>
+#else
+#include <xtensor/xview.hpp>
+#endif
 
 using namespace jackplane;
 using subjects::prefixes;
@@ -56,6 +62,25 @@ TEST_CASE("one prepared x serves matrices of any format and height")
     check(eight::make({31, 129}, group{64}, 1).map);
     check(eight::make({64, 129}, group{5}, 2).map.prefix(3));
     check(whole<planes<4>, nf4, absmax>::make({7, 129}, group{48}, 3).map);
+}
+
+TEST_CASE("x, y and their rows may be arrays of xtensor")
+{
+    auto const subject = eight::make({33, 65}, group{32}, 4);
+    matrix<float> tokens = matrix<float>::from_shape({2, 65}), out = xt::zeros<float>({2, 33});
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+        tokens.data()[i] = static_cast<float>(i % 7);
+    xt::xtensor<float, 1> const x = xt::row(tokens, 1);
+    xt::xtensor<float, 1> y = xt::zeros<float>({33}), same = y;
+    exact::prepared ready;
+    exact::prepare(tokens, ready);
+    multiply(subject.map, ready, out);
+    multiply(subject.map, x, y, threads{2});
+    CHECK(y == xt::row(out, 1));
+    exact::prepare(x, ready);
+    multiply(subject.map, ready, same);
+    CHECK(y == same);
+    CHECK(xt::any(xt::not_equal(y, 0.0f)));
 }
 
 TEST_CASE("very large and very small x and scales keep the bound")

@@ -2,7 +2,9 @@
 #include <jackplane/store/safetensors.hpp>
 #include <jackplane/store/safetensors_write.hpp>
 #include <doctest/doctest.h>
+#include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 #include "files.hpp"
@@ -84,6 +86,32 @@ TEST_CASE("float reads F16, BF16, F32 and F64, and nothing else")
                       "tensor 'e': expected F32, F16, BF16 or F64, found I64");
     CHECK_THROWS_WITH(safetensors::read<half>(file.at("b")), "tensor 'b': expected F16, found BF16");
     CHECK_THROWS_WITH(file.at("z\n"), "f: no tensor 'z\\x0a' among 5");
+}
+
+TEST_CASE("a matrix is visited where it lies, as the type that the file says")
+{
+    std::string const json = R"({"h":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]},)"
+                             R"("b":{"dtype":"BF16","shape":[2,1],"data_offsets":[4,8]},)"
+                             R"("v":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},)"
+                             R"("i":{"dtype":"I8","shape":[1,1],"data_offsets":[12,13]},)"
+                             R"("f":{"dtype":"F32","shape":[1,1],"data_offsets":[13,17]}})";
+    std::string const data("\0\x3c\0\0\x20\xc0\0\0\0\0\0\x3f\1\0\0\0\x3f", 17);
+    std::string const bytes = files::u64(json.size()) + json + std::string(8 - json.size() % 8, ' ');
+    std::string const head = files::u64(bytes.size() - 8) + bytes.substr(8);
+    alignas(8) char all[512];
+    REQUIRE(head.size() + data.size() <= sizeof all);
+    std::copy(data.begin(), data.end(), std::copy(head.begin(), head.end(), all));
+    auto const file = safetensors::parse(std::as_bytes(std::span(all, head.size() + data.size())), "f");
+    auto const last = [](auto w) { return to_float(w(w.rows - 1, w.cols - 1)); };
+    CHECK(safetensors::visit_matrix(file.at("h"), [](auto w) { return to_float(w(0, 0)); }) == 1.0f);
+    CHECK(safetensors::visit_matrix(file.at("h"), last) == 0.0f);
+    CHECK(safetensors::visit_matrix(file.at("b"), [](auto w) { return w.rows == 2 && to_float(w(0, 0)) == -2.5f; }));
+    CHECK_THROWS_WITH_AS(safetensors::visit_matrix(file.at("v"), last),
+                         "tensor 'v': a matrix wanted, found shape [1]", shape_error);
+    CHECK_THROWS_WITH_AS(safetensors::visit_matrix(file.at("i"), last),
+                         "tensor 'i': expected F32, F16 or BF16, found I8", format_error);
+    CHECK_THROWS_WITH_AS(safetensors::visit_matrix(file.at("f"), last),
+                         doctest::Contains("which is not aligned for F32"), format_error);
 }
 
 TEST_CASE("what third parties write: no padding, spaces inside, any order of names, sub-byte types, no tensors")

@@ -20,7 +20,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         double loss;        // what it adds to the loss of the model; may be negative
     };
 
-    struct allocation
+    struct allocation // what each layer gets, and what that makes of the whole model
     {
         std::vector<std::size_t> choices; // one of each layer's
         std::uint64_t size = 0;

@@ -63,7 +63,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         { S::name() } -> std::convertible_to<char const*>;
     };
 
-    struct position
+    struct position // of a weight in its matrix
     {
         std::size_t row, col;
     };
@@ -86,7 +86,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         row.made(w); // the error w - w^ of the column just quantized
     };
 
-    struct scale_and_zero
+    struct scale_and_zero // of a group, before they are stored
     {
         float scale; // signed; 0 for a group of zeros
         float zero;  // in decoded codebook values

@@ -56,6 +56,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         inline float nearbyint(float x) noexcept { return __builtin_nearbyintf(x); } // ties to even
     }
 
+    // The number as a float: exact, but of a double rounded.
     constexpr float to_float(float x) noexcept { return x; }
     constexpr float to_float(double x) noexcept { return static_cast<float>(x); }
     constexpr float to_float(std::uint8_t x) noexcept { return static_cast<float>(x); }

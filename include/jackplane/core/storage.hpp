@@ -6,6 +6,7 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // "half", "bfloat16", "float", for messages
     template <scale_number S>
     constexpr char const* storage_name() noexcept
     {

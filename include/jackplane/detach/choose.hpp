@@ -127,6 +127,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return all;
     }
 
+    // largest() of what a score says of the weights and their changes.
     template <weight_score Score>
     std::vector<std::size_t> choose(Score const& score, std::span<float const> w, std::span<float const> change,
                                     std::size_t count, std::span<std::size_t const> without = {},

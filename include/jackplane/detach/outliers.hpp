@@ -67,7 +67,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return counts;
     }
 
-    struct outlier_shares
+    struct outlier_shares // the shares that lose least, and how they were found
     {
         std::vector<std::size_t> counts; // of each matrix
         double exponent = 0, loss = 0;

@@ -16,6 +16,7 @@
 //     F(w~) - F(w) = sum_i dF_i,    dF_i = (w~_i - w_i) * integral over t in [0, 1] of dF/dw_i at w + t (w~ - w)
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // What each weight contributes to the change of the loss.
     struct sensitivity
     {
         std::vector<float> change;    // [weights] dF_i, signed
@@ -23,6 +24,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         double predicted = 0;         // sum of all dF_i
     };
 
+    // Which samples of the loss are asked for at once, what is told and kept on the way.
     struct integrate_options
     {
         // Of a batched_loss, which is the mean over its samples. batch: samples of one gradient (0: all).

@@ -36,7 +36,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
     }
 
-    struct left_riemann : detail::one_point_each
+    struct left_riemann : detail::one_point_each // the value at the beginning of each interval
     {
         using one_point_each::one_point_each;
         static constexpr unsigned order = 1;
@@ -45,7 +45,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         double node(std::size_t k) const noexcept { return at(static_cast<double>(k)); }
     };
 
-    struct right_riemann : detail::one_point_each
+    struct right_riemann : detail::one_point_each // the value at the end of each interval
     {
         using one_point_each::one_point_each;
         static constexpr unsigned order = 1;
@@ -54,7 +54,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         double node(std::size_t k) const noexcept { return at(static_cast<double>(k + 1)); }
     };
 
-    struct midpoint : detail::one_point_each
+    struct midpoint : detail::one_point_each // the value in the middle of each interval
     {
         using one_point_each::one_point_each;
         static constexpr unsigned order = 2;
@@ -74,7 +74,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         double weight(std::size_t) const noexcept { return 1 / static_cast<double>(size()); }
     };
 
-    struct trapezoid : detail::both_ends
+    struct trapezoid : detail::both_ends // the mean of the values at the ends of each interval
     {
         using both_ends::both_ends;
         static constexpr unsigned order = 2;

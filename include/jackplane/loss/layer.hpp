@@ -31,7 +31,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
-    struct layer_options
+    struct layer_options // what else a layer may know of its inputs
     {
         matrix_view<float const> drift{}; // [cols, cols]: sum over tokens of (x' - x) x'^T; none: x' == x
         std::string_view name = "layer";  // for errors

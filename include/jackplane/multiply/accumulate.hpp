@@ -11,7 +11,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     struct fp32 // error <= (n + 1) u sum |x y|
     {
         template <class V>
-        class of
+        class of // the running sum
         {
         public:
             void add(V x, V y) noexcept { m_sum = m_sum + x * y; }
@@ -25,7 +25,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     struct fp64 // error <= u |sum| + n 2^-53 sum |x y|
     {
         template <class V>
-        class of
+        class of // the running sum
         {
         public:
             void add(V x, V y) noexcept
@@ -48,7 +48,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::array<double, V::size> m_sum{};
         };
         template <std::same_as<float> V>
-        class of<V>
+        class of<V> // the running sum
         {
         public:
             void add(float x, float y) noexcept { m_sum += static_cast<double>(x) * static_cast<double>(y); }
@@ -64,7 +64,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     struct compensated
     {
         template <class V>
-        class of
+        class of // the running sum
         {
         public:
             void add(V x, V y) noexcept

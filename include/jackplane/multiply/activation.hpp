@@ -22,12 +22,12 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // What is prepared: several vectors as a matrix_view [vectors, cols], or one as anything that makes a std::span.
+    // What is prepared: several vectors as a matrix [vectors, cols], or one as anything that makes a std::span.
     template <class X>
-    constexpr auto vectors_of(X const& x) noexcept
+    constexpr auto vectors_of(X const& x)
     {
-        if constexpr (requires { x.stride; })
-            return matrix_view<std::remove_reference_t<decltype(*x.data)> const>(x);
+        if constexpr (plain_matrix<X>)
+            return matrix_view<element_of<X const> const>(x);
         else
         {
             std::span const all(x);

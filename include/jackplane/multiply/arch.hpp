@@ -76,7 +76,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 #endif
         }
     };
-    struct avx2_vnni : avx2
+    struct avx2_vnni : avx2 // dot products of four bytes (AVX-VNNI)
     {
         static constexpr bool looks_up_bytes = true;
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx2_vnni"; }
@@ -103,7 +103,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 #endif
         }
     };
-    struct avx512_vnni : avx512
+    struct avx512_vnni : avx512 // dot products of four bytes (AVX-512 VNNI)
     {
         static constexpr bool looks_up_bytes = true;
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512_vnni"; }
@@ -116,7 +116,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 #endif
         }
     };
-    struct avx512_bf16 : avx512_vnni
+    struct avx512_bf16 : avx512_vnni // products of bfloat16 pairs (AVX-512 BF16)
     {
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512_bf16"; }
         [[gnu::always_inline]] static constexpr bool supported() noexcept
@@ -142,7 +142,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 #endif
         }
     };
-    struct neon_dot : neon
+    struct neon_dot : neon // dot products of four bytes (FEAT_DotProd)
     {
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "neon_dot"; }
         [[gnu::always_inline]] static constexpr bool supported() noexcept

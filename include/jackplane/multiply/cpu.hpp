@@ -94,6 +94,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return found;
     }
 
+    // Whether a CPU of these features runs the kernels of a tag.
     constexpr bool has(cpu_features const&, common const&) noexcept { return true; } // scalar, simd<X>: the baseline
     constexpr bool has(cpu_features const& f, avx2 const&) noexcept { return f.avx2; }
     constexpr bool has(cpu_features const& f, avx2_vnni const&) noexcept { return f.avx2_vnni; }
@@ -109,6 +110,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         bool runs; // on this CPU
     };
 
+    // Where the choice stands among the candidates, or why there is none.
     struct arch_place
     {
         std::size_t place = 0; // among the candidates

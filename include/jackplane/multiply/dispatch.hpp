@@ -8,13 +8,14 @@
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
+    // The arch that was chosen, of those that the linked target was built for.
     struct arch_choice
     {
         std::size_t place; // among the archs of the target, best first
         char const* name;
         bool multiplies_bytes, looks_up_bytes; // as the tag says (arch.hpp)
     };
-    struct arch_attempt
+    struct arch_attempt // the choice, or why there is none
     {
         arch_choice choice;
         char const* error; // one line that says why there is none, until this thread tries again; null: there is

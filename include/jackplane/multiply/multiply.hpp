@@ -148,6 +148,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 v = 0;
         detail::add_product<Acc, Arch>(a, x, y, parallel);
     }
+    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, prepared X, shaped Y,
+              parallel_policy Parallel = serial>
+        requires plain_matrix<Y> // else a std::span could be made of it, too
+    void multiply(M const& a, X const& x, Y& y, Parallel parallel = {})
+    {
+        multiply<Acc, Arch>(a, x, matrix_view<float>(y), parallel);
+    }
 
     // The same for y of 16 bits: sums in float, rounded once.
     template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, class X, class U,

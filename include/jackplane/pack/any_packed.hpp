@@ -44,6 +44,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         packed<planes<2, 1>, row_table<3>, bfloat16, no_zero>,
         packed<planes<2>, row_table<2>, bfloat16, no_zero>>;
 
+    // Its size, which does not depend on the format.
     inline std::size_t rows_of(any_packed const& m)
     {
         return std::visit([](auto const& a) { return a.rows(); }, m);

@@ -29,11 +29,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return C::bits + 8.0 * static_cast<double>(stored) / static_cast<double>(Columns);
         }
     };
-    inline constexpr std::size_t group_of_row = group::per_row().columns;
+    inline constexpr std::size_t group_of_row = group::per_row().columns; // one scale a row
 
-    template <class Config, class T, rounding R = nearest, sweep W = independent, parallel_policy Parallel = serial>
-        requires element<std::remove_const_t<T>>
-    typename Config::packed_type quantize(matrix_view<T> w, R rounded = {}, W const& order = {},
+    // Weights to planes in one step. Throws as quantize and pack do.
+    template <class Config, matrix_like M, rounding R = nearest, sweep W = independent,
+              parallel_policy Parallel = serial>
+        requires element<std::remove_const_t<element_of<M>>>
+    typename Config::packed_type quantize(M const& w, R rounded = {}, W const& order = {},
                                           quantize_options options = {}, Parallel parallel = {})
     {
         using packed_type = typename Config::packed_type;

@@ -148,7 +148,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             std::copy_n(std::bit_cast<std::array<Byte, 4>>(word).begin(), 4, to);
         }
     };
-    using bit_planes = planes<1, 1, 1, 1, 1, 1, 1, 1>;
+    using bit_planes = planes<1, 1, 1, 1, 1, 1, 1, 1>; // serves every width from 8 to 1
     static_assert(code_layout<bit_planes> && code_layout<planes<4, 2, 2>> && code_layout<planes<8>>);
     static_assert(bit_planes::aligned() && planes<2, 2, 4>::aligned() && !planes<1, 2>::aligned());
 }

@@ -51,7 +51,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 w(row, col) /= scales[row];
     }
 
-    struct balance_report
+    struct balance_report // what the search found
     {
         float ratio = 0; // 0: nothing is scaled
         std::vector<float> scales;

@@ -5,7 +5,7 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    struct clip_options
+    struct clip_options // how far and how finely the limits are searched
     {
         unsigned steps = 20;     // the limit shrinks by 1 / steps of the largest magnitude at a time,
         float narrowest = 0.55f; // down to this part of it

@@ -77,10 +77,12 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
                                                           0.5f, 1, 1.5f, 2, 3,     4,  6};
     }
 
+    // 4 bits, quantiles of a normal distribution (codebooks::nf4_values).
     struct nf4 : codebooks::fixed_table<codebooks::nf4_values>
     {
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "nf4"; }
     };
+    // 4-bit floats, E2M1 (codebooks::fp4_values).
     struct fp4 : codebooks::fixed_table<codebooks::fp4_values>
     {
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "fp4"; }

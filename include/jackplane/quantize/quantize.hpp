@@ -11,6 +11,7 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // What quantize takes beside policies.
     struct quantize_options
     {
         matrix_view<float const> importance{}; // [1, cols] or [rows, cols]: weight of each squared error; none: all 1
@@ -23,10 +24,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // has another shape.
     //     quantize(w, uniform<8>{}, minmax{}, group{64})
     //     quantize(w, uniform<4>{}, minmax{}, group{64}, nearest{}, feedback(gram))       // GPTQ
-    template <scale_number S = half, class T, codebook C, scale<C> P, rounding R = nearest, sweep W = independent,
+    template <scale_number S = half, matrix_like M, codebook C, scale<C> P, rounding R = nearest, sweep W = independent,
               parallel_policy Parallel = serial>
-        requires element<std::remove_const_t<T>>
-    quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded = {},
+        requires element<std::remove_const_t<element_of<M>>>
+    quantized<C, S, typename P::zero_type> quantize(M const& weights, C book, P policy, group g, R rounded = {},
                                                     W const& order = {}, quantize_options options = {},
                                                     Parallel parallel = {});
 
@@ -161,11 +162,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
-    template <scale_number S, class T, codebook C, scale<C> P, rounding R, sweep W, parallel_policy Parallel>
-        requires element<std::remove_const_t<T>>
-    quantized<C, S, typename P::zero_type> quantize(matrix_view<T> w, C book, P policy, group g, R rounded,
+    template <scale_number S, matrix_like M, codebook C, scale<C> P, rounding R, sweep W, parallel_policy Parallel>
+        requires element<std::remove_const_t<element_of<M>>>
+    quantized<C, S, typename P::zero_type> quantize(M const& weights, C book, P policy, group g, R rounded,
                                                     W const& order, quantize_options options, Parallel parallel)
     {
+        auto const w = view_of(weights);
         auto const& importance = options.importance;
         expect_whole(w, options.name);
         detail::expect_importance(importance, w.rows, w.cols, options.name);

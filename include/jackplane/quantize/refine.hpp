@@ -12,12 +12,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     //     auto four = refine(w, uniform<4, 8>{}, leading(two), feedback(gram));
     // Throws value_error at NaN or Inf (tensor, row, column), shape_error and width_error where the two do not fit,
     // value_error at leading codes, scales or zeros that cannot be.
-    template <linear_codebook C, scale_number S, zero_number Z, class T, sweep W = independent,
+    template <linear_codebook C, scale_number S, zero_number Z, matrix_like M, sweep W = independent,
               parallel_policy Parallel = serial>
-        requires element<std::remove_const_t<T>>
-    quantized<C, S, Z> refine(matrix_view<T> w, C book, leading_bits<S, Z> coarse, W const& order = {},
+        requires element<std::remove_const_t<element_of<M>>>
+    quantized<C, S, Z> refine(M const& matrix, C book, leading_bits<S, Z> coarse, W const& order = {},
                               std::string_view name = "weights", Parallel parallel = {})
     {
+        auto const w = view_of(matrix);
         expect_whole(w, name);
         coarse.expect_inside(C::bits, w.rows, w.cols, name);
         order.expect_columns(w.cols, name);

@@ -37,9 +37,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // does not hold the largest value of a row (row, the type that holds it); shape_error when importance has another
     // shape. Values far below the largest may be subnormal: what they lose is no more than
     // what the largest does.
-    template <scale_number S = half, class T, unsigned B, parallel_policy Parallel = serial>
-        requires element<std::remove_const_t<T>>
-    quantized<row_table<B>, S, no_zero> quantize(matrix_view<T> w, row_table<B> book, quantize_options options = {},
+    template <scale_number S = half, matrix_like M, unsigned B, parallel_policy Parallel = serial>
+        requires element<std::remove_const_t<element_of<M>>>
+    quantized<row_table<B>, S, no_zero> quantize(M const& weights, row_table<B> book, quantize_options options = {},
                                                  Parallel parallel = {});
 
     namespace detail
@@ -117,11 +117,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
     }
 
-    template <scale_number S, class T, unsigned B, parallel_policy Parallel>
-        requires element<std::remove_const_t<T>>
-    quantized<row_table<B>, S, no_zero> quantize(matrix_view<T> w, row_table<B> book, quantize_options options,
+    template <scale_number S, matrix_like M, unsigned B, parallel_policy Parallel>
+        requires element<std::remove_const_t<element_of<M>>>
+    quantized<row_table<B>, S, no_zero> quantize(M const& matrix, row_table<B> book, quantize_options options,
                                                  Parallel parallel)
     {
+        auto const w = view_of(matrix);
         using table = row_table<B>;
         auto const& importance = options.importance;
         expect_whole(w, options.name);

@@ -27,10 +27,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     //     bool const fits = scales_of(w, uniform<8>{}, minmax{}, group{64}).held_by<half>();
     // Those of a sweep that makes up for errors, and learned ones, are others, but of the same size. Throws as quantize
     // does.
-    template <class T, codebook C, scale<C> P>
-        requires element<std::remove_const_t<T>>
-    scale_range scales_of(matrix_view<T> w, C const& book, P const& policy, group g, quantize_options options = {})
+    template <matrix_like M, codebook C, scale<C> P>
+        requires element<std::remove_const_t<element_of<M>>>
+    scale_range scales_of(M const& weights, C const& book, P const& policy, group g, quantize_options options = {})
     {
+        auto const w = view_of(weights);
         expect_whole(w, options.name);
         detail::expect_importance(options.importance, w.rows, w.cols, options.name);
         group_grid const grid = group_grid::of(g, w.cols);

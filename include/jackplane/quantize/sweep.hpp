@@ -14,7 +14,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct independent // every weight on its own, from left to right
     {
-        struct row
+        struct row // has no state: nothing makes up for an error
         {
             static constexpr std::size_t column(std::size_t nth) noexcept { return nth; }
             static constexpr void reach(std::size_t, std::span<float>) noexcept {}
@@ -26,7 +26,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         static constexpr row start() noexcept { return {}; }
     };
 
-    struct feedback_options
+    struct feedback_options // those of GPTQ
     {
         float damping = 0.01f;      // of the mean diagonal, added to it
         bool by_activation = false; // columns of large diagonal first ("act-order"); then scales come first, too

@@ -32,6 +32,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }};
     }
 
+    // "BF16", and bits of one element
     constexpr std::string_view dtype_name(dtype type) noexcept
     {
         return detail::dtypes[static_cast<std::size_t>(type)].name;

@@ -24,7 +24,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     using extents = std::vector<std::uint64_t>; // row-major; [] is a scalar
 
-    struct tensor
+    struct tensor // as the header describes it, with its bytes where the file is mapped
     {
         std::string name;
         dtype type = dtype::U8;
@@ -35,10 +35,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
         std::uint64_t end() const noexcept { return offset + size; }
     };
 
+    // By name.
     using tensor_map = std::map<std::string, tensor, std::less<>>;
     using metadata_map = std::map<std::string, std::string, std::less<>>;
 
-    struct header
+    struct header // of a safetensors file, checked
     {
         metadata_map metadata;
         tensor_map tensors;
@@ -51,8 +52,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
     };
 
     inline constexpr std::uint64_t largest_header = 100'000'000; // bytes of JSON; the reference reader's limit
-    inline constexpr std::size_t largest_rank = 64;
+    inline constexpr std::size_t largest_rank = 64;              // dimensions of a tensor
 
+    // "[64, 172]", for messages; after eight sizes "..."
     inline std::string shape_text(extents const& s)
     {
         std::string line = "[";

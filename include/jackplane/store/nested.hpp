@@ -22,14 +22,15 @@
 // The bits of a level are those of its planes. A slice that rounds (round_clamp, extra_precision) reads one bit more
 // than it gives, so up to the end of level 5 such a file can be read at 4 bits: settings::bits_given.
 //
-// <layer>.plane.<i>  U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
-// <layer>.scale      F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
-// <layer>.zero       U8 or F16, the same shape; none for symmetric codes
-// <layer>.sparse.row     U32 [rows + 1]              a sparse part (detach/csr.hpp) that serves every width: weights
-// <layer>.sparse.column  U16 or U32 [nonzeros]       that stand in the place of what the planes give there
-// <layer>.sparse.value   F16, BF16 or F32 [nonzeros]
-// __pad__.<n>        U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole; the
-//                    first tensor of level n lies n * plane_stagger further: a layer's planes are apart as in memory
+//     <layer>.plane.<i>      U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
+//     <layer>.scale          F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
+//     <layer>.zero           U8 or F16, the same shape; none for symmetric codes
+//     <layer>.sparse.row     U32 [rows + 1]           a sparse part (detach/csr.hpp) that serves every width: weights
+//     <layer>.sparse.column  U16 or U32 [nonzeros]    that stand in the place of what the planes give there
+//     <layer>.sparse.value   F16, BF16 or F32 [nonzeros]
+//     __pad__.<n>            U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole;
+//                            the first tensor of level n lies n * plane_stagger further: a layer's planes are apart as
+//                            in memory
 //
 // A file whose length is a level's end is a nested file of that many bits, although its header lists more: a download
 // may stop there (`truncate -s END`). Readers of plain safetensors need the header that cut() writes.
@@ -45,13 +46,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     using safetensors::extents;
     using safetensors::metadata_map;
 
-    inline constexpr std::string_view format_name = "jackplane.nested";
+    inline constexpr std::string_view format_name = "jackplane.nested"; // in the metadata
     inline constexpr std::string_view format_version = "1"; // tests/pack/planes.cpp holds its bytes
     inline constexpr std::size_t page = 4096;               // where data and levels start
     inline constexpr std::size_t alignment = 64;            // where tensors start
-    inline constexpr std::string_view pad_prefix = "__pad__.";
+    inline constexpr std::string_view pad_prefix = "__pad__."; // of the names of padding
     inline constexpr std::uint64_t largest_side = std::uint64_t{1} << 24; // rows, columns
 
+    // The planes of one width in the file, up to where a shorter file may end.
     struct level
     {
         unsigned bits = 0;       // of the planes up to its end; 0: what all widths need
@@ -132,6 +134,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         }
     };
 
+    // Names of the tensors of a layer.
     inline std::string plane_name(std::string_view of, std::size_t i)
     {
         return text(of, ".plane.", i);

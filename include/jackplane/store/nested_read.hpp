@@ -92,6 +92,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::shared_ptr<contents> _all;
     };
 
+    // Reads the header; data are mapped, and read from the disk when touched. Throws io_error, format_error.
     inline file open(std::filesystem::path const& path)
     {
         mapped_file const map(path);

@@ -190,6 +190,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::npy
 {
+    // An array of NumPy over bytes that the caller keeps alive, by himself or through `keep`. Throws format_error.
     inline array parse(std::span<std::byte const> bytes, std::string file, std::shared_ptr<void const> keep = {})
     {
         std::string_view const all(reinterpret_cast<char const*>(bytes.data()), bytes.size());

@@ -49,6 +49,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
+    // What load() returns, or the message of what it throws.
     template <class Load>
     auto try_load(Load&& load) -> attempt<std::invoke_result_t<Load>>
     {

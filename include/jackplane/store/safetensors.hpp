@@ -139,4 +139,32 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
                           "': expected shape ", shape_text(expected), ", found ", shape_text(t.shape));
         return read<T>(t);
     }
+
+    // f(w), w the tensor in place, as a matrix_view of float, half or bfloat16. Returns what f does. Throws
+    // format_error for other types and where the data are not aligned (read copies them), shape_error unless it has
+    // two dimensions.
+    //     auto const a = visit_matrix(file.at("up"), [](auto w) { return quantize<recipes::nested8<>>(w); });
+    template <class F>
+    decltype(auto) visit_matrix(tensor const& t, F&& f)
+    {
+        JACKPLANE_EXPECTS(t.shape.size() == 2, shape_error, "tensor '", detail::printable(t.name),
+                          "': a matrix wanted, found shape ", shape_text(t.shape));
+        JACKPLANE_EXPECTS(t.bytes.size() == t.size, format_error, "tensor '", detail::printable(t.name),
+                          "': its data are not mapped");
+        auto const view = [&]<class T>(T) -> matrix_view<T const>
+        {
+            bool const aligned = reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignof(T) == 0;
+            JACKPLANE_EXPECTS(aligned, format_error, "tensor '", detail::printable(t.name),
+                              "': its data start at byte ", t.offset, ", which is not aligned for ", dtype_name(t.type));
+            return {reinterpret_cast<T const*>(t.bytes.data()), static_cast<std::size_t>(t.shape[0]),
+                    static_cast<std::size_t>(t.shape[1])};
+        };
+        if (t.type == dtype::F16)
+            return f(view(half{}));
+        if (t.type == dtype::BF16)
+            return f(view(bfloat16{}));
+        JACKPLANE_EXPECTS(t.type == dtype::F32, format_error, "tensor '", detail::printable(t.name),
+                          "': expected F32, F16 or BF16, found ", dtype_name(t.type));
+        return f(view(float{}));
+    }
 }

@@ -38,6 +38,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return at.high < -at.low ? parameter_pair{-along, 0} : parameter_pair{0, along};
     }
 
+    // those of the policy inside, for the codebook of the width or of 8 bits, as that chooses scales
     template <class P, codebook C>
         requires requires(P const& policy, value_range at, scale_and_zero s, C const& book) {
             range_slope(policy, at, s, s, book);

@@ -26,5 +26,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <slice Slice>
     objective(std::vector<objective_term>, Slice) -> objective<Slice>;
 
+    // That width alone.
     inline objective<> one_width(unsigned bits) { return {{{bits, 1}}, {}}; }
 }

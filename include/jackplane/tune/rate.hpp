@@ -7,7 +7,7 @@
 // How far step k of `steps` may go.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    struct constant
+    struct constant // the same rate in every step
     {
         float first;
         std::size_t steps;

@@ -28,13 +28,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
-    enum class learns
+    enum class learns // what v is added to
     {
         offsets, // rounding: v is added to the fractional codes
         weights  // the weights themselves, in their own units (QAT, EfficientQAT): v is added to them
     };
 
-    struct tunable_options
+    struct tunable_options // what the learned offsets may reach, and where scales begin
     {
         offset_reach reach{};
         learns what = learns::offsets; // weights have no reach
@@ -75,7 +75,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
     public:
         using result_type = quantized<C, S, typename K::zero_type>;
-        struct parameters
+        struct parameters // what is learned of a matrix
         {
             std::vector<float> offset;        // v [rows, cols]
             std::vector<float> first, second; // the pairs, one for each scale

@@ -15,12 +15,14 @@
 // linear_decay, OmniQuant's clipping with adam and sigmoid, MatQuant with an objective of several widths.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // Which of the states on the way tune ends with.
     enum class keep
     {
         last, // what the last step left, unless that is worse than the start
         best  // the state of least loss: of that step's batch, or, every check_every steps, of all samples
     };
 
+    // The loss before and after, and which step gave the weights that were kept.
     struct tune_report
     {
         double before = 0, after = 0; // on all samples
@@ -28,6 +30,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::vector<double> losses;   // of each step's batch, before the step
     };
 
+    // What is learned, how fast, and how often the loss of all samples is looked at.
     struct tune_options
     {
         bool learn_offsets = true; // where weights round

@@ -11,13 +11,15 @@ endif()
 add_executable(client_llama_cpp ${CMAKE_CURRENT_LIST_DIR}/witness.cpp)
 target_link_libraries(client_llama_cpp PRIVATE ${CMAKE_DL_LIBS})
 target_compile_features(client_llama_cpp PRIVATE cxx_std_20)
-add_executable(client_tokenizers ${CMAKE_CURRENT_LIST_DIR}/tokenizers.cpp)
-target_link_libraries(client_tokenizers PRIVATE engine)
+foreach(client tokenizers likeliest)
+    add_executable(client_${client} ${CMAKE_CURRENT_LIST_DIR}/${client}.cpp)
+    target_link_libraries(client_${client} PRIVATE engine)
+endforeach()
 set(packages ${CMAKE_CURRENT_BINARY_DIR}/clients)
 file(MAKE_DIRECTORY ${packages})
 add_test(NAME clients_llama_cpp
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/llama_cpp.py $<TARGET_FILE:jackplane>
-                 $<TARGET_FILE:client_llama_cpp> ${packages}/llama_cpp)
+                 $<TARGET_FILE:client_likeliest> $<TARGET_FILE:client_llama_cpp> ${packages}/llama_cpp)
 add_test(NAME clients_tokenizers
          COMMAND ${node} ${CMAKE_CURRENT_LIST_DIR}/tokenizers.mjs $<TARGET_FILE:client_tokenizers>
                  ${packages}/tokenizers)

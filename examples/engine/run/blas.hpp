@@ -2,10 +2,12 @@
 #pragma once
 #include <jackplane/core/parallel.hpp>
 #include <cblas.h>
+#include <concepts>
 #include <cstddef>
 #include <mutex>
 #include <new>
 #include <sys/mman.h>
+#include <type_traits>
 #include <vector>
 
 extern "C" // of OpenBLAS, in none of its headers
@@ -55,24 +57,22 @@ namespace engine
     }
 
     // c = alpha a b + beta c;  a [m, k], b [k, n], c [m, n] after the transpositions asked for.
-    inline void gemm(std::size_t m, std::size_t n, std::size_t k, float alpha, operand<float> a, operand<float> b,
-                     float beta, float* c, std::size_t stride)
+    template <class T>
+    void gemm(std::size_t m, std::size_t n, std::size_t k, std::type_identity_t<T> alpha, operand<T> a, operand<T> b,
+              std::type_identity_t<T> beta, T* c, std::size_t stride)
     {
         take_blas_buffers();
-        cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
-                    static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
-                    static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,
-                    static_cast<blasint>(stride));
-    }
-
-    inline void gemm(std::size_t m, std::size_t n, std::size_t k, double alpha, operand<double> a, operand<double> b,
-                     double beta, double* c, std::size_t stride)
-    {
-        take_blas_buffers();
-        cblas_dgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
-                    static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a.data,
-                    static_cast<blasint>(a.stride), b.data, static_cast<blasint>(b.stride), beta, c,
-                    static_cast<blasint>(stride));
+        auto const product = []
+        {
+            if constexpr (std::same_as<T, float>)
+                return cblas_sgemm;
+            else
+                return cblas_dgemm;
+        }();
+        auto const turned = [](operand<T> const& x) { return x.transposed ? CblasTrans : CblasNoTrans; };
+        auto const size = [](std::size_t x) { return static_cast<blasint>(x); };
+        product(CblasRowMajor, turned(a), turned(b), size(m), size(n), size(k), alpha, a.data, size(a.stride), b.data,
+                size(b.stride), beta, c, size(stride));
     }
 
     // The three products of a linear layer y = x w^T:  w [out, in], x and dx [tokens, in], y and dy [tokens, out].

@@ -192,10 +192,8 @@ namespace engine
         std::string const space = _rules.space().empty() ? " " : _rules.space();
         if (name == "Sequence")
         {
-            decoder.only({"type", "decoders"});
-            json_place const list = decoder.at("decoders");
-            for (std::size_t i = 0; i < list.elements(); ++i)
-                expect_decoder(list.at(i));
+            for (json_place const& part : decoder.sequence("decoders"))
+                expect_decoder(part);
         }
         else if (name == "ByteLevel")
         {
@@ -241,12 +239,10 @@ namespace engine
         text_start out = undecided;
         if (type.value() == "Sequence")
         {
-            post_processor.only({"type", "processors"});
-            json_place const list = post_processor.at("processors");
-            for (std::size_t i = 0; i < list.elements(); ++i)
+            for (json_place const& each : post_processor.sequence("processors"))
             {
-                text_start const part = start_of(list.at(i));
-                list.at(i).expect(!(out.decided && part.decided), "one TemplateProcessing alone");
+                text_start const part = start_of(each);
+                each.expect(!(out.decided && part.decided), "one TemplateProcessing alone");
                 if (part.decided)
                     out = part;
             }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace engine
 {
@@ -34,6 +35,17 @@ namespace engine
         {
             expect(_value->is_array(), "a list");
             return _value->size();
+        }
+
+        // The parts of {"type": "Sequence", key: [...]}.
+        std::vector<json_place> sequence(std::string const& key) const
+        {
+            only({"type", key});
+            json_place const list = at(key);
+            std::vector<json_place> parts;
+            for (std::size_t i = 0; i < list.elements(); ++i)
+                parts.push_back(list.at(i));
+            return parts;
         }
 
         void expect(bool condition, std::string_view expected) const

@@ -293,10 +293,8 @@ namespace engine
         json_place const type = from.at("type");
         if (type.value() == "Sequence")
         {
-            from.only({"type", "normalizers"});
-            json_place const list = from.at("normalizers");
-            for (std::size_t i = 0; i < list.elements(); ++i)
-                add_normalizer(list.at(i));
+            for (json_place const& part : from.sequence("normalizers"))
+                add_normalizer(part);
         }
         else if (type.value() == "NFC")
         {
@@ -329,10 +327,8 @@ namespace engine
         type.expect(!_byte_level, "nothing after ByteLevel, which makes bytes of a text");
         if (type.value() == "Sequence")
         {
-            from.only({"type", "pretokenizers"});
-            json_place const list = from.at("pretokenizers");
-            for (std::size_t i = 0; i < list.elements(); ++i)
-                add_splitter(list.at(i));
+            for (json_place const& part : from.sequence("pretokenizers"))
+                add_splitter(part);
         }
         else if (type.value() == "Split")
         {

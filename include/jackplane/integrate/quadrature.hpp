@@ -36,23 +36,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
     }
 
-    struct left_riemann : detail::one_point_each // the value at the beginning of each interval
+    namespace detail
     {
-        using one_point_each::one_point_each;
-        static constexpr unsigned order = 1;
-        static constexpr char const* name() noexcept { return "left"; }
-        static constexpr std::size_t degree() noexcept { return 0; }
-        double node(std::size_t k) const noexcept { return at(static_cast<double>(k)); }
-    };
-
-    struct right_riemann : detail::one_point_each // the value at the end of each interval
-    {
-        using one_point_each::one_point_each;
-        static constexpr unsigned order = 1;
-        static constexpr char const* name() noexcept { return "right"; }
-        static constexpr std::size_t degree() noexcept { return 0; }
-        double node(std::size_t k) const noexcept { return at(static_cast<double>(k + 1)); }
-    };
+        template <bool Right>
+        struct riemann : one_point_each // at one end of each interval
+        {
+            using one_point_each::one_point_each;
+            static constexpr unsigned order = 1;
+            static constexpr char const* name() noexcept { return Right ? "right" : "left"; }
+            static constexpr std::size_t degree() noexcept { return 0; }
+            double node(std::size_t k) const noexcept { return at(static_cast<double>(Right ? k + 1 : k)); }
+        };
+    }
+    using left_riemann = detail::riemann<false>; // the value at the beginning of each interval
+    using right_riemann = detail::riemann<true>; // the value at the end of each interval
 
     struct midpoint : detail::one_point_each // the value in the middle of each interval
     {

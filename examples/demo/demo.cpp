@@ -95,7 +95,7 @@ namespace
                     "quantizing them to 2 bits costs (Fisher information).\n\n%s\n",
                     engine::table_head().c_str());
         every_width(beside, {8, 4, 3, 2});
-        std::printf("\nLearned rounding (%s; its command stands in examples/results/README.md):\n\n%s\n", tuned.c_str(),
+        std::printf("\nLearned rounding (%s; its command: examples/results/one_parent.md):\n\n%s\n", tuned.c_str(),
                     engine::table_head().c_str());
         every_width(tuned, {8, 7, 6, 5, 4, 3, 2, 1});
         std::printf("\n");

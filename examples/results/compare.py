@@ -3,11 +3,12 @@
 import json
 import math
 
-from measure import HERE
+from plan import HERE
 
 BLOCK = 2  # windows
 WINDOW = 511  # scored tokens of each window but the last, which has what remains
 SLOWER = 25  # cpu family: Zen 3; cells without one are of Zen 5
+SEEDS = ("", "-seed1", "-seed2")  # ends of the names of a cell's three runs
 WIDE = (6, 26)  # an Intel and a Zen 5, where OpenBLAS chose AVX-512 kernels, unless the cell names others
 
 
@@ -57,13 +58,20 @@ def header(first, names):
     return [f"| {first} | " + " | ".join(map(str, names)) + " |", "|---" * (len(names) + 1) + "|"]
 
 
-def bar(text, value, form, met):
-    return f"| {text} | {form.format(value)} | {'yes' if met else '**no**'} |"
-
-
 def cpu_minutes(cell):
     if "cpu_minutes" not in cell:
         return ""
     family = cell.get("cpu_family")
     mark = " †" if family == SLOWER else " ‡" if family in WIDE and "blas" not in cell else ""
     return f"{cell['cpu_minutes']:.1f}{mark}"
+
+
+def seed_row(label, names, bits):
+    """Three seeds of a cell: its perplexities, their mean and standard deviation."""
+    found = [load(name) for name in names]
+    if None in found:
+        return []
+    values = [row_of(cell, bits)["perplexity"] for cell in found]
+    mean = sum(values) / 3
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
+    return [f"| {label} | {', '.join(f'{v:.3f}' for v in values)} | {mean:.3f} | {deviation:.3f} |"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What int8 and bfloat16 x cost and buy."""
 from compare import header, load
-from measure import ACTIVATIONS
+from plan import ACTIVATIONS
 
 WIDTHS = (8, 4, 3, 2)
 COLUMNS = [f"{bits} bits" for bits in WIDTHS]

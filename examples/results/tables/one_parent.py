@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tables of one file that is read at every width."""
+from compare import SEEDS, apart, cpu_minutes, gap, header, load, paired, row_of, seed_row
+from plan import REACHES
+
+JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-refined": "inside the 2 bits of joint",
+         "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
+         "parent-matgptq-842": "MatGPTQ {8,4,2}"}
+
+
+def table_of_parents():
+    """One file, read at every width."""
+    names = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_clamp` (reads r + 1)",
+             "parent-rtn-extra_precision": "nearest, `extra_precision` (keeps r + 1)",
+             "parent-w8": "tuned at 8 bits, cut", "parent-w2-nearest": "tuned at 2 bits, the rest nearest",
+             "parent-joint-small": "joint {8,4,2}, lambda 0.1, 0.1, 1", "parent-joint-even": "joint {8,4,2}, 1, 1, 1",
+             "parent-joint-single": "codes of 8 bits, 2 bits counted alone (Single-Precision)",
+             "parent-joint-round_clamp": "joint {8,4,2}, 0.1, 0.1, 1, `round_clamp` (reads r + 1)",
+             "parent-joint-extra_precision": "joint {8,4,2}, 0.1, 0.1, 1, `extra_precision` (keeps r + 1)",
+             "parent-joint-omniquant": "joint {8,4,2} over OmniQuant, 0.1, 0.1, 1",
+             "parent-joint-qat": "joint {8,4,2} over QAT, 0.1, 0.1, 1",
+             "parent-matgptq-842": "MatGPTQ {8,4,2}", "parent-matgptq-843": "MatGPTQ {8,4,3}",
+             "parent-nested-gptq": "GPTQ coarse to fine 2, 3, 4, 6, 8",
+             "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine 2, 3, 4, 6, 8**",
+             "parent-staged-joint": "coarse to fine 2, 4, 8, then joint 1, 1, 1",
+             "parent-joint-refined": "joint {8,4,2}, 0.1, 0.1, 1, then coarse to fine `--inside` its 2 bits",
+             "parent-staged-scales": "coarse to fine 2, 3, 4, 6, 8, then scales of its own for each of these"}
+    widths = (8, 7, 6, 5, 4, 3, 2, 1)
+    lines = ["", "| parent | " + " | ".join(map(str, widths)) + " | CPU minutes | peak MB |", "|---" * 11 + "|"]
+    found = {name: cell for name in names if (cell := load(name)) is not None}
+    for name, cell in found.items():
+        values = " | ".join(f"{row_of(cell, bits)['perplexity']:.3f}" for bits in widths)
+        lines.append(f"| {names[name]} | {values} | {cpu_minutes(cell)} | {cell['peak_mb']} |")
+    parent = found.pop("parent-staged", None)
+    lines += ["", "The others against coarse to fine at each width: difference of the loss in nats a token, paired, "
+              "and its standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
+    for name, cell in found.items() if parent is not None else ():
+        lines.append(f"| {names[name]} | {apart(cell, parent, (8, 4, 2))} |")
+    lines += ["", "Each width of the coarse-to-fine parent against the model that was tuned for that width alone: "
+              "difference of the loss in nats a token, paired.", "", "| width | parent - alone | standard error |",
+              "|---|---|---|"]
+    for bits in (4, 3, 2):
+        alone = load(f"signround-w{bits}-g64")
+        if parent is not None and alone is not None:
+            row = row_of(parent, bits)
+            mean, error = paired(row, row_of(alone, bits))
+            lines.append(f"| {bits} | {mean:+.5f} | {error:.5f} |")
+    return lines
+
+
+def table_of_mixes():
+    """One parent, a width for each layer."""
+    lines = ["", "| layers | bits of each layer | bits/weight | perplexity | gap, nats | over 3 bits everywhere |",
+             "|---|---|---|---|---|---|"]
+    names = {"mix-uniform": "the same for all", "mix-pyramid": "MatQuant's pyramid", "mix-hand": "the other way round",
+             "mix-allocate-2.5": "`allocate --average 2.5`", "mix-allocate-3": "`allocate --average 3`",
+             "mix-allocate-3.5": "`allocate --average 3.5`", "mix-integral-2.5": "by the integral, 2.5",
+             "mix-integral-3": "by the integral, 3", "mix-integral-3.5": "by the integral, 3.5"}
+    base = load("mix-uniform")
+    for name, label in names.items():
+        cell = load(name)
+        if cell is not None and base is not None:
+            row = row_of(cell, "mix")
+            mean, error = paired(row, row_of(base, "mix"))
+            lines.append(f"| {label} | {', '.join(map(str, cell['mix']))} | {row['effective_bits']:.3f} | "
+                         f"{row['perplexity']:.3f} | {gap(cell, 'mix'):.4f} | {mean:+.4f} ± {error:.4f} |")
+    return lines
+
+
+def table_of_parent_seeds():
+    """What the seed changes: batches and calibration windows."""
+    lines = ["", *header("groups of 64", ("seeds 0, 1, 2", "mean", "standard deviation"))]
+    for name, label in {"parent-staged": "coarse to fine", **JOINT}.items():
+        for bits in (8, 4, 2):
+            lines += seed_row(f"{label}, {bits} bits", [name + suffix for suffix in SEEDS], bits)
+    lines += ["", "Against coarse to fine with the same seed (at 2 bits that is the model tuned for 2 bits alone): "
+              "nats a token, paired.", "", "| seed | parent | 8 | 4 | 2 |", "|---|---|---|---|---|"]
+    for name, label in JOINT.items():
+        for suffix in SEEDS:
+            cell, parent = load(name + suffix), load("parent-staged" + suffix)
+            if cell is not None and parent is not None:
+                lines.append(f"| {suffix[-1:] or 0} | {label} | {apart(cell, parent, (8, 4, 2))} |")
+    return lines
+
+
+def table_of_reaches():
+    """How far an offset may go, and how many codes it moves."""
+    lines = ["", *header("reach", ("8", "4", "2", "codes moved"))]
+    reaches = {reach: cell for reach in REACHES if (cell := load(f"reach-{reach}")) is not None}
+    if (taught := load("joint-taught")) is not None:
+        reaches["32, and 2 bits distilled from 8 (co-distillation)"] = taught
+    for reach, cell in reaches.items():
+        values = " | ".join(f"{row_of(cell, bits)['perplexity']:.3f}" for bits in (8, 4, 2))
+        lines.append(f"| {reach} | {values} | {100 * cell['moved']:.1f} % |")
+    return lines
+
+
+TABLES = {"parents": table_of_parents, "parent seeds": table_of_parent_seeds, "reaches": table_of_reaches,
+          "mixes": table_of_mixes}

@@ -24,10 +24,12 @@ int main()
         std::printf("%u bits, %-16s %.2f bits per weight, rms error %.4f\n", bits, name, jp::effective_bits(m),
                     std::sqrt(error / static_cast<double>(w.size())));
     };
+//! [readme]
     for (unsigned const bits : {4u, 2u})
     {
         report("truncate_centred", bits, a.prefix(bits));
         report("round_clamp", bits, jp::repack<jp::bit_planes>(a, bits, jp::round_clamp{}));
         report("extra_precision", bits, jp::repack<jp::bit_planes>(a, bits, jp::extra_precision{}));
     }
+//! [readme]
 }

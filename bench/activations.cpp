@@ -105,7 +105,7 @@ int main()
         good &= print<limbs<3>>("limbs<3>", a, kind, *x);
         good &= print<limbs<2>>("limbs<2>", a, kind, *x);
         good &= print<limbs<1>>("limbs<1>", a, kind, *x);
-        good &= print<brain>("brain", a, kind, *x);
+        good &= print<bf16>("bf16", a, kind, *x);
     }
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -43,7 +43,7 @@ function(jackplane_add_kernels target)
         set(arg_FORMATS any_packed)
     endif()
     if(NOT arg_ACTIVATIONS)
-        set(arg_ACTIVATIONS exact "limbs<1>" "limbs<2>" "limbs<3>" brain)
+        set(arg_ACTIVATIONS exact "limbs<1>" "limbs<2>" "limbs<3>" bf16)
     endif()
 
     if(NOT DEFINED arg_SPARSE)
@@ -86,7 +86,7 @@ function(jackplane_add_kernels target)
     set(parent_of_neon_dot neon)
     set(adding_exact "avx2|avx512|neon")
     set(adding_limbs "avx2|avx2_vnni|avx512|avx512_vnni|neon|neon_dot")
-    set(adding_brain "avx2|avx512|avx512_bf16|neon")
+    set(adding_bf16 "avx2|avx512|avx512_bf16|neon")
     set(adding_sparse "avx2|avx512|neon")
 
     # A unit compiles for about 1 s and 0.4 s more for each width: at most 8.

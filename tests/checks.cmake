@@ -71,7 +71,7 @@ foreach(arch IN ITEMS avx2 avx512_vnni avx512_bf16 neon neon_dot)
         list(APPEND dispatched ${arch})
     endif()
 endforeach()
-jackplane_add_kernels(test_kernels ARCHS ${dispatched} ACTIVATIONS exact "limbs<1>" "limbs<3>" brain
+jackplane_add_kernels(test_kernels ARCHS ${dispatched} ACTIVATIONS exact "limbs<1>" "limbs<3>" bf16
                       FORMATS "packed<planes<2, 2, 4>, uniform<8>, half, integer_zero>" "packed<planes<4>, nf4>"
                               "packed<planes<1, 2>, uniform<3>, float, real_zero>" "packed<planes<2, 1>, row_table<3>>")
 target_compile_options(test_kernels PRIVATE ${baseline} -O2)

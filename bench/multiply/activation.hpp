@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // What the bench knows of an activation: its group, and how far x may be from what a kernel reads.
-#include <jackplane/multiply/brain.hpp>
+#include <jackplane/multiply/bf16.hpp>
 #include <algorithm>
 #include <cmath>
 #include <concepts>
@@ -20,13 +20,13 @@ namespace bench
         return how;
     }
 
-    // For each column. brain: a bfloat16 has 8 bits (brain.hpp). limbs: half a step of the group (limbs.hpp), and the
+    // For each column. bf16: a bfloat16 has 8 bits (bf16.hpp). limbs: half a step of the group (limbs.hpp), and the
     // roundings of its scale and x.
     template <class A>
     std::vector<double> error_of([[maybe_unused]] A const& how, std::span<float const> x)
     {
         std::vector<double> off(x.size(), 0.0);
-        if constexpr (std::same_as<A, jackplane::brain>)
+        if constexpr (std::same_as<A, jackplane::bf16>)
             std::ranges::transform(x, off.begin(), [](double v) { return 0x1p-8 * std::abs(v) + 0x1p-126; });
         if constexpr (requires { how.group; })
             for (std::size_t col = 0; col < x.size(); ++col)

@@ -28,7 +28,7 @@
 #include "detach/outliers.hpp"       // how many may leave which matrix
 #include "detach/pursuit.hpp"        // which, and what values make up for the errors of the others
 #include "multiply/limbs.hpp"        // x as integers: 1, 2 or 3 bytes of each
-#include "multiply/brain.hpp"        // x as bfloat16
+#include "multiply/bf16.hpp"         // x as bfloat16
 #include "multiply/multiply.hpp"     // planes times vectors
 #include "multiply/sparse.hpp"       // csr times vectors
 #include "multiply/dense_sparse.hpp" // both in one map

@@ -55,7 +55,7 @@ namespace products
                     print<Arch, exact>("exact", a.prefix(bits), bits, vectors);
                     print<Arch, limbs<1>>("limbs<1>", a.prefix(bits), bits, vectors);
                     print<Arch, limbs<3>>("limbs<3>", a.prefix(bits), bits, vectors);
-                    print<Arch, brain>("brain", a.prefix(bits), bits, vectors);
+                    print<Arch, bf16>("bf16", a.prefix(bits), bits, vectors);
                 }
     }
 

@@ -12,7 +12,7 @@ namespace laws
     inline std::vector<double> distance(kernel_subject const& k, std::span<float const> x, std::size_t x_group)
     {
         std::vector<double> off(x.size(), 0);
-        for (std::size_t i = 0; k.brain && i < x.size(); ++i)
+        for (std::size_t i = 0; k.bf16 && i < x.size(); ++i)
             off[i] = 0x1p-8 * std::abs(x[i]) + 0x1p-126;
         for (std::size_t begin = 0; k.limbs != 0 && begin < x.size(); begin += x_group)
         {
@@ -48,8 +48,8 @@ namespace laws
         std::size_t const x_groups = k.limbs == 0 ? 0 : jackplane::ceil_div(x.size(), x_group);
         double const groups = static_cast<double>(std::max(q.grid.per_row, x_groups));
         double const least = k.linear ? 0.0f : std::abs(k.least); // levels are counted from there
-        double const raised = k.brain ? 2.125 * static_cast<double>(1u << k.bits) : 0;
-        double const roundings = 0x1p-23 * (groups + (k.brain ? 16 : 8));
+        double const raised = k.bf16 ? 2.125 * static_cast<double>(1u << k.bits) : 0;
+        double const roundings = 0x1p-23 * (groups + (k.bf16 ? 16 : 8));
         double const level = k.linear || k.limbs != 1 ? 0.0f : (k.most - k.least) / 255 / 2;
         for (std::size_t row = 0; row < q.rows; ++row)
             for (std::size_t col = 0; col < q.cols; ++col)

@@ -25,7 +25,7 @@ namespace laws
         float least, most; // that a code stands for
         std::function<double(unsigned code, unsigned width)> value; // of a whole code read at that width
         float (*random_zero)(sequence&);                            // among those that can be stored
-        bool brain;                                                 // x is read as bfloat16
+        bool bf16;                                                  // x is read as bfloat16
         unsigned limbs;                                             // of x; 0: none
         float largest;                                              // x / scale of x
 
@@ -100,7 +100,7 @@ namespace laws
                 float const lowest = C::decode(0), range = C::decode(C::size - 1) - lowest;
                 return std::same_as<Z, jackplane::no_zero> ? C::centre : lowest + next.unit() * range;
             };
-            brain = std::same_as<How, jackplane::brain>;
+            bf16 = std::same_as<How, jackplane::bf16>;
             limbs = 0;
             largest = 127;
             if constexpr (requires { How::largest; })

@@ -31,5 +31,5 @@ TEST_CASE("16-bit x is prepared as the floats it stands for")
 
 template <class P>
 concept has_views = requires(P&& p) { std::forward<P>(p).view(); } || requires(P&& p) { std::forward<P>(p).floats(); };
-static_assert(has_views<exact::prepared&> && has_views<limbs<2>::prepared const&> && has_views<brain::prepared&>);
-static_assert(!has_views<exact::prepared> && !has_views<limbs<2>::prepared> && !has_views<brain::prepared>);
+static_assert(has_views<exact::prepared&> && has_views<limbs<2>::prepared const&> && has_views<bf16::prepared&>);
+static_assert(!has_views<exact::prepared> && !has_views<limbs<2>::prepared> && !has_views<bf16::prepared>);

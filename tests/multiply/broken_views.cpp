@@ -49,7 +49,7 @@ TEST_CASE("no activation reads an x without memory")
     expect_x_looked_at(limbs<1>{});
     expect_x_looked_at(limbs<2>{32});
     expect_x_looked_at(limbs<3>{128});
-    expect_x_looked_at(brain{});
+    expect_x_looked_at(bf16{});
 }
 
 TEST_CASE("no product writes to a y without memory")

@@ -34,7 +34,7 @@ using small_float = format<planes<2, 2>, float, half, fp4>;
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, codes<limbs<1>, 2, 2, 4>, codes<exact, 2, 2, 4>, codes<limbs<2>, 2>,
                           seat<normal_float, limbs<1>>);
 #else
-TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, most_widths<exact>, most_widths<brain>,
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, most_widths<exact>, most_widths<bf16>,
                           wide<limbs<2>, 2, 2, 2, 2>, wide<limbs<2>, 8>, wide<limbs<3>, 4, 4>, codes<limbs<3>, 2>,
                           codes<limbs<1>, 2, 2, 4>);
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<no_zeros, limbs<1>>, seat<no_zeros, exact>,

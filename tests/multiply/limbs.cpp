@@ -47,7 +47,7 @@ TEST_CASE("limbs are multiplied as integers for every group that blocks of 32 co
             CHECK(!takes_integers(matrix(group{g}), one));
     }
     CHECK(!takes_integers(matrix(group{64}), prepare(exact{})));
-    CHECK(!takes_integers(matrix(group{64}), prepare(brain{})));
+    CHECK(!takes_integers(matrix(group{64}), prepare(bf16{})));
     CHECK(takes_integers<scalar>(matrix(group{48}), prepare(limbs<1>{})));
 }
 TEST_CASE("tables are bytes for one limb where the arch looks bytes up; planes that do not merge are never")

@@ -62,7 +62,7 @@ extern "C" void WORK()
     times<limbs<1>>(table);
     auto const a = packed_of<planes<2, 2>>(quantize(w, uniform<4>{}, absmax{}, group{32}));
     times<exact>(a.prefix(2));
-    times<brain>(repack<planes<2, 2>>(a, 2, round_clamp{}));
+    times<bf16>(repack<planes<2, 2>>(a, 2, round_clamp{}));
     any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
 
     triplet const some[] = {{0, 0, 1.0f}, {3, 128, -2.0f}, {36, 5, 0.5f}};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/multiply/brain.hpp>
+#include <jackplane/multiply/bf16.hpp>
 #include <jackplane/multiply/limbs.hpp>
 #include <concepts>
 #include <string>
@@ -13,7 +13,7 @@ namespace engine
     // How linear layers read x: as fp32, as one to three bytes and a scale, or rounded to bfloat16. The first is the
     // default: three bytes round as fp32 does.
     using activation = std::variant<jackplane::limbs<3>, jackplane::limbs<2>, jackplane::limbs<1>, jackplane::exact,
-                                    jackplane::brain>;
+                                    jackplane::bf16>;
 
     namespace detail
     {
@@ -36,7 +36,7 @@ namespace engine
         {
             if constexpr (std::same_as<A, jackplane::exact>)
                 return "exact";
-            else if constexpr (std::same_as<A, jackplane::brain>)
+            else if constexpr (std::same_as<A, jackplane::bf16>)
                 return "bf16";
             else
                 return limbs[A::count - 1];

@@ -70,7 +70,7 @@ namespace engine
             using ready = typename A::prepared;
             if (!std::holds_alternative<ready>(_prepared))
                 _prepared.emplace<ready>();
-            if constexpr (std::same_as<A, jackplane::brain>)
+            if constexpr (std::same_as<A, jackplane::bf16>)
             {
                 _rounded.resize(x.rows * x.cols);
                 std::transform(x.data, x.data + _rounded.size(), _rounded.begin(),

@@ -232,7 +232,7 @@ namespace engine
         std::vector<any_residuals> _residuals; // of every matrix: its sparse part at its width
         activation _how;
         prepared_x _prepared;
-        std::vector<jackplane::bfloat16> _rounded; // x of brain
+        std::vector<jackplane::bfloat16> _rounded; // x of bf16
         jackplane::team _team;
         std::size_t _room, _position = 0;
         parameter_view<float const> _weights;       // all but the matrices

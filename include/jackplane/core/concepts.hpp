@@ -220,7 +220,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         { A::supported() } -> std::same_as<bool>; // by the flags of this unit
     };
 
-    // How x goes into a kernel: prepared once, read by every matrix that shares it.      exact, limbs<1..3>, brain
+    // How x goes into a kernel: prepared once, read by every matrix that shares it.      exact, limbs<1..3>, bf16
     template <class A>
     concept activation = requires(A const& a, std::span<float const> x, typename A::prepared& into) {
         a.prepare(x, into);

@@ -85,7 +85,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
 
         template <accumulator Acc, class Arch, class View>
-        void multiply_rows(View const& a, brain_view const& x, float* y, std::size_t stride, std::size_t first,
+        void multiply_rows(View const& a, bf16_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, common const&) noexcept
         {
             using V = vectors<Arch>;
@@ -107,7 +107,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
 
         template <accumulator Acc, class Arch, class View>
-        void multiply_rows(View const& a, brain_view const& x, float* y, std::size_t stride, std::size_t first,
+        void multiply_rows(View const& a, bf16_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, scalar const& tag) noexcept
         {
             multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, tag);

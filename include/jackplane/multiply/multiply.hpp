@@ -4,7 +4,7 @@
 #include <vector>
 #include "../core/parallel.hpp"
 #include "best.hpp"
-#include "brain.hpp"
+#include "bf16.hpp"
 #include "dispatch/task.hpp"
 #include "kernel.hpp"
 #include "limbs.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../pack/any_packed.hpp"
-#include "../brain.hpp"
+#include "../bf16.hpp"
 #include "../kernel.hpp"
 #include "../kernel/sparse.hpp"
 #include "../limbs.hpp"

@@ -8,7 +8,7 @@
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // Vectors rounded to bfloat16, two columns in a word.
-    struct brain_view
+    struct bf16_view
     {
         std::uint32_t const*
             pairs;         // [vectors, blocks * 8 steps, 2]: columns 0 and 2, 1 and 3 of the step, low one first

@@ -5,15 +5,14 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // x as bfloat16 ("brain floating point"), for machines that multiply pairs of them (avx512_bf16); all others take
-    // the fp32 x. Each |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it is
-    // flushed).
-    struct brain
+    // x rounded to bfloat16, for machines that multiply pairs of them (avx512_bf16); all others take the fp32 x. Each
+    // |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it becomes 0).
+    struct bf16
     {
         class prepared // keeps its memory from one x to the next
         {
         public:
-            brain_view view() const& noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
+            bf16_view view() const& noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
             exact_view floats() const& noexcept { return m_x.view(); }
             void view() const&& = delete; // both would point into a temporary
             void floats() const&& = delete;
@@ -21,7 +20,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t vectors() const noexcept { return m_x.vectors(); }
 
         private:
-            friend struct brain;
+            friend struct bf16;
             exact::prepared m_x;
             aligned_vector<std::uint32_t> m_pairs;
             aligned_vector<float> m_sums;
@@ -49,5 +48,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
     };
-    static_assert(activation<brain>);
+    static_assert(activation<bf16>);
+    using brain = bf16; // its name before
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include "pack/config.hpp"
 
-// Names that people know, as aliases: quantize<recipes::nested8<>>(w). G: columns that share a scale.
+// Common formats by name: quantize<recipes::nested8<>>(w). G: columns that share a scale.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::recipes
 {
     // Every width from 8 to 1 in one matrix.

@@ -218,7 +218,7 @@ namespace engine
         refuses([](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.joint_steps = 5; }, "need truncate_centred");
         refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.layer_wise = s.tuning.dense_inputs = true; },
                 "go with methods that learn from whole layers");
-        refuses([](auto& s) { s.tuning.teacher = 6; }, "taught by 6, which no term has");
+        refuses([](auto& s) { s.tuning.teacher = 6; }, "distilled from 6, which no term has");
     }
 
     TEST_CASE("codes of a file stay at the first width; the others are tuned inside their cells")

@@ -136,7 +136,7 @@ TEST_CASE("an adaptive rule meets its tolerance, or says that it did not")
     CHECK_THROWS_AS(integrate(p.f, p.w, p.w_tilde, adaptive{}, options), value_error);
 }
 
-TEST_CASE("a run that goes on from where it stood gives the same, bit for bit")
+TEST_CASE("a resumed run gives the same, bit for bit")
 {
     problem p;
     for (bool const each : {false, true})
@@ -189,5 +189,5 @@ TEST_CASE("what cannot be integrated is an error that says where")
         return 1.0;
     };
     CHECK_THROWS_WITH_AS(integrate(steep, p.w, p.w_tilde, midpoint(2)),
-                         doctest::Contains("the slope at point 1 of 2, t = 0.25, is "), value_error);
+                         doctest::Contains("the derivative at point 1 of 2, t = 0.25, is "), value_error);
 }

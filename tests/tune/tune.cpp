@@ -274,11 +274,11 @@ TEST_CASE("co-distillation: a narrow width learns what a wider one gives, and th
     matrix m(w.view(), {}, {}, group{32});
     objective<> const nobody{{{2, 1, 4}}, {}};
     CHECK_THROWS_WITH_AS(tune(std::span(&m, 1), std::span(&f, 1), nobody, signround_rate(5)),
-                         "tune: 2 bits are taught by 4, which no term has", width_error);
+                         "tune: 2 bits are distilled from 4, which no term has", width_error);
     problem p;
     matrix of_layer(p.w.view(), {}, {}, group{32});
     objective<> const pupil{{{8, 1}, {2, 1, 8}}, {}};
-    CHECK_THROWS_WITH_AS(p.tuned(of_layer, pupil), "tune: the loss cannot be taught by 8 bits", value_error);
+    CHECK_THROWS_WITH_AS(p.tuned(of_layer, pupil), "tune: the loss cannot be distilled from 8 bits", value_error);
 }
 
 TEST_CASE("offsets can start from the codes of another method")
@@ -421,7 +421,7 @@ TEST_CASE("a loss that is no number stops it, and says when; wrong counts are er
                          value_error);
 }
 
-TEST_CASE("a run that goes on from where it stood ends the same, bit for bit")
+TEST_CASE("a resumed run ends the same, bit for bit")
 {
     laws::sample const w = laws::weights(8, 96, 1);
     scattered const loss{{0.1f, -0.2f, 0.3f, 0.0f, 0.5f, -0.4f, 0.2f}, 7};

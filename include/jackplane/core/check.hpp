@@ -21,7 +21,7 @@
 #if defined(JACKPLANE_NO_EXCEPTIONS)
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    struct error // only a name here: fail() prints and aborts
+    struct error // never thrown here: fail() prints and aborts
     {
         explicit error(std::string const& what) : message(what) {}
         char const* what() const noexcept { return message.c_str(); }
@@ -48,7 +48,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     {
         [[gnu::always_inline]] explicit width_error(std::string const& what) : error(what) {}
     };
-    struct io_error : error // the operating system said no
+    struct io_error : error // the operating system refused
     {
         [[gnu::always_inline]] explicit io_error(std::string const& what) : error(what) {}
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// The words of this library: each concept is a seat, the comment names who sits in it. Most laws: tests/laws/NAME.hpp.
+// The words of this library: every concept, and beside each the types that model it. Most laws: tests/laws/NAME.hpp.
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     using code = std::uint8_t; // one quantized weight, 0 .. 2^bits - 1
 
     // Who shares a loop over [0, count): calls body(begin, end) for disjoint ranges that cover it. Results never depend
-    // on how they are cut.                                            serial, threads, team, pool<Run>, openmp
+    // on how it is split.                                             serial, threads, team, pool<Run>, openmp
     template <class P>
     concept parallel_policy = requires(P const& parallel, std::size_t count, void (&body)(std::size_t, std::size_t)) {
         parallel(count, body);
@@ -47,12 +47,12 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     template <class C>
     concept nested_codebook = codebook<C> && codebook<typename C::template narrowed<1>>;
 
-    // A code is the number of a value of its row: w^[row, col] = scales[row, code], nothing else.       row_table<B>
+    // A code is an index into the table of its row: w^[row, col] = scales[row, code], nothing else.     row_table<B>
     template <class C>
     concept row_codebook = codebook<C> && requires { requires C::by_row; };
 
     // What a code of `from` bits means at `to` bits. value() is in steps of the parent's codes; bits_read: how many
-    // leading bits decide; bits_kept: how many a stored result needs.
+    // leading bits it looks at; bits_kept: how many a stored result needs.
     //                                                        truncate_centred, round_clamp, extra_precision
     template <class S>
     concept slice = requires(S const& s, unsigned q, unsigned from, unsigned to) {
@@ -73,15 +73,15 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         { r(coordinate, at) } -> std::same_as<float>;
     };
 
-    // The order of the columns of a row, and what a weight becomes to make up for the errors made before it.
+    // The column order of a row, and how a weight is changed to make up for the errors made before it.
     //                                                                                   independent, feedback
     template <class S>
     concept sweep = requires(S const& s, typename S::row& row, std::size_t col, float w, std::span<float> group) {
-        s.expect_columns(col, "weights"); // throws shape_error where it is made for another number
+        s.expect_columns(col, "weights"); // throws shape_error unless it is made for so many
         { s.start() } -> std::same_as<typename S::row>;
         { s.scales_first() } -> std::same_as<bool>; // else: when the sweep reaches the first column of a group
         { row.column(col) } -> std::same_as<std::size_t>;
-        row.reach(col, group); // before its scale is chosen: weights -> what they will be
+        row.reach(col, group); // before its scale is chosen: weights -> their corrected values
         { row.target(w, col) } -> std::same_as<float>;
         row.made(w); // the error w - w^ of the column just quantized
     };
@@ -109,7 +109,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
     // ---- loss, tune
 
-    // f(w, g) -> its value at w; g becomes the gradient by w, unless it is empty.        layer, any lambda
+    // f(w, g) -> its value at w; the gradient goes to g, unless g is empty.              layer, any lambda
     template <class F>
     concept loss = requires(F& f, std::span<float const> w, std::span<float> g) {
         { f(w, g) } -> std::same_as<double>;
@@ -122,22 +122,22 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         f.at(which);
     };
 
-    // What other weights give can be what it wants, until it is told otherwise.          the engine's layer_loss
+    // Distillation: its target can be the output of other weights, until it is reset.    the engine's layer_loss
     template <class F>
     concept teachable_loss = loss<F> && requires(F& f, std::span<float const> w) {
-        f.teach(w); // copied; none: what it was made for
+        f.teach(w); // copied; empty: back to its own target
     };
 
-    // Moves v against the gradient g. An object goes with one v: it may remember.        sign_step, adam
+    // Moves v against the gradient g. One object for each v: it may have state.          sign_step, adam
     template <class U>
     concept update_step = std::copyable<U> && requires(U& step, std::span<float> v, std::span<float const> g, float x) {
         step(v, g, x); // x: the rate
     };
-    // One that remembers: its memory can be kept, and put into another that then goes on from there.           adam
+    // One with state that can be stored, and loaded into another, which then resumes from there.               adam
     template <class U>
     concept resumable_step = update_step<U> && requires(U& step, void (&visit)(std::vector<float>&), std::size_t k) {
-        step.each_array(visit); // what it remembers
-        step.took(k);           // it stands behind k steps
+        step.each_array(visit); // its state
+        step.took(k);           // it has done k steps
     };
 
     // rate(k) of each step k < steps.                                      linear_decay, cosine, constant
@@ -147,11 +147,11 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         { rate(k) } -> std::same_as<float>;
     };
 
-    struct parameter_pair // what is learned of a group's scale; or the slope of a loss along both
+    struct parameter_pair // what is learned of a group's scale; or the gradient of a loss by both
     {
         float first, second;
     };
-    // What of a group's scale and zero can be learned, and the slopes along it.
+    // What of a group's scale and zero can be learned, and the gradient by it.
     //                                                          clip_range<P, Part>, adjust_scale<P>
     template <class K, class C>
     concept clipping = codebook<C> && zero_number<typename K::zero_type> &&
@@ -166,7 +166,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
     // ---- integrate
 
-    // Points on the path from weights to what they become, and what the slope at each counts: the sum of
+    // Points on the path from weights to quantized weights, and the weight of the derivative at each: the sum of
     // weight(k) f'(node(k)).                              every quadrature_rule, first_order, second_order
     template <class R>
     concept path_rule = requires(R const& rule, std::size_t k) {
@@ -211,8 +211,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
     // ---- multiply
 
-    // Where machine code is made for: which kernels are taken. core/target.hpp keeps units of other flags apart, and
-    // says what may go from one to another.
+    // The instruction set that code is compiled for; chooses the kernels. core/target.hpp keeps units of different
+    // flags apart, and says what may be passed between them.
     //       scalar, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot, simd<X>, dispatched
     template <class A>
     concept arch = requires {

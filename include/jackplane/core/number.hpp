@@ -34,7 +34,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // As the standard library's. Where nothing is inlined, its own are symbols that units of all targets share.
+    // Like the standard library's functions, which without inlining would be symbols shared by units of all targets.
     namespace detail
     {
         template <std::floating_point T>

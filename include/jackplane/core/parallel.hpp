@@ -10,8 +10,8 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // A parallel policy is called as policy(count, body) and calls body(begin, end) on disjoint ranges that cover
-    // [0, count). Results never depend on how the ranges are cut.
+    // A parallel policy is called as policy(count, body) and calls body(begin, end) on disjoint ranges that cover [0,
+    // count). Results never depend on how the range is split.
 
     struct serial // the calling thread does all
     {
@@ -87,8 +87,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
-    // Starts threads for one call: for offline work (quantize, decode), not for a token's time. Where there are fewer
-    // than `count`, the calling one does what is left.
+    // Starts threads for one call: for offline work (quantize, decode), too slow for single tokens. Where the system
+    // gives fewer than `count`, the calling thread does the rest.
     struct threads
     {
         unsigned count = std::max(1u, std::thread::hardware_concurrency());

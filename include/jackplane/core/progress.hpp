@@ -7,7 +7,7 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // Told after each step of a long job; the library itself never writes to a terminal.
-    // name: the tensor or layer just finished; done of total steps.
+    // Called after each step of a long job; the library itself never writes to a terminal. name: the tensor or layer
+    // just finished; done of total steps.
     using progress = std::function<void(std::string_view name, std::size_t done, std::size_t total)>;
 }

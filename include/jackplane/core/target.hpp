@@ -2,8 +2,8 @@
 #pragma once
 // JACKPLANE_TARGET names what this unit is compiled for, by its flags: avx2_feff000000. Units of one program may have
 // different flags, as where an engine makes its own units for each machine. The linker keeps one of all inline
-// functions of a name, whichever comes first: were the names alike, an old machine would run instructions that it does
-// not have. Two namespaces, both invisible to who names a thing:
+// functions of the same name, whichever comes first: with equal names an old machine would run instructions that it
+// does not have. So there are two namespaces, both inline, which nobody has to write:
 //
 //     namespace jackplane::inline v0 // shared by all units: core/target.hpp
 //         What may cross between units of different flags: errors, numbers, arch tags, codebooks, layouts, views
@@ -11,10 +11,10 @@
 //     namespace jackplane::inline v0::inline JACKPLANE_TARGET
 //         Everything else: one copy for each target. Handing such a type to a unit of other flags is a link error.
 //
-// A matrix goes to another unit as its view, and is multiplied there as prefixed{view}; what owns it stays behind.
-// Templates of other libraries have no target. quantize, pack and multiply use those of the standard library with types
-// of ours or where they hold no arithmetic. Elsewhere (tune, loss, integrate, detach; json in store) they are not in
-// our hand: units that learn or open files want the flags of the oldest machine.
+// A matrix is passed to another unit as its view, and multiplied there as prefixed{view}; its owner stays in its own
+// unit. Templates of other libraries have no target. quantize, pack and multiply use those of the standard library with
+// types of ours or where they hold no arithmetic. Elsewhere (tune, loss, integrate, detach; json in store) they are not
+// in our hand: units that learn or open files want the flags of the oldest machine.
 
 // 1 where the compiler defines the macro as 1, 2 or 3, else 0
 #define JACKPLANE_BIT(macro) JACKPLANE_BIT_OF(macro)

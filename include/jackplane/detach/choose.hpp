@@ -15,8 +15,8 @@
 // of all matrices one after the other.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // So many of `weights` as percent says, to the nearest whole one. Throws value_error unless 0 < percent < 100 and
-    // there is one at least and one left.
+    // The number of weights that is `percent` of `weights`, to the nearest whole number. Throws value_error unless 0 <
+    // percent < 100 and at least one is chosen and one left.
     inline std::size_t count_of(double percent, std::size_t weights, std::string_view name = "budget")
     {
         double const exact = percent / 100 * static_cast<double>(weights);
@@ -39,7 +39,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
-    struct by_rise // dF_i: only what makes the loss larger counts
+    struct by_rise // dF_i: only changes that raise the loss count
     {
         std::vector<float> operator()(std::span<float const>, std::span<float const> change) const
         {
@@ -136,7 +136,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return largest(score(w, change), count, without, name);
     }
 
-    // In `steps` parts, each by the changes that remain when those chosen so far are whole again: significant weights
+    // In `steps` parts, each by the changes that remain when those chosen so far are restored: significant weights
     // (arXiv 2503.01901, algorithm 2, as far as it is known). changes_of(chosen) -> changes [weights].
     template <weight_score Score, class ChangesOf>
     std::vector<std::size_t> choose_stepwise(Score const& score, std::span<float const> w, std::size_t count,

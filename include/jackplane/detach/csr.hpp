@@ -35,9 +35,9 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // The first weight, of all sorted by row, that is lost when T stores it, or null: it becomes Inf, or 0 and was not,
-    // or is the largest of its row and has become another, subnormal number. Beside a normal number a subnormal one is
-    // no worse off: it loses at most 2^-11 of the smallest normal half.
+    // The first weight, of all sorted by row, that is lost when T stores it, or null: it becomes Inf, or 0 where it was
+    // not, or is the largest of its row and becomes another, subnormal number. In a row with a normal number a
+    // subnormal one is allowed: it loses at most 2^-11 of the smallest normal half.
     template <scale_number T>
     triplet const* first_lost(std::span<triplet const> sorted) noexcept
     {

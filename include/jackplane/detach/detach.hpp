@@ -6,11 +6,11 @@
 #include "csr.hpp"
 #include "choose.hpp"
 
-// Dense + sparse: the weights that matter leave a matrix before, or after, the rest of it is quantized.
+// Dense + sparse: the weights that matter are taken out of a matrix before, or after, the rest of it is quantized.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // The weights at these places (indices, ascending; row * cols + column) become 0 in w and stand in the sparse part.
-    // Throws as csr does.
+    // The weights at these places (indices, ascending; row * cols + column) become 0 in w and are stored in the sparse
+    // part. Throws as csr does.
     template <scale_number T = half, column_number I = std::uint16_t>
     csr<T, I> detach(matrix_view<float> w, std::span<std::size_t const> places,
                      std::string_view name = "sparse weights")
@@ -30,7 +30,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return sparse;
     }
 
-    // The way back: the sparse part's weights in their places in w.
+    // The inverse: writes the sparse part's weights to their places in w.
     template <scale_number T, column_number I>
     void put_back(csr<T, I> const& sparse, matrix_view<float> w, std::string_view name = "sparse weights")
     {
@@ -40,8 +40,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for_each_weight(sparse, [&](std::size_t row, std::size_t col, float x) { w(row, col) = x; });
     }
 
-    // What `sparse`, which holds the weights themselves, adds to a dense part that has something in their places: one
-    // sparse part serves every width, and this is formed once for each. Indices are shared, the values are new.
+    // What `sparse`, which holds the weights themselves, must add to a dense part that has other values in their
+    // places: one sparse part serves every width, and its residuals are formed once for each. Indices are shared, the
+    // values are new.
     template <scale_number T = float, scale_number S, column_number I, dense_map D>
     csr<T, I> residuals(csr<S, I> const& sparse, D const& dense, std::string_view name = "sparse weights")
     {

@@ -9,7 +9,7 @@
 #include "../core/check.hpp"
 #include "../core/concepts.hpp"
 
-// How many outliers each matrix may have, of so many for all of them.
+// How many outliers each matrix may have, of a number for all of them.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // `count` shared out in proportion to size times sensitivity^exponent; exponent 0: in proportion to the size. Whole

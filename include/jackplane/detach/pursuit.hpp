@@ -9,15 +9,15 @@
 #include "choose.hpp"
 
 // A sparse part that is fitted, not restored: with G the Gram matrix of a layer's inputs [cols, cols] and B its pull
-// [rows, cols], minus half the slope of the layer's squared error along its weights (loss/layer.hpp), adding s changes
-// that error by
+// [rows, cols], minus half the gradient of the layer's squared error (loss/layer.hpp), adding s changes that error by
 //     tr(s G s^T) - 2 tr(s B^T)
-// Rows do not see each other. On given places the best values solve G_SS s_S = B_S, row by row; they are no longer the
+// Rows are independent. On given places the best values solve G_SS s_S = B_S, row by row; they are no longer the
 // weights that were there before, but what makes up best for the errors of all the others.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // The best values on these places (indices, ascending; row * cols + column). A place whose column tells nothing new
-    // gets 0. Throws shape_error where sizes do not fit or a place is outside, value_error where G or B is not finite.
+    // The best values on these places (indices, ascending; row * cols + column). A place whose column depends on the
+    // others gets 0. Throws shape_error where sizes do not fit or a place is outside, value_error where G or B is not
+    // finite.
     template <parallel_policy Parallel = serial>
     std::vector<triplet> fit(matrix_view<float const> gram, matrix_view<float const> pull,
                              std::span<std::size_t const> places, std::string_view name = "sparse part",

@@ -27,7 +27,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // Which samples of the loss are asked for at once, what is told and kept on the way.
     struct integrate_options
     {
-        // Of a batched_loss, which is the mean over its samples. batch: so many are asked for at once (0: all).
+        // Of a batched_loss, which is the mean over its samples. batch: samples of one gradient (0: all).
         std::size_t batch = 0;
         bool each_sample = false; // gives magnitude, too; samples one by one
         progress tell{};          // after every gradient
@@ -35,9 +35,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         checkpoint checkpoints{}; // a step is a gradient
     };
 
-    // The integral by `rule`; for a path_rule that is none, what it stands for (taylor.hpp). Points of the path are
-    // formed in fp32; memory: a point, its gradient, and the sums. Throws shape_error when w and w~ differ in size,
-    // value_error when the loss or its slope along the path is not finite (names the point).
+    // The integral by `rule`; a path_rule that is no quadrature_rule gives Taylor's terms (taylor.hpp). Points of the
+    // path are formed in fp32; memory: a point, its gradient, and the sums. Throws shape_error when w and w~ differ in
+    // size, value_error when the loss or its derivative along the path is not finite (names the point).
     template <loss F, path_rule Rule>
     sensitivity integrate(F& f, std::span<float const> w, std::span<float const> w_tilde, Rule const& rule,
                           integrate_options const& options = {});
@@ -53,8 +53,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         double error = 0; // estimated, of predicted: a third of the last change
         std::size_t intervals = 0;
     };
-    // Every gradient is used; the estimate says whether the tolerance was met. Keeps no checkpoints, gives no
-    // magnitude.
+    // Every gradient is used; `error` says whether the tolerance was reached. Keeps no checkpoints, gives no magnitude.
     template <loss F>
     adaptive_sensitivity integrate(F& f, std::span<float const> w, std::span<float const> w_tilde, adaptive const& rule,
                                    integrate_options const& options = {});
@@ -78,7 +77,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return 1;
         }
 
-        // What of the samples is looked at at once.
+        // The samples that are computed together.
         struct sample_batches
         {
             std::size_t samples, size;
@@ -111,11 +110,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             run_state const& from = *options.checkpoints.from;
             JACKPLANE_EXPECTS(done <= steps && from.numbers.size() == 1 && from.arrays.size() == std::size(all),
-                              shape_error, options.name, ": goes on behind gradient ", done, " of ", steps);
+                              shape_error, options.name, ": resumes after gradient ", done, " of ", steps);
             s.predicted = from.numbers[0];
             for (std::size_t i = 0; i < std::size(all); ++i)
             {
-                JACKPLANE_EXPECTS(from.arrays[i].size() == all[i]->size(), shape_error, options.name, ": goes on with ",
+                JACKPLANE_EXPECTS(from.arrays[i].size() == all[i]->size(), shape_error, options.name, ": resumes with ",
                                   from.arrays[i].size(), " numbers, not ", all[i]->size());
                 *all[i] = from.arrays[i];
             }
@@ -141,8 +140,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 slope += static_cast<double>(along);
                 sums[i] += static_cast<float>(part) * along;
             }
-            JACKPLANE_EXPECTS(std::isfinite(slope), value_error, options.name, ": the slope at point ", k + 1, " of ",
-                              points, ", t = ", t, ", is ", slope);
+            JACKPLANE_EXPECTS(std::isfinite(slope), value_error, options.name, ": the derivative at point ", k + 1,
+                              " of ", points, ", t = ", t, ", is ", slope);
             s.predicted += part * slope;
             if (options.each_sample && k + 1 == points)
                 for (std::size_t i = 0; i < w.size(); ++i)

@@ -2,11 +2,11 @@
 #pragma once
 #include "integrate.hpp"
 
-// What was used before the integral: the terms of Taylor's series at the weights, dw = w~ - w. All give the share of
-// each weight, as integrate does.
+// Used before the integral: the terms of Taylor's series at the weights, dw = w~ - w. All give the share of each
+// weight, as integrate does.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // g(w) dw: the slope at the beginning of the path counts for all of it.
+    // g(w) dw: the gradient at the beginning of the path stands for all of it.
     struct first_order
     {
         static constexpr char const* name() noexcept { return "first_order"; }
@@ -30,7 +30,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     namespace detail
     {
-        // body(g) for the slope g of each sample of f at w.
+        // body(g) for the gradient g of each sample of f at w.
         template <batched_loss F, class Body>
         void for_each_slope(F& f, std::span<float const> w, integrate_options const& options, Body&& body)
         {
@@ -50,7 +50,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
 
     // The empirical Fisher information's diagonal, as SqueezeLLM has it (arXiv 2306.07629): mean over the samples of
-    // each slope's square. -> [size of w]. Throws as integrate does.
+    // each gradient's square. -> [size of w]. Throws as integrate does.
     template <batched_loss F>
     std::vector<float> fisher_information(F& f, std::span<float const> w, integrate_options const& options = {})
     {
@@ -64,16 +64,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for (float& x : sum)
         {
             x /= static_cast<float>(f.samples());
-            JACKPLANE_EXPECTS(std::isfinite(x), value_error, options.name, ": slopes are not finite");
+            JACKPLANE_EXPECTS(std::isfinite(x), value_error, options.name, ": gradients are not finite");
         }
         return sum;
     }
 
-    // dw^2 diag(F) / 2, F the empirical Fisher information: the mean over the samples of each slope's square. For a
+    // dw^2 diag(F) / 2, F the empirical Fisher information: the mean over the samples of each gradient's square. For a
     // loss that is the mean over `tokens_each` tokens of a sample:
     //     samples are tokens, 1                 per token
-    //     samples are sequences, their length   per sequence: the square of the sum of its tokens' slopes, a token
-    //     samples are sequences, 1              of the mean of its tokens' slopes, as SqueezeLLM has it (arXiv
+    //     samples are sequences, their length   per sequence: the square of the sum of its tokens' gradients, per token
+    //     samples are sequences, 1              of the mean of its tokens' gradients, as in SqueezeLLM (arXiv
     //                                           2306.07629): smaller than the one before by the length
     // Throws as integrate does.
     template <batched_loss F>
@@ -97,7 +97,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             x *= static_cast<float>(part);
             s.predicted += static_cast<double>(x);
         }
-        JACKPLANE_EXPECTS(std::isfinite(s.predicted), value_error, options.name, ": slopes are not finite");
+        JACKPLANE_EXPECTS(std::isfinite(s.predicted), value_error, options.name, ": gradients are not finite");
         return s;
     }
 }

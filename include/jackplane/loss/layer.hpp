@@ -37,10 +37,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::string_view name = "layer";  // for errors
     };
 
-    // For weights w [rows, cols] that saw inputs x and, quantized, see x' (those that the quantized layers before it
-    // give): with E = w^ - w and G = sum over tokens of x' x'^T,
+    // For weights w [rows, cols] with inputs x in the dense model and x' in the quantized one (from the quantized
+    // layers before it): with E = w^ - w and G = sum over tokens of x' x'^T,
     //     f(w^) = sum |w^ x' - w x|^2 - sum |w (x' - x)|^2 = tr(E G E^T) + 2 tr(E (w D)^T),   D the drift
-    // The second term of the first form is what no w^ can change. w, gram must outlive it; an object serves one thread.
+    // The second term of the first form does not depend on w^. w, gram must outlive it; an object serves one thread.
     template <class Product = plain_product>
     class layer
     {

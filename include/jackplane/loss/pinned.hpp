@@ -8,8 +8,8 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // A loss where a few weights stay what they are, whatever they are said to be: those that stand beside a dense
-    // part while the rest of it is tuned. The slope along them is 0.
+    // A loss where a few weights keep given values, whatever its argument says: those of a sparse part, while the rest
+    // is tuned. The gradient by them is 0.
     template <class Loss>
     class pinned
     {

@@ -2,7 +2,7 @@
 #pragma once
 #include "../core/concepts.hpp"
 
-// The house tags that the flags of this unit allow: decided here alone, and asked by every header of intrinsics.
+// The arch tags that the flags of this unit allow: decided here alone, and used by every header of intrinsics.
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define JACKPLANE_HAS_AVX2
 #if defined(__AVXVNNI__)
@@ -26,9 +26,9 @@
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
-    // What machine code is made for. A tag is part of the signature of everything that reaches a kernel; where the same
-    // name exists for several tags, the nearest ancestor wins. supported(): by the flags of this unit; what the CPU has
-    // is asked in cpu.hpp.
+    // The instruction set that code is compiled for. A tag is part of the signature of everything that reaches a
+    // kernel; where the same name exists for several tags, the nearest ancestor wins. supported(): by the flags of this
+    // unit; what the CPU has is asked in cpu.hpp.
     struct common
     {
         // Products with x as integers: of codes, and of tables of 4 bits as bytes. Without them x is read as fp32.

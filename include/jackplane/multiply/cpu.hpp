@@ -23,7 +23,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::uint64_t xcr0 = 0; // which registers the operating system saves; 0 where it cannot be asked
     };
 
-    // By house tag: the CPU has every instruction that a unit of that tag may hold, and the operating system saves the
+    // By arch tag: the CPU has every instruction that a unit of that tag may hold, and the operating system saves the
     // registers. Each feature by its own bit: none is inferred from another.
     struct cpu_features
     {
@@ -117,8 +117,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::string error;     // why there is none; empty: there is
     };
 
-    // The place of the arch to use among `best_first`: the one wished for, or the first that runs. A wish that cannot
-    // be had is an error, not a silent fallback: whoever sets it measures or hunts a bug.
+    // The index of the arch to use among `best_first`: the one that was named, or the first that runs. A named one that
+    // is not available is an error, not a silent fallback: whoever sets it measures or looks for a bug.
     inline arch_place try_choose_arch(std::span<arch_candidate const> best_first, std::string_view wish)
     {
         constexpr std::string_view known[] = {"scalar",      "generic",     "avx2", "avx2_vnni", "avx512",

@@ -8,9 +8,9 @@
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A dense matrix, and the few weights that matter beside it (Kim et al., "SqueezeLLM", arXiv 2306.07629). The
-    // sparse part holds those weights themselves, so that it serves every width: what they are more than the dense part
-    // has in their places is formed here once, in fp32 (4 bytes each, the only thing about a width that is not free).
-    // It is a sum, and multiplied as one.
+    // sparse part holds the weights themselves, so it serves every width: their difference from the dense part is
+    // formed here once for a width, in fp32 (4 bytes each, the only memory that a width costs). It is a sum, and
+    // multiplied as one.
     template <dense_map D, scale_number T = half, column_number I = std::uint16_t>
     class dense_sparse : public sum<D, csr<float, I>>
     {

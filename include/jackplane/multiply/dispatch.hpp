@@ -22,18 +22,19 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         [[gnu::always_inline]] explicit operator bool() const noexcept { return error == nullptr; }
     };
 
-    // What this machine can run best of what jackplane_add_kernels built, or what the environment variable
-    // JACKPLANE_ARCH names. Decided at the first call, which is that of the first product unless a program calls it
-    // before; throws arch_error if the wish cannot be had. try_chosen_arch() says so instead, as often as it is asked:
+    // The best arch for this machine of those that jackplane_add_kernels built, or the one that the environment
+    // variable JACKPLANE_ARCH names. Decided at the first call, which is that of the first product unless a program
+    // calls it before; throws arch_error if the named one is not available. try_chosen_arch() returns the error
+    // instead, at every call:
     //     if (auto const arch = try_chosen_arch(); !arch)
-    //         return std::fprintf(stderr, "%s\n", arch.error), 2; // or unset the variable, and go on
+    //         return std::fprintf(stderr, "%s\n", arch.error), 2; // or unset the variable, and continue
     arch_choice const& chosen_arch();
     arch_attempt try_chosen_arch();
 }
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // The tag of a program that is built for no machine in particular and runs the best kernels of the one it meets:
+    // The tag of a program that is built for many machines and runs the best kernels for the one it runs on:
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);
     //     multiply<compensated, dispatched>(a.prefix(4), ready, y);

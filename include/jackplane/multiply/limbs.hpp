@@ -18,7 +18,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         static constexpr float largest = Limbs == 1 ? 127.0f : Limbs == 2 ? 127.0f * 256 : 127.0f * 65536;
         static constexpr float smallest_scale = 0x1p-120f; // below it 1 / s would overflow
 
-        // 32, 64 or 128 columns. Fastest is a group that divides the matrix's; any multiple of 32 is multiplied as
+        // 32, 64 or 128 columns. A group that divides the matrix's is fastest; any multiple of 32 is multiplied as
         // integers, others as fp32: takes_integers(a, ready) tells.
         std::size_t group = 64;
         // The group for matrices that share an x.

@@ -12,7 +12,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
-        // y += m x with these policies where the map takes them; a map of somebody else may have its own way alone.
+        // y += m x with these policies where the map takes them; a user's map may have a multiply_add of its own only.
         template <accumulator Acc, class Arch, class M, class X, class Y, parallel_policy Parallel>
         void add_product(M const& m, X const& x, Y y, Parallel const& parallel)
         {

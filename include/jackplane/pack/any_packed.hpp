@@ -6,8 +6,8 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // A matrix whose format is known at run time only, as in files: one of the types that files hold. To read another
-    // one, give the reader a variant of your own.
+    // A matrix whose format is known at run time only: one of the types that files hold. To read another format, pass
+    // the reader a variant of your own.
     //     std::visit([&](auto const& a) { multiply(a.prefix(4), x, y); }, m);
     using any_packed = std::variant<
         packed<bit_planes, uniform<8>, half, no_zero>,

@@ -12,7 +12,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     packed<L, C, S, Z> pack(quantized<C, S, Z> const& q, Parallel parallel = {});
 
     // planes -> codes and scales; the inverse of pack. Throws width_error for a matrix of fewer bits than its codebook
-    // has (a prefix, what repack makes): to that codebook its codes mean other values.
+    // has (a prefix, or a result of repack): in that codebook its codes mean other values.
     template <packed_matrix M>
     auto unpack(M const& a);
 
@@ -26,7 +26,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     packed<L, C, S, Z> with_scales(packed<L, C, S, Z> const& a, unsigned bits, quantized<C, S, Z> const& q);
 
     // A copy at `to` bits by another rule than the truncation that prefixes use: leading bits are read, sliced, and
-    // laid into the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such prefix.
+    // written to the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such
+    // prefix.
     template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
               parallel_policy Parallel = serial>
     packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel = {});

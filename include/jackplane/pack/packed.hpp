@@ -42,8 +42,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     struct prefixed;
 
     // Owner (shared and immutable: a copy costs nothing) of codes in planes with their scales, in memory or in a file's
-    // mapping. Of a temporary, as everywhere in this library, an accessor gives what lives on its own, or it does not
-    // compile: the leading bits own the planes then, and there is no view.
+    // mapping. As everywhere in this library, an accessor of a temporary returns an owner or does not compile: a prefix
+    // of a temporary owns the planes, and there is no view of one.
     template <code_layout L, codebook C = uniform<L::bits>, scale_number S = half, zero_number Z = no_zero>
         requires(L::bits >= C::bits)
     class packed

@@ -8,16 +8,16 @@
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // A block is 16 rows x 32 columns. Inside it, step s = 0..7 covers columns 4s..4s+3, and lane l = 0..63 of a step
-    // is row l / 4, column 4s + l % 4: one 64-byte vector per step is what a 4-way integer dot product wants.
+    // is row l / 4, column 4s + l % 4: one 64-byte vector per step is the operand of a 4-way integer dot product.
     struct block
     {
         static constexpr std::size_t rows = 16, cols = 32, codes = rows * cols;
         static constexpr std::size_t lanes = 64, steps = codes / lanes;
     };
 
-    // Planes of one matrix are read side by side. Plane p starts p times that many bytes after a page does: starts that
-    // are all alike modulo 4096 share the sets of a first-level cache (bench/results/layout.txt: `separate` against
-    // `staggered`).
+    // Planes of one matrix are read side by side. Plane p starts p times this many bytes after the start of a page:
+    // equal starts modulo 4096 would share the sets of a first-level cache (bench/results/layout.txt: `separate`
+    // against `staggered`).
     inline constexpr std::size_t plane_stagger = 9 * block::lanes;
 
     // Where the field of step s lies in a plane of `width` bits: in which 64-byte vector, and from which bit of its

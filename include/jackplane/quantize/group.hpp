@@ -17,7 +17,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         static constexpr group per_tensor() noexcept { return {std::numeric_limits<std::size_t>::max(), true}; }
     };
 
-    // Groups along a row, and where a weight finds its own. Scales lie as [rows, per_row], one alone for a tensor.
+    // Groups along a row, and the group of a weight. Scales are [rows, per_row], or a single one for a tensor.
     struct group_grid
     {
         std::size_t columns; // of one group
@@ -30,7 +30,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t const columns = g.columns < cols && !g.whole_tensor ? g.columns : (cols > 0 ? cols : 1);
             return {columns, ceil_div(cols, columns), g.whole_tensor};
         }
-        constexpr bool fits(std::size_t cols) const noexcept // filled by hand, it may not
+        constexpr bool fits(std::size_t cols) const noexcept // a grid that a user filled may not
         {
             return columns > 0 && per_row == ceil_div(cols, columns);
         }

@@ -7,10 +7,10 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // Codes of 8 bits that are chosen for what they mean at several widths at once. encode(x): the code with the least
+    // Codes of 8 bits that are chosen for their values at several widths at once. encode(x): the code with the least
     //     sum over widths of weight * (value at that width - x)^2
-    // of all 256; decode(code): the mean of its values, whose error is what a feedback sweep passes on. With it GPTQ is
-    // MatGPTQ (arXiv 2602.03537). It stands on the scales of 8 bits:
+    // of all 256; decode(code): the mean of its values, whose error a feedback sweep passes on. With it GPTQ is MatGPTQ
+    // (arXiv 2602.03537). It uses the scales of 8 bits:
     //     quantize(w, matryoshka(widths, weights), parent_scale{minmax{}}, group{64}, nearest{}, feedback(gram))
     class matryoshka
     {

@@ -20,7 +20,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         aligned_vector<Z> zeros;    // like scales; empty for no_zero
 
         // Throws shape_error unless all sizes fit, value_error at a code of more bits than C (row, column) and at a
-        // scale or zero that is not finite (row, group). What takes codes that anybody may have filled in asks first.
+        // scale or zero that is not finite (row, group). Functions that take codes which a user may have filled in call
+        // it first.
         void expect_whole(std::string_view name = "codes") const
         {
             bool const fits = row_codebook<C> ? grid.columns == 1 && grid.per_row == C::size && !grid.whole_tensor

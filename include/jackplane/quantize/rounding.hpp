@@ -53,8 +53,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
-    // Nearest to where a learned offset points: v [rows, cols] in units of `unit` steps, |v| <= the reach it was
-    // learned with. Half a step can choose either neighbour: SignRound (Cheng et al., arXiv 2309.05516, eq. 3).
+    // The nearest code after a learned offset: v [rows, cols] in units of `unit` steps, |v| <= the reach it was learned
+    // with. Half a step can choose either neighbour: SignRound (Cheng et al., arXiv 2309.05516, eq. 3).
     struct offset
     {
         matrix_view<float const> v;
@@ -85,12 +85,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
-    // What another rounding gives, moved into a cell: to the nearest code that has the leading bits of a coarse one.
+    // The result of another rounding, clamped to a cell: the nearest code that has the leading bits of a coarse one.
     template <rounding Base = nearest>
     struct within
     {
         matrix_view<code const> coarse; // [rows, cols]
-        unsigned finer_bits;            // how many bits the new codes have more
+        unsigned finer_bits;            // bits that the new codes have in addition
         Base base{};
 
         void expect_shape(std::size_t rows, std::size_t cols, std::string_view name) const

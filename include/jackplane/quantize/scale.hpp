@@ -147,8 +147,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <class Base, class... Options>
     mse_search(Base, Options...) -> mse_search<Base>;
 
-    // For leading bits of codes of 8 bits: the scale that P chooses for those. The cells cover the range of the group
-    // then; their middles, which is what codes are worth, lie half a cell inside its ends. At 2 bits the step is a
+    // For leading bits of codes of 8 bits: the scale that P chooses for 8 bits. The cells then cover the range of the
+    // group, and their middles, the values of the codes, lie half a cell inside its ends. At 2 bits the step is a
     // quarter of the range, not a third: better where few weights are large, and what an 8-bit parent has anyway.
     // of_width: what P chooses for the width itself, the ends of the range on its outermost values.
     template <class P>

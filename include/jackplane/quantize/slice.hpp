@@ -7,8 +7,8 @@
 // 2^d steps of the parent. Values are in steps of the parent's codes.
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
-    // Drops the low bits and stands in the middle of the cell of codes that share the rest: error <= (2^d - 1) / 2.
-    // The only slice that needs no other bits than its own, so it runs from planes as they lie.
+    // Drops the low bits; its value is the middle of the cell of codes that share the rest: error <= (2^d - 1) / 2. The
+    // only slice that reads no more bits than it gives, so it runs from planes as they are stored.
     struct truncate_centred
     {
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return "truncate_centred"; }

@@ -9,7 +9,7 @@
 #include "../core/concepts.hpp"
 #include "../core/view.hpp"
 
-// In which order the columns of a row are quantized, and what a weight becomes to make up for the errors before it.
+// The column order of a row, and how a weight is changed to make up for the errors before it.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     struct independent // every weight on its own, from left to right
@@ -53,8 +53,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         public:
             std::size_t column(std::size_t nth) const noexcept { return m_of->m_column[nth]; }
 
-            // The columns from left on come next. Their weights become what they will be if none of them makes an
-            // error; what they owe to the columns so far is summed once for all.
+            // The columns from left on come next. Their weights become the values they will have if none of them makes
+            // an error; the correction by the columns so far is summed once for all.
             void reach(std::size_t left, std::span<float> weights)
             {
                 for (std::size_t i = 0; i < weights.size(); ++i)
@@ -85,7 +85,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             feedback const* m_of;
             aligned_vector<float> m_error; // w - w^, in the order of column(nth)
             aligned_vector<double> m_owed; // [cols]
-            std::size_t m_reached = 0;     // so many errors are in m_owed
+            std::size_t m_reached = 0;     // so many errors are summed in m_owed
         };
 
         bool scales_first() const noexcept { return m_scales_first; }
@@ -145,7 +145,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         float const mean = n == 0 ? 0 : static_cast<float>(trace / static_cast<double>(n));
         float const wanted = static_cast<float>(static_cast<double>(options.damping) * static_cast<double>(mean));
-        double const damping = mean == 0 ? 1 : static_cast<double>(wanted); // no input at all: nothing to make up for
+        double const damping = mean == 0 ? 1 : static_cast<double>(wanted); // no input at all: no errors to correct
 
         std::iota(m_column.begin(), m_column.end(), std::size_t{0});
         if (options.by_activation)

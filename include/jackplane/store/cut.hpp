@@ -15,7 +15,7 @@
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
-    // that promises no more; what it can be read at gives what it gave before. Checks the digests of what it copies.
+    // that lists no more; the widths that remain give what they gave before. Checks the digests of what it copies.
     // Throws width_error when there is no such level, or a layer would no longer be readable at any width.
     inline void cut(file const& from, atomic_file& out, unsigned bits)
     {

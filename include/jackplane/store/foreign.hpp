@@ -7,8 +7,8 @@
 #include <string_view>
 #include "reject.hpp"
 
-// Files of other kinds that stand where one of ours is wanted, told by their first bytes, so that an error can say what
-// was found and what to do. Only for a file that was refused already: a few bytes prove nothing about a good one.
+// Files of other kinds in place of one of ours, recognized by their first bytes, so that an error can say what was
+// found and what to do. Only for a file that was refused already: a few bytes prove nothing about a good one.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     struct foreign_file

@@ -19,8 +19,8 @@
 //     level 1: <layer>.scale.1, <layer>.zero.1 where a width has its own, then <layer>.plane.0 of every layer
 //     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
 //
-// The bits of a level are those of its planes. A rule that rounds (round_clamp, extra_precision) looks at one bit more
-// than it gives, so that up to the end of level 5 such a file can be read at 4 bits: settings::bits_given.
+// The bits of a level are those of its planes. A slice that rounds (round_clamp, extra_precision) reads one bit more
+// than it gives, so up to the end of level 5 such a file can be read at 4 bits: settings::bits_given.
 //
 //     <layer>.plane.<i>      U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 //     <layer>.scale          F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
@@ -39,8 +39,8 @@
 // changed byte up to the data is rejected always, more with probability 1 - 2^-64. The length must be a level's end.
 // Each level (and what stands before the first) has a digest of its own, which opening does not compute, because it
 // would read the data: verify(bits) does, for the levels of those bits and no other. Bytes of planes, scales and pads
-// are otherwise taken as they are, and cannot lead a reader out of bounds. A sparse part is looked through when it is
-// asked for: its indices could.
+// are otherwise taken as they are, and cannot lead a reader out of bounds. A sparse part is checked when it is read,
+// because its indices could.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     using safetensors::extents;
@@ -61,7 +61,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::string digest = {}; // of the bytes from the end of the level before
     };
 
-    // The weights that stand beside a packed matrix.
+    // The sparse part of a packed matrix.
     struct sparse_part
     {
         dtype value = dtype::F16, column = dtype::U16; // column: U16 or U32
@@ -109,14 +109,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::vector<level> levels;              // bits and ends ascend
         std::map<std::string, layer, std::less<>> layers;
 
-        // Leading bits of codes of `parent` bits that the slice looks at.
+        // Leading bits of codes of `parent` bits that the slice reads.
         unsigned bits_read(unsigned bits, unsigned parent = 8) const noexcept
         {
             return slice == truncate_centred::name() ? truncate_centred::bits_read(parent, bits)
                                                      : round_clamp::bits_read(parent, bits);
         }
-        // A layer with values of its own (row_table, say) that so many bits do not hold whole: nothing reads it at
-        // fewer. Null: none.
+        // A layer whose codes cannot be read at fewer bits (of a row_table, say) and that so many bits do not hold.
+        // Null: none.
         std::string const* cut_short(unsigned planes) const noexcept
         {
             for (auto const& [name, l] : layers)

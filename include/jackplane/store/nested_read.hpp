@@ -54,8 +54,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         template <class Any = any_packed>
         Any matrix(std::string_view layer_name, unsigned most_bits = 8) const;
 
-        // The weights beside that matrix, in place; every width has the same. Looked through here, once. Throws
-        // format_error where the layer has none, has another value or column type, or is damaged.
+        // The sparse part of that matrix, in place; the same for every width. Checked here, once. Throws format_error
+        // where the layer has none, has another value or column type, or is damaged.
         template <scale_number T = half, column_number I = std::uint16_t>
         csr<T, I> sparse(std::string_view layer_name) const;
 

@@ -23,10 +23,10 @@
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // A file that appears whole or not at all: written under a temporary name in the same folder, flushed to the disk,
-    // renamed by commit(). Without commit() it leaves nothing behind. Whoever has mapped an older file of that name
-    // keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not there
-    // yet; a pipe, a device or a folder is an error, and so is a name as temporaries have, which the next file would
-    // remove. Made at the beginning of long work, it finds out at once what would fail at the end.
+    // renamed by commit(). Without commit() it leaves nothing behind. A program that has mapped an older file of that
+    // name keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not
+    // there yet; a pipe, a device or a folder is an error, and so is a name like that of a temporary, which the next
+    // file would remove. Created at the beginning of long work, it reports at once what would fail at the end.
     class atomic_file
     {
     public:
@@ -35,7 +35,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         atomic_file& operator=(atomic_file const&) = delete;
         ~atomic_file();
 
-        // Room for `bytes` bytes in all, held until commit() where the file system can; else a look at what is free.
+        // Reserves `bytes` bytes in all until commit(), where the file system can; else checks that they are free.
         void reserve(std::uint64_t bytes);
         void write(std::span<std::byte const> bytes);
         void commit();

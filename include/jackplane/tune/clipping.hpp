@@ -4,12 +4,12 @@
 #include <cmath>
 #include "../quantize/scale.hpp"
 
-// What is learned of the scale and zero of a group, and how the slope of a loss along them comes from the slope along
+// What is learned of the scale and zero of a group, and how the gradient of a loss by it follows from the gradient by
 // scale and zero. Rounding (of a zero to its integer, of both to their storage) is passed straight through.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // The slopes along both ends of a range that a scale policy is given. minmax: s = (high - low) / codes, z = first -
-    // low / s.
+    // The gradient by both ends of the range that a scale policy is given. minmax: s = (high - low) / codes, z = first
+    // - low / s.
     template <zero_number Z, codebook C>
     parameter_pair range_slope(minmax<Z> const&, value_range at, scale_and_zero s, scale_and_zero slope, C const& book)
     {
@@ -50,7 +50,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                            : range_slope(of.policy, at, s, slope, uniform<8>{});
     }
 
-    // The part of a range that is left, as a function of what is learned.
+    // The part of a range that remains, as a function of what is learned.
     struct fraction // itself, in [0, 1]: SignRound's alpha and beta (arXiv 2309.05516, section 3)
     {
         static constexpr float initial = 1;
@@ -89,7 +89,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
         template <codebook C>
             requires requires(P const& of, value_range at, scale_and_zero s, C const& book) {
-                range_slope(of, at, s, s, book); // what a search finds has none
+                range_slope(of, at, s, s, book); // the result of a search has no gradient
             }
         parameter_pair slope(group_type const& r, parameter_pair p, scale_and_zero s, scale_and_zero slope,
                              C const& book) const noexcept

@@ -5,12 +5,12 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // One width of the sum that is made small.
+    // One width of the sum that is minimized.
     struct objective_term
     {
         unsigned bits;
-        float weight = 1;     // lambda; 0: this width is not looked at
-        unsigned teacher = 0; // the width whose output it shall have; 0: the output the loss wants (co-distillation)
+        float weight = 1;     // lambda; 0: this width is not read
+        unsigned teacher = 0; // the width that it is distilled from (co-distillation); 0: the loss's own target
     };
 
     // The Matryoshka objective: sum over widths of lambda_r times the loss of the weights as `rule` reads them there

@@ -4,7 +4,7 @@
 #include <vector>
 #include "../core/concepts.hpp"
 
-// How a gradient moves what is learned.
+// How a gradient changes what is learned.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // By the rate, whatever the size of the gradient; not at all where it is 0. SignRound's (arXiv 2309.05516, alg. 1).
@@ -51,7 +51,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         void took(std::size_t steps) noexcept
         {
             m_power1 = m_power2 = 1;
-            for (std::size_t k = 0; k < steps; ++k) // as they were made: pow() may round otherwise
+            for (std::size_t k = 0; k < steps; ++k) // as the steps made them: pow() may round otherwise
             {
                 m_power1 *= static_cast<double>(m_beta1);
                 m_power2 *= static_cast<double>(m_beta2);

@@ -30,20 +30,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     enum class learns // what v is added to
     {
-        offsets, // where weights round: v moves their fractional codes
+        offsets, // rounding: v is added to the fractional codes
         weights  // the weights themselves, in their own units (QAT, EfficientQAT): v is added to them
     };
 
     struct tunable_options // what the learned offsets may reach, and where scales begin
     {
         offset_reach reach{};
-        learns what = learns::offsets; // weights know no reach
-        bool follows_weights = false;  // ranges are those of the weights as they have become (QAT), not of the first
+        learns what = learns::offsets; // weights have no reach
+        bool follows_weights = false;  // ranges are those of the learned weights (QAT), not of the original ones
         matrix_view<float const> importance{}; // [1, cols] or [rows, cols], for scales that are searched
         std::string_view name = "weights";     // for errors
     };
 
-    // What each code of a parent is worth when it is read at fewer bits, and whether a small move of the code moves it
+    // The value of each code of a parent that is read at fewer bits, and whether a small change of the code changes it
     // (not where round_clamp clamps).
     struct code_reading
     {
@@ -68,8 +68,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // A matrix whose rounding and clipping are learned. Each weight becomes
     //     code = clamp(round(coordinate(w / scale + zero) + unit v)),    w^ = scale * (decode(code) - zero)
     // with v [rows, cols] the learned offsets and scale, zero as K makes them of the learned pair of each group; where
-    // weights learn, the code is the one nearest to coordinate((w + v) / scale + zero). Slopes pass straight through
-    // rounding and stop where a code is clamped.
+    // weights learn, the code is the one nearest to coordinate((w + v) / scale + zero). Gradients pass straight through
+    // rounding and are 0 where a code is clamped.
     template <linear_codebook C, clipping<C> K, scale_number S = half>
     class tunable
     {
@@ -84,14 +84,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // w outlives it. Throws as quantize does. A scale that is learned stays inside what S holds.
         tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options = {});
 
-        // Scales, zeros and leading bits are given and stay: every code is learned inside the cell of its leading bits,
-        // which are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error,
-        // value_error.
+        // Scales, zeros and leading bits are fixed: every code is learned inside the cell of its leading bits, which
+        // are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error, value_error.
         tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
                 tunable_options options = {});
 
-        // Codes and zeros are given and stay; each scale learns the factor of an adjust_scale (EfficientQAT's second
-        // phase). Throws shape_error, value_error.
+        // Codes and zeros are fixed; each scale learns the factor of an adjust_scale (EfficientQAT's second phase).
+        // Throws shape_error, value_error.
         tunable(matrix_view<float const> w, result_type codes, K clip, tunable_options options = {})
             requires std::same_as<typename K::group_type, scale_and_zero>;
 
@@ -116,7 +115,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <parallel_policy Parallel = serial>
         void decode(code_reading const& reading, std::span<float> out, Parallel parallel = {}) const;
 
-        // After round(): adds `weight` times the slopes along what is learned, g [rows * cols] that along w^.
+        // After round(): adds `weight` times the gradient by what is learned; g [rows * cols] is the gradient by w^.
         template <parallel_policy Parallel = serial>
         void add_slopes(code_reading const& reading, std::span<float const> g, float weight, Parallel parallel = {});
         void clear_slopes();

@@ -10,16 +10,16 @@
 #include "rate.hpp"
 #include "step.hpp"
 
-// Learns where the weights of some matrices round and how their ranges are clipped, all at once, by descent on a loss
-// of the quantized weights: SignRound (Cheng et al., arXiv 2309.05516) with sign_step and linear_decay, OmniQuant's
-// clipping with adam and sigmoid, MatQuant with an objective of several widths.
+// Learns the rounding of the weights of some matrices and the clipping of their ranges, all at once, by gradient
+// descent on a loss of the quantized weights: SignRound (Cheng et al., arXiv 2309.05516) with sign_step and
+// linear_decay, OmniQuant's clipping with adam and sigmoid, MatQuant with an objective of several widths.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // Which of the states on the way tune ends with.
     enum class keep
     {
         last, // what the last step left, unless that is worse than the start
-        best  // what had the least loss: of the batch that step saw, or, every check_every steps, of all samples
+        best  // the state of least loss: of that step's batch, or, every check_every steps, of all samples
     };
 
     // The loss before and after, and which step gave the weights that were kept.
@@ -72,10 +72,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     };
 
     // losses: one for all terms of the objective, or one for each; a loss sees the weights of all matrices one after
-    // the other, row after row. After it every matrix is rounded to what is kept, which is never worse than what it
-    // was: where the objective on all samples is larger behind the last step than before the first, or an error ends
-    // the run, all matrices are as they were (kept_step 0). That takes a copy of what is learned, 4 bytes a weight, and
-    // no loss: both are what the report tells. 0 steps: nothing is learned. Throws value_error when a loss is no number
+    // the other, row after row. Afterwards every matrix is rounded to the state that is kept, which is never worse than
+    // the start: where the objective on all samples is larger after the last step than before the first, or an error
+    // ends the run, all matrices are as they were (kept_step 0). That takes a copy of what is learned, 4 bytes a
+    // weight; both losses are in the report. 0 steps: nothing is learned. Throws value_error when a loss is no number
     // (names the step), shape_error for a wrong number of losses, no terms, or a state of something else.
     template <class Tunable, loss F, slice Slice, rate_schedule Rate, update_step Step = sign_step,
               parallel_policy Parallel = serial>

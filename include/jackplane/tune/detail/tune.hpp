@@ -10,7 +10,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class Tunable, loss F, update_step Step, parallel_policy Parallel>
         class tuning; // tuning.hpp
 
-        // Puts everything back to where it began, unless it is told that the end is better.
+        // Restores the start of the run, unless it is told that the end is better.
         template <class Tuning>
         class start_again
         {
@@ -55,7 +55,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 run_state const& from = *options.checkpoints.from;
                 JACKPLANE_EXPECTS(done <= rate.steps && from.numbers.size() == 3 + done, shape_error, options.name,
-                                  ": goes on behind step ", done, " of ", rate.steps, " with ", from.numbers.size(),
+                                  ": resumes after step ", done, " of ", rate.steps, " with ", from.numbers.size(),
                                   " numbers");
                 all.go_on_from(from);
                 report = {from.numbers[0],

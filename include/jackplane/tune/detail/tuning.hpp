@@ -32,11 +32,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 for (objective_term const& term : m_terms)
                 {
                     JACKPLANE_EXPECTS(term.teacher == 0 || teachable_loss<F>, value_error, options.name,
-                                      ": the loss cannot be taught by ", term.teacher, " bits");
+                                      ": the loss cannot be distilled from ", term.teacher, " bits");
                     auto const teaches = [&](objective_term const& other) { return other.bits == term.teacher; };
                     JACKPLANE_EXPECTS(term.teacher == 0 || std::any_of(m_terms.begin(), m_terms.end(), teaches),
-                                      width_error, options.name, ": ", term.bits, " bits are taught by ", term.teacher,
-                                      ", which no term has");
+                                      width_error, options.name, ": ", term.bits, " bits are distilled from ",
+                                      term.teacher, ", which no term has");
                     m_readings.push_back(read_at(term.bits));
                     m_teachers.push_back(term.teacher == 0 ? code_reading{} : read_at(term.teacher));
                 }
@@ -64,7 +64,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         f.at(samples);
             }
 
-            // The sum over the terms; with slopes: those along what is learned, too.
+            // The sum over the terms; with slopes: the gradient by what is learned, too.
             double value(bool slopes, std::size_t at_step)
             {
                 double sum = 0;
@@ -157,7 +157,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 each_array([&](std::vector<float> const&) { ++arrays; });
                 if (arrays == s.arrays.size() + 3 * m_kept.size())
                     arrays -= 3 * m_kept.size(), m_kept.clear();
-                JACKPLANE_EXPECTS(arrays == s.arrays.size(), shape_error, m_options.name, ": goes on from ",
+                JACKPLANE_EXPECTS(arrays == s.arrays.size(), shape_error, m_options.name, ": resumes from ",
                                   s.arrays.size(), " arrays, has ", arrays);
                 for (Step& step : m_steps)
                     if constexpr (resumable_step<Step>)
@@ -165,10 +165,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 each_array(
                     [&](std::vector<float>& array)
                     {
-                        // a step that has not been taken has no memory yet
+                        // a step that has not been taken has no state yet
                         auto const& from = s.arrays[next++];
                         JACKPLANE_EXPECTS(array.empty() || from.size() == array.size(), shape_error, m_options.name,
-                                          ": array ", next - 1, " to go on from has ", from.size(), " numbers, not ",
+                                          ": array ", next - 1, " to resume from has ", from.size(), " numbers, not ",
                                           array.size());
                         array = from;
                     });

@@ -162,17 +162,17 @@ namespace cli
         auto const c = std::make_shared<allocate_command>();
         CLI::App* const sub = app.add_subcommand("allocate", "Choose a width for each layer of one file");
         sub->add_option("--model", c->model, "nested file")->required()->check(CLI::ExistingFile);
-        sub->add_option("--text", c->text, "what losses are measured on; not what is scored afterwards")
+        sub->add_option("--text", c->text, "text to measure losses on; not the one that is scored afterwards")
             ->required()
             ->check(CLI::ExistingFile);
         sub->add_option("--integral", c->dense,
                         "folder of the weights that the file was made from: losses are not measured but predicted, by "
                         "the Post-quantization Integral of all layers at each width")
             ->check(CLI::ExistingDirectory);
-        sub->add_option("--average", c->average, "bits a weight, scales apart, at most")
+        sub->add_option("--average", c->average, "at most so many bits a weight, scales not counted")
             ->check(CLI::Range(1.0, 8.0))
             ->capture_default_str();
-        sub->add_option("--widths", c->widths, "to choose from")
+        sub->add_option("--widths", c->widths, "widths to choose from")
             ->delimiter(',')
             ->check(CLI::Range(1, 8))
             ->capture_default_str();

@@ -170,10 +170,12 @@ namespace cli
         sub->add_option("--shape", c->shape, "sizes of the model")
             ->check(CLI::IsMember(engine::shape_names()))
             ->capture_default_str();
-        sub->add_option("--bits", c->bits, "widths, as 8,4,2; default: all")->delimiter(',')->check(CLI::Range(1u, 8u));
+        sub->add_option("--bits", c->bits, "widths, such as 8,4,2; default: all")
+            ->delimiter(',')
+            ->check(CLI::Range(1u, 8u));
         add_activation(*sub, c->activations)->delimiter(',')->capture_default_str();
         c->how.add_threads_to(*sub);
-        sub->add_option("--tokens", c->tokens, "how many to time; the medians are told")
+        sub->add_option("--tokens", c->tokens, "tokens to time; medians are reported")
             ->check(CLI::Range(1, 1024))
             ->capture_default_str();
         sub->add_flag("--json", c->json, "report as JSON");

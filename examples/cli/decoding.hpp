@@ -15,7 +15,7 @@ namespace cli
     {
         return command
             .add_option("--activation", activation,
-                        "x of linear layers: fp32, bfloat16, or bytes, three as good as fp32")
+                        "x of linear layers: fp32 (exact), bfloat16, or 1 to 3 int8 limbs; three are as good as fp32")
             ->check(CLI::IsMember(engine::activation_names()));
     }
 
@@ -32,7 +32,7 @@ namespace cli
         }
         void add_threads_to(CLI::App& command)
         {
-            command.add_option("--threads", threads, "for linear layers; default: all cores")
+            command.add_option("--threads", threads, "of linear layers; default: all cores")
                 ->check(CLI::Range(1u, 1024u));
         }
 

@@ -26,50 +26,49 @@ namespace cli
         {
             auto const percent = CLI::Range(0.0, 100.0);
             app.add_option("--outliers", settings.outliers,
-                           "percent of the weights that stand beside the planes in 16 bits and leave before the others "
-                           "are quantized")
+                           "percent of the weights, the largest, that leave for a sparse part of 16 bits before the "
+                           "others are quantized")
                 ->check(percent);
             app.add_option("--outlier-rule", settings.outlier_rule,
-                           "the largest of each matrix, as many as its sensitivity earns it (adaptive: Fisher's, the "
-                           "integral's where it chooses significant weights) or the same part "
-                           "of each (even); SqueezeLLM's; or random")
+                           "adaptive: the largest of each matrix, shared out by its sensitivity (Fisher's, or the "
+                           "integral's where that chooses significant weights); even: the same part of each; "
+                           "interquartile: SqueezeLLM's; random")
                 ->check(CLI::IsMember(engine::outlier_rule_names()))
                 ->capture_default_str();
             CLI::Option* const significant =
                 app.add_option(
                        "--significant", settings.significant,
-                       "percent of the weights that cost the loss most: they come back in 16 bits after the others "
-                       "are quantized, or leave before (--before; without --significant-rule, where a file is for all "
-                       "widths)")
+                       "percent of the weights that cost the loss most, for a sparse part of 16 bits: restored after "
+                       "the others are quantized, or taken out before (--before; without --significant-rule, where a "
+                       "file is for all widths)")
                     ->check(percent);
             app.add_option(
                    "--significant-rule", score,
-                   "those of the largest share of the change of the loss (pqi; rise: of what makes it larger; "
-                   "fisher: as SqueezeLLM estimates it), of the largest magnitude, random, those whose "
-                   "matrix gains most (pursuit, which fits them, too), or SqueezeLLM's own, which leave before "
-                   "(information); default: pqi with an option of the integral; else pursuit with --validation and "
-                   "--bits 4, 3 or 2; else pqi where errors make up for each other (gptq, what learns), fisher "
-                   "elsewhere; "
-                   "of a file for all widths they leave before (--before; not in qat)")
+                   "pqi: the largest shares of the change of the loss; rise: of changes that raise it; fisher: of "
+                   "SqueezeLLM's estimate of it; magnitude: the largest weights; random; pursuit: those that lower "
+                   "the error of their matrix most, with fitted values; information: SqueezeLLM's own, taken out "
+                   "before; default: pqi with an option of the integral; else pursuit with --validation and --bits "
+                   "4, 3 or 2; else pqi where errors make up for each other (gptq, learned methods), else fisher; "
+                   "in a file for all widths they are taken out before (--before; not in qat)")
                 ->check(CLI::IsMember(engine::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--before", settings.before,
-                         "significant weights leave before the others are quantized, chosen by what the nearest codes "
-                         "would make of them")
+                         "significant weights are taken out before the others are quantized, chosen by their change "
+                         "under rounding to nearest")
                 ->needs(significant);
             app.add_flag(
                    "--fit", settings.fit,
-                   "significant weights get values that make up for the errors of the others at --detach-bits: of a "
-                   "file for all widths, the wider ones are worse for them")
+                   "significant weights get values fitted to the errors of the others at --detach-bits, which makes "
+                   "the wider widths of a file for all widths worse")
                 ->needs(significant);
-            app.add_option("--detach-steps", settings.steps, "in which significant weights are chosen")
+            app.add_option("--detach-steps", settings.steps, "steps in which significant weights are chosen")
                 ->check(CLI::Range(1, 1000))
                 ->capture_default_str();
             app.add_option("--detach-bits", settings.bits,
-                           "the width whose damage counts; default: the narrowest that is tuned, or --bits")
+                           "the width whose errors count; default: the narrowest that is tuned, or --bits")
                 ->check(CLI::Range(1, 8));
             app.add_option("--detach-nsamples", samples,
-                           "windows of the calibration text that choose; default: those that the method sees")
+                           "windows of the calibration text to choose by; default: those of the method")
                 ->check(CLI::Range(1, 1 << 20));
             add_integral(app, settings.integral);
             for (char const* const name : {"--detach-steps", "--rule", "--intervals", "--each-sample"})

@@ -79,7 +79,7 @@ namespace cli
                     throw CLI::ValidationError("--bits", "fp32 is a row of --reference, which is not given");
                 bool const none_packed = std::count(asked.begin(), asked.end(), 0u) == std::ssize(asked);
                 if (!folder && !activation.empty() && !asked.empty() && none_packed && mix.empty())
-                    throw CLI::ValidationError("--activation", "says nothing here: fp32 rows have no packed weights");
+                    throw CLI::ValidationError("--activation", "has no effect here: fp32 rows have no packed weights");
                 warn_about(model);
                 if (!reference_folder.empty() && reference_folder != model)
                     warn_about(reference_folder);
@@ -215,7 +215,7 @@ namespace cli
                     return engine::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt,
                                                   tokens);
                 }
-                JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer here to read a text with; ",
+                JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer for a text; ",
                                   "use --tokens");
                 std::vector<std::size_t> ends;
                 auto const all = words->encode(read_text(text), &ends);
@@ -232,7 +232,8 @@ namespace cli
         sub->add_option("--model", c->model, "Hugging Face folder or nested file")
             ->required()
             ->check(CLI::ExistingPath);
-        sub->add_option("--bits", c->bits, "fp32 and widths, as fp32,8,4,2; default: all there are")->delimiter(',');
+        sub->add_option("--bits", c->bits, "fp32 and widths, such as fp32,8,4,2; default: all available")
+            ->delimiter(',');
         sub->add_option("--mix", c->mix, "one more row: a width for each decoder layer, from the first on")
             ->delimiter(',')
             ->check(CLI::Range(1u, 8u));
@@ -245,7 +246,7 @@ namespace cli
         sub->add_option("--reference", c->reference_folder, "the full-precision folder, for KL, top-1 and the fp32 row")
             ->check(CLI::ExistingDirectory);
         add_activation(*sub, c->activation)
-            ->description("score decoding, with x of linear layers read so; default: weights decoded to fp32");
+            ->description("score decoding with this x of linear layers; default: weights decoded to fp32");
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });
     }

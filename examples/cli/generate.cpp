@@ -107,10 +107,11 @@ namespace cli
         sub->add_option("--temperature", c->sampling.temperature, "0: always the likeliest token")
             ->check(CLI::Range(0.0, 100.0))
             ->capture_default_str();
-        sub->add_option("--top-k", c->sampling.top_k, "draw from so many")
+        sub->add_option("--top-k", c->sampling.top_k, "sample from this many of the likeliest tokens")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
-        sub->add_option("--seed", c->sampling.seed, "same seed, same text")->capture_default_str();
+        sub->add_option("--seed", c->sampling.seed, "of the random numbers: the same seed gives the same text")
+            ->capture_default_str();
         c->how.add_to(*sub);
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });

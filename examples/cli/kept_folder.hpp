@@ -67,7 +67,7 @@ namespace cli
     private:
         [[noreturn]] static void refuse(std::string const& name, std::string const& why)
         {
-            jackplane::fail<jackplane::io_error>(name + ": cannot keep what a killed run could go on from: " + why +
+            jackplane::fail<jackplane::io_error>(name + ": cannot keep checkpoints to resume from: " + why +
                                                  "; --no-resume keeps nothing");
         }
         static bool is_ours(std::filesystem::directory_entry const& entry)

@@ -92,9 +92,10 @@ namespace cli
             void run()
             {
                 if (no_taylor && command->count("--fisher-tokens") > 0)
-                    throw CLI::ValidationError("--fisher-tokens", "says nothing here: --no-taylor asks for no slopes");
+                    throw CLI::ValidationError("--fisher-tokens",
+                                               "has no effect here: --no-taylor needs no gradients of tokens");
                 if (settings.each_sample && command->count("--maps") == 0)
-                    throw CLI::ValidationError("--each-sample", "says nothing here: magnitudes go to --maps");
+                    throw CLI::ValidationError("--each-sample", "has no effect here: magnitudes are written to --maps");
                 if (command->count("--maps") > 0 && maps.empty())
                     jackplane::detail::fail_io(maps, "create", ENOENT);
                 engine::expect_rule(settings);
@@ -192,21 +193,21 @@ namespace cli
         sub->add_option("--quantized", c->quantized, "nested file of the same model")
             ->required()
             ->check(CLI::ExistingFile);
-        sub->add_option("--bits", c->bits, "width that it is read at")->required()->check(CLI::Range(1, 8));
+        sub->add_option("--bits", c->bits, "width that the file is read at")->required()->check(CLI::Range(1, 8));
         c->calibration.add_to(*sub, "", "");
         c->calibration.file_option->required();
         add_integral(*sub, c->settings);
-        sub->add_option("--path", c->settings.path, "lambda: so far from the weights towards the quantized ones")
+        sub->add_option("--path", c->settings.path, "lambda: a part of the way from the weights to the quantized ones")
             ->check(CLI::Range(0.0, 1.0))
             ->check(positive())
             ->capture_default_str();
-        sub->add_option("--fisher-tokens", c->settings.fisher_tokens, "tokens whose slopes are taken one by one")
+        sub->add_option("--fisher-tokens", c->settings.fisher_tokens, "tokens whose gradients are computed one by one")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
         sub->add_flag("--total-only", c->total_alone, "no measured change of each matrix and layer alone");
         sub->add_flag("--no-taylor", c->no_taylor, "the integral alone");
         sub->add_option("--maps", c->maps, "folder for one .npy of changes [rows, cols] for each matrix");
-        sub->add_flag("--no-resume", c->no_resume, "keep nothing that a killed run could go on from");
+        sub->add_flag("--no-resume", c->no_resume, "keep no checkpoints to resume a killed run from");
         sub->add_flag("--json", c->json, "report as JSON");
         sub->add_flag("--quiet", c->quiet, "no progress");
         sub->callback([c] { c->run(); });

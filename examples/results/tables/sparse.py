@@ -102,7 +102,7 @@ def table_of_sparse_seeds():
 
 def table_of_shared():
     """One sparse part, all widths."""
-    lines = ["", *header("one file, and its weights beside the planes", ("8", "4", "3", "2"))]
+    lines = ["", *header("one file, with and without its sparse part", ("8", "4", "3", "2"))]
     for label, name, base in SHARED:
         cell, plain = load(name), load(base)
         if cell is not None:

@@ -306,7 +306,8 @@ if (not (folder / "link").is_symlink() or
 reports = [["--help"], ["quantize", model, "-o", folder / "r.jack", "--quiet"], ["inspect", file],
            ["cut", file, "--bits", "4", "-o", folder / "r.jack"],
            ["eval", "--model", file, "--text", text, "--bits", "4"],
-           ["generate", "--model", file, "--tokens", "2"], some,
+           ["generate", "--model", file, "--tokens", "2"],
+           [*some, "--no-resume"],  # runs side by side would keep checkpoints in one folder
            ["allocate", "--model", file, "--text", text, "--quiet", "--average", "4"],
            ["bench-decode", "--shape", "tiny", "--tokens", "1", "--bits", "4"]]
 commands = [command[0] for command in reports[1:]]

@@ -15,6 +15,8 @@ endfunction()
 check(floors ../../cmake/floors WITH ROOT=${PROJECT_SOURCE_DIR}/include/jackplane)
 check(broken_floors broken_floors)
 check(families families)
+check(methods methods)
+check(rooms rooms)
 check(readme readme)
 check(reference reference LABELS reference)
 add_test(NAME header_set

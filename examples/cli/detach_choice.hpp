@@ -82,22 +82,23 @@ namespace cli
         }
 
         // Settings without texts, for those of the quantizer. Throws ValidationError where options contradict.
-        engine::detach_settings resolved(engine::quantize_settings const& s) const
+        engine::detach_settings resolved(engine::any_method const& how, engine::quantize_settings const& s) const
         {
+            engine::method_facts const of = engine::facts_of(how);
             engine::detach_settings out = settings;
             bool const one_width = s.bits < 8;
-            out.score = !score.empty() ? score : best_score(s.how, one_width);
-            if (score.empty() && !out.fit && !one_width && s.how != engine::method::qat)
+            out.score = !score.empty() ? score : best_score(of.compensates, one_width);
+            if (score.empty() && !out.fit && !one_width && of.one_by_one)
                 out.before = true; // which serves every width
             if (CLI::Option const* const asked = integral_asked(); asked && out.score != "pqi" && out.score != "rise")
                 throw CLI::ValidationError(asked->get_name(),
                                            "is of the integral, which " + out.score + " weights are not chosen by");
-            out.seed = s.tuning.seed;
+            out.seed = s.scales.seed;
             if (s.bits < 8 && out.bits != 0 && out.bits != s.bits)
                 throw CLI::ValidationError(
                     "--detach-bits", engine::text("is ", out.bits, ", the file can be read at ", s.bits, " alone"));
             if (out.bits == 0)
-                out.bits = s.bits < 8 ? s.bits : s.tuning.widths.front();
+                out.bits = engine::narrowest(how, s);
             if (out.outliers > 0 && out.significant > 0 && out.outliers + out.significant >= 100)
                 throw CLI::ValidationError("--significant", "and --outliers leave no weight to quantize");
             if (fits(out) && validation.file.empty())
@@ -164,13 +165,13 @@ namespace cli
 
         // As measured: examples/results. Of outliers alone, Fisher's estimate shares them out. Fitted values serve one
         // width and spoil wider ones.
-        std::string best_score(engine::method how, bool one_width) const
+        std::string best_score(bool compensates, bool one_width) const
         {
             if (integral_asked())
                 return "pqi";
             if (!validation.file.empty() && one_width)
                 return "pursuit";
-            return settings.significant > 0 && engine::compensates(how) ? "pqi" : "fisher";
+            return settings.significant > 0 && compensates ? "pqi" : "fisher";
         }
     };
 }

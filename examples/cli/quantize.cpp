@@ -18,17 +18,28 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cli
 {
     namespace
     {
+        std::string second_phases() // that scales are
+        {
+            std::string list;
+            engine::for_each_method(
+                [&]<class M>(M const&)
+                {
+                    if (M::facts.scale_steps > 0)
+                        list += engine::text(" (", M::facts.name, ": ", M::facts.scale_steps, ")");
+                });
+            return list;
+        }
+
         std::size_t peak_memory() // bytes
         {
             rusage used{};
@@ -41,36 +52,32 @@ namespace cli
             std::string folder, output, slice = "truncate_centred";
             calibration_choice calibration;
             detach_choice detach;
+            method_choice method;
+            engine::any_method how;
             engine::quantize_settings settings;
             long group_size = 64;
             std::vector<std::string> include;
-            std::vector<unsigned> widths;
-            std::vector<float> lambdas;
             bool json = false, quiet = false, no_resume = false;
             CLI::App* command = nullptr;
-            std::string preset;
-            std::vector<engine::width_report> tuned;
+            engine::width_reports tuned;
             engine::detach_report detached;
 
             void run()
             {
-                expect_read_by_method(*command, settings);
+                bool const asks_samples = !calibration.samples_option->empty();
+                how = method.read(settings.scales, calibration.seed, asks_samples ? nullptr : &calibration.samples);
+                engine::method_facts const of = method.facts();
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = engine::slice_of(slice);
                 settings.include_lm_head = !include.empty();
-                settings.tuning.seed = calibration.seed;
-                if (settings.how == engine::method::efficientqat && command->count("--scale-iters") == 0)
-                    settings.tuning.scale_steps = 60; // its second phase
-                if (settings.how == engine::method::qat && command->count("--iters") == 0)
-                    settings.tuning.steps = 40; // more learn a short text by heart: examples/results/README.md
-                read_widths();
-                read_preset();
+                if (command->count("--scale-iters") == 0)
+                    settings.scales.steps = of.scale_steps;
                 check();
-                auto beside = detach.asked() ? detach.resolved(settings) : engine::detach_settings{};
+                auto beside = detach.asked() ? detach.resolved(how, settings) : engine::detach_settings{};
                 detach.expect_read(*command, beside);
-                engine::inputs const read{folder, calibration.file, detach.validation.file, settings.tuning.inside};
+                engine::inputs const read{folder, calibration.file, detach.validation.file, inside()};
                 auto out = read.create(output);
                 engine::config const sizes = engine::read_config(std::filesystem::path(folder) / "config.json");
                 JACKPLANE_EXPECTS(include.empty() || !sizes.tied, jackplane::value_error, folder,
@@ -86,18 +93,17 @@ namespace cli
                     jackplane::count_of(beside.outliers, engine::size_of(matrices), "outliers");
                 if (beside.significant > 0)
                     jackplane::count_of(beside.significant, engine::size_of(matrices), "significant weights");
-                bool const long_run = engine::learns(settings.how) || settings.tuning.scale_steps > 0 || detach.asked();
+                bool const long_run = of.learns || settings.scales.steps > 0 || detach.asked();
                 kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
-                if (settings.how == engine::method::qat) // weights and two moments of Adam
+                if (of.learns && of.looks_at == engine::sight::model) // weights and two moments of Adam
                     kept.expect_room(3 * sizeof(float) * engine::size_of(matrices));
-                else if (engine::learns(settings.how))
+                else if (of.learns)
                     kept.expect_room(of_planes); // layer after layer
-                settings.resume = kept.path();
                 warn_about(folder);
                 detach.warn_of_unused(beside);
                 if (auto const words = engine::tokenizer::file_in(folder); !words.empty())
                     engine::tokenizer{words}; // a broken one is an error before any work
-                if (!settings.tuning.inside.empty())
+                if (!inside().empty())
                     look_at_inside(sizes);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
@@ -106,20 +112,27 @@ namespace cli
                 if (detach.asked())
                     detach.read(folder, calibration, beside);
                 auto const begin = clock::now();
-                std::optional<engine::model> balanced; // what became of the weights before they were quantized
-                if (engine::balances(settings))
-                    balanced.emplace(sizes);
-                engine::model* const dense = balanced ? &*balanced : nullptr;
-                auto const made = [&]
-                {
-                    return detach.asked()
-                               ? engine::quantize_and_detach(folder, settings, beside, tell(), &tuned, &detached, dense)
-                               : engine::quantize_model(folder, settings, tell(), &tuned, dense);
-                };
-                engine::save_nested(about(folder, made, settings.tuning.inside.string()), folder, out);
+                engine::run_options const go{tell(of.learns), [this](auto const& each) { tuned.push_back(each); },
+                                             engine::kept_runs(kept.path())};
+                auto made = about(
+                    folder,
+                    [&]
+                    {
+                        if (detach.asked()) // before any weight is looked at
+                            engine::expect_possible(how, settings, beside);
+                        else
+                            engine::expect_possible(how, settings, false);
+                        engine::model_source const source(folder);
+                        return detach.asked() ? engine::quantize_and_detach(source, how, settings, beside, go)
+                                              : engine::detach_result{engine::quantize(source, how, settings, go)};
+                    },
+                    inside());
+                engine::save_nested(std::exchange(made.packed, engine::packed_model(sizes)), folder, out);
+                detached = made.sparse;
                 kept.remove();
                 // Everything told about the file is what the file says.
                 auto const written = engine::load_nested(out.path());
+                engine::model const* const dense = made.balanced ? &*made.balanced : nullptr;
                 auto const errors = engine::errors_of(written, settings.bits, folder, dense);
                 report(written, errors, out.size(), seconds_since(begin));
             }
@@ -127,7 +140,7 @@ namespace cli
             // Other norms in that file are an error of the method; other matrices are told.
             void look_at_inside(engine::config const& sizes) const
             {
-                std::string const file = settings.tuning.inside.string();
+                std::string const file = inside();
                 warn_about(file);
                 engine::verify_nested(file, 8);
                 engine::packed_model const packed = engine::load_nested(file);
@@ -137,78 +150,26 @@ namespace cli
                     warn(made_from_others(file, folder, found));
             }
 
-            bool needs_calibration() const { return engine::needs_calibration(settings) || detach.asked(); }
+            std::string inside() const { return method.path("--inside").string(); }
+            bool needs_calibration() const
+            {
+                return method.facts().looks_at != engine::sight::weights || settings.balance ||
+                       settings.scales.steps > 0 || detach.asked();
+            }
 
-            // Options that contradict each other, before anything is opened.
+            // Options of a text that nobody reads.
             void check() const
             {
-                using engine::method;
-                method const how = settings.how;
-                auto const& t = settings.tuning;
-                auto const refuse = [](bool wrong, char const* option, std::string const& why)
-                {
-                    if (wrong)
-                        throw CLI::ValidationError(option, why);
-                };
-                refuse(how == method::efficientqat && t.widths.size() != 1, "--widths",
-                       engine::text("efficientqat learns one width, not ", t.widths.size(),
-                                    "; name it, as --widths 3"));
-                refuse(!t.lambdas.empty() && *std::max_element(t.lambdas.begin(), t.lambdas.end()) == 0, "--lambda",
-                       "no width counts");
-                bool const taught = std::find(t.widths.begin() + 1, t.widths.end(), t.teacher) != t.widths.end();
                 for (char const* const name : {"--seed", "--nsamples", "--seqlen"})
-                    refuse(!needs_calibration() && command->count(name) > 0, name,
-                           "says nothing here: this method looks at weights alone");
-                refuse(t.teacher != 0 && !taught, "--teacher",
-                       engine::text("is ", t.teacher, ", which is none of --widths beyond the narrowest"));
-            }
-
-            // AutoRound's (its documentation), where no option of its own asks for something else. The defaults are
-            // those of every option.
-            void read_preset()
-            {
-                if (preset.empty() || preset == "default")
-                    return;
-                struct effort
-                {
-                    std::size_t steps, finer_steps, samples;
-                    float rate;
-                };
-                bool const narrow = settings.tuning.widths.front() <= 3;
-                effort const asked =
-                    preset == "light" ? effort{50, 15, 128, 5e-3f} : effort{1000, 300, 512, narrow ? 2e-3f : 1e-3f};
-                auto& t = settings.tuning;
-                t.steps = command->count("--iters") == 0 ? asked.steps : t.steps;
-                t.finer_steps = command->count("--finer-iters") == 0 ? asked.finer_steps : t.finer_steps;
-                t.rate = command->count("--lr") == 0 ? asked.rate : t.rate;
-                calibration.samples = calibration.samples_option->empty() ? asked.samples : calibration.samples;
-            }
-
-            // Both lists by width, narrowest first.
-            void read_widths()
-            {
-                if (widths.empty() && lambdas.empty())
-                    return;
-                if (!lambdas.empty() && lambdas.size() != widths.size())
-                    throw CLI::ValidationError("--lambda", "one for each of --widths, please");
-                std::map<unsigned, float> by_width;
-                for (std::size_t i = 0; i < widths.size(); ++i)
-                    if (!by_width.emplace(widths[i], lambdas.empty() ? 0 : lambdas[i]).second)
-                        throw CLI::ValidationError("--widths", engine::text(widths[i], " is there twice"));
-                settings.tuning.widths.clear();
-                for (auto const& [width, lambda] : by_width)
-                {
-                    settings.tuning.widths.push_back(width);
-                    if (!lambdas.empty())
-                        settings.tuning.lambdas.push_back(lambda);
-                }
+                    if (!needs_calibration() && command->count(name) > 0)
+                        throw CLI::ValidationError(name, "says nothing here: this method looks at weights alone");
             }
 
             // Progress that tells the losses of a layer when it is done.
-            jackplane::progress tell()
+            jackplane::progress tell(bool learns)
             {
                 auto const bar = progress_on_stderr(quiet);
-                if (!bar || !engine::learns(settings.how))
+                if (!bar || !learns)
                     return bar;
                 return [this, bar, told = std::size_t{0}](std::string_view name, std::size_t done,
                                                           std::size_t total) mutable
@@ -216,7 +177,7 @@ namespace cli
                     std::string line(name);
                     for (; told < tuned.size(); ++told)
                         line += engine::text(", ", tuned[told].bits, " bits ", static_cast<float>(tuned[told].before),
-                                            " -> ", static_cast<float>(tuned[told].after));
+                                             " -> ", static_cast<float>(tuned[told].after));
                     bar(line, done, total);
                 };
             }
@@ -227,8 +188,7 @@ namespace cli
             {
                 std::size_t const groups =
                     group_size > 0 ? jackplane::ceil_div(p.cols, static_cast<std::size_t>(group_size)) : 1;
-                std::size_t const scales =
-                    settings.how == engine::method::squeezellm ? std::size_t{1} << settings.bits : groups;
+                std::size_t const scales = method.facts().scales ? groups : std::size_t{1} << settings.bits;
                 return packed ? jackplane::round_up(p.rows, 16) *
                                     (jackplane::ceil_div(p.cols, 32) * 4 * settings.bits + 2 * scales)
                               : 2 * p.size();
@@ -253,7 +213,7 @@ namespace cli
                                          {"significant", significant},
                                          {"refused_layers", detached.refused},
                                          {"fitted_for", fitted_for > 0 ? nlohmann::ordered_json(fitted_for) // else null
-                                                                   : nlohmann::ordered_json()}};
+                                                                       : nlohmann::ordered_json()}};
                     for (auto const& t : tuned)
                         out["losses"].push_back({{"bits", t.bits},
                                                  {"before", t.before},
@@ -287,97 +247,29 @@ namespace cli
 
     void add_quantize(CLI::App& app)
     {
+        auto const looks_at_weights = [](auto const& of) { return of.looks_at == engine::sight::weights; };
+        auto const has_no_scales = [](auto const& of) { return !of.scales; };
         auto const c = std::make_shared<quantize_command>();
         CLI::App* const sub = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
         c->command = sub;
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, a tokenizer")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
-        sub->add_option(
-               "--method", c->settings.how,
-               "rtn: round to nearest; mse: search the scale of least error; awq: columns of large inputs scaled "
-               "up first; gptq: each weight makes up for the errors before it; matgptq: so for several --widths; "
-               "nested-gptq: gptq at --widths, coarse to fine; signround: rounding and clipping are learned, layer "
-               "by layer; omniquant: clipping alone; efficientqat: weights and scales; qat: weights, all at once; "
-               "squeezellm: values of each row's own, for --bits 4, 3 or 2")
-            ->transform(one_of(method_names()));
+        c->method.add_to(*sub);
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
             ->capture_default_str();
-        c->calibration.add_to(*sub, "for all methods but rtn and mse: ", ", and in which order they are learned from");
+        c->calibration.add_to(*sub, "for all methods but " + methods_that(looks_at_weights, " and ") + ": ",
+                              ", and in which order they are learned from");
         c->detach.add_to(*sub);
-        sub->add_flag("--mse", c->settings.search_scale,
-                      "gptq, matgptq, nested-gptq, signround: search the scales as method mse does");
         sub->add_flag("--balance", c->settings.balance,
                       "columns of large inputs scaled up before the method, as awq does");
-        sub->add_flag("--act-order", c->settings.by_activation, "gptq: columns of large inputs first");
-        sub->add_option(
-               "--widths", c->widths,
-               "learned: tuned one after the other, each inside the cells of the one before; default 2,3,4,6,8")
-            ->delimiter(',')
-            ->check(CLI::Range(1, 8));
-        sub->add_option("--lambda", c->lambdas, "learned: all widths at once, with these weights of their losses")
-            ->delimiter(',')
-            ->check(CLI::Range(0.0, 1e6));
-        sub->add_option(
-               "--preset", c->preset,
-               "signround: light, default or best: --iters, --finer-iters, --nsamples and --lr, where not given")
-            ->check(CLI::IsMember({"light", "default", "best"}));
-        sub->add_option("--iters", c->settings.tuning.steps,
-                        "learned: steps of the first width, or of all at once; qat, where not given: 40")
+        sub->add_option("--scale-iters", c->settings.scales.steps,
+                        "after the method, scales learn end to end, so many steps" + second_phases() +
+                            "; of several --widths each gets its own")
             ->check(CLI::Range(0, 1000000))
             ->capture_default_str();
-        sub->add_option("--finer-iters", c->settings.tuning.finer_steps, "learned: steps of each further width")
-            ->check(CLI::Range(0, 1000000))
-            ->capture_default_str();
-        sub->add_flag("--suppress-outliers", c->settings.tuning.suppress_outliers,
-                      "learned: the largest thousandth of the differences does not count");
-        sub->add_flag("!--no-clipping", c->settings.tuning.learn_clipping, "signround: ranges stay");
-        sub->add_flag("--own-range", c->settings.tuning.own_range,
-                      "signround, nested-gptq: the first width's own range, not that of 8 bits");
-        sub->add_flag("--keep-best", c->settings.tuning.keep_best,
-                      "learned: what had the least loss of all windows, looked at every 20 steps; not the last");
-        sub->add_flag("--dense-inputs", c->settings.tuning.dense_inputs,
-                      "learned: from what the dense layers before give, not the quantized ones");
-        CLI::Option* const lambdas = sub->get_option("--lambda");
-        sub->add_option("--reach", c->settings.tuning.reach,
-                        "--lambda: how far an offset may go, in steps of 8 bits; default: half a step of the narrowest "
-                        "width")
+        sub->add_option("--scale-lr", c->settings.scales.rate, "--scale-iters: rate at first, in parts of the scale")
             ->check(positive())
-            ->needs(lambdas);
-        sub->add_option("--joint-iters", c->settings.tuning.joint_steps,
-                        "--lambda: so many steps of all widths at once, after each had its own")
-            ->check(CLI::Range(0, 1000000))
-            ->needs(lambdas);
-        sub->add_option("--inside", c->settings.tuning.inside,
-                        "signround: a quantized file of the model; its codes at the first of --widths stay, the others "
-                        "are tuned inside their cells")
-            ->check(CLI::ExistingFile)
-            ->excludes(lambdas);
-        sub->add_option("--teacher", c->settings.tuning.teacher,
-                        "--lambda: the narrowest width learns from this one's output, too (co-distillation)")
-            ->check(CLI::Range(1, 8))
-            ->needs(lambdas);
-        CLI::Option* const by_layer =
-            sub->add_flag("--layer-wise", c->settings.tuning.layer_wise,
-                          "signround: matrix after matrix, from the Gram matrices of their inputs; no backward pass");
-        sub->add_flag("--from-gptq", c->settings.tuning.from_gptq, "layer-wise: from the codes of GPTQ on")
-            ->needs(by_layer);
-        sub->add_option("--lr", c->settings.tuning.rate,
-                        "learned: rate at first; default: 1/iters in steps of the codes (signround), 0.01 in "
-                        "logits (omniquant), 3e-4 (qat) or 1e-3 (efficientqat) in units of the weights")
-            ->check(positive());
-        sub->add_option(
-               "--scale-iters", c->settings.tuning.scale_steps,
-               "after the method, scales learn end to end, so many steps (efficientqat: 60); of several --widths "
-               "each gets its own")
-            ->check(CLI::Range(0, 1000000))
-            ->capture_default_str();
-        sub->add_option("--scale-lr", c->settings.tuning.scale_rate,
-                        "--scale-iters: rate at first, in parts of the scale")
-            ->check(positive())
-            ->capture_default_str();
-        sub->add_option("--batch", c->settings.tuning.batch, "learned: windows a step")
-            ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
         sub->add_flag("--no-resume", c->no_resume,
                       "learned, integrated: keep nothing beside the output that a killed run could go on from");
@@ -386,13 +278,14 @@ namespace cli
             ->capture_default_str();
         sub->add_option(
                "--scheme", c->settings.range,
-               "how a group gets its scale, for every method but squeezellm: sym: the largest magnitude on the "
-               "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
-               "asym (default): a zero, too")
+               "how a group gets its scale, for every method but " + methods_that(has_no_scales) +
+                   ": sym: the largest magnitude on the "
+                   "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
+                   "asym (default): a zero, too")
             ->transform(one_of(named<engine::scheme>{{"sym", engine::scheme::symmetric},
-                                                    {"gptq-sym", engine::scheme::gptq_symmetric},
-                                                    {"asym", engine::scheme::asymmetric},
-                                                    {"full-range", engine::scheme::full_range}}));
+                                                     {"gptq-sym", engine::scheme::gptq_symmetric},
+                                                     {"asym", engine::scheme::asymmetric},
+                                                     {"full-range", engine::scheme::full_range}}));
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();

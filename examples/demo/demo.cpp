@@ -29,7 +29,7 @@ namespace
     void quantize_once(fs::path const& folder, jackplane::atomic_file& out)
     {
         auto const begin = std::chrono::steady_clock::now();
-        engine::packed_model const m = engine::quantize_model(folder, {});
+        engine::packed_model const m = engine::quantize(engine::model_source(folder), engine::rtn{}).packed;
         engine::save_nested(m, folder, out);
         std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
         std::printf(
@@ -51,7 +51,8 @@ namespace
         few.outliers = 0.5;
         few.score = "fisher"; // how many may leave which matrix
         few.bits = 2;
-        engine::save_nested(engine::quantize_and_detach(folder, settings, few), folder, out);
+        auto const made = engine::quantize_and_detach(engine::model_source(folder), engine::rtn{}, settings, few);
+        engine::save_nested(made.packed, folder, out);
     }
 
     void print_row(engine::row const& row)
@@ -82,9 +83,7 @@ namespace
         std::printf("To the nearest code:\n\n%s\n", engine::table_head().c_str());
         print_row(engine::full_precision_row(full, scored, &reference));
         every_width(nearest, {8, 7, 6, 5, 4, 3, 2, 1});
-        engine::quantize_settings settings;
-        settings.bits = 2;
-        auto const alone = engine::quantize_model(folder, settings);
+        auto const alone = engine::quantize(full, engine::rtn{}, {.bits = 2}).packed;
         engine::row own = engine::quantized_row(alone, 2, scored, &reference);
         own.note = " own";
         print_row(own);

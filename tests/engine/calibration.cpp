@@ -39,8 +39,7 @@ namespace engine
             }
         CHECK(draws.size() > 10); // of 120
         CHECK_THROWS_WITH_AS(calibration_text::of(text, 4, 104, 0),
-                             "calibration text: 103 tokens, fewer than one sample of 104",
-                             jackplane::shape_error);
+                             "calibration text: 103 tokens, fewer than one sample of 104", jackplane::shape_error);
         CHECK_THROWS_AS(calibration_text::of(text, 0, 10, 0), jackplane::shape_error);
     }
 
@@ -109,19 +108,20 @@ namespace engine
             {
                 s.bits = bits;
                 s.range = range;
-                s.how = method::rtn;
-                double const nearest = difference(m, quantize_model(folder, s).decode(bits), s.calibration);
-                s.how = method::gptq;
+                auto const made = [&](any_method const& how)
+                { return quantize(model_source(folder), how, s).packed.decode(bits); };
+                double const nearest = difference(m, made(rtn{}), s.calibration);
                 for (bool const other : {false, true})
                 {
-                    s.by_activation = s.search_scale = other;
-                    model const once = quantize_model(folder, s).decode(bits);
-                    CHECK(once.w == quantize_model(folder, s).decode(bits).w);
+                    gptq const how{.by_activation = other, .search_scale = other};
+                    model const once = made(how);
+                    CHECK(once.w == made(how).w);
+                    CHECK(once.w == quantize(m, how, s).packed.decode(bits).w); // from memory, too
                     CHECK(difference(m, once, s.calibration) < nearest);
                 }
             }
         s.calibration = {};
-        CHECK_THROWS_WITH_AS(quantize_model(folder, s), "a method that looks at activations needs a calibration text",
+        CHECK_THROWS_WITH_AS(quantize(m, gptq{}, s), "a method that looks at activations needs a calibration text",
                              jackplane::value_error);
     }
 }

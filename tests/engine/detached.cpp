@@ -3,6 +3,7 @@
 // model.
 #include <engine/run/decode.hpp>
 #include <engine/quantize/detach_model.hpp>
+#include <engine/quantize/information.hpp>
 #include <engine/run/generate.hpp>
 #include <engine/measure/loss.hpp>
 #include <jackplane/detach/choose.hpp>
@@ -44,6 +45,7 @@ namespace engine
         struct spiky_model : saved_model
         {
             detach_settings d{};
+            any_method how{}; // rtn
 
             spiky_model()
             {
@@ -54,7 +56,6 @@ namespace engine
                         m.w[p.offset + row * p.cols + (row * 5 + i) % p.cols] = row % 4 == 0 ? 2.0f : -2.0f;
                 }
                 save_model<float>(m, folder, "float32");
-                s.tuning.widths = {2};
                 auto const whole = nearest();
                 s.calibration = said_by(whole, 16, 1);
                 d.bits = 2;
@@ -69,9 +70,12 @@ namespace engine
             }
             packed_model made(detach_report* told = nullptr) const
             {
-                return quantize_and_detach(folder, s, d, {}, nullptr, told);
+                detach_result q = quantize_and_detach(model_source(folder), how, s, d, run);
+                if (told)
+                    *told = std::move(q.sparse);
+                return std::move(q.packed);
             }
-            packed_model without() const { return quantize_model(folder, s); }
+            packed_model without() const { return saved_model::made(how); }
         };
 
         std::size_t weights_beside(packed_model const& m)
@@ -103,33 +107,32 @@ namespace engine
     TEST_CASE("outliers leave before the others are quantized, by every method that goes layer by layer")
     {
         spiky_model t;
-        for (method const how :
-             {method::rtn, method::gptq, method::signround, method::omniquant, method::nested_gptq, method::squeezellm})
-            for (bool const layer_wise : {false, true})
-            {
-                if (layer_wise && how != method::signround)
-                    continue;
-                t.s.how = how;
-                t.s.bits = how == method::squeezellm ? 2 : 8;
-                t.s.tuning.layer_wise = layer_wise;
-                CAPTURE(static_cast<int>(how));
-                t.d.outliers = 2;
-                t.d.outlier_rule = "even";
-                detach_report told;
-                packed_model const q = t.made(&told);
-                CHECK(told.outliers == weights_beside(q));
-                CHECK(told.outliers ==
-                      jackplane::count_of(2, t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset));
-                CHECK(not_restored(q, t.m) == 0);
-                // The range of a group is that of the others; values of each row's own mind large weights less.
-                CHECK(t.off(q, 2) < (how == method::squeezellm ? 1 : 0.7) * t.off(t.without(), 2));
-            }
+        tuning_settings const at_two{.widths = {2}, .steps = 30};
+        for (any_method const& how :
+             {any_method(rtn{}), any_method(gptq{}), any_method(signround{at_two}),
+              any_method(signround{.tuning = at_two, .layer_wise = true}), any_method(omniquant{at_two}),
+              any_method(nested_gptq{{.widths = {2}}}), any_method(squeezellm{})})
+        {
+            bool const by_rows = !facts_of(how).scales;
+            t.how = how;
+            t.s.bits = by_rows ? 2 : 8;
+            CAPTURE(how.index());
+            t.d.outliers = 2;
+            t.d.outlier_rule = "even";
+            detach_report told;
+            packed_model const q = t.made(&told);
+            CHECK(told.outliers == weights_beside(q));
+            CHECK(told.outliers ==
+                  jackplane::count_of(2, t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset));
+            CHECK(not_restored(q, t.m) == 0);
+            // The range of a group is that of the others; values of each row's own mind large weights less.
+            CHECK(t.off(q, 2) < (by_rows ? 1 : 0.7) * t.off(t.without(), 2));
+        }
     }
 
     TEST_CASE("outliers by sensitivity, SqueezeLLM's rule, or chance: as many, and chance is the worst")
     {
         spiky_model t;
-        t.s.how = method::rtn;
         t.d.outliers = 1;
         std::vector<double> off;
         for (auto const& rule : outlier_rule_names())
@@ -149,7 +152,6 @@ namespace engine
     TEST_CASE("significant weights come back to what they were, after outliers and beside them, for every width")
     {
         spiky_model t;
-        t.s.how = method::rtn;
         t.d.outliers = t.d.significant = half_percent;
         for (auto const& score : weight_score_names())
             for (bool const before : {false, true})
@@ -177,9 +179,9 @@ namespace engine
         t.d.outliers = t.d.significant = half_percent;
         t.d.before = true;
         std::vector<std::vector<std::size_t>> chosen;
-        for (method const how : {method::rtn, method::gptq})
+        for (any_method const& how : {any_method(rtn{}), any_method(gptq{})})
         {
-            t.s.how = how;
+            t.how = how;
             packed_model const q = t.made();
             auto& places = chosen.emplace_back();
             for (auto const& each : q.matrices)
@@ -197,7 +199,7 @@ namespace engine
     {
         spiky_model t;
         auto const other = said_by(t.without(), 4, 3);
-        t.s.how = method::gptq;
+        t.how = gptq{};
         t.s.bits = 2;
         t.d.significant = half_percent;
         auto const one_text = bytes_of(t.made(), t.folder);
@@ -215,22 +217,19 @@ namespace engine
     TEST_CASE("SqueezeLLM's information may be given")
     {
         saved_model t;
-        t.s.how = method::squeezellm;
         t.s.bits = 2;
-        auto const taken = bytes_of(quantize_model(t.folder, t.s), t.folder);
+        auto const taken = bytes_of(t.made(squeezellm{}), t.folder);
         t.s.information = information_of(load_model(t.folder), t.s.calibration);
-        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == taken);
+        CHECK(bytes_of(t.made(squeezellm{}), t.folder) == taken);
         std::fill(t.s.information.begin(), t.s.information.end(), 1.0f);
-        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) != taken);
+        CHECK(bytes_of(t.made(squeezellm{}), t.folder) != taken);
         t.s.information.pop_back();
-        CHECK_THROWS_WITH_AS(quantize_model(t.folder, t.s), doctest::Contains("information of"),
-                             jackplane::shape_error);
+        CHECK_THROWS_WITH_AS(t.made(squeezellm{}), doctest::Contains("information of"), jackplane::shape_error);
     }
 
     TEST_CASE("a choice that was killed goes on in the integral where it stood, to the same weights")
     {
         spiky_model t;
-        t.s.how = method::rtn;
         t.d.significant = half_percent; // in two steps: two integrals
         auto const whole = bytes_of(t.made(), t.folder);
         struct killed
@@ -243,13 +242,14 @@ namespace engine
             if (gradients == last)
                 throw killed{};
         };
-        auto const made = [&] { return bytes_of(quantize_and_detach(t.folder, t.s, t.d, counts), t.folder); };
+        t.run.tell = counts;
+        auto const made = [&] { return bytes_of(t.made(), t.folder); };
         last = 1000000;
         CHECK(made() == whole);
         std::size_t const all = std::exchange(gradients, 0);
 
-        t.s.resume = "killed.choice";
-        std::filesystem::remove_all(t.s.resume);
+        t.run.kept = kept_runs("killed.choice");
+        std::filesystem::remove_all(t.run.kept.folder());
         last = all / 2 + 2;
         CHECK_THROWS_AS(made(), killed);
         std::size_t const before = std::exchange(gradients, 0);
@@ -261,7 +261,6 @@ namespace engine
     TEST_CASE("fitted weights make up for the others; a layer that gains nothing on other text keeps its planes")
     {
         spiky_model t;
-        t.s.how = method::rtn;
         t.d.significant = 1;
         t.d.score = "pursuit";
         double const before = t.loss(t.without());
@@ -290,7 +289,6 @@ namespace engine
     TEST_CASE("what a sparse part cannot be asked for")
     {
         spiky_model t;
-        t.s.how = method::rtn;
         t.d.outliers = 100;
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("outliers: 100 %"), jackplane::value_error);
         t.d.outliers = 1;
@@ -317,7 +315,7 @@ namespace engine
         t.d.validation.tokens.clear();
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("validation text"), jackplane::value_error);
         t.d.significant = 0;
-        t.s.how = method::qat;
+        t.how = qat{};
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("not in qat"), jackplane::value_error);
         t.s.calibration.tokens.clear();
         CHECK_THROWS_WITH_AS(t.made(), doctest::Contains("calibration text"), jackplane::value_error);

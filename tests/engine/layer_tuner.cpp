@@ -102,10 +102,10 @@ namespace engine
         {
             t.s.range = range;
             packed_model const nearest = t.nearest();
-            std::vector<width_report> widths;
-            t.s.tuning.widths = {2, 4};
-            t.s.tuning.lambdas = {};
-            packed_model const staged = quantize_model(t.folder, t.s, {}, &widths);
+            width_reports widths;
+            t.tuning.widths = {2, 4};
+            t.tuning.lambdas = {};
+            packed_model const staged = t.learned(&widths);
             CHECK(t.off(staged, 2) < t.off(nearest, 2));
             CHECK(t.off(staged, 4) < t.off(staged, 2));
             REQUIRE(widths.size() == 2 * t.m.sizes.layers);
@@ -114,60 +114,56 @@ namespace engine
                 CHECK(widths[i].bits == (i % 2 == 0 ? 2 : 4));
                 CHECK(widths[i].after < widths[i].before);
             }
-            t.s.tuning.lambdas = {1.0f, 0.1f};
-            CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(nearest, 2));
+            t.tuning.lambdas = {1.0f, 0.1f};
+            CHECK(t.off(t.learned(), 2) < t.off(nearest, 2));
         }
         t.s.range = scheme::asymmetric;
-        t.s.tuning.widths = {4};
-        t.s.tuning.lambdas = {};
-        CHECK(t.off(quantize_model(t.folder, t.s), 4) < t.off(t.nearest(), 4));
+        t.tuning.widths = {4};
+        t.tuning.lambdas = {};
+        CHECK(t.off(t.learned(), 4) < t.off(t.nearest(), 4));
     }
 
     TEST_CASE("layer-wise, from Gram matrices alone: GPTQ coarse to fine, SignRound, and SignRound from GPTQ's codes")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 4, 8};
-        quantize_settings untuned = t.s;
-        untuned.tuning.steps = untuned.tuning.finer_steps = 0;
-        packed_model const nearest = quantize_model(t.folder, untuned); // with the same scales
-        auto const check = [&]
+        t.tuning.widths = {2, 4, 8};
+        tuning_settings untuned = t.tuning;
+        untuned.steps = untuned.finer_steps = 0;
+        packed_model const nearest = t.made(signround{untuned}); // with the same scales
+        auto const check = [&](any_method const& how)
         {
-            std::vector<width_report> widths;
-            packed_model const tuned = quantize_model(t.folder, t.s, {}, &widths);
+            width_reports widths;
+            packed_model const tuned = t.made(how, &widths);
             CHECK(t.off(tuned, 4) < t.off(tuned, 2));
             CHECK(t.off(tuned, 8) < t.off(tuned, 4));
             CHECK(widths.size() == 3 * t.m.sizes.layers);
             for (width_report const& r : widths) // each matrix keeps its best; GPTQ's before is without feedback
                 CHECK(r.after <= r.before);
-            CHECK(bytes_of(tuned, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            CHECK(bytes_of(tuned, t.folder) == bytes_of(t.made(how), t.folder));
             return t.off(tuned, 2);
         };
-        t.s.how = method::nested_gptq;
-        CHECK(check() < t.off(nearest, 2));
-        t.s.how = method::signround;
-        t.s.tuning.layer_wise = true;
-        check();
-        t.s.tuning.from_gptq = true;
-        CHECK(check() < t.off(nearest, 2));
-        t.s.by_activation = t.s.search_scale = true;
-        check();
+        CHECK(check(nested_gptq{{.widths = t.tuning.widths}}) < t.off(nearest, 2));
+        check(signround{.tuning = t.tuning, .layer_wise = true});
+        signround how{.tuning = t.tuning, .layer_wise = true, .from_feedback = true};
+        CHECK(check(how) < t.off(nearest, 2));
+        how.tuning.search_scale = true;
+        check(how);
     }
 
     TEST_CASE("quantization-aware training: the text is better predicted, at one width or at several")
     {
         saved_model t;
-        t.s.how = method::qat;
-        t.s.tuning.rate = 1e-3f;
-        t.s.tuning.steps = 40;
+        t.tuning.rate = 1e-3f;
+        t.tuning.steps = 40;
         for (auto const& widths : {std::vector<unsigned>{2}, std::vector<unsigned>{8}, std::vector<unsigned>{2, 4, 8}})
         {
-            t.s.tuning.widths = widths;
-            std::vector<width_report> report;
-            packed_model const q = quantize_model(t.folder, t.s, {}, &report);
+            t.tuning.widths = widths;
+            width_reports report;
+            packed_model const q = t.made(qat{t.at_once()}, &report);
             REQUIRE(report.size() == 1);
             CHECK(report[0].after < report[0].before);
             CHECK(q.widths().size() == 8);
-            CHECK(bytes_of(q, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            CHECK(bytes_of(q, t.folder) == bytes_of(t.made(qat{t.at_once()}), t.folder));
             // what was reported is what is in the file
             if (widths.size() == 1)
             {
@@ -181,14 +177,15 @@ namespace engine
     TEST_CASE("the same settings, the same bytes: at once, or killed and taken up again")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 8};
-        std::vector<width_report> told; // of a run that nothing stopped
-        std::string const whole = bytes_of(quantize_model(t.folder, t.s, {}, &told), t.folder);
+        t.tuning.widths = {2, 8};
+        width_reports told; // of a run that nothing stopped
+        std::string const whole = bytes_of(t.learned(&told), t.folder);
         CHECK(told.size() == 2 * t.m.sizes.layers);
-        CHECK(whole == bytes_of(quantize_model(t.folder, t.s), t.folder));
+        CHECK(whole == bytes_of(t.learned(), t.folder));
 
-        t.s.resume = "tuned.layers";
-        std::filesystem::remove_all(t.s.resume);
+        std::filesystem::path const folder = "tuned.layers";
+        std::filesystem::remove_all(folder);
+        t.run.kept = kept_runs(folder);
         struct killed
         {
         };
@@ -197,25 +194,27 @@ namespace engine
             if (done == 9) // in the second layer
                 throw killed{};
         };
-        CHECK_THROWS_AS(quantize_model(t.folder, t.s, dies), killed);
-        std::filesystem::remove(t.s.resume / "layer.1.jack"); // as if killed before it was kept
-        REQUIRE(std::filesystem::exists(t.s.resume / "layer.0.jack"));
+        t.run.tell = dies;
+        CHECK_THROWS_AS(t.learned(), killed);
+        t.run.tell = {};
+        std::filesystem::remove(folder / "layer.1.jack"); // as if killed before it was kept
+        REQUIRE(std::filesystem::exists(folder / "layer.0.jack"));
         auto const kept = [&] // another file each time that a layer is tuned
         {
             std::vector<ino_t> all;
             for (std::size_t layer = 0; layer < t.m.sizes.layers; ++layer)
             {
                 struct stat is = {};
-                stat((t.s.resume / text("layer.", layer, ".jack")).c_str(), &is);
+                stat((folder / text("layer.", layer, ".jack")).c_str(), &is);
                 all.push_back(is.st_ino);
             }
             return all;
         };
-        auto const layers_tuned = [&](quantize_settings const& s)
+        auto const layers_tuned = [&](tuning_settings const& s)
         {
-            std::vector<width_report> widths;
+            width_reports widths;
             auto const before = kept();
-            std::string const again = bytes_of(quantize_model(t.folder, s, {}, &widths), t.folder);
+            std::string const again = bytes_of(t.made(signround{s}, &widths), t.folder);
             CHECK((widths == told) == (again == whole));
             auto const after = kept();
             std::size_t tuned = 0;
@@ -223,41 +222,42 @@ namespace engine
                 tuned += before[i] != after[i];
             return std::pair(again, tuned);
         };
-        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
-        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{0})); // all there now
+        CHECK(layers_tuned(t.tuning) == std::pair(whole, std::size_t{1}));
+        CHECK(layers_tuned(t.tuning) == std::pair(whole, std::size_t{0})); // all there now
 
-        std::filesystem::path const first = t.s.resume / "layer.0.jack";
+        std::filesystem::path const first = folder / "layer.0.jack";
         {
             std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary); // damaged
             file.seekp(-100, std::ios::end);
             char const byte = static_cast<char>(file.peek());
             file.put(static_cast<char>(~byte));
         }
-        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
+        CHECK(layers_tuned(t.tuning) == std::pair(whole, std::size_t{1}));
         std::ofstream(first, std::ios::trunc) << "nothing";
-        CHECK(layers_tuned(t.s) == std::pair(whole, std::size_t{1}));
-        quantize_settings other = t.s; // other settings: nothing fits
-        other.tuning.seed = 1;
+        CHECK(layers_tuned(t.tuning) == std::pair(whole, std::size_t{1}));
+        tuning_settings other = t.tuning; // other settings: nothing fits
+        other.seed = 1;
         CHECK(layers_tuned(other).second == t.m.sizes.layers);
     }
 
     TEST_CASE("the training of a whole model, killed and taken up again: the same bytes")
     {
         saved_model t;
-        t.s.how = method::qat;
-        t.s.tuning.widths = {2};
-        t.s.tuning.steps = 14;
-        t.s.tuning.scale_steps = 13;
-        std::string const whole = bytes_of(quantize_model(t.folder, t.s), t.folder);
-        t.s.resume = "trained.layers";
-        std::filesystem::remove_all(t.s.resume);
+        t.tuning.widths = {2};
+        t.tuning.steps = 14;
+        t.s.scales.steps = 13;
+        t.s.scales.widths = {2};
+        std::string const whole = bytes_of(t.made(qat{t.at_once()}), t.folder);
+        std::filesystem::path const folder = "trained.layers";
+        std::filesystem::remove_all(folder);
+        t.run.kept = kept_runs(folder);
         struct killed
         {
         };
-        auto const run = [&](quantize_settings const& s, std::string_view dies_in, std::size_t dies_at)
+        auto const run = [&](std::string_view dies_in, std::size_t dies_at)
         {
             std::size_t steps = 0;
-            auto const tell = [&](std::string_view name, std::size_t done, std::size_t)
+            t.run.tell = [&](std::string_view name, std::size_t done, std::size_t)
             {
                 bool const learns = name == "training" || name.starts_with("scales at ");
                 steps += learns;
@@ -265,72 +265,85 @@ namespace engine
                     throw killed{};
             };
             if (!dies_in.empty())
-                CHECK_THROWS_AS(quantize_model(t.folder, s, tell), killed);
+                CHECK_THROWS_AS(t.made(qat{t.at_once()}), killed);
             else
-                CHECK(bytes_of(quantize_model(t.folder, s, tell), t.folder) == whole);
+                CHECK(bytes_of(t.made(qat{t.at_once()}), t.folder) == whole);
             return steps;
         };
-        CHECK(run(t.s, "training", 12) == 12);
-        CHECK(run(t.s, "scales at 2 bits", 11) == 4 + 11); // behind step 10
-        CHECK(run(t.s, "", 0) == 4 + 3);
+        CHECK(run("training", 12) == 12);
+        CHECK(run("scales at 2 bits", 11) == 4 + 11); // behind step 10
+        CHECK(run("", 0) == 4 + 3);
         {
-            std::fstream file(t.s.resume / "training.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+            std::fstream file(folder / "training.safetensors", std::ios::in | std::ios::out | std::ios::binary);
             file.seekp(-100, std::ios::end); // damaged
             char const byte = static_cast<char>(file.peek());
             file.put(static_cast<char>(~byte));
         }
-        CHECK(run(t.s, "", 0) == 14 + 3);
-        std::ofstream(t.s.resume / "training.safetensors", std::ios::trunc) << "nothing";
-        CHECK(run(t.s, "", 0) == 14 + 3);
-        quantize_settings other = t.s; // other settings: nothing fits
-        other.tuning.seed = 1;
-        CHECK(run(other, "training", 14) == 14);
+        CHECK(run("", 0) == 14 + 3);
+        std::ofstream(folder / "training.safetensors", std::ios::trunc) << "nothing";
+        CHECK(run("", 0) == 14 + 3);
+        t.tuning.seed = 1; // other settings: nothing fits
+        CHECK(run("training", 14) == 14);
     }
 
     TEST_CASE("0 steps: the nearest codes in every cell; settings that make no sense are errors")
     {
         saved_model t;
-        t.s.tuning.widths = {8};
-        t.s.tuning.steps = 0;
-        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
-        t.s.tuning.finer_steps = 0; // a narrower start, on the parent's range: the same file
-        t.s.tuning.widths = {2, 8};
-        CHECK(bytes_of(quantize_model(t.folder, t.s), t.folder) == bytes_of(t.nearest(), t.folder));
-        t.s.tuning.own_range = true;
-        packed_model const own = quantize_model(t.folder, t.s);
+        t.tuning.widths = {8};
+        t.tuning.steps = 0;
+        CHECK(bytes_of(t.learned(), t.folder) == bytes_of(t.nearest(), t.folder));
+        t.tuning.finer_steps = 0; // a narrower start, on the parent's range: the same file
+        t.tuning.widths = {2, 8};
+        CHECK(bytes_of(t.learned(), t.folder) == bytes_of(t.nearest(), t.folder));
+        t.tuning.own_range = true;
+        packed_model const own = t.learned();
         CHECK(t.off(own, 8) > t.off(t.nearest(), 8));
-        t.s.tuning.own_range = false;
-        t.s.tuning.widths = {8};
+        t.tuning.own_range = false;
+        t.tuning.widths = {8};
         auto const refuses = [&](auto change, char const* message)
         {
-            quantize_settings s = t.s;
-            change(s);
-            CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), message, jackplane::error);
+            saved_model u = t;
+            any_method how = signround{u.tuning};
+            change(u, how);
+            if (auto* const rounding = std::get_if<signround>(&how))
+                rounding->tuning = u.tuning;
+            CHECK_THROWS_WITH_AS(u.made(how), message, jackplane::error);
         };
-        refuses([](auto& s) { s.tuning.widths = {4, 2}; }, "widths to tune: from 1 to 8, each once");
-        refuses([](auto& s) { s.tuning.widths = {}; }, "widths to tune: from 1 to 8, each once");
-        refuses([](auto& s) { s.tuning.widths = {2, 9}; }, "widths to tune: from 1 to 8, each once");
-        refuses([](auto& s) { s.tuning.lambdas = {1, 1}; }, "2 lambdas for 1 widths");
+        refuses([](auto& u, auto&) { u.tuning.widths = {4, 2}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& u, auto&) { u.tuning.widths = {}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& u, auto&) { u.tuning.widths = {2, 9}; }, "widths to tune: from 1 to 8, each once");
+        refuses([](auto& u, auto&) { u.tuning.lambdas = {1, 1}; }, "2 lambdas for 1 widths");
         refuses(
-            [](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.widths = {2}; },
+            [](auto& u, auto&) { u.s.slice = jackplane::round_clamp{}, u.tuning.widths = {2}; },
             "bits inside the cells of coarser codes need truncate_centred; round_clamp needs lambdas: all widths at "
             "once");
         refuses(
-            [](auto& s) {
-                s.how = method::efficientqat, s.tuning.widths = {2, 4};
+            [](auto&, auto& how) {
+                how = efficientqat{{.widths = {2, 4}}};
             },
             "EfficientQAT learns one width, not 2");
         refuses(
-            [](auto& s) {
-                s.slice = jackplane::round_clamp{}, s.tuning.widths = {2, 8}, s.tuning.lambdas = {1, 1},
-                s.tuning.scale_steps = 3;
+            [](auto& u, auto&)
+            {
+                u.s.slice = jackplane::round_clamp{}, u.tuning.widths = {2, 8}, u.tuning.lambdas = {1, 1};
+                u.s.scales.steps = 3, u.s.scales.widths = {2, 8};
             },
             "a width with scales of its own is a prefix: round_clamp has none");
-        refuses([](auto& s) { s.how = method::rtn, s.tuning.scale_steps = 3, s.calibration = {}; },
+        refuses([](auto& u, auto& how) { how = rtn{}, u.s.scales.steps = 3, u.s.calibration = {}; },
                 "a method that looks at activations needs a calibration text");
-        refuses([](auto& s) { s.how = method::qat, s.balance = true; },
-                "balancing goes with methods that look at activations layer by layer");
-        refuses([](auto& s) { s.bits = 4; }, "what is learned is a parent of 8 bits, not 4");
-        refuses([](auto& s) { s.calibration = {}; }, "a method that looks at activations needs a calibration text");
+        for (any_method const& other : {any_method(qat{}), any_method(rtn{}), any_method(squeezellm{})})
+            refuses([&](auto& u, auto& how)
+                    { how = other, u.s.balance = true, u.s.bits = facts_of(other).makes_parents ? 8 : 4; },
+                    "balancing goes with methods that look at activations layer by layer");
+        refuses([](auto& u, auto&) { u.s.bits = 4; }, "what is learned is a parent of 8 bits, not 4");
+        refuses([](auto& u, auto&) { u.s.calibration = {}; },
+                "a method that looks at activations needs a calibration text");
+        // what a method does not read it does not take
+        refuses([](auto&, auto& how) { how = nested_gptq{{.steps = 30}}; },
+                "settings of learning that nested-gptq does not read");
+        refuses([](auto&, auto& how) { how = omniquant{{.learn_clipping = false}}; },
+                "settings of learning that omniquant does not read");
+        refuses([](auto&, auto& how) { how = qat{{.keep_best = true}}; },
+                "settings of learning that qat does not read");
     }
 }

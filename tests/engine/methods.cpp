@@ -32,7 +32,6 @@ namespace engine
                         all.layer(i).mlp_norm[k] *= 20;
                     }
                 save_model<float>(m, folder, "float32");
-                s.how = method::awq;
                 s.bits = 4;
                 s.calibration = tiny::text_of(8, m.sizes.vocabulary); // each search runs a layer 80 times on it
             }
@@ -42,12 +41,11 @@ namespace engine
     TEST_CASE("squeezellm: values of each row's own, nearer where slopes are steep; the file keeps them")
     {
         saved_model t;
-        t.s.how = method::squeezellm;
         double before = 0;
         for (unsigned const bits : {4u, 3u, 2u})
         {
             t.s.bits = bits;
-            packed_model const made = quantize_model(t.folder, t.s);
+            packed_model const made = t.made(squeezellm{});
             CHECK(made.widths() == std::vector<unsigned>{bits});
             double const apart = t.off(made, bits);
             CHECK(apart > before); // fewer bits are further off
@@ -60,13 +58,12 @@ namespace engine
             model const read = load_nested("tuned.jack").decode(bits);
             std::size_t const layers = t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset;
             CHECK(std::equal(read.w.begin(), read.w.begin() + static_cast<std::ptrdiff_t>(layers), decoded.w.begin()));
-            auto nearest = t.s;
-            nearest.how = method::rtn;
-            nearest.group = jackplane::group::per_row();
-            CHECK(apart < t.off(quantize_model(t.folder, nearest), bits));
+            auto nearest = t;
+            nearest.s.group = jackplane::group::per_row();
+            CHECK(apart < t.off(nearest.made(rtn{}), bits));
         }
         t.s.bits = 8;
-        CHECK_THROWS_WITH_AS(quantize_model(t.folder, t.s), "values of each row's own are for 4, 3 or 2 bits, not 8",
+        CHECK_THROWS_WITH_AS(t.made(squeezellm{}), "values of each row's own are for 4, 3 or 2 bits, not 8",
                              jackplane::width_error);
     }
 
@@ -95,10 +92,9 @@ namespace engine
     TEST_CASE("a balanced layer is the same layer, but for float; its norms are fp16 numbers")
     {
         uneven_model t;
-        t.s.how = method::gptq; // no clipping
         model balanced = t.m;
         parameter_view<float> const all(t.m.sizes, balanced.w.data(), balanced.w.data() + t.m.table.tuned_size());
-        layer_balancer balancer(t.m.sizes, t.m.view().ends().embedding, t.s);
+        layer_balancer balancer(t.m.sizes, t.m.view().ends().embedding, t.s.codes(), t.s.calibration, t.s.bits, false);
         for (std::size_t i = 0; i < t.m.sizes.layers; ++i)
             balancer.balance(all.layer(i),
                              std::span(t.m.table.parameters()).subspan(i * matrices_of_layer, matrices_of_layer));
@@ -118,38 +114,33 @@ namespace engine
         for (scheme const range : {scheme::asymmetric, scheme::symmetric, scheme::full_range})
         {
             t.s.range = range;
-            packed_model const awq = quantize_model(t.folder, t.s);
-            CHECK(t.off(awq, 4) < 0.8 * t.off(t.nearest(), 4));
-            CHECK(bytes_of(awq, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            packed_model const q = t.made(awq{});
+            CHECK(t.off(q, 4) < 0.8 * t.off(t.nearest(), 4));
+            CHECK(bytes_of(q, t.folder) == bytes_of(t.made(awq{}), t.folder));
         }
         t.s.range = scheme::asymmetric;
-        t.s.how = method::gptq;
-        double const gptq = t.off(quantize_model(t.folder, t.s), 4);
+        double const unbalanced = t.off(t.made(gptq{}), 4);
         t.s.balance = true;
-        packed_model const both = quantize_model(t.folder, t.s);
-        CHECK(t.off(both, 4) < 1.2 * gptq);
+        packed_model const both = t.made(gptq{});
+        CHECK(t.off(both, 4) < 1.2 * unbalanced);
         // in the file is what was measured
         save_nested(both, t.folder, "balanced.jack");
         CHECK(t.off(load_nested("balanced.jack"), 4) == doctest::Approx(t.off(both, 4)).epsilon(1e-3));
 
-        t.s.how = method::signround;
         t.s.bits = 8;
-        t.s.tuning.widths = {2};
-        CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(t.nearest(), 2));
+        t.tuning.widths = {2};
+        CHECK(t.off(t.learned(), 2) < t.off(t.nearest(), 2));
     }
 
     TEST_CASE("MatGPTQ: one parent, better at few bits than GPTQ at 8 bits, cut; by any slice")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 4, 8};
         for (slice_rule const& slice : {slice_rule{jackplane::truncate_centred{}}, slice_rule{jackplane::round_clamp{}},
                                         slice_rule{jackplane::extra_precision{}}})
         {
             t.s.slice = slice;
-            t.s.how = method::gptq;
-            packed_model const cut = quantize_model(t.folder, t.s);
-            t.s.how = method::matgptq;
-            packed_model const joint = quantize_model(t.folder, t.s);
+            packed_model const cut = t.made(gptq{});
+            packed_model const joint = t.made(matgptq{.widths = {2, 4, 8}});
             CHECK(t.off(joint, 2) < t.off(cut, 2));
             CHECK(t.off(joint, 8) < t.off(joint, 4));
             CHECK(t.off(joint, 4) < t.off(joint, 2));
@@ -159,31 +150,35 @@ namespace engine
     TEST_CASE("the joint objective learns for the slice that the file has")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 4, 8};
-        t.s.tuning.lambdas = {1, 0.1f, 0.1f};
-        t.s.tuning.steps = 15;
+        t.tuning.widths = {2, 4, 8};
+        t.tuning.lambdas = {1, 0.1f, 0.1f};
+        t.tuning.steps = 15;
         for (slice_rule const& slice : {slice_rule{jackplane::round_clamp{}}, slice_rule{jackplane::extra_precision{}}})
         {
             t.s.slice = slice;
-            CHECK(t.off(quantize_model(t.folder, t.s), 2) < t.off(t.nearest(), 2));
+            CHECK(t.off(t.learned(), 2) < t.off(t.nearest(), 2));
         }
     }
 
     TEST_CASE("what decides how widths are learned together")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 4, 8};
-        t.s.tuning.lambdas = {1, 0.1f, 0.1f};
-        t.s.tuning.steps = t.s.tuning.finer_steps = 10;
-        auto const learned = [&](auto change)
+        t.tuning.widths = {2, 4, 8};
+        t.tuning.lambdas = {1, 0.1f, 0.1f};
+        t.tuning.steps = t.tuning.finer_steps = 10;
+        auto const made = [&](any_method const& how)
         {
-            quantize_settings s = t.s;
-            change(s.tuning);
-            std::vector<width_report> report;
-            std::string const bytes = bytes_of(quantize_model(t.folder, s, {}, &report), t.folder);
+            width_reports report;
+            std::string const bytes = bytes_of(t.made(how, &report), t.folder);
             for (width_report const& r : report)
                 CHECK(r.after < r.before);
             return std::pair(bytes, report);
+        };
+        auto const learned = [&](auto change)
+        {
+            tuning_settings changed = t.tuning;
+            change(changed);
+            return made(signround{changed});
         };
         auto const [usual, report] = learned([](auto&) {});
         CHECK(report.size() == t.m.sizes.layers);
@@ -199,109 +194,111 @@ namespace engine
 
         CHECK(learned([](auto& s) { s.widths = {2, 3, 4, 8}, s.lambdas = {1, 0, 0.1f, 0.1f}; }).first == usual);
         CHECK(learned([](auto& s) { s.teacher = 8; }).first != usual);
-        t.s.how = method::qat;
-        CHECK(learned([](auto& s) { s.teacher = 8; }).first != learned([](auto&) {}).first);
-        t.s.how = method::signround;
+        qat taught{t.at_once()};
+        taught.tuning.teacher = 8;
+        CHECK(made(taught).first != made(qat{t.at_once()}).first);
         CHECK(learned([](auto& s) { s.dense_inputs = true; }).first != usual);
         CHECK(learned([](auto& s) { s.learn_clipping = false; }).first != usual);
-        t.s.tuning.steps = 30; // looked at after 20 and 30
+        t.tuning.steps = 30; // looked at after 20 and 30
         CHECK(learned([](auto& s) { s.keep_best = true; }).second[0].after <= learned([](auto&) {}).second[0].after);
-        auto const refuses = [&](auto change, char const* message)
+        auto const refuses = [&](any_method const& how, char const* message)
+        { CHECK_THROWS_WITH_AS(t.made(how), doctest::Contains(message), jackplane::error); };
+        auto const refuses_to_learn = [&](auto change, char const* message)
         {
-            quantize_settings s = t.s;
-            change(s);
-            CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), doctest::Contains(message), jackplane::error);
+            tuning_settings changed = t.tuning;
+            change(changed);
+            refuses(signround{changed}, message);
         };
-        refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.joint_steps = 5; }, "go with lambdas");
-        refuses([](auto& s) { s.tuning.inside = "tuned.jack"; }, "without lambdas");
-        refuses([](auto& s) { s.how = method::nested_gptq; }, "learn widths all at once, from whole layers");
-        refuses([](auto& s) { s.slice = jackplane::round_clamp{}, s.tuning.joint_steps = 5; }, "need truncate_centred");
-        refuses([](auto& s) { s.tuning.lambdas = {}, s.tuning.layer_wise = s.tuning.dense_inputs = true; },
+        refuses_to_learn([](auto& s) { s.lambdas = {}, s.joint_steps = 5; }, "go with lambdas");
+        refuses_to_learn([](auto& s) { s.teacher = 6; }, "distilled from 6, which no term has");
+        refuses(signround{.tuning = t.tuning, .inside = "tuned.jack"}, "without lambdas");
+        refuses(signround{.tuning = t.tuning, .layer_wise = true}, "learned all at once from whole layers");
+        refuses(signround{.tuning = {.dense_inputs = true}, .layer_wise = true},
                 "go with methods that learn from whole layers");
-        refuses([](auto& s) { s.tuning.teacher = 6; }, "distilled from 6, which no term has");
+        t.s.slice = jackplane::round_clamp{};
+        refuses_to_learn([](auto& s) { s.joint_steps = 5; }, "need truncate_centred");
     }
 
     TEST_CASE("codes of a file stay at the first width; the others are tuned inside their cells")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 4, 8};
-        t.s.tuning.lambdas = {1, 0.1f, 0.1f};
-        packed_model const joint = quantize_model(t.folder, t.s);
+        t.tuning.widths = {2, 4, 8};
+        t.tuning.lambdas = {1, 0.1f, 0.1f};
+        packed_model const joint = t.learned();
         bytes_of(joint, t.folder); // tuned.jack
-        auto s = t.s;
-        s.tuning.lambdas = {};
-        s.tuning.inside = "inside.jack";
-        std::filesystem::rename("tuned.jack", s.tuning.inside);
-        s.resume = "inside.layers";
-        std::filesystem::remove_all(s.resume);
-        std::vector<width_report> report;
-        packed_model const tuned = quantize_model(t.folder, s, {}, &report);
+        t.tuning.lambdas = {};
+        signround how{.tuning = t.tuning, .inside = "inside.jack"};
+        std::filesystem::rename("tuned.jack", how.inside);
+        t.run.kept = kept_runs("inside.layers");
+        std::filesystem::remove_all(t.run.kept.folder());
+        width_reports report;
+        packed_model const tuned = t.made(how, &report);
         CHECK(report.size() == 2 * t.m.sizes.layers);
         CHECK(tuned.decode(2).w == joint.decode(2).w);
         for (unsigned const bits : {4u, 8u})
             CHECK(t.off(tuned, bits) < t.off(joint, bits));
         auto const bytes = bytes_of(tuned, t.folder);
-        CHECK(bytes_of(quantize_model(t.folder, s), t.folder) == bytes); // all layers were kept
+        CHECK(bytes_of(t.made(how), t.folder) == bytes); // all layers were kept
 
-        s.resume.clear();
+        t.run.kept = {};
         auto const refused = [&](char const* message)
-        { CHECK_THROWS_WITH_AS(quantize_model(t.folder, s), doctest::Contains(message), jackplane::error); };
-        save_nested(t.nearest(), t.folder, s.tuning.inside);
-        CHECK(bytes_of(quantize_model(t.folder, s), t.folder) != bytes);
-        s.range = scheme::symmetric;
+        { CHECK_THROWS_WITH_AS(t.made(how), doctest::Contains(message), jackplane::error); };
+        save_nested(t.nearest(), t.folder, how.inside);
+        CHECK(bytes_of(t.made(how), t.folder) != bytes);
+        t.s.range = scheme::symmetric;
         refused("no parent of 8 bits with this --scheme");
-        s.range = t.s.range;
+        t.s.range = scheme::asymmetric;
         auto sparse = t.nearest();
         parameter const& first = t.m.table.parameters()[0];
         std::vector<jackplane::triplet> const one{{0, 0, 1.0f}};
         sparse.matrices[0].sparse = jackplane::csr<>(first.rows, first.cols, one, first.name);
-        save_nested(sparse, t.folder, s.tuning.inside);
+        save_nested(sparse, t.folder, how.inside);
         refused("has weights beside its planes");
         auto other = t.nearest();
         other.rest[0] += 1;
-        save_nested(other, t.folder, s.tuning.inside);
+        save_nested(other, t.folder, how.inside);
         refused("another model");
-        s.tuning.layer_wise = true;
+        how.layer_wise = true;
         refused("go with signround of whole layers");
     }
 
     TEST_CASE("EfficientQAT: first weights and scales, layer by layer, then the scales alone, all at once")
     {
         saved_model t;
-        t.s.how = method::efficientqat;
-        t.s.tuning.widths = {2};
-        t.s.tuning.rate = 1e-3f;
+        t.tuning.widths = {2};
+        t.tuning.rate = 1e-3f;
+        efficientqat const how{t.at_once()};
         for (scheme const range : {scheme::asymmetric, scheme::symmetric})
         {
             t.s.range = range;
-            t.s.tuning.scale_steps = 0;
-            std::vector<width_report> report;
-            packed_model const first = quantize_model(t.folder, t.s, {}, &report);
+            t.s.scales = {.steps = 0, .widths = {2}};
+            width_reports report;
+            packed_model const first = t.made(how, &report);
             CHECK(report.size() == t.m.sizes.layers);
             for (width_report const& r : report)
                 CHECK(r.after < r.before);
             CHECK(t.off(first, 2) < t.off(t.nearest(), 2));
 
             report.clear();
-            t.s.tuning.scale_steps = 8;
-            packed_model const both = quantize_model(t.folder, t.s, {}, &report);
+            t.s.scales.steps = 8;
+            packed_model const both = t.made(how, &report);
             REQUIRE(report.size() == t.m.sizes.layers + 1);
             CHECK(report.back().after < report.back().before);
             language_model_loss f(t.m, t.s.calibration.tokens, tiny::length);
             CHECK(f(first.decode(2).tuned()) == doctest::Approx(report.back().before).epsilon(1e-5));
             CHECK(f(both.decode(2).tuned()) == doctest::Approx(report.back().after).epsilon(1e-5));
-            CHECK(bytes_of(both, t.folder) == bytes_of(quantize_model(t.folder, t.s), t.folder));
+            CHECK(bytes_of(both, t.folder) == bytes_of(t.made(how), t.folder));
         }
     }
 
     TEST_CASE("scales of its own for each width: the planes stay, every width gets better")
     {
         saved_model t;
-        t.s.tuning.widths = {2, 4};
-        t.s.tuning.steps = t.s.tuning.finer_steps = 8;
-        packed_model const shared = quantize_model(t.folder, t.s);
-        t.s.tuning.scale_steps = 8;
-        packed_model const own = quantize_model(t.folder, t.s);
+        t.tuning.widths = {2, 4};
+        t.tuning.steps = t.tuning.finer_steps = 8;
+        packed_model const shared = t.learned();
+        t.s.scales = {.steps = 8, .widths = {2, 4}};
+        packed_model const own = t.learned();
         save_nested(own, t.folder, "own.jack");
         packed_model const read = load_nested("own.jack");
         language_model_loss f(t.m, t.s.calibration.tokens, tiny::length);

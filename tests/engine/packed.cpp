@@ -102,7 +102,8 @@ namespace engine
         {
             auto const folder = folder_with(random_model(tiny_config(s.tied, s.head_dim)));
             packed_model const whole =
-                quantize_model(folder, {method::rtn, s.range, jackplane::group{24}, s.slice, 8, s.include_lm_head});
+                quantize(model_source(folder), rtn{}, {s.range, jackplane::group{24}, s.slice, 8, s.include_lm_head})
+                    .packed;
             auto const tokens = random_tokens(19, whole.sizes.vocabulary);
             for (unsigned const bits : whole.widths())
             {
@@ -127,7 +128,7 @@ namespace engine
             CAPTURE(f.name);
             auto const folder = folder_with(random_model(tiny_config_of(f)));
             CHECK(difference(read_config(folder / "config.json"), tiny_config_of(f)).empty());
-            packed_model const m = quantize_model(folder, {.group = jackplane::group{24}});
+            packed_model const m = quantize(model_source(folder), rtn{}, {.group = jackplane::group{24}}).packed;
             save_nested(m, folder, "family.jack");
             packed_model const read = load_nested("family.jack");
             CHECK(difference(m.sizes, read.sizes).empty());
@@ -153,7 +154,7 @@ namespace engine
             for (scheme const range : {scheme::asymmetric, scheme::symmetric})
             {
                 packed_model const m =
-                    quantize_model(folder, {method::rtn, range, jackplane::group{group}, {}, 8, true});
+                    quantize(model_source(folder), rtn{}, {range, jackplane::group{group}, {}, 8, true}).packed;
                 auto const tokens = random_tokens(19, m.sizes.vocabulary);
                 for (unsigned const bits : {8u, 5u, 2u})
                 {
@@ -198,7 +199,7 @@ namespace engine
               setting{jackplane::round_clamp{}, 64, true}})
         {
             packed_model whole =
-                quantize_model(folder, {method::rtn, {}, jackplane::group{s.group}, s.slice, 8, !s.beside});
+                quantize(model_source(folder), rtn{}, {{}, jackplane::group{s.group}, s.slice, 8, !s.beside}).packed;
             if (s.beside)
                 for (std::size_t const i : {1u, 7u, 10u})
                 {
@@ -261,7 +262,7 @@ namespace engine
     TEST_CASE("x as bfloat16 is rounded on every machine; evaluation on packed weights is that of decoding")
     {
         auto const folder = folder_with(random_model(tiny_config(true)));
-        packed_model const m = quantize_model(folder, {.group = jackplane::group{64}});
+        packed_model const m = quantize(model_source(folder), rtn{}, {.group = jackplane::group{64}}).packed;
         auto const tokens = random_tokens(3 * 40 + 5, m.sizes.vocabulary);
         windows const text(tokens, 40);
         auto const every = m.mix(std::vector<unsigned>(m.sizes.layers, 4), 4);
@@ -351,7 +352,7 @@ namespace engine
     TEST_CASE("a nested file gives the model back, whole and cut short, without the planes beyond")
     {
         auto const folder = folder_with(random_model(tiny_config(false)));
-        packed_model const made = quantize_model(folder, {});
+        packed_model const made = quantize(model_source(folder), rtn{}).packed;
         save_nested(made, folder, "model.jack");
         packed_model const read = load_nested("model.jack");
         CHECK(read.widths() == std::vector<unsigned>{1, 2, 3, 4, 5, 6, 7, 8});
@@ -385,7 +386,7 @@ namespace engine
     TEST_CASE("weights beside the planes stand for what those give, at every width, in memory and from a file")
     {
         auto const folder = folder_with(random_model(tiny_config(false)));
-        packed_model made = quantize_model(folder, {.group = jackplane::group{32}});
+        packed_model made = quantize(model_source(folder), rtn{}, {.group = jackplane::group{32}}).packed;
         packed_model const plain = made;
         std::vector<jackplane::triplet> const weights = {{0, 0, 3}, {0, 63, -2}, {5, 7, 0}, {31, 1, 0.25f}};
         for (std::size_t const i : {1u, 7u, 10u}) // not every matrix has some
@@ -443,7 +444,7 @@ namespace engine
         scaled(3, 0x1p20f);
         scaled(6, 0x1p-8f); // many columns
         auto const folder = folder_with(whole);
-        packed_model made = quantize_model(folder, {.group = jackplane::group{64}});
+        packed_model made = quantize(model_source(folder), rtn{}, {.group = jackplane::group{64}}).packed;
         using wide = jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::bfloat16,
                                        jackplane::integer_zero>;
         CHECK(std::holds_alternative<wide>(made.matrices[2].packed));

@@ -10,7 +10,7 @@ namespace engine
 
     namespace
     {
-        std::string text_of(std::vector<width_report> const& losses)
+        std::string text_of(width_reports const& losses)
         {
             auto all = nlohmann::json::array();
             for (width_report const& w : losses)
@@ -22,18 +22,20 @@ namespace engine
             return all.dump();
         }
 
-        std::vector<width_report> losses_of(std::string const& text)
+        width_reports losses_of(std::string const& text)
         {
-            std::vector<width_report> losses;
+            width_reports losses;
             for (auto const& w : nlohmann::json::parse(text))
                 losses.push_back({w.at("bits"), w.at("before"), w.at("after"), w.at("steps"), w.at("moved")});
             return losses;
         }
     }
 
-    std::optional<layer_store::kept> layer_store::find(std::size_t layer, std::string const& origin,
-                                                       std::span<parameter const> parts) const
+    std::optional<tuned_matrices> layer_store::find(std::size_t layer, std::string const& origin,
+                                                    std::span<parameter const> parts) const
     {
+        if (_folder.empty())
+            return std::nullopt;
         return jackplane::try_load( // what cannot be read, or is damaged, is made again
                    [&]
                    {
@@ -42,7 +44,7 @@ namespace engine
                        JACKPLANE_EXPECTS(made_from != file.metadata().end() && made_from->second == origin,
                                          jackplane::format_error, file.name(), ": made from something else");
                        file.verify();
-                       kept done{{}, losses_of(file.metadata().at("losses"))};
+                       tuned_matrices done{{}, losses_of(file.metadata().at("losses"))};
                        for (parameter const& p : parts)
                            done.matrices.push_back(file.matrix(p.name));
                        return done;
@@ -50,9 +52,11 @@ namespace engine
             .value;
     }
 
-    layer_store::kept layer_store::keep(std::size_t layer, std::string const& origin, std::span<parameter const> parts,
-                                        kept const& done) const
+    tuned_matrices layer_store::keep(std::size_t layer, std::string const& origin, std::span<parameter const> parts,
+                                     tuned_matrices done) const
     {
+        if (_folder.empty())
+            return done;
         std::filesystem::create_directories(_folder);
         nested::writer out;
         out.metadata["origin"] = origin;

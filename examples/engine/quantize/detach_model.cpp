@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "detach_model.hpp"
-#include "blas_product.hpp"
 #include "../measure/loss.hpp"
+#include "../run/blas_product.hpp"
+#include "information.hpp"
 #include <jackplane/detach/detach.hpp>
 #include <jackplane/detach/outliers.hpp>
 #include <jackplane/detach/pursuit.hpp>
@@ -24,7 +25,7 @@ namespace engine
         {
             quantize_settings const& s;
             detach_settings const& d;
-            jackplane::progress const& tell;
+            run_options const& run;
             model dense;
             jackplane::team workers{};
 
@@ -53,13 +54,14 @@ namespace engine
                 auto loss = loss_of(text());
                 std::vector<float> change;
                 if (d.score != "pqi" && d.score != "rise")
-                    change = jackplane::second_order_fisher(loss, w, to, 1, {.tell = tell, .name = "Fisher"}).change;
+                    change =
+                        jackplane::second_order_fisher(loss, w, to, 1, {.tell = run.tell, .name = "Fisher"}).change;
                 else
                 {
                     auto how = d.integral;
                     how.calibration = text();
-                    how.resume = s.resume;
-                    auto found = integrate_path(loss, w, to, how, {.tell = tell, .name = "integral"});
+                    how.resume = run.kept.folder();
+                    auto found = integrate_path(loss, w, to, how, {.tell = run.tell, .name = "integral"});
                     change = std::move(d.integral.each_sample ? found.magnitude : found.change);
                 }
                 change.resize(weights().size());
@@ -303,10 +305,14 @@ namespace engine
                 best = helps ? after : best;
                 dense.advance(whole.layer(n), c.workers);
                 now.advance(view(), c.workers);
-                if (c.tell)
-                    c.tell(text("fitted, loss ", best), n + 1, sizes.layers);
+                if (c.run.tell)
+                    c.run.tell(text("fitted, loss ", best), n + 1, sizes.layers);
             }
         }
+
+        bool fits(detach_settings const& d) { return d.significant > 0 && (d.fit || d.score == "pursuit"); }
+        // Significant weights leave before the others are quantized.
+        bool leave(detach_settings const& d) { return d.significant > 0 && (d.before || d.score == "information"); }
 
         void expect_known(std::string const& name, std::vector<std::string> const& known, char const* what)
         {
@@ -321,56 +327,57 @@ namespace engine
         return {"pqi", "rise", "fisher", "information", "magnitude", "random", "pursuit"};
     }
 
-    packed_model quantize_and_detach(std::filesystem::path const& folder, quantize_settings const& s,
-                                     detach_settings const& d, jackplane::progress const& tell,
-                                     std::vector<width_report>* widths, detach_report* told, model* dense)
+    void expect_possible(any_method const& how, quantize_settings const& s, detach_settings const& d)
     {
         expect_known(d.outlier_rule, outlier_rule_names(), "rule for outliers");
         expect_known(d.score, weight_score_names(), "score of weights");
-        bool const fits = d.significant > 0 && (d.fit || d.score == "pursuit");
-        JACKPLANE_EXPECTS(!fits || !d.validation.tokens.empty(), jackplane::value_error,
+        JACKPLANE_EXPECTS(!fits(d) || !d.validation.tokens.empty(), jackplane::value_error,
                           "fitted weights need a validation text");
-        bool const first = d.significant > 0 && (d.before || d.score == "information");
-        JACKPLANE_EXPECTS(!first || !fits, jackplane::value_error, "weights that leave first are not fitted");
+        JACKPLANE_EXPECTS(!leave(d) || !fits(d), jackplane::value_error, "weights that leave first are not fitted");
         JACKPLANE_EXPECTS(!s.calibration.tokens.empty(), jackplane::value_error,
                           "weights beside the planes are chosen by a calibration text");
-        JACKPLANE_EXPECTS((s.how != method::qat && s.tuning.inside.empty()) || (d.outliers == 0 && !first),
-                          jackplane::value_error,
-                          "weights leave before the others are quantized where layers are, one by one; not in qat, and "
-                          "not from codes that stay");
-        expect_possible(s);
+        expect_possible(how, s, d.outliers > 0 || leave(d));
+    }
+
+    detach_result quantize_and_detach(model_source const& source, any_method const& how, quantize_settings const& s,
+                                      detach_settings const& d, run_options const& run)
+    {
+        expect_possible(how, s, d);
+        bool const first = leave(d);
         detach_report found;
-        chooser c{s, d, tell, load_model(folder)};
-        auto how = s, quick = s; // quick: what leaves before is chosen by many models
-        if (calibrates(s.how))
-        {
-            quick.how = method::rtn;
-            quick.balance = false;
-            quick.tuning.scale_steps = 0;
-        }
+        chooser c{s, d, run, source.whole()};
+        auto asked = s, quick = s; // quick: what leaves before is chosen by many models
+        bool const looks_on = facts_of(how).looks_at != sight::weights;
+        quick.balance = false;
+        if (looks_on)
+            quick.scales.steps = 0;
         auto const quantized = [&](std::vector<places> const& beside)
         {
             quick.beside = beside;
-            return quantize_model(folder, quick, {}, nullptr, &c.dense).decode(d.bits).w;
+            return quantize(source, looks_on ? any_method{} : how, quick).packed.decode(d.bits).w;
         };
         if (d.outliers > 0)
-            how.beside = choose_outliers(c, quantized, found);
-        places const outliers = joined(c, how.beside);
+            asked.beside = choose_outliers(c, quantized, found);
+        places const outliers = joined(c, asked.beside);
         found.outliers = outliers.size();
         if (first && d.score == "information")
         {
-            how.information = information_of(c.dense, s.calibration, tell);
-            add_informative(c, how.information, how.beside);
+            asked.information = information_of(c.dense, s.calibration, run.tell);
+            add_informative(c, asked.information, asked.beside);
         }
         else if (first)
         {
-            places all = choose_significant(c, quantized(how.beside), outliers);
+            places all = choose_significant(c, quantized(asked.beside), outliers);
             all.insert(all.end(), outliers.begin(), outliers.end());
             std::sort(all.begin(), all.end());
-            how.beside = c.split(all);
+            asked.beside = c.split(all);
         }
-        packed_model m = quantize_model(folder, how, tell, widths, &c.dense);
-        found.fitted_for = fits ? d.bits : 0;
+        detach_result made{quantize(source, how, asked, run)};
+        bool const balanced = made.balanced.has_value();
+        if (balanced)
+            c.dense = *std::move(made.balanced);
+        packed_model& m = made.packed;
+        found.fitted_for = fits(d) ? d.bits : 0;
         if (d.significant > 0 && !first)
         {
             if (d.score == "pursuit")
@@ -379,16 +386,15 @@ namespace engine
             else
             {
                 auto const significant = choose_significant(c, m.decode(d.bits).w, outliers);
-                fits ? fit_layers(c, m, c.split(significant), 0, found) : restore(c, m, significant);
+                fits(d) ? fit_layers(c, m, c.split(significant), 0, found) : restore(c, m, significant);
             }
         }
         for (packed_model::matrix const& each : m.matrices)
             found.significant += each.sparse.nonzeros();
         found.significant -= found.outliers;
-        if (told)
-            *told = found;
-        if (dense)
-            *dense = std::move(c.dense);
-        return m;
+        made.sparse = std::move(found);
+        if (balanced)
+            made.balanced = std::move(c.dense);
+        return made;
     }
 }

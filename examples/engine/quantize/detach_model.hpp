@@ -5,7 +5,6 @@
 #include "../measure/sensitivity.hpp"
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -44,12 +43,18 @@ namespace engine
         unsigned fitted_for = 0;                   // the width that values are fitted for; 0: they are what they were
     };
 
-    // quantize_model, with a sparse part. Throws value_error for unknown rules, and where weights shall be fitted
-    // without a validation text; and as count_of, integrate and quantize_model do. dense: as of quantize_model.
-    packed_model quantize_and_detach(std::filesystem::path const& folder, quantize_settings const& s,
-                                     detach_settings const& d, jackplane::progress const& tell = {},
-                                     std::vector<width_report>* widths = nullptr, detach_report* told = nullptr,
-                                     model* dense = nullptr);
+    struct detach_result : quantize_result
+    {
+        detach_report sparse{};
+    };
+
+    // Throws where what is asked, known without a look at any weight, cannot be done.
+    void expect_possible(any_method const& how, quantize_settings const& s, detach_settings const& d);
+
+    // quantize(), with a sparse part. Throws value_error for unknown rules, and where weights shall be fitted without a
+    // validation text; and as count_of, integrate and quantize do.
+    detach_result quantize_and_detach(model_source const& source, any_method const& how, quantize_settings const& s,
+                                      detach_settings const& d, run_options const& run = {});
 
     std::vector<std::string> outlier_rule_names();
     std::vector<std::string> weight_score_names();

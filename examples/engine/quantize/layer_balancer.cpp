@@ -2,7 +2,6 @@
 #include "layer_balancer.hpp"
 #include "../tune/layer_loss.hpp"
 #include "../pack/storage.hpp"
-#include "widths.hpp"
 #include <jackplane/quantize/balance.hpp>
 #include <jackplane/quantize/clip.hpp>
 #include <jackplane/quantize/quantize.hpp>
@@ -21,8 +20,9 @@ namespace engine
         }
     }
 
-    layer_balancer::layer_balancer(config const& c, float const* embedding, quantize_settings const& s)
-        : _config(c), _settings(s), _stream(c, embedding, s.calibration)
+    layer_balancer::layer_balancer(config const& c, float const* embedding, code_settings const& codes,
+                                   calibration_text const& text, unsigned bits, bool clips)
+        : _config(c), _codes(codes), _bits(bits), _clips(clips), _stream(c, embedding, text)
     {
     }
 
@@ -30,10 +30,9 @@ namespace engine
     template <class Body>
     void layer_balancer::with_quantizer(Body&& body) const
     {
-        unsigned const bits = learns(_settings.how) ? _settings.tuning.widths.front() : _settings.bits;
         with_scheme(
-            _settings.range, [&](auto policy)
-            { with_width(bits, [&](auto width) { body(jackplane::uniform<decltype(width)::value>{}, policy); }); });
+            _codes.range, [&](auto policy)
+            { with_width(_bits, [&](auto width) { body(jackplane::uniform<decltype(width)::value>{}, policy); }); });
     }
 
     // Inputs of o are made by the rows of v, each for several heads: [query_width] -> [kv_width], the means.
@@ -134,7 +133,7 @@ namespace engine
                                     [&]<class S>(S)
                                     {
                                         auto const q = jackplane::quantize<S>(
-                                            m, book, policy, _settings.group, jackplane::nearest{},
+                                            m, book, policy, _codes.group, jackplane::nearest{},
                                             jackplane::independent{}, {{}, parts[i].name}, _workers);
                                         dequantize(q, m);
                                     });
@@ -146,7 +145,7 @@ namespace engine
             if (best.ratio > 0)
                 fold(stage, best.scales, w, parts);
         }
-        if (_settings.how == method::awq)
+        if (_clips)
         {
             std::vector<std::vector<float>> grams; // of the layer before any clipping
             for (layer_stage const& stage : layer_stages)
@@ -163,7 +162,7 @@ namespace engine
                                 {
                                     std::vector<float> clipped(m.data, m.data + m.rows * m.cols);
                                     jackplane::clip<S>({clipped.data(), m.rows, m.cols},
-                                                       {grams[n].data(), m.cols, m.cols}, book, policy, _settings.group,
+                                                       {grams[n].data(), m.cols, m.cols}, book, policy, _codes.group,
                                                        {.name = parts[i].name}, _workers);
                                     std::copy(clipped.begin(), clipped.end(), m.data);
                                 });

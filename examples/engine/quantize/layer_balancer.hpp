@@ -2,7 +2,7 @@
 #pragma once
 #include <jackplane/core/team.hpp>
 #include "../measure/calibration.hpp"
-#include "quantize_model.hpp"
+#include "../pack/scheme.hpp"
 #include "../read/weights.hpp"
 #include <cstddef>
 #include <span>
@@ -11,13 +11,15 @@
 namespace engine
 {
     // AWQ's two searches (arXiv 2306.00978), one dense layer after the other: columns that read large inputs are scaled
-    // up, the norm or matrix that makes the inputs down by as much, and then weights are clipped. What comes out is an
-    // equivalent dense layer (but for the clipping), for any method to quantize. Inputs are those of the dense model;
-    // the error that the scales are chosen by is that of the output of the whole layer.
+    // up, the norm or matrix that makes the inputs down by as much, and then, if asked, weights are clipped. What comes
+    // out is an equivalent dense layer (but for the clipping), for any method to quantize. Inputs are those of the
+    // dense model; the error that the scales are chosen by is that of the output of the whole layer.
     class layer_balancer
     {
     public:
-        layer_balancer(config const& c, float const* embedding, quantize_settings const& s);
+        // bits: of the codes that matter most; clips: weights are clipped, too.
+        layer_balancer(config const& c, float const* embedding, code_settings const& codes,
+                       calibration_text const& text, unsigned bits, bool clips);
 
         // The matrices of `parts` lie one after the other from w.qkv on. They, the norms and the biases of v and up
         // change; new norms are fp16 numbers where those hold them, as in files.
@@ -32,7 +34,9 @@ namespace engine
         void with_quantizer(Body&& body) const;
 
         config _config;
-        quantize_settings _settings;
+        code_settings _codes;
+        unsigned _bits;
+        bool _clips;
         jackplane::team _workers;
         calibration_stream _stream;
     };

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "weight_trainer.hpp"
-#include "any_clipping.hpp"
-#include "../quantize/beside.hpp"
 #include "../measure/loss.hpp"
-#include "../keep/run_origin.hpp"
-#include "../keep/run_store.hpp"
 #include "../pack/storage.hpp"
-#include "../quantize/widths.hpp"
+#include "any_clipping.hpp"
+#include "beside.hpp"
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
@@ -31,9 +28,9 @@ namespace engine
         class loss_of_layers
         {
         public:
-            loss_of_layers(model const& m, quantize_settings const& s, jackplane::team const& workers)
+            loss_of_layers(model const& m, calibration_text const& text, jackplane::team const& workers)
                 : _size(size_of(std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer))),
-                  _loss(m, s.calibration.tokens, s.calibration.length, workers),
+                  _loss(m, text.tokens, text.length, workers),
                   _all(m.tuned().begin(), m.tuned().end()),
                   _slope(_all.size())
             {
@@ -68,9 +65,8 @@ namespace engine
         }
 
         template <unsigned Bits, jackplane::scale_number S, jackplane::zero_number Z, class Objective>
-        std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s,
-                                                    any_clipping<Z> const& clip, Objective const& goal,
-                                                    std::vector<width_report>* report, jackplane::progress const& tell)
+        tuned_matrices train_as(model const& m, jackplane::group group, tuning_settings const& t,
+                                any_clipping<Z> const& clip, Objective const& goal, training_run const& run)
         {
             using tunable = jackplane::tunable<uniform<Bits, 8>, any_clipping<Z>, S>;
             auto const parts = parts_of(m);
@@ -79,39 +75,37 @@ namespace engine
             auto const weights = [&](std::size_t i) { return matrix_of(m.w.data(), parts, i); };
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
-                all.emplace_back(weights(i), uniform<Bits, 8>{}, clip, s.group,
+                all.emplace_back(weights(i), uniform<Bits, 8>{}, clip, group,
                                  jackplane::tunable_options{.what = jackplane::learns::weights,
                                                             .follows_weights = true,
                                                             .name = parts[i].name});
             }
-            loss_of_layers loss(m, s, workers);
-            auto const& t = s.tuning;
+            loss_of_layers loss(m, run.text, workers);
             jackplane::tune_options options{
-                .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = tell, .name = "training"};
-            run_store store(s.resume, "training",
-                            run_origin(m.sizes, s).add(std::span(m.w)).text_of() + storage_suffix<S>());
+                .clip_rate = 0, .batch = t.batch, .seed = t.seed, .tell = run.tell, .name = "training"};
+            auto origin = run.origin;
+            auto store = run.kept.run("training", origin.add(std::span(m.w)).text_of() + storage_suffix<S>());
             options.checkpoints = store.serve(save_every);
             auto const done =
                 jackplane::tune(std::span(all), std::span(&loss, 1), goal, jackplane::cosine{t.rate_or(3e-4f), t.steps},
                                 jackplane::adam{}, options, workers);
-            std::vector<jackplane::any_packed> out;
+            tuned_matrices out;
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
                 expect_scales(all[i].result(), weights(i), parts[i].name);
                 if constexpr (Bits == 8)
-                    out.push_back(pack_parent(all[i].result(), workers));
+                    out.matrices.push_back(pack_parent(all[i].result(), workers));
                 else // the bits below: nearest to what the weight has become
                 {
                     std::vector<float> now = all[i].learned().offset;
                     std::transform(now.begin(), now.end(), m.w.begin() + static_cast<std::ptrdiff_t>(parts[i].offset),
                                    now.begin(), std::plus<>{});
                     jackplane::matrix_view<float const> const w{now.data(), parts[i].rows, parts[i].cols};
-                    out.push_back(
+                    out.matrices.push_back(
                         pack_parent(jackplane::refine(w, uniform<8>{}, jackplane::leading(all[i].result())), workers));
                 }
             }
-            if (report)
-                report->push_back({Bits, done.before, done.after, done.losses});
+            out.losses.push_back({Bits, done.before, done.after, done.losses});
             return out;
         }
 
@@ -144,22 +138,23 @@ namespace engine
 
         // S, Z: what the scales and zeros of the parents are stored as
         template <jackplane::scale_number S, jackplane::zero_number Z>
-        void train_scales_as(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
-                             jackplane::progress const& tell)
+        width_reports train_scales_as(packed_model& m, scale_settings const& t, training_run const& run)
         {
             using clip = jackplane::adjust_scale<any_scale<Z>>;
             using tunable = jackplane::tunable<uniform<8>, clip, S>;
             auto parents = parents_of<S, Z>(m);
-            std::vector<width_report> found;
-            auto const& t = s.tuning;
+            width_reports found;
             jackplane::team const workers;
             model const dense = m.decode(8);
             auto const parts = parts_of(dense);
             std::vector<any_csr> beside;
             for (std::size_t i = 0; i < parts.size(); ++i)
                 beside.push_back(m.matrices[i].sparse);
-            auto loss = with_beside(loss_of_layers(dense, s, workers), parts, beside);
-            auto const origin = run_origin(dense.sizes, s).add(std::span(dense.w)).add(std::span(&t.scale_rate, 1));
+            auto loss = with_beside(loss_of_layers(dense, run.text, workers), parts, beside);
+            auto origin = run.origin;
+            origin.add(std::span(dense.w)).say("scales ", t.rate, " ", t.batch, " ", t.seed, " ", t.steps);
+            for (unsigned const bits : t.widths)
+                origin.say(bits);
             for (unsigned const bits : t.widths)
             {
                 std::vector<tunable> all;
@@ -168,18 +163,17 @@ namespace engine
                                      jackplane::tunable_options{.name = parts[i].name});
                 auto const name = text("scales at ", bits, " bits");
                 jackplane::tune_options options{
-                    .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = tell, .name = name};
-                run_store store(s.resume, text("scales.", bits),
-                                text(origin.text_of(), " ", t.scale_steps, storage_suffix<S>()));
+                    .learn_offsets = false, .batch = t.batch, .seed = t.seed, .tell = run.tell, .name = name};
+                auto store = run.kept.run(text("scales.", bits), origin.text_of() + storage_suffix<S>());
                 options.checkpoints = store.serve(save_every);
                 auto const done = std::visit(
                     [&](auto rule)
                     {
-                        return jackplane::tune(
-                            std::span(all), std::span(&loss, 1), jackplane::objective{{{bits, 1}}, rule},
-                            jackplane::cosine{t.scale_rate, t.scale_steps}, jackplane::adam{}, options, workers);
+                        return jackplane::tune(std::span(all), std::span(&loss, 1),
+                                               jackplane::objective{{{bits, 1}}, rule},
+                                               jackplane::cosine{t.rate, t.steps}, jackplane::adam{}, options, workers);
                     },
-                    s.slice);
+                    m.slice);
                 found.push_back({bits, done.before, done.after, done.losses});
                 for (std::size_t i = 0; i < parts.size(); ++i)
                 {
@@ -196,37 +190,36 @@ namespace engine
             }
             for (std::size_t i = 0; i < parts.size(); ++i)
                 m.matrices[i].packed = std::move(parents[i]);
-            if (report)
-                report->insert(report->end(), found.begin(), found.end());
+            return found;
         }
     }
 
-    void train_scales(packed_model& m, quantize_settings const& s, std::vector<width_report>* report,
-                      jackplane::progress const& tell)
+    width_reports train_scales(packed_model& m, scheme range, scale_settings const& t, training_run const& run)
     {
-        with_scheme(
-            s.range, [&]<class P>(P)
-            { in_half_or_wider([&]<class S>(S) { train_scales_as<S, typename P::zero_type>(m, s, report, tell); }); });
+        return with_scheme(range,
+                           [&]<class P>(P) {
+                               return in_half_or_wider(
+                                   [&]<class S>(S) { return train_scales_as<S, typename P::zero_type>(m, t, run); });
+                           });
     }
 
-    std::vector<jackplane::any_packed> train_weights(model const& m, quantize_settings const& s,
-                                                     std::vector<width_report>* report, jackplane::progress const& tell)
+    tuned_matrices train_weights(model const& m, code_settings const& codes, tuning_settings const& t,
+                                 training_run const& run)
     {
-        auto const& t = s.tuning;
         bool const joint = t.widths.size() > 1;
-        std::vector<jackplane::any_packed> out;
+        tuned_matrices out;
         auto const train_in = [&]<unsigned Bits>(auto const& clip, auto const& goal)
-        { return in_half_or_wider([&]<class S>(S) { return train_as<Bits, S>(m, s, clip, goal, report, tell); }); };
+        { return in_half_or_wider([&]<class S>(S) { return train_as<Bits, S>(m, codes.group, t, clip, goal, run); }); };
         auto const train = [&]<class Z>(any_clipping<Z> const& clip)
         {
             if (joint)
                 out = std::visit([&](auto const& goal) { return train_in.template operator()<8>(clip, goal); },
-                                 objective_of(t, s.slice));
+                                 objective_of(t, codes.slice));
             else
                 with_width(t.widths[0], [&](auto bits)
                            { out = train_in.template operator()<bits>(clip, jackplane::one_width(bits)); });
         };
-        with_scheme(s.range,
+        with_scheme(codes.range,
                     [&]<class P>(P)
                     {
                         using Z = typename P::zero_type;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/view.hpp>
-#include "../run/blas.hpp"
+#include "blas.hpp"
 
 namespace engine
 {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+
+namespace engine
+{
+    // What a method looks at. Of layers it sees one after the other, behind those that it has quantized.
+    enum class sight
+    {
+        weights,
+        layers,
+        model // all of it, and a way back through it
+    };
+
+    // What others have to know of a method.
+    struct method_facts
+    {
+        char const* name = "";
+        char const* about = ""; // one line, for a list of methods
+        sight looks_at = sight::weights;
+        bool makes_parents = false;  // of 8 bits, whose leading bits are tuned, too: no other file
+        bool learns = false;         // in steps; so a run is long, and told and kept
+        bool compensates = false;    // errors of single weights make up for each other
+        bool one_by_one = true;      // matrices are quantized one by one, so that weights may leave before
+        bool scales = true;          // groups have scales; else each row has values of its own
+        std::size_t scale_steps = 0; // of scales, end to end, that are its second phase
+        char const* rate = "";       // of a method that learns in steps, where none is asked for
+    };
+
+    // Of a method that learns layer by layer.
+    constexpr method_facts layer_learner(char const* name, char const* about, char const* rate = "")
+    {
+        return {.name = name,
+                .about = about,
+                .looks_at = sight::layers,
+                .makes_parents = true,
+                .learns = true,
+                .compensates = true,
+                .rate = rate};
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "job.hpp"
+#include <algorithm>
+#include <utility>
+
+namespace engine
+{
+    job::job(model_source const& from, quantize_settings const& s, run_options const& r)
+        : source(from), settings(s), run(r), packed(from.sizes())
+    {
+        packed.slice = s.slice;
+        auto const& all = packed.table.parameters();
+        packed.rest.resize(packed.table.size() - packed.table.tuned_size());
+        for (std::size_t i = packed.matrices.size(); i < all.size(); ++i)
+            source.read(all[i], packed.rest.data() + (all[i].offset - packed.table.tuned_size()));
+    }
+
+    void job::balance_for(unsigned bits, bool clips)
+    {
+        if (!settings.balance && !clips)
+            return;
+        balanced.emplace(source.sizes());
+        _balancer.emplace(source.sizes(), embedding(), settings.codes(), settings.calibration, bits, clips);
+    }
+
+    std::span<parameter const> job::parts_of(std::size_t layer) const
+    {
+        return std::span(packed.table.parameters()).subspan(first_of(layer), first_of(layer + 1) - first_of(layer));
+    }
+
+    // The matrices of a layer, one after the other -> w; balanced, if they shall be.
+    layer_view<float> job::read_layer(std::size_t layer, jackplane::aligned_vector<float>& w)
+    {
+        auto const parts = parts_of(layer);
+        w.resize(size_of(parts));
+        for (parameter const& p : parts)
+            source.read(p, w.data() + (p.offset - parts[0].offset));
+        auto const view = parameter_view<float>(source.sizes(), nullptr, packed.rest.data()).layer(layer, w.data());
+        if (_balancer)
+        {
+            _balancer->balance(view, parts);
+            std::copy(w.begin(), w.end(), balanced->w.begin() + static_cast<std::ptrdiff_t>(parts[0].offset));
+        }
+        return view;
+    }
+
+    // The weights of matrix i that stand beside its planes; in w they become 0.
+    any_csr job::detached(std::size_t i, jackplane::matrix_view<float> w) const
+    {
+        std::string const& name = packed.table.parameters()[i].name;
+        return settings.beside.empty() ? any_csr{} : any_csr::detach(w, settings.beside[i], name);
+    }
+
+    void job::made(std::size_t i, jackplane::any_packed m, any_csr beside)
+    {
+        packed.matrices[i] = {std::move(m), true, {}, std::move(beside)};
+        told(i);
+    }
+    void job::told(std::size_t i) const
+    {
+        if (run.tell)
+            run.tell(packed.table.parameters()[i].name, i + 1, packed.matrices.size());
+    }
+    void job::add(width_reports const& more)
+    {
+        for (width_report const& each : more)
+        {
+            losses.push_back(each);
+            if (run.report)
+                run.report(each);
+        }
+    }
+
+    run_origin job::origin() const
+    {
+        quantize_settings const& s = settings;
+        run_origin all;
+        all.say(write_config(source.sizes(), "float32"), static_cast<int>(s.range), " ", slice_name(s.slice), " ",
+                s.balance, " ", s.group.columns, " ", s.group.whole_tensor, " ", s.calibration.length);
+        for (auto const& places : s.beside)
+            all.add(std::span<std::size_t const>(places));
+        return all.add(std::span<token const>(s.calibration.tokens));
+    }
+
+    void job::quantize_in_stages(codes_of_matrix const& codes, jackplane::feedback_options const* feedback)
+    {
+        auto const& all = packed.table.parameters();
+        std::optional<calibration_stream> stream;
+        if (feedback)
+            stream.emplace(source.sizes(), embedding(), settings.calibration);
+        jackplane::aligned_vector<float> w;
+        for (std::size_t layer = 0; layer < source.sizes().layers; ++layer)
+        {
+            layer_view<float const> const view = read_layer(layer, w);
+            std::size_t const first = first_of(layer), begin = all[first].offset;
+            for (layer_stage const& part : layer_stages)
+            {
+                std::optional<jackplane::feedback> order;
+                if (feedback)
+                {
+                    auto const gram = stream->gram(view, part.input);
+                    std::size_t const size = stream->size_of(part.input);
+                    auto named = *feedback;
+                    named.name = all[first + part.first].name;
+                    order.emplace(jackplane::matrix_view<float const>{gram.data(), size, size}, named);
+                }
+                for (std::size_t i = first + part.first; i < first + part.last; ++i)
+                {
+                    jackplane::matrix_view<float> const weights{w.data() + (all[i].offset - begin), all[i].rows,
+                                                                all[i].cols};
+                    auto beside = detached(i, weights);
+                    auto m = codes(all[i], weights, order ? &*order : nullptr);
+                    if (stream) // the layers behind read what the quantized matrix gives
+                    {
+                        std::visit([&](auto const& a) { dequantize(a, weights, jackplane::threads{}); }, m);
+                        put_back(beside, weights);
+                    }
+                    made(i, std::move(m), std::move(beside));
+                }
+            }
+            if (stream)
+                stream->advance(view);
+        }
+    }
+
+    void job::quantize_to_codes(bool search_scale, jackplane::feedback_options const* feedback)
+    {
+        quantize_in_stages([&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
+                           { return codes_of(w, settings, search_scale, order, p.name); },
+                           feedback);
+    }
+
+    void job::tune_layers(tuning_settings const& t, run_origin origin, layer_learning const& how,
+                          std::span<packed_model::matrix const> inside)
+    {
+        balance_for(t.widths.front());
+        layer_tuner tuner(source.sizes(), embedding(), settings.codes(), t, settings.calibration);
+        auto const tune = [&](std::size_t layer, dense_layer const& dense)
+        { return std::visit([&](auto const& each) { return tuner.tune(layer, dense, each); }, how); };
+        layer_store const store = run.kept.layers();
+        origin.add(std::span<float const>(packed.rest));
+        jackplane::aligned_vector<float> w;
+        for (std::size_t layer = 0; layer < source.sizes().layers; ++layer)
+        {
+            auto const parts = parts_of(layer);
+            auto const view = read_layer(layer, w);
+            origin.add(std::span<float const>(w));
+            auto left = w;
+            std::vector<any_csr> beside;
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                beside.push_back(detached(first_of(layer) + i, matrix_of(left.data(), parts, i)));
+            auto const rest = parameter_view<float>(source.sizes(), nullptr, packed.rest.data());
+            dense_layer const dense{view, rest.layer(layer, left.data()), parts, beside,
+                                    inside.empty() ? inside : inside.subspan(first_of(layer), parts.size())};
+            auto done = store.find(layer, origin.text_of(), parts);
+            if (done)
+                tuner.pass(dense, done->matrices);
+            else
+                done = store.keep(layer, origin.text_of(), parts, tune(layer, dense));
+            add(done->losses);
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                made(first_of(layer) + i, std::move(done->matrices[i]), std::move(beside[i]));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "methods/awq.hpp"
+#include "methods/efficientqat.hpp"
+#include "methods/gptq.hpp"
+#include "methods/matgptq.hpp"
+#include "methods/mse.hpp"
+#include "methods/nested_gptq.hpp"
+#include "methods/omniquant.hpp"
+#include "methods/qat.hpp"
+#include "methods/rtn.hpp"
+#include "methods/signround.hpp"
+#include "methods/squeezellm.hpp"
+#include <cstddef>
+#include <utility>
+#include <variant>
+
+namespace engine
+{
+    // The list of methods, in the order in which a user is told of them. Each is a type with its settings:
+    //     static constexpr method_facts facts
+    //     void options(auto&& to)                 to(option, field) of each setting that it reads
+    //     void run(job&) const                    makes the matrices of all layers
+    // and, where it has something to say:
+    //     void check(auto&& given, auto&& refuse) const              options that contradict each other
+    //     void expect_possible(quantize_settings const&, bool) const throws; true: weights stand beside the planes
+    //     std::vector<unsigned> widths, or tuning_settings tuning    of the latter, all that options() does not name
+    //                                                                stays as it is
+    //     static constexpr effort efforts[]                          names for several settings at once
+    //     static constexpr bool searches_scales                      of an lm_head, too
+    // The first is the quickest: it looks at weights alone, and goes for others where many models are tried.
+    using any_method =
+        std::variant<rtn, mse, awq, gptq, matgptq, nested_gptq, signround, omniquant, efficientqat, qat, squeezellm>;
+
+    inline method_facts facts_of(any_method const& how)
+    {
+        return std::visit([]<class M>(M const&) { return M::facts; }, how);
+    }
+    // body(method with its usual settings) of each, in order
+    template <class Body>
+    void for_each_method(Body&& body)
+    {
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::variant_alternative_t<I, any_method>{}), ...); }
+        (std::make_index_sequence<std::variant_size_v<any_method>>{});
+    }
+}

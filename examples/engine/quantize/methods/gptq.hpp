@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../job.hpp"
+
+namespace engine
+{
+    // Scales of the group; each weight makes up for the errors before it, as the calibration text weighs them.
+    struct gptq
+    {
+        static constexpr method_facts facts{.name = "gptq",
+                                            .about = "each weight makes up for the errors before it",
+                                            .looks_at = sight::layers,
+                                            .compensates = true};
+        bool by_activation = false; // columns of large inputs first
+        bool search_scale = false;
+
+        void options(auto&& to)
+        {
+            to(option_of::search_scale, search_scale);
+            to(option_of::by_activation, by_activation);
+        }
+        void run(job& j) const
+        {
+            jackplane::feedback_options const feedback{.by_activation = by_activation};
+            j.balance_for(j.settings.bits);
+            j.quantize_to_codes(search_scale, &feedback);
+        }
+    };
+}

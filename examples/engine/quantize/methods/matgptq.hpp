@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../job.hpp"
+
+namespace engine
+{
+    // GPTQ with codes of 8 bits, each the best for what it means at several widths (arXiv 2602.03537).
+    struct matgptq
+    {
+        static constexpr method_facts facts{.name = "matgptq",
+                                            .about = "so for several --widths",
+                                            .looks_at = sight::layers,
+                                            .makes_parents = true,
+                                            .compensates = true};
+        std::vector<unsigned> widths{2, 3, 4, 6, 8};
+        std::vector<float> lambdas{}; // weights of the widths' errors; none: all the same
+        bool search_scale = false;
+
+        void options(auto&& to)
+        {
+            to(option_of::widths, widths);
+            to(option_of::lambdas, lambdas);
+            to(option_of::search_scale, search_scale);
+        }
+        void check(auto&&, auto&& refuse) const { check_lambdas(widths, lambdas, 0, refuse); }
+        void run(job& j) const;
+    };
+}

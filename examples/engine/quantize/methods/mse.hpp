@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../job.hpp"
+
+namespace engine
+{
+    // Scales by a search for the least squared error.
+    struct mse
+    {
+        static constexpr method_facts facts{.name = "mse", .about = "search the scale of least error"};
+        static constexpr bool searches_scales = true; // of whatever it quantizes
+
+        void options(auto&&) {}
+        void run(job& j) const { j.quantize_to_codes(true); }
+    };
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "signround.hpp"
+#include "../../pack/nested_model.hpp"
+#include <algorithm>
+
+namespace engine
+{
+    namespace
+    {
+        // The matrices of a file of the same model.
+        std::vector<packed_model::matrix> matrices_of(std::string const& file, job const& j)
+        {
+            packed_model const& m = j.packed;
+            packed_model inside = load_nested(file);
+            std::string const other = difference(m.sizes, inside.sizes);
+            JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, file, ": another model (", other, ")");
+            JACKPLANE_EXPECTS(
+                std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half),
+                jackplane::value_error, file, ": another model, or the same after balancing");
+            for (std::size_t i = 0; i < inside.matrices.size(); ++i)
+            {
+                parameter const& p = m.table.parameters()[i];
+                packed_model::matrix const& found = inside.matrices[i];
+                if (!found.is_packed) // an untied lm_head
+                {
+                    jackplane::aligned_vector<float> w(p.size());
+                    j.source.read(p, w.data());
+                    JACKPLANE_EXPECTS(std::equal(w.begin(), w.end(), found.dense.begin(), same_but_for_half),
+                                      jackplane::value_error, file, ": another model, by its ", p.name);
+                }
+                JACKPLANE_EXPECTS(found.sparse.nonzeros() == 0, jackplane::value_error, file, ": ", p.name,
+                                  " has weights beside its planes");
+            }
+            return std::move(inside.matrices);
+        }
+
+        // Parents of 8 bits, with scales of this scheme, whose first bits every width can share.
+        void expect_parents(std::string const& file, std::vector<packed_model::matrix> const& all, job const& j,
+                            unsigned bits)
+        {
+            for (std::size_t i = 0; i < j.source.sizes().layers * matrices_of_layer; ++i)
+            {
+                std::string const& name = j.packed.table.parameters()[i].name;
+                auto const serves = [&]<class S, class P>(S, P)
+                {
+                    using parent =
+                        jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, S, typename P::zero_type>;
+                    auto const* const of = std::get_if<parent>(&all[i].packed);
+                    if (!of || !of->readable(bits))
+                        return false;
+                    JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, file, ": ",
+                                      name, " has scales of its own at ", bits,
+                                      " bits, which other widths do not share");
+                    return true;
+                };
+                bool const is_there =
+                    with_scheme(j.settings.range, [&](auto policy)
+                                { return serves(jackplane::half{}, policy) || serves(jackplane::bfloat16{}, policy); });
+                JACKPLANE_EXPECTS(is_there, jackplane::value_error, file, ": ", name,
+                                  " has no parent of 8 bits with this --scheme that can be cut to ", bits);
+            }
+        }
+    }
+
+    void signround::expect_possible(quantize_settings const& s, bool beside) const
+    {
+        JACKPLANE_EXPECTS(inside.empty() || (!layer_wise && tuning.lambdas.empty() && !s.balance && !beside),
+                          jackplane::value_error,
+                          "codes that stay go with signround of whole layers, without lambdas, balancing and weights "
+                          "beside the planes");
+        JACKPLANE_EXPECTS(!layer_wise || tuning.lambdas.empty(), jackplane::value_error,
+                          "widths are learned all at once from whole layers or models, not matrix after matrix");
+        JACKPLANE_EXPECTS(!layer_wise || (!tuning.suppress_outliers && !tuning.keep_best && !tuning.dense_inputs &&
+                                          tuning.learn_clipping),
+                          jackplane::value_error,
+                          "suppressed outliers, the best step, dense inputs and ranges that stay go with methods that "
+                          "learn from whole layers, not matrix after matrix");
+    }
+
+    void signround::run(job& j) const
+    {
+        std::vector<packed_model::matrix> stay;
+        if (!inside.empty())
+        {
+            stay = matrices_of(inside.string(), j);
+            expect_parents(inside.string(), stay, j, tuning.widths.front());
+        }
+        auto const rate = [this](std::size_t steps) {
+            return jackplane::linear_decay{tuning.rate_or(jackplane::signround_rate(steps).first), steps};
+        };
+        job::layer_learning how = matrix_learning{.feedback = from_feedback, .rate = rate};
+        if (!layer_wise)
+            how = learning{
+                .clip_rate = tuning.learn_clipping ? 1.0f : 0.0f, .step = {jackplane::sign_step{}}, .rate = rate};
+        j.tune_layers(tuning, origin_of(*this, j), how, stay);
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../origin.hpp"
+#include <filesystem>
+
+namespace engine
+{
+    // Learned rounding and clipping: each layer shall give what it gives in the dense model (arXiv 2309.05516).
+    struct signround
+    {
+        static constexpr method_facts facts = layer_learner(
+            "signround", "rounding and clipping are learned, layer by layer", "1/iters, in steps of the codes");
+        static constexpr effort efforts[]{{"light", 50, 15, 128, 5e-3f, 5e-3f}, // AutoRound's (its documentation)
+                                          {"best", 1000, 300, 512, 2e-3f, 1e-3f}};
+
+        tuning_settings tuning{}; // its rate: in steps of the codes; by default 1 / steps
+        // Not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each reads; and
+        // then, if asked, from codes that make up for the errors before them on, with their scales.
+        bool layer_wise = false, from_feedback = false;
+        // A file of the same model whose codes, cut to the first width, stay, with their scales and groups; the other
+        // widths are tuned inside their cells.
+        std::filesystem::path inside{};
+
+        void options(auto&& to)
+        {
+            width_options(to, tuning);
+            training_options(to, tuning);
+            stage_options(to, tuning);
+            block_options(to, tuning);
+            to(option_of::reach, tuning.reach);
+            to(option_of::no_clipping, tuning.learn_clipping);
+            to(option_of::own_range, tuning.own_range);
+            to(option_of::search_scale, tuning.search_scale);
+            to(option_of::inside, inside);
+            to(option_of::layer_wise, layer_wise);
+            to(option_of::from_feedback, from_feedback);
+        }
+        void check(auto&& given, auto&& refuse) const
+        {
+            struct pair
+            {
+                char const *name, *beside, *why; // unread beside the other
+            };
+            static constexpr pair pairs[]{
+                {"--batch", "--layer-wise", "takes all windows at once"},
+                {"--own-range", "--lambda", "gives all widths the range of 8 bits"},
+                {"--group-size", "--inside", "keeps the groups of that file"},
+                {"--own-range", "--inside", "keeps the ranges of that file"},
+                {"--no-clipping", "--inside", "keeps the ranges of that file"},
+                {"--mse", "--inside", "keeps the ranges of that file"},
+                {"--iters", "--inside", "keeps the first width; --finer-iters are of the others"}};
+            for (auto const& [name, beside, why] : pairs)
+                if (given(name) && given(beside))
+                    refuse(name, text("says nothing here: ", beside, " ", why));
+            check_widths(tuning, given, refuse);
+        }
+        void expect_possible(quantize_settings const& s, bool beside) const;
+        void run(job& j) const;
+    };
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../job.hpp"
+
+namespace engine
+{
+    // Values of each row's own, the best as the squared slopes of the calibration text weigh weights (arXiv
+    // 2306.07629). 2, 3 or 4 bits.
+    struct squeezellm
+    {
+        static constexpr method_facts facts{.name = "squeezellm",
+                                            .about = "values of each row's own, for --bits 4, 3 or 2",
+                                            .looks_at = sight::model,
+                                            .scales = false};
+
+        void options(auto&&) {}
+        void expect_possible(quantize_settings const& s, bool) const
+        {
+            JACKPLANE_EXPECTS(2 <= s.bits && s.bits <= 4, jackplane::width_error,
+                              "values of each row's own are for 4, 3 or 2 bits, not ", s.bits);
+        }
+        void run(job& j) const;
+    };
+}

@@ -262,9 +262,9 @@ namespace engine
             packed_model inside = load_nested(path);
             std::string const other = difference(m.sizes, inside.sizes);
             JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, path.string(), ": another model (", other, ")");
-            JACKPLANE_EXPECTS(
-                std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half),
-                jackplane::value_error, path.string(), ": another model, or the same after balancing");
+            auto const shared = std::span<float const>(m.rest).last(inside.rest.size()); // not a packed embedding
+            JACKPLANE_EXPECTS(std::equal(shared.begin(), shared.end(), inside.rest.begin(), same_but_for_half),
+                              jackplane::value_error, path.string(), ": another model, or the same after balancing");
             for (std::size_t i = j.c.layers * matrices_of_layer; i < inside.matrices.size(); ++i) // an untied lm_head
                 if (!inside.matrices[i].is_packed)
                 {
@@ -412,13 +412,8 @@ namespace engine
             read_parameter(files, p, w);
             if (dense)
                 std::copy(w.begin(), w.end(), dense->w.begin() + static_cast<std::ptrdiff_t>(all[i].offset));
-            if (s.include_lm_head)
-                j.made(i, quantize_matrix({w.data(), p.rows, p.cols}, s, nullptr, p.name), {}, w.data(), false);
-            else
-            {
-                m.matrices[i].dense = std::move(w);
-                j.told(i);
-            }
+            m.matrices[i].dense = std::move(w);
+            j.told(i);
         }
         if (dense) // norms of balanced layers
             std::copy(m.rest.begin(), m.rest.end(),

@@ -92,7 +92,6 @@ namespace engine
         jackplane::group group{64};
         slice_rule slice{};
         unsigned bits = 8;              // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two; squeezellm: not 8
-        bool include_lm_head = false;   // an untied one; to the nearest code whatever the method
         calibration_text calibration{}; // for methods that look at activations
         bool by_activation = false;     // gptq: columns of large inputs first
         bool search_scale = false;      // gptq, matgptq, signround: scales as mse
@@ -131,7 +130,8 @@ namespace engine
     std::vector<float> information_of(model const& dense, calibration_text const& text,
                                       jackplane::progress const& tell = {});
 
-    // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time (qat, squeezellm: all). gptq
+    // Quantizes the linear layers of a Hugging Face folder, one layer in memory at a time (qat, squeezellm: all); its
+    // head stays dense (quantize_head). gptq
     // looks at what the part of the model before a matrix, quantized already, makes of the calibration text; methods
     // that learn (8 bits, all widths) work layer by layer and report each width of each layer. dense becomes the model
     // whose weights were quantized: that of the folder, or balanced. Throws value_error that names tensor, row, column.

@@ -305,12 +305,12 @@ namespace cli
             ->required()
             ->check(CLI::ExistingPath);
         sub->add_option("--bits", c->bits,
-                        "widths of the layers, such as fp32,8,4,2; head: those of --reference beside the quantized output "
-                        "head; default: all available")
+                        "widths of the layers, such as fp32,8,4,2; head: the layers of --reference with the quantized "
+                        "output head; default: all available")
             ->delimiter(',');
         sub->add_option("--head-bits", c->head_bits,
-                        "widths of the output head, a row for each, such as dense,8,4; dense: that of --reference; default: "
-                        "the most the file has")
+                        "widths of the output head, a row for each, such as dense,8,4; dense: the head of --reference; "
+                        "default: the widest in the file")
             ->delimiter(',');
         sub->add_option("--mix", c->mix, "one more row: a width for each decoder layer, from the first on")
             ->delimiter(',')

@@ -7,7 +7,7 @@
 namespace cli
 {
     inline constexpr char const* head_bits_help =
-        "width of the output head, and of an embedding tied to it; default: the most the file has";
+        "width of the output head, and of an embedding tied to it; default: the widest in the file";
 
     inline CLI::Option* add_head_bits(CLI::App& command, unsigned& bits, char const* help = head_bits_help)
     {

@@ -3,6 +3,7 @@
 #include "about.hpp"
 #include "commands.hpp"
 #include "dense.hpp"
+#include "head.hpp"
 #include "integral.hpp"
 #include "terminal.hpp"
 #include "text_file.hpp"
@@ -21,12 +22,14 @@ namespace cli
 {
     namespace
     {
-        // Mix'n'Match: which width each decoder layer of one file should be read at.
+        // Mix'n'Match: which width each decoder layer of one file should be read at, and its output head, if that is
+        // packed.
         struct allocate_command
         {
             std::string model, text, dense;
             std::vector<unsigned> widths{2, 3, 4, 8};
             double average = 3;
+            unsigned head_bits = 0; // 0: one of the widths, as a layer's
             std::size_t windows = 16;
             bool json = false, quiet = false;
 
@@ -44,95 +47,136 @@ namespace cli
                 engine::packed_model const m = engine::load_nested(model);
                 for (unsigned const width : widths)
                     m.expect_width(width, model);
-                engine::verify_nested(model, m.bits_read(m.widths().back())); // the others are read at the most bits
+                std::vector<unsigned> of_head;
+                if (head_bits != 0)
+                    of_head = {head_bits};
+                else if (m.head_is_packed())
+                    of_head = widths;
+                for (unsigned const width : of_head)
+                    m.expect_width_of_head(width, model);
+                engine::verify_nested(model, m, m.mix(m.widths().back())); // the others are read at the most bits
                 JACKPLANE_EXPECTS(!m.tokenizer.empty(), jackplane::format_error, model, ": no tokenizer here");
                 auto const words = engine::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
                 engine::expect_tokens(tokens, words->bos(), m.sizes, text);
                 auto const losses = about(model,
                                           [&] {
-                                              return dense.empty() ? measured(m, tokens, words->bos())
-                                                                   : predicted(m, words->from_start(tokens));
+                                              return dense.empty() ? measured(m, of_head, tokens, words->bos())
+                                                                   : predicted(m, of_head, tokens, *words);
                                           });
 
-                std::uint64_t layer = 0; // weights
+                std::uint64_t layer = 0, weights = 0;
                 for (std::size_t i = 0; i < engine::matrices_of_layer; ++i)
                     layer += m.table.parameters()[i].size();
-                std::vector<std::vector<jackplane::allocation_choice>> table(m.sizes.layers);
+                std::vector<std::vector<jackplane::allocation_choice>> table(losses.size());
                 for (std::size_t i = 0; i < table.size(); ++i)
-                    for (std::size_t w = 0; w < widths.size(); ++w)
-                        table[i].push_back({layer * widths[w], losses[w][i]});
-                // Whole widths: 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
-                double const widths_of_all = std::floor(average * static_cast<double>(m.sizes.layers) + 1e-9);
-                std::uint64_t const budget = layer * static_cast<std::uint64_t>(widths_of_all);
-                report(table, jackplane::allocate(table, budget, model), layer * m.sizes.layers);
+                {
+                    bool const is_head = i == m.sizes.layers;
+                    std::uint64_t const size = is_head ? m.table.parameters()[m.head()].size() : layer;
+                    weights += size;
+                    for (std::size_t w = 0; w < losses[i].size(); ++w)
+                        table[i].push_back({size * (is_head ? of_head : widths)[w], losses[i][w]});
+                }
+                // 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
+                auto const budget = static_cast<std::uint64_t>((average + 1e-9) * static_cast<double>(weights));
+                report(table, of_head, jackplane::allocate(table, budget, model), weights);
             }
 
         private:
-            using layer_losses = std::vector<std::vector<double>>; // [widths, layers]
+            using layer_losses = std::vector<std::vector<double>>; // [layers, widths], then those of the head
 
-            // What each layer costs alone, the others at the most bits there are.
-            layer_losses measured(engine::packed_model const& m, std::vector<engine::token> tokens,
-                                  std::optional<engine::token> first) const
+            engine::windows cut(engine::packed_model const& m, std::vector<engine::token> tokens,
+                                std::optional<engine::token> first) const
             {
                 std::size_t const of_text = m.sizes.context - (first ? 1 : 0); // a window begins with the start
                 tokens.resize(std::min(tokens.size(), windows * of_text));
-                engine::windows const cut(tokens, m.sizes.context, first, text);
-                unsigned const widest = m.widths().back();
+                return engine::windows(tokens, m.sizes.context, first, text);
+            }
+
+            // What each layer costs alone, the others at the most bits there are.
+            layer_losses measured(engine::packed_model const& m, std::vector<unsigned> const& of_head,
+                                  std::vector<engine::token> const& tokens, std::optional<engine::token> first) const
+            {
+                engine::windows const of_text = cut(m, tokens, first);
+                unsigned const widest = m.widths().back(), head = m.widest_head();
                 std::vector<unsigned> bits(m.sizes.layers, widest);
-                double const whole = engine::evaluate(m.decode(widest), cut).mean_nll;
-                layer_losses out(widths.size(), std::vector<double>(m.sizes.layers));
+                auto const loss = [&](unsigned head_of_mix)
+                { return engine::evaluate(m.decode(m.mix(bits, head_of_mix)), of_text).mean_nll; };
+                double const whole = loss(head);
+                layer_losses out(m.sizes.layers);
                 auto const tell = progress_on_stderr(quiet);
                 for (std::size_t i = 0; i < m.sizes.layers; ++i)
                 {
-                    for (std::size_t w = 0; w < widths.size(); ++w)
+                    for (unsigned const width : widths)
                     {
-                        bits[i] = widths[w];
-                        out[w][i] = engine::evaluate(m.decode(m.mix(bits, widest)), cut).mean_nll - whole;
+                        bits[i] = width;
+                        out[i].push_back(loss(head) - whole);
                     }
                     bits[i] = widest;
                     if (tell)
                         tell(engine::text("layer ", i), i + 1, m.sizes.layers);
                 }
+                if (!of_head.empty())
+                    out.emplace_back();
+                for (unsigned const width : of_head)
+                    out.back().push_back(loss(width) - whole);
                 return out;
             }
 
             // Each layer's share of the change of the loss when all layers go to a width: the Post-quantization
-            // Integral, once a width.
-            layer_losses predicted(engine::packed_model const& m, std::vector<engine::token> const& tokens) const
+            // Integral, once a width. The head is none of them: what it costs is measured, beside dense layers.
+            layer_losses predicted(engine::packed_model const& m, std::vector<unsigned> const& of_head,
+                                   std::vector<engine::token> const& tokens, engine::tokenizer const& words) const
             {
                 engine::model const from = load_dense(dense, m, model);
                 engine::sensitivity_settings integral;
-                integral.calibration = engine::calibration_text::of(tokens, windows, m.sizes.context, 0, text);
+                integral.calibration =
+                    engine::calibration_text::of(words.from_start(tokens), windows, m.sizes.context, 0, text);
                 integral.parts_alone = integral.taylor = false;
-                layer_losses out;
+                layer_losses out(m.sizes.layers);
+                engine::packed_model const layers = m.with_head_of(from);
                 for (unsigned const width : widths)
                 {
                     auto const found =
-                        engine::measure_sensitivity(from, m.decode(width), integral, progress_on_stderr(quiet));
-                    out.emplace_back();
-                    for (engine::change_estimates const& layer : found.blocks)
-                        out.back().push_back(layer.pqi);
+                        engine::measure_sensitivity(from, layers.decode(width), integral, progress_on_stderr(quiet));
+                    for (std::size_t i = 0; i < out.size(); ++i)
+                        out[i].push_back(found.blocks[i].pqi);
                 }
+                if (of_head.empty())
+                    return out;
+                engine::windows const of_text = cut(m, tokens, words.bos());
+                double const whole = engine::evaluate(from, of_text).mean_nll;
+                out.emplace_back();
+                for (unsigned const width : of_head)
+                    out.back().push_back(engine::evaluate(m.with_head_in(from, width), of_text).mean_nll - whole);
                 return out;
             }
 
             void report(std::vector<std::vector<jackplane::allocation_choice>> const& table,
-                        jackplane::allocation const& best, std::uint64_t weights) const
+                        std::vector<unsigned> const& of_head, jackplane::allocation const& best,
+                        std::uint64_t weights) const
             {
                 std::vector<unsigned> mix;
-                for (std::size_t const choice : best.choices)
-                    mix.push_back(widths[choice]);
+                std::size_t const layers = table.size() - (of_head.empty() ? 0 : 1);
+                for (std::size_t i = 0; i < layers; ++i)
+                    mix.push_back(widths[best.choices[i]]);
+                unsigned const head = of_head.empty() ? 0 : of_head[best.choices.back()];
                 double const bits = static_cast<double>(best.size) / static_cast<double>(weights);
                 if (json)
                 {
-                    nlohmann::ordered_json out{{"mix", mix}, {"bits", bits}, {"expected_loss", best.loss}};
-                    for (auto const& layer : table)
+                    nlohmann::ordered_json out{{"mix", mix},
+                                               {"head_bits", head != 0 ? nlohmann::ordered_json(head) : nullptr},
+                                               {"bits", bits},
+                                               {"expected_loss", best.loss}};
+                    for (std::size_t i = 0; i < table.size(); ++i)
                     {
                         nlohmann::ordered_json row;
-                        for (std::size_t i = 0; i < widths.size(); ++i)
-                            row[std::to_string(widths[i])] = layer[i].loss;
-                        out["layers"].push_back(row);
+                        for (std::size_t w = 0; w < table[i].size(); ++w)
+                            row[std::to_string((i < layers ? widths : of_head)[w])] = table[i][w].loss;
+                        if (i < layers)
+                            out["layers"].push_back(row);
+                        else
+                            out["head"] = row;
                     }
                     print_json(out);
                     return;
@@ -143,13 +187,21 @@ namespace cli
                     std::printf("  %u bits ", width);
                 std::printf("\n");
                 std::string list;
-                for (std::size_t i = 0; i < table.size(); ++i)
+                for (std::size_t i = 0; i < layers; ++i)
                 {
                     std::printf("%5zu", i);
                     for (auto const& choice : table[i])
                         std::printf(" %8.5f", choice.loss);
                     std::printf("   -> %u\n", mix[i]);
                     list += engine::text(i == 0 ? "" : ",", mix[i]);
+                }
+                if (head != 0)
+                {
+                    std::printf(" head");
+                    for (auto const& choice : table.back())
+                        std::printf(" %8.5f", choice.loss);
+                    std::printf("   -> %u\n", head);
+                    list += engine::text(" --head-bits ", head);
                 }
                 std::printf("%.3f bits a weight, %.5f nats if losses add up: eval --mix %s\n", bits, best.loss,
                             list.c_str());
@@ -160,7 +212,8 @@ namespace cli
     void add_allocate(CLI::App& app)
     {
         auto const c = std::make_shared<allocate_command>();
-        CLI::App* const sub = app.add_subcommand("allocate", "Choose a width for each layer of one file");
+        CLI::App* const sub =
+            app.add_subcommand("allocate", "Choose a width for each layer of one file, and for its output head");
         sub->add_option("--model", c->model, "nested file")->required()->check(CLI::ExistingFile);
         sub->add_option("--text", c->text, "text to measure losses on; not the one that is scored afterwards")
             ->required()
@@ -176,6 +229,8 @@ namespace cli
             ->delimiter(',')
             ->check(CLI::Range(1, 8))
             ->capture_default_str();
+        add_head_bits(*sub, c->head_bits,
+                      "that width of the output head, whose weights count; default: one of --widths");
         sub->add_option("--nsamples", c->windows, "windows of the text")
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();

@@ -60,14 +60,15 @@ namespace cli
         class runner
         {
         public:
-            runner(engine::packed_model const& m, unsigned width, std::size_t tokens, std::string how,
+            runner(engine::packed_model const& m, unsigned width, unsigned head, std::size_t tokens, std::string how,
                    jackplane::team const& team)
-                : bits(width), activation(std::move(how)), weight_bytes(m.cost_at(width).packed_bytes),
-                  _decode(m, width, tokens, engine::activation_of(activation), team)
+                : bits(width), head_bits(head), activation(std::move(how)),
+                  weight_bytes(m.cost_at(m.mix(width, head)).packed_bytes),
+                  _decode(m, m.mix(width, head), tokens, engine::activation_of(activation), team)
             {
             }
 
-            unsigned bits;
+            unsigned bits, head_bits;
             std::string activation;
             std::size_t weight_bytes; // of one token
             engine::token last = 1;
@@ -92,6 +93,7 @@ namespace cli
             decoding how; // its threads
             std::vector<std::string> activations{how.activation};
             std::vector<unsigned> bits{8, 7, 6, 5, 4, 3, 2, 1};
+            unsigned head_bits = 8; // 0: those of the row
             std::size_t tokens = 16;
             bool json = false;
 
@@ -104,7 +106,8 @@ namespace cli
                 std::vector<runner> runners;
                 for (std::string const& activation : activations)
                     for (unsigned const width : bits)
-                        runners.emplace_back(m, width, tokens + 1, activation, team);
+                        runners.emplace_back(m, width, head_bits != 0 ? head_bits : width, tokens + 1, activation,
+                                             team);
                 std::vector<double> reads;
                 read(team);
                 for (runner& r : runners)
@@ -123,13 +126,15 @@ namespace cli
             {
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 if (!json)
-                    std::printf("%s: %.1f M packed weights, groups of 64, the output matrix among them; %u threads, "
-                                "kernels %s\nREAD %.1f GB/s; tokens are generated one by one, rows in turns\n\n"
+                    std::printf("%s: %.1f M packed weights, groups of 64, the output head among them, at %s bits; %u "
+                                "threads, kernels %s\n"
+                                "READ %.1f GB/s; tokens are generated one by one, rows in turns\n\n"
                                 "      x | bits | tokens/s | ms/token |  best ms | MB/token | GB/s of weights | "
                                 "of READ\n"
                                 "--------|------|----------|----------|----------|----------|-----------------|"
                                 "--------\n",
-                                shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6, how.threads,
+                                shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6,
+                                head_bits != 0 ? std::to_string(head_bits).c_str() : "the same", how.threads,
                                 engine::kernels_name(), read_rate / 1e9);
                 for (runner const& r : runners)
                 {
@@ -138,6 +143,7 @@ namespace cli
                     if (json)
                         rows.push_back({{"activation", r.activation},
                                         {"bits", r.bits},
+                                        {"head_bits", r.head_bits},
                                         {"tokens_per_second", 1 / middle},
                                         {"ms_per_token", 1e3 * middle},
                                         {"best_ms_per_token", 1e3 * best},
@@ -173,6 +179,9 @@ namespace cli
         sub->add_option("--bits", c->bits, "widths, such as 8,4,2; default: all")
             ->delimiter(',')
             ->check(CLI::Range(1u, 8u));
+        sub->add_option("--head-bits", c->head_bits, "width of the output head; 0: that of the row")
+            ->check(CLI::Range(0u, 8u))
+            ->capture_default_str();
         add_activation(*sub, c->activations)->delimiter(',')->capture_default_str();
         c->how.add_threads_to(*sub);
         sub->add_option("--tokens", c->tokens, "tokens to time; medians are reported")

@@ -38,7 +38,7 @@ namespace cli
 
     struct origin
     {
-        bool same_rest = true;  // embedding, norms, biases and an lm_head that is not packed are those of the folder
+        bool same_rest = true;  // what is not packed (embedding, norms, biases, a dense head) is that of the folder
         std::string other = {}; // a tensor that no method makes of the folder's
     };
 
@@ -58,7 +58,7 @@ namespace cli
         std::size_t const ends = packed.table.tuned_parameters(); // where the rest begins
         for (std::size_t i = layers; i < all.size(); ++i)
         {
-            if (i < ends && packed.matrices[i].is_packed)
+            if (i < packed.matrices.size() && packed.matrices[i].is_packed)
                 continue;
             auto const was = weights(i);
             auto const is = packed.dense_values(i);
@@ -75,6 +75,7 @@ namespace cli
         auto const widths = packed.widths();
         if (widths.empty())
             return found;
+        auto const bits = packed.mix(widths.back());
         for (std::size_t i = 0; i < packed.matrices.size(); ++i)
         {
             bool const of_ends = i < engine::matrices_of_layer || i + engine::matrices_of_layer >= layers;
@@ -83,7 +84,7 @@ namespace cli
             auto const was = weights(i);
             std::vector<float> is(was.size());
             jackplane::matrix_view<float> const out{is.data(), all[i].rows, all[i].cols};
-            engine::dequantize(packed.matrices[i].packed, packed.slice, widths.back(), out);
+            engine::dequantize(packed.matrices[i].packed, packed.slice, bits[i], out);
             engine::put_back(packed.matrices[i].sparse, out, all[i].name);
             if (agreement(was, is) < 0.5)
                 tell(i);

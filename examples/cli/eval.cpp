@@ -31,6 +31,9 @@ namespace cli
                           : r.note.empty() ? nlohmann::ordered_json("fp32")
                                            : nlohmann::ordered_json(r.note);
             std::optional<engine::score> const& s = r.result;
+            out["head_bits"] = !r.head_bits        ? nlohmann::ordered_json()
+                               : *r.head_bits == 0 ? nlohmann::ordered_json("dense")
+                                                   : nlohmann::ordered_json(*r.head_bits);
             out["perplexity"] = s ? nlohmann::ordered_json(s->perplexity) : nlohmann::ordered_json();
             out["perplexity_stderr"] = s ? number(s->perplexity_stderr) : nlohmann::ordered_json();
             out["mean_nll"] = s ? nlohmann::ordered_json(s->mean_nll) : nlohmann::ordered_json();
@@ -49,16 +52,22 @@ namespace cli
             return out;
         }
 
-        // "fp32,8,4" -> 0, 8, 4
-        std::vector<unsigned> widths_of(std::vector<std::string> const& names)
+        constexpr unsigned fp32 = 0, head_alone = 9; // rows that are no width of the layers
+
+        // "8,4,fp32" -> 8, 4, 0; others: words that stand for something else
+        std::vector<unsigned> widths_of(char const* option, std::vector<std::string> const& names,
+                                        std::vector<std::pair<std::string, unsigned>> const& others)
         {
             std::vector<unsigned> all;
             for (std::string const& name : names)
             {
+                auto const other =
+                    std::find_if(others.begin(), others.end(), [&](auto const& word) { return word.first == name; });
                 bool const width = name.size() == 1 && name[0] >= '1' && name[0] <= '8';
-                if (!width && name != "fp32")
-                    throw CLI::ValidationError("--bits", "'" + name + "' is neither fp32 nor a width from 1 to 8");
-                all.push_back(width ? static_cast<unsigned>(name[0] - '0') : 0);
+                if (!width && other == others.end())
+                    throw CLI::ValidationError(option, "'" + name + "' is neither " + others[0].first +
+                                                           " nor a width from 1 to 8");
+                all.push_back(width ? static_cast<unsigned>(name[0] - '0') : other->second);
             }
             return all;
         }
@@ -66,18 +75,28 @@ namespace cli
         struct eval_command
         {
             std::string model, text, tokens, reference_folder, activation; // no activation: weights decoded to fp32
-            std::vector<std::string> bits;
+            std::vector<std::string> bits, head_bits;
             std::vector<unsigned> mix;
             std::size_t context = 0;
             bool json = false;
 
             void run() const
             {
-                auto const asked = widths_of(bits);
+                auto const asked = widths_of("--bits", bits, {{"fp32", fp32}, {"head", head_alone}});
+                auto const heads_asked = widths_of("--head-bits", head_bits, {{"dense", 0}});
                 bool const folder = std::filesystem::is_directory(model);
-                if (!folder && reference_folder.empty() && std::count(asked.begin(), asked.end(), 0u) > 0)
-                    throw CLI::ValidationError("--bits", "fp32 is a row of --reference, which is not given");
-                bool const none_packed = std::count(asked.begin(), asked.end(), 0u) == std::ssize(asked);
+                auto const needs_reference =
+                    [&](char const* option, std::vector<unsigned> const& widths, unsigned what, char const* why)
+                {
+                    if (reference_folder.empty() && std::count(widths.begin(), widths.end(), what) > 0)
+                        throw CLI::ValidationError(option,
+                                                   engine::text("needs --reference, which is not given: ", why));
+                };
+                if (!folder)
+                    needs_reference("--bits", asked, fp32, "fp32 is its row");
+                needs_reference("--bits", asked, head_alone, "head is its layers beside the quantized head");
+                bool const none_packed =
+                    std::all_of(asked.begin(), asked.end(), [](unsigned w) { return w == fp32 || w == head_alone; });
                 if (!folder && !activation.empty() && !asked.empty() && none_packed && mix.empty())
                     throw CLI::ValidationError("--activation", "has no effect here: fp32 rows have no packed weights");
                 warn_about(model);
@@ -97,7 +116,7 @@ namespace cli
                         if (origin const found = origin_of(*packed, *full); !found.other.empty())
                             warn(made_from_others(model, reference_folder, found));
                 }
-                auto const widths = bits.empty() ? default_widths(packed) : asked;
+                auto const widths = bits.empty() ? default_widths(packed, full.has_value()) : asked;
                 for (unsigned const width : widths)
                     expect(width, packed);
                 for (unsigned const width : mix)
@@ -105,17 +124,21 @@ namespace cli
                 if (packed && !mix.empty())
                     JACKPLANE_EXPECTS(mix.size() == packed->sizes.layers, jackplane::shape_error, model, ": --mix has ",
                                       mix.size(), " widths, the model ", packed->sizes.layers, " layers");
-                std::vector<unsigned> mixed; // a width for each matrix
-                if (!mix.empty())
-                    mixed = packed->mix(mix, packed->widths().back());
-                unsigned widest = *std::max_element(widths.begin(), widths.end());
-                for (std::size_t i = 0; i < mixed.size(); ++i) // an lm_head is read at the most bits there are
-                    widest = packed->matrices[i].is_packed ? std::max(widest, mixed[i]) : widest;
-                if (widest != 0 && packed)
-                    engine::verify_nested(model, packed->bits_read(widest));
+                auto const heads = heads_of(packed, heads_asked);
+                if (packed && packed->head_is_packed())
+                    needs_reference("--head-bits", heads, 0, "dense is its head");
+                std::optional<engine::packed_model> with_dense_head;
+                if (packed && packed->head_is_packed() && std::count(heads.begin(), heads.end(), 0u) > 0)
+                    with_dense_head = packed->with_head_of(*full);
+                if (packed)
+                    verify(*packed, widths, heads);
                 std::optional<engine::activation> how;
                 if (!activation.empty())
-                    how = as_decoding(packed);
+                {
+                    JACKPLANE_EXPECTS(packed, jackplane::value_error, model,
+                                      ": a folder has no packed weights for --activation; quantize it first");
+                    how = engine::activation_of(activation);
+                }
                 engine::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
                 engine::scored_text const scored = read(sizes, words);
@@ -132,31 +155,42 @@ namespace cli
                     if (json)
                         rows.push_back(json_of(row));
                     else
-                        std::printf("%s\n", engine::table_line(row).c_str());
+                        std::printf("%s\n", engine::table_line(row, !head_bits.empty()).c_str());
                     engine::flush_report();
                 };
                 if (!json && x)
                     std::printf("x as %s, kernels %s\n\n", activation.c_str(), engine::kernels_name());
+                if (!json && packed && packed->head_is_packed())
+                    head_bits.empty() ? std::printf("output head: %u bits\n\n", heads[0])
+                                      : std::printf("bits: of the layers / of the output head\n\n");
                 if (!json)
                     std::printf("%s\n", engine::table_head().c_str());
-                for (unsigned const width : widths)
+                // of_layers: their width, or each one's
+                auto const quantized = [&](unsigned width, char const* note, unsigned head, auto const& of_layers)
                 {
-                    engine::model const* const fp32 = folder ? &*dense : (full ? &*full : nullptr);
-                    show(about(width != 0 || folder ? model : reference_folder,
-                               [&]
-                               {
-                                   return width != 0 ? engine::quantized_row(*packed, width, scored, r, x)
-                                          : fp32     ? engine::full_precision_row(*fp32, scored, r)
-                                                     : engine::row{};
-                               }));
-                }
-                if (!mix.empty())
-                {
-                    engine::row row =
-                        about(model, [&] { return engine::quantized_row(*packed, mixed, 0, scored, r, x); });
-                    row.note = "mix";
+                    engine::packed_model const& m = head == 0 && with_dense_head ? *with_dense_head : *packed;
+                    engine::row row = about(
+                        model, [&] { return engine::quantized_row(m, m.mix(of_layers, head), width, scored, r, x); });
+                    row.note = note;
                     show(row);
-                }
+                };
+                for (unsigned const width : widths)
+                    if (width == fp32)
+                        show(about(folder ? model : reference_folder,
+                                   [&]
+                                   {
+                                       engine::model const* const m = folder ? &*dense : (full ? &*full : nullptr);
+                                       return m ? engine::full_precision_row(*m, scored, r) : engine::row{};
+                                   }));
+                    else
+                        for (unsigned const head : heads)
+                            if (width != head_alone)
+                                quantized(width, "", head, width);
+                            else if (head != 0)
+                                show(about(model, [&] { return row_of_head(*packed, *full, head, scored, r); }));
+                if (!mix.empty())
+                    for (unsigned const head : heads)
+                        quantized(0, "mix", head, mix);
                 if (json)
                     print_json({{"model", model},
                                 {"tokens", scored.cut.scored()},
@@ -166,27 +200,65 @@ namespace cli
             }
 
         private:
-            engine::activation as_decoding(std::optional<engine::packed_model> const& packed) const
+            // What the head costs alone: it is quantized, the layers are those of the reference.
+            static engine::row row_of_head(engine::packed_model const& packed, engine::model const& full, unsigned head,
+                                           engine::scored_text const& scored, engine::reference const* against)
             {
+                engine::row row = engine::full_precision_row(packed.with_head_in(full, head), scored, against);
+                row.note = "head";
+                row.head_bits = head;
+                row.effective_bits.reset();
+                row.bytes_per_token.reset();
+                return row;
+            }
+
+            // The widths of the head: those asked for, or the most there are; 0: dense.
+            std::vector<unsigned> heads_of(std::optional<engine::packed_model> const& packed,
+                                           std::vector<unsigned> const& asked) const
+            {
+                if (asked.empty())
+                    return {packed ? packed->widest_head() : 0};
                 JACKPLANE_EXPECTS(packed, jackplane::value_error, model,
-                                  ": a folder has no packed weights for --activation; quantize it first");
-                JACKPLANE_EXPECTS(mix.empty() || std::holds_alternative<jackplane::truncate_centred>(packed->slice),
-                                  jackplane::value_error, model, ": a ", engine::slice_name(packed->slice),
-                                  " file decodes at one width; --mix takes no --activation there");
-                return engine::activation_of(activation);
+                                  ": a folder has no quantized head for --head-bits; quantize it first");
+                for (unsigned const width : asked)
+                    if (width != 0)
+                        packed->expect_width_of_head(width, model);
+                return asked;
+            }
+
+            void verify(engine::packed_model const& packed, std::vector<unsigned> const& widths,
+                        std::vector<unsigned> const& heads) const
+            {
+                unsigned most = 0;
+                bool any = !mix.empty();
+                for (auto const* const all : {&widths, &mix})
+                    for (unsigned const width : *all)
+                    {
+                        most = std::max(most, width == head_alone ? 0 : width);
+                        any = any || width != fp32;
+                    }
+                if (any)
+                    engine::verify_nested(model, packed,
+                                          packed.mix(most, *std::max_element(heads.begin(), heads.end())));
             }
 
             void expect(unsigned width, std::optional<engine::packed_model> const& packed) const
             {
-                JACKPLANE_EXPECTS(width == 0 || packed, jackplane::width_error, model,
-                                  ": a folder is full precision and ", "has no ", width, "-bit row; quantize it first");
-                if (width != 0)
+                std::string const row = width == head_alone ? "quantized head" : engine::text(width, "-bit row");
+                JACKPLANE_EXPECTS(width == fp32 || packed, jackplane::width_error, model,
+                                  ": a folder is full precision and ", "has no ", row, "; quantize it first");
+                if (width == head_alone)
+                    packed->expect_width_of_head(packed->widest_head(), model);
+                else if (width != 0)
                     packed->expect_width(width, model);
             }
 
-            static std::vector<unsigned> default_widths(std::optional<engine::packed_model> const& packed)
+            static std::vector<unsigned> default_widths(std::optional<engine::packed_model> const& packed,
+                                                        bool has_reference)
             {
-                std::vector<unsigned> all{0};
+                std::vector<unsigned> all{fp32};
+                if (packed && packed->head_is_packed() && has_reference)
+                    all.push_back(head_alone);
                 if (packed)
                 {
                     auto const readable = packed->widths();
@@ -213,7 +285,7 @@ namespace cli
                     auto const all = jackplane::npy::read_tokens(tokens);
                     engine::expect_tokens(all, {}, sizes, tokens);
                     return engine::scored_text::of(all, window, {}, words ? words->spelled_ends(all) : std::nullopt,
-                                                  tokens);
+                                                   tokens);
                 }
                 JACKPLANE_EXPECTS(words, jackplane::format_error, model, ": no tokenizer for a text; ",
                                   "use --tokens");
@@ -232,7 +304,13 @@ namespace cli
         sub->add_option("--model", c->model, "Hugging Face folder or nested file")
             ->required()
             ->check(CLI::ExistingPath);
-        sub->add_option("--bits", c->bits, "fp32 and widths, such as fp32,8,4,2; default: all available")
+        sub->add_option("--bits", c->bits,
+                        "widths of the layers, such as fp32,8,4,2; head: the layers of --reference with the quantized "
+                        "output head; default: all available")
+            ->delimiter(',');
+        sub->add_option("--head-bits", c->head_bits,
+                        "widths of the output head, a row for each, such as dense,8,4; dense: the head of --reference; "
+                        "default: the widest in the file")
             ->delimiter(',');
         sub->add_option("--mix", c->mix, "one more row: a width for each decoder layer, from the first on")
             ->delimiter(',')

@@ -7,6 +7,7 @@
 #include "clock.hpp"
 #include "commands.hpp"
 #include "decoding.hpp"
+#include "head.hpp"
 #include "terminal.hpp"
 #include "text_file.hpp"
 #include "warn.hpp"
@@ -24,7 +25,7 @@ namespace cli
         struct generate_command
         {
             std::string model, prompt = "And it came to pass";
-            unsigned bits = 0; // 0: the widest
+            unsigned bits = 0, head_bits = 0; // 0: the widest
             std::size_t count = 120;
             engine::sampling sampling;
             decoding how;
@@ -48,12 +49,14 @@ namespace cli
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
-                engine::verify_nested(model, loaded.bits_read(asked));
-                auto const [m, width] = loaded.sliced(asked);
+                unsigned const of_head = head_width(loaded, head_bits, model);
+                auto const every = loaded.mix(asked, of_head);
+                engine::verify_nested(model, loaded, every);
+                auto const [m, widths] = loaded.sliced(every);
                 how.warn_of_threads();
                 std::size_t const room = std::min(context, start.size() + count);
-                engine::decoder decode(m, width, room, engine::activation_of(how.activation),
-                                      jackplane::team(how.threads));
+                engine::decoder decode(m, widths, room, engine::activation_of(how.activation),
+                                       jackplane::team(how.threads));
                 std::string text;
                 if (!json)
                     std::fputs(prompt.c_str(), stdout);
@@ -78,6 +81,7 @@ namespace cli
                 if (json)
                     print_json({{"model", model},
                                 {"bits", asked},
+                                {"head_bits", of_head != 0 ? nlohmann::ordered_json(of_head) : nullptr},
                                 {"activation", how.activation},
                                 {"threads", how.threads},
                                 {"prompt", prompt},
@@ -100,6 +104,7 @@ namespace cli
         CLI::App* const sub = app.add_subcommand("generate", "Continue a text on packed weights");
         sub->add_option("--model", c->model, "nested file")->required()->check(CLI::ExistingFile);
         sub->add_option("--bits", c->bits, "width; default: the widest")->check(CLI::Range(1u, 8u));
+        add_head_bits(*sub, c->head_bits);
         sub->add_option("--prompt", c->prompt, "text to continue")->capture_default_str();
         sub->add_option("--tokens", c->count, "how many tokens to add")
             ->check(CLI::Range(1, 1 << 20))

@@ -48,6 +48,8 @@ namespace cli
                                              {"planes", l.planes},
                                              {"scale", std::string(dtype_name(l.scale))},
                                              {"zero", l.zero}});
+                    if (l.common != 0)
+                        out["layers"].back()["common"] = l.common;
                     if (l.sparse)
                         out["layers"].back()["sparse"] = {{"nonzeros", l.sparse->nonzeros},
                                                           {"value", std::string(dtype_name(l.sparse->value))},
@@ -75,6 +77,8 @@ namespace cli
                                 static_cast<unsigned long long>(l.rows), static_cast<unsigned long long>(l.cols),
                                 l.codebook.c_str(), l.bits, static_cast<unsigned long long>(l.group),
                                 std::string(dtype_name(l.scale)).c_str(), l.zero.c_str());
+                    if (l.common != 0)
+                        std::printf(", %u bits at every width of the others", l.common);
                     if (l.sparse)
                         std::printf(", %llu weights beside it (%s)",
                                     static_cast<unsigned long long>(l.sparse->nonzeros),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../engine/keep/inputs.hpp"
 #include "../engine/pack/nested_model.hpp"
+#include "../engine/quantize/head.hpp"
 #include "../engine/quantize/quantize_model.hpp"
 #include "about.hpp"
 #include "calibration.hpp"
@@ -56,8 +57,7 @@ namespace cli
             engine::any_method how;
             engine::quantize_settings settings;
             long group_size = 64;
-            std::vector<std::string> include;
-            bool json = false, quiet = false, no_resume = false;
+            bool json = false, quiet = false, no_resume = false, dense_head = false;
             CLI::App* command = nullptr;
             engine::width_reports tuned;
             engine::detach_report detached;
@@ -71,7 +71,6 @@ namespace cli
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
                 settings.slice = engine::slice_of(slice);
-                settings.include_lm_head = !include.empty();
                 if (command->count("--scale-iters") == 0)
                     settings.scales.steps = of.scale_steps;
                 check();
@@ -80,14 +79,14 @@ namespace cli
                 engine::inputs const read{folder, calibration.file, detach.validation.file, inside()};
                 auto out = read.create(output);
                 engine::config const sizes = engine::read_config(std::filesystem::path(folder) / "config.json");
-                JACKPLANE_EXPECTS(include.empty() || !sizes.tied, jackplane::value_error, folder,
-                                  ": --include lm_head, but config.json ties it to the embedding, which stays dense");
                 engine::parameter_table const table(sizes);
                 auto const matrices = std::span(table.parameters()).first(sizes.layers * engine::matrices_of_layer);
-                std::size_t const packed = include.empty() ? matrices.size() : table.tuned_parameters();
                 std::uint64_t of_planes = 0, of_others = 0;
                 for (std::size_t i = 0; i < table.parameters().size(); ++i)
-                    (i < packed ? of_planes : of_others) += least_bytes(table.parameters()[i], i < packed);
+                    if (engine::parameter const& p = table.parameters()[i]; i < matrices.size())
+                        of_planes += least_bytes(p);
+                    else // the head is the next one
+                        of_others += !dense_head && i == matrices.size() ? least_bytes_of_head(p) : 2 * p.size();
                 out.reserve(of_planes + of_others);
                 if (beside.outliers > 0)
                     jackplane::count_of(beside.outliers, engine::size_of(matrices), "outliers");
@@ -127,6 +126,8 @@ namespace cli
                                               : engine::detach_result{engine::quantize(source, how, settings, go)};
                     },
                     inside());
+                if (!dense_head)
+                    engine::quantize_head(made.packed, settings.range, settings.group);
                 engine::save_nested(std::exchange(made.packed, engine::packed_model(sizes)), folder, out);
                 detached = made.sparse;
                 kept.remove();
@@ -182,16 +183,23 @@ namespace cli
                 };
             }
 
-            // Of a parameter in the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for
-            // each group of each row (or the values of a row); two bytes for a weight that is not packed.
-            std::uint64_t least_bytes(engine::parameter const& p, bool packed) const
+            // Of a matrix in the file, whatever is chosen later: planes of 16 x 32 codes, a scale of two bytes for each
+            // group of each row (or the values of a row).
+            static std::uint64_t bytes_of(engine::parameter const& p, unsigned bits, std::size_t scales)
             {
-                std::size_t const groups =
-                    group_size > 0 ? jackplane::ceil_div(p.cols, static_cast<std::size_t>(group_size)) : 1;
-                std::size_t const scales = method.facts().scales ? groups : std::size_t{1} << settings.bits;
-                return packed ? jackplane::round_up(p.rows, 16) *
-                                    (jackplane::ceil_div(p.cols, 32) * 4 * settings.bits + 2 * scales)
-                              : 2 * p.size();
+                return jackplane::round_up(p.rows, 16) * (jackplane::ceil_div(p.cols, 32) * 4 * bits + 2 * scales);
+            }
+            std::size_t groups_of(engine::parameter const& p) const
+            {
+                return group_size > 0 ? jackplane::ceil_div(p.cols, static_cast<std::size_t>(group_size)) : 1;
+            }
+            std::uint64_t least_bytes(engine::parameter const& p) const
+            {
+                return bytes_of(p, settings.bits, method.facts().scales ? groups_of(p) : std::size_t{1} << settings.bits);
+            }
+            std::uint64_t least_bytes_of_head(engine::parameter const& p) const
+            {
+                return bytes_of(p, 8, groups_of(p));
             }
 
             void report(engine::packed_model const& m, std::vector<engine::tensor_report> const& tensors,
@@ -206,6 +214,7 @@ namespace cli
                 {
                     nlohmann::ordered_json out{{"output", output}, {"bytes", bytes}, {"seconds", seconds}};
                     out["effective_bits"] = m.cost_at(settings.bits).effective_bits;
+                    out["head_bits"] = m.head_is_packed() ? nlohmann::ordered_json(m.widest_head()) : nullptr;
                     out["peak_bytes"] = peak_memory();
                     if (detach.asked())
                         out["sparse"] = {{"outliers", detached.outliers},
@@ -236,9 +245,11 @@ namespace cli
                                 detached.outliers, detached.exponent, significant, detached.refused.size());
                 if (fitted_for > 0)
                     std::printf("their values are fitted for %u bits: no gain at wider widths\n", fitted_for);
+                std::string const head =
+                    m.head_is_packed() ? engine::text(", the output head at ", m.widest_head()) : "";
                 std::printf(
-                    "%zu matrices at %u bits (%.3f with scales and padding), %s in %.1f s, peak memory %s: %s\n",
-                    tensors.size(), settings.bits, m.cost_at(settings.bits).effective_bits,
+                    "%zu matrices at %u bits%s (%.3f with scales and padding), %s in %.1f s, peak memory %s: %s\n",
+                    tensors.size(), settings.bits, head.c_str(), m.cost_at(settings.bits).effective_bits,
                     megabytes(static_cast<double>(bytes)).c_str(), seconds,
                     megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
             }
@@ -289,9 +300,14 @@ namespace cli
         sub->add_option("--slice", c->slice, "what codes mean at fewer bits")
             ->check(CLI::IsMember({"truncate_centred", "round_clamp", "extra_precision"}))
             ->capture_default_str();
-        sub->add_option("--include", c->include,
-                        "quantize an untied lm_head too, to the nearest codes whatever the method")
-            ->check(CLI::IsMember({"lm_head"}));
+        auto const gone = [](std::string const&)
+        {
+            throw CLI::ValidationError("--include", "is gone: the output head is quantized without --dense-head");
+        };
+        sub->add_option_function<std::string>("--include", gone)->group("");
+        sub->add_flag("--dense-head", c->dense_head,
+                      "the output head, and an embedding tied to it, stays as it is; else 8 bits, to the nearest codes "
+                      "whatever the method, with --scheme and --group-size; read at a width of its own");
         sub->add_flag("--json", c->json, "report as JSON");
         sub->add_flag("--quiet", c->quiet, "no progress");
         sub->callback(

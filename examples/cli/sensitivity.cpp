@@ -112,14 +112,13 @@ namespace cli
                 settings.calibration = calibration.read(folder);
                 settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
-                if (packed.matrices.back().is_packed &&
-                    packed.matrices.size() > dense.sizes.layers * engine::matrices_of_layer)
-                    warn(quantized + ": its lm_head is quantized, too; what that costs is in none of these numbers");
-                auto const found = about(quantized,
-                                         [&] {
-                                             return engine::measure_sensitivity(dense, packed.decode(bits), settings,
-                                                                               progress_on_stderr(quiet));
-                                         });
+                auto const found =
+                    about(quantized,
+                          [&]
+                          {
+                              return engine::measure_sensitivity(dense, packed.with_head_of(dense).decode(bits),
+                                                                 settings, progress_on_stderr(quiet));
+                          });
                 written.write(found.integral);
                 kept.remove();
                 json ? print_json(found) : print(found);
@@ -186,8 +185,9 @@ namespace cli
     void add_sensitivity(CLI::App& app)
     {
         auto const c = std::make_shared<sensitivity_command>();
-        CLI::App* const sub =
-            app.add_subcommand("sensitivity", "What quantizing costs each matrix and layer, measured and predicted");
+        CLI::App* const sub = app.add_subcommand(
+            "sensitivity", "What quantizing costs each matrix and layer, measured and predicted; the "
+                           "output head stays dense");
         c->command = sub;
         sub->add_option("model", c->folder, "folder with config.json, model.safetensors, a tokenizer")->required();
         sub->add_option("--quantized", c->quantized, "nested file of the same model")

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from plan import ACTIVATIONS, MODEL, ROOT, TOP, TUNED, Estimates, Mix, Scores, Speed
+from plan import ACTIVATIONS, MODEL, QUANTIZE, ROOT, TOP, TUNED, Estimates, Mix, Scores, Speed
 
 
 def cpu_seconds():
@@ -59,18 +59,18 @@ def run(name, cell, tool, keep_in):
         file, inside, asked = pathlib.Path(folder) / "model.jack", pathlib.Path(folder) / "inside.jack", cell.arguments
         before = {"minutes": 0.0, "cpu_minutes": 0.0}
         if cell.inside:
-            _, before = timed(tool, "quantize", MODEL, "-o", str(inside), *cell.inside, "--json", "--quiet")
+            _, before = timed(tool, *QUANTIZE, "-o", str(inside), *cell.inside, "--json", "--quiet")
             asked = (*asked, "--inside", str(inside))
-        made, minutes = timed(tool, "quantize", MODEL, "-o", str(file), *asked, "--json", "--quiet")
+        made, minutes = timed(tool, *QUANTIZE, "-o", str(file), *asked, "--json", "--quiet")
         minutes = {key: round(value + before[key], 2) for key, value in minutes.items()}
         rows = scored(tool, file, "--bits", ",".join(["fp32", *map(str, cell.widths)]))
         if keep_in is not None:
             shutil.copyfile(file, pathlib.Path(keep_in) / f"{name}.jack")
-    out = {"cell": name, "command": ["jackplane", "quantize", MODEL, *cell.arguments], **minutes,
+    out = {"cell": name, "command": ["jackplane", *QUANTIZE, *cell.arguments], **minutes,
            **made_on(), "peak_mb": round(made["peak_bytes"] / 1e6), "rows": rows,
            "curves": curves_of(made), "moved": round(moved_by(made), 4)}
     if cell.inside:
-        out["inside"] = ["jackplane", "quantize", MODEL, *cell.inside]
+        out["inside"] = ["jackplane", *QUANTIZE, *cell.inside]
     if "sparse" in made:
         out["sparse"] = made["sparse"]
     return out
@@ -82,11 +82,11 @@ def run_scores(name, cell, tool):
         file = TUNED
         if cell.arguments:
             file = pathlib.Path(folder) / "model.jack"
-            _, minutes = timed(tool, "quantize", MODEL, "-o", str(file), *cell.arguments, "--json", "--quiet")
+            _, minutes = timed(tool, *QUANTIZE, "-o", str(file), *cell.arguments, "--json", "--quiet")
         for activation in ACTIVATIONS:
             rows += [{"activation": activation, **row}
                      for row in scored(tool, file, "--bits", "8,4,3,2", "--activation", activation)]
-    made_by = ["jackplane", "quantize", MODEL, *cell.arguments] if cell.arguments else ["jackplane", "eval", TUNED]
+    made_by = ["jackplane", *QUANTIZE, *cell.arguments] if cell.arguments else ["jackplane", "eval", TUNED]
     return {"cell": name, "command": made_by, **minutes, **made_on(), "rows": rows}
 
 
@@ -95,7 +95,7 @@ def run_estimates(name, cell, tool):
     used = {"minutes": 0.0, "cpu_minutes": 0.0}
     with tempfile.TemporaryDirectory() as folder:
         file, maps = pathlib.Path(folder) / "model.jack", pathlib.Path(folder) / "maps"
-        timed(tool, "quantize", MODEL, "-o", str(file), "--bits", str(cell.bits), "--json", "--quiet")
+        timed(tool, *QUANTIZE, "-o", str(file), "--bits", str(cell.bits), "--json", "--quiet")
         for arguments in cell.asked:
             commands.append(["jackplane", "sensitivity", MODEL, *arguments])
             more = ("--maps", str(maps)) if cell.maps else ()

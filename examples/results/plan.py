@@ -6,6 +6,7 @@ from dataclasses import dataclass
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MODEL = "examples/model"
+QUANTIZE = ("quantize", MODEL, "--dense-head")  # as the cells were made: the head is no question here
 TUNED = "examples/results/tuned.jack"
 CALIBRATION = "examples/data/calibration.txt"
 VALIDATION = "examples/data/validation.txt"
@@ -252,6 +253,6 @@ def cells():
     out["activations-tuned"] = Scores()
     out["activations-nearest"] = Scores(("--method", "rtn"))
     for threads in ("1", "2"):
-        out[f"decode-1b-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,4,3,2", "--threads", threads,
-                                                     "--activation", ",".join(ACTIVATIONS)))
+        out[f"decode-1b-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,4,3,2", "--head-bits", "0",
+                                                     "--threads", threads, "--activation", ",".join(ACTIVATIONS)))
     return {**out, **sparse_cells()}

@@ -101,7 +101,6 @@ namespace engine
         save_model<float>(m, folder, "float32");
         quantize_settings s;
         s.group = jackplane::group{32};
-        s.include_lm_head = true;
         s.calibration = text_of(40, m.sizes.vocabulary);
         for (unsigned const bits : {4u, 2u})
             for (scheme const range : {scheme::asymmetric, scheme::symmetric, scheme::full_range})

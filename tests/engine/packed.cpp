@@ -5,9 +5,11 @@
 #include <engine/run/generate.hpp>
 #include <engine/pack/nested_model.hpp>
 #include <engine/measure/perplexity.hpp>
+#include <engine/quantize/head.hpp>
 #include <engine/quantize/quantize_model.hpp>
 #include <engine/pack/random_model.hpp>
 #include <jackplane/store/nested_read.hpp>
+#include "logits.hpp"
 #include "tiny_families.hpp"
 #include <doctest/doctest.h>
 #include <algorithm>
@@ -29,57 +31,6 @@ namespace engine
             save_model<float>(m, folder, "float32");
             return folder;
         }
-
-        // Logits behind every token of one window [tokens, vocabulary], in T.
-        template <class T>
-        std::vector<T> batch_logits(model const& m, std::span<token const> tokens)
-        {
-            config const& c = m.sizes;
-            std::vector<T> const w(m.w.begin(), m.w.end());
-            parameter_view<T const> const view(c, w.data(), w.data() + m.table.tuned_size());
-            workspace<T> work(c, 1, tokens.size(), false);
-            forward(
-                c, [&](std::size_t i) { return view.layer(i); }, view.ends(), tokens, tokens.size(), work);
-            std::vector<T> logits(tokens.size() * c.vocabulary);
-            logits_of(c, work.hidden.data(), view.ends().output, logits.data(), tokens.size());
-            return logits;
-        }
-
-        // The same, token by token on packed weights.
-        std::vector<float> all_logits(packed_model const& m, unsigned bits, std::span<token const> tokens,
-                                      activation const& how, unsigned threads)
-        {
-            decoder decode(m, bits, tokens.size(), how, jackplane::team(threads));
-            std::vector<float> all;
-            for (token const t : tokens)
-            {
-                auto const logits = decode(t);
-                all.insert(all.end(), logits.begin(), logits.end());
-            }
-            return all;
-        }
-
-        // The same, so many tokens at once.
-        std::vector<float> batched_logits(packed_model const& m, unsigned bits, std::span<token const> tokens,
-                                          std::size_t at_once, activation const& how, unsigned threads = 1)
-        {
-            decoder decode(m, bits, tokens.size(), how, jackplane::team(threads));
-            std::vector<float> all;
-            for (std::size_t at = 0; at < tokens.size(); at += at_once)
-            {
-                auto const logits = decode.each(tokens.subspan(at, std::min(at_once, tokens.size() - at)));
-                all.insert(all.end(), logits.begin(), logits.end());
-            }
-            return all;
-        }
-
-        double worst(std::span<float const> found, std::span<double const> exact)
-        {
-            double most = 0;
-            for (std::size_t i = 0; i < exact.size(); ++i)
-                most = std::max(most, std::abs(static_cast<double>(found[i]) - exact[i]));
-            return most;
-        }
     }
 
     // Both ways round differently. A model in double tells how far fp32 products of this depth go astray: the way over
@@ -92,18 +43,19 @@ namespace engine
             std::size_t head_dim;
             scheme range;
             slice_rule slice;
-            bool include_lm_head;
+            bool quantized_head;
         };
         for (setting const& s : {setting{true, 8, scheme::asymmetric, jackplane::truncate_centred{}, false},
                                  setting{false, 10, scheme::symmetric, jackplane::truncate_centred{}, false},
                                  setting{false, 8, scheme::full_range, jackplane::truncate_centred{}, true},
-                                 setting{true, 8, scheme::asymmetric, jackplane::round_clamp{}, false},
+                                 setting{true, 8, scheme::asymmetric, jackplane::round_clamp{}, true},
                                  setting{true, 8, scheme::asymmetric, jackplane::extra_precision{}, false}})
         {
             auto const folder = folder_with(random_model(tiny_config(s.tied, s.head_dim)));
-            packed_model const whole =
-                quantize(model_source(folder), rtn{}, {s.range, jackplane::group{24}, s.slice, 8, s.include_lm_head})
-                    .packed;
+            packed_model whole =
+                quantize(model_source(folder), rtn{}, {s.range, jackplane::group{24}, s.slice, 8}).packed;
+            if (s.quantized_head)
+                quantize_head(whole, s.range, jackplane::group{24});
             auto const tokens = random_tokens(19, whole.sizes.vocabulary);
             for (unsigned const bits : whole.widths())
             {
@@ -111,8 +63,8 @@ namespace engine
                 model const dense = whole.decode(bits);
                 auto const exact = batch_logits<double>(dense, tokens);
                 auto const batch = batch_logits<float>(dense, tokens);
-                auto const [m, width] = whole.sliced(bits);
-                auto const one_by_one = all_logits(m, width, tokens, {}, 1);
+                auto const [m, widths] = whole.sliced(whole.mix(bits));
+                auto const one_by_one = all_logits(m, widths, tokens, {}, 1);
                 double const allowed = 4 * worst(batch, exact);
                 CHECK(allowed > 0);
                 CHECK(allowed < 0.01); // the logits reach beyond 10
@@ -142,8 +94,8 @@ namespace engine
             double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
             CHECK(allowed > 0);
             CHECK(allowed < 0.01);
-            CHECK(worst(all_logits(m, 8, tokens, {}, 1), exact) <= allowed);
-            CHECK(worst(batched_logits(m, 8, tokens, 7, {}), exact) <= allowed);
+            CHECK(worst(all_logits(m, m.mix(8), tokens, {}, 1), exact) <= allowed);
+            CHECK(worst(batched_logits(m, m.mix(8), tokens, 7, {}), exact) <= allowed);
         }
     }
 
@@ -153,8 +105,8 @@ namespace engine
         for (std::size_t const group : {32u, 64u, 128u})
             for (scheme const range : {scheme::asymmetric, scheme::symmetric})
             {
-                packed_model const m =
-                    quantize(model_source(folder), rtn{}, {range, jackplane::group{group}, {}, 8, true}).packed;
+                packed_model m = quantize(model_source(folder), rtn{}, {range, jackplane::group{group}}).packed;
+                quantize_head(m, range, jackplane::group{group});
                 auto const tokens = random_tokens(19, m.sizes.vocabulary);
                 for (unsigned const bits : {8u, 5u, 2u})
                 {
@@ -164,8 +116,8 @@ namespace engine
                     auto const exact = batch_logits<double>(dense, tokens);
                     auto const error_of = [&](char const* name)
                     {
-                        auto const one = all_logits(m, bits, tokens, activation_of(name), 1);
-                        CHECK(one == all_logits(m, bits, tokens, activation_of(name), 3));
+                        auto const one = all_logits(m, m.mix(bits), tokens, activation_of(name), 1);
+                        CHECK(one == all_logits(m, m.mix(bits), tokens, activation_of(name), 3));
                         return worst(one, exact);
                     };
                     double const fp32 = worst(batch_logits<float>(dense, tokens), exact), three = error_of("limbs3");
@@ -199,7 +151,9 @@ namespace engine
               setting{jackplane::round_clamp{}, 64, true}})
         {
             packed_model whole =
-                quantize(model_source(folder), rtn{}, {{}, jackplane::group{s.group}, s.slice, 8, !s.beside}).packed;
+                quantize(model_source(folder), rtn{}, {{}, jackplane::group{s.group}, s.slice}).packed;
+            if (!s.beside)
+                quantize_head(whole, {}, jackplane::group{s.group});
             if (s.beside)
                 for (std::size_t const i : {1u, 7u, 10u})
                 {
@@ -208,7 +162,7 @@ namespace engine
                     whole.matrices[i].sparse = jackplane::csr<>(p.rows, p.cols, weights);
                 }
             auto const tokens = random_tokens(39, whole.sizes.vocabulary);
-            auto const [m, width] = whole.sliced(3);
+            auto const [m, widths] = whole.sliced(whole.mix(3));
             model const dense = whole.decode(3);
             auto const exact = batch_logits<double>(dense, tokens);
             double const fp32 = worst(batch_logits<float>(dense, tokens), exact);
@@ -218,11 +172,11 @@ namespace engine
                 CAPTURE(s.group);
                 activation const how = activation_of(name);
                 bool const as_fp32 = name == "exact" || name == "limbs3";
-                double const one_by_one = worst(all_logits(m, width, tokens, how, 1), exact);
+                double const one_by_one = worst(all_logits(m, widths, tokens, how, 1), exact);
                 for (std::size_t const at_once : {2u, 7u, 32u})
-                    CHECK(worst(batched_logits(m, width, tokens, at_once, how), exact) <=
+                    CHECK(worst(batched_logits(m, widths, tokens, at_once, how), exact) <=
                           (as_fp32 ? 4 * fp32 : 2 * one_by_one + 4 * fp32));
-                CHECK(batched_logits(m, width, tokens, 7, how) == batched_logits(m, width, tokens, 7, how, 3));
+                CHECK(batched_logits(m, widths, tokens, 7, how) == batched_logits(m, widths, tokens, 7, how, 3));
             }
         }
     }
@@ -265,7 +219,7 @@ namespace engine
         packed_model const m = quantize(model_source(folder), rtn{}, {.group = jackplane::group{64}}).packed;
         auto const tokens = random_tokens(3 * 40 + 5, m.sizes.vocabulary);
         windows const text(tokens, 40);
-        auto const every = m.mix(std::vector<unsigned>(m.sizes.layers, 4), 4);
+        auto const every = m.mix(4);
         model const dense = m.decode(4);
         auto const against = make_reference(dense, text);
         score const plain = evaluate(dense, text, &against);
@@ -276,7 +230,7 @@ namespace engine
             CHECK(one.window_nll == many.window_nll);
             CHECK(one.mean_nll == doctest::Approx(plain.mean_nll).epsilon(0.1));
             double nll = 0; // as a decoder gives it, a window of its own
-            auto const logits = all_logits(m, 4, text[0], activation_of(name), 1);
+            auto const logits = all_logits(m, m.mix(4), text[0], activation_of(name), 1);
             for (std::size_t t = 0; t + 1 < text[0].size(); ++t)
             {
                 auto const q = std::span<float const>(logits).subspan(t * m.sizes.vocabulary, m.sizes.vocabulary);
@@ -333,14 +287,16 @@ namespace engine
         CHECK_THROWS_AS(static_cast<void>(shape_of("70b")), jackplane::value_error);
         packed_model const m = random_planes(shape_of("tiny"), 7);
         CHECK(m.widths() == std::vector<unsigned>{1, 2, 3, 4, 5, 6, 7, 8});
-        CHECK(m.cost_at(8).packed_bytes - m.cost_at(3).packed_bytes == 5 * m.table.tuned_size() / 8);
+        std::size_t const head = m.table.parameters()[m.head()].size();
+        CHECK(m.cost_at(8).packed_bytes - m.cost_at(3).packed_bytes == 5 * (m.table.tuned_size() - head) / 8);
+        CHECK(m.cost_at(m.mix(3, 8)).packed_bytes - m.cost_at(m.mix(3, 5)).packed_bytes == 3 * head / 8);
         auto const tokens = random_tokens(19, m.sizes.vocabulary);
         for (unsigned const bits : {8u, 3u})
         {
             model const dense = m.decode(bits);
             auto const exact = batch_logits<double>(dense, tokens);
             double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
-            CHECK(worst(all_logits(m, bits, tokens, {}, 2), exact) <= allowed);
+            CHECK(worst(all_logits(m, m.mix(bits), tokens, {}, 2), exact) <= allowed);
             double most = 0;
             for (double const x : exact)
                 most = std::max(most, std::abs(x));
@@ -414,9 +370,9 @@ namespace engine
                 }
             auto const exact = batch_logits<double>(dense, tokens);
             double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
-            CHECK(worst(all_logits(read, bits, tokens, {}, 1), exact) <= allowed);
-            CHECK(worst(all_logits(read, bits, tokens, activation_of("limbs3"), 2), exact) <= allowed);
-            CHECK(worst(all_logits(plain, bits, tokens, {}, 1), exact) > 10 * allowed);
+            CHECK(worst(all_logits(read, read.mix(bits), tokens, {}, 1), exact) <= allowed);
+            CHECK(worst(all_logits(read, read.mix(bits), tokens, activation_of("limbs3"), 2), exact) <= allowed);
+            CHECK(worst(all_logits(plain, plain.mix(bits), tokens, {}, 1), exact) > 10 * allowed);
 
             std::size_t bytes = 0;
             for (std::size_t const i : {1u, 7u, 10u})
@@ -462,8 +418,8 @@ namespace engine
             CHECK(dense.w[down.offset + down.cols + 65536] == 2);
             auto const exact = batch_logits<double>(dense, tokens);
             double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
-            CHECK(worst(all_logits(read, bits, tokens, {}, 1), exact) <= allowed);
-            CHECK(worst(all_logits(read, bits, tokens, activation_of("limbs3"), 2), exact) <= allowed);
+            CHECK(worst(all_logits(read, read.mix(bits), tokens, {}, 1), exact) <= allowed);
+            CHECK(worst(all_logits(read, read.mix(bits), tokens, activation_of("limbs3"), 2), exact) <= allowed);
         }
     }
 

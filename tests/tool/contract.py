@@ -64,7 +64,7 @@ expect(2, run(*choose, "8,2,8"), "8", "twice")
 chosen = {}
 for threads in (1, 2):
     report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 3, "--threads", threads,
-                                      "--json")).stdout)
+                                      "--head-bits", 0, "--json")).stdout)
     if {key: report[key] for key in ("shape", "threads", "tokens")} != {
             "shape": "tiny", "threads": threads, "tokens": 3} or not report["kernels"]:
         fail(f"bench-decode: {report}")
@@ -85,6 +85,13 @@ for threads in (1, 2):
     chosen[threads] = [row["last_token"] for row in report["rows"]]
 if chosen[1] != chosen[2]:
     fail(f"bench-decode: other tokens with two threads: {chosen}")
+for head, bits in ((8, 8), (3, 3)):  # at a width of its own: 512 x 128 weights
+    options = ["--head-bits", head] if head != 8 else []
+    (row,) = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", 2, *options,
+                                      "--json")).stdout)["rows"]
+    if row["head_bits"] != bits or row["weight_bytes_per_token"] - rows[2]["weight_bytes_per_token"] != (
+            (bits - 2) * 512 * 128 / 8):
+        fail(f"bench-decode --head-bits: {row}")
 report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", "4,2", "--activation",
                                   "exact,limbs1,bf16", "--json")).stdout)
 if [(row["activation"], row["bits"]) for row in report["rows"]] != [
@@ -96,18 +103,21 @@ if "of READ" not in expect(0, run("bench-decode", "--shape", "tiny", "--tokens",
 # every scheme, method, group and slice; each report is JSON
 for options in (["--scheme", "sym"], ["--scheme", "full-range", "--group-size", "-1"],
                 ["--method", "mse", "--group-size", "0"], ["--slice", "round_clamp", "--group-size", "5"],
-                ["--slice", "extra_precision"], ["--include", "lm_head"], []):
+                ["--slice", "extra_precision"], ["--dense-head"], []):
     report = json.loads(expect(0, run("quantize", model, "-o", file, "--json", "--quiet", *options)).stdout)
-    if len(report["tensors"]) != 7 + ("lm_head" in options):
-        fail(f"{options}: {len(report['tensors'])} tensors")
+    head = [] if "--dense-head" in options else ["head"]
+    if len(report["tensors"]) != 7 + len(head) or report["head_bits"] != (8 if head else None):
+        fail(f"{options}: {len(report['tensors'])} tensors, head {report['head_bits']}")
     scored = expect(0, run("eval", "--model", file, "--tokens", tokens, "--reference", model, "--json"))
     rows = json.loads(scored.stdout)["rows"]
-    wanted = ["fp32"] + list(range(7 if "extra_precision" in options or "round_clamp" in options else 8, 0, -1))
+    wanted = ["fp32", *head] + list(range(7 if "extra_precision" in options or "round_clamp" in options else 8, 0, -1))
     found = [row["bits"] for row in rows]
-    if found != wanted and found != ["fp32", 8] + wanted[1:]:
+    if found != wanted and found != ["fp32", *head, 8] + wanted[1 + len(head):]:
         fail(f"{options}: rows {found}")
-    if any(a["effective_bits"] <= b["effective_bits"] for a, b in zip(rows[2:], rows[3:])):
+    if any(a["effective_bits"] <= b["effective_bits"] for a, b in zip(rows[3:], rows[4:])):
         fail(f"{options}: effective bits do not fall: {[row['effective_bits'] for row in rows]}")
+
+expect(2, run("quantize", model, "-o", file, "--include", "lm_head"), "--include", "--dense-head")
 
 # methods that look at activations: every one makes a file that reads at every width; nothing is left beside it
 calibrated = ["--calibration", tokens, "--seqlen", "8", "--group-size", "8"]
@@ -154,7 +164,9 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
     expect(0, run("eval", "--model", learned, "--tokens", tokens))
 held = json.loads(expect(0, run("inspect", learned, "--json")).stdout)["layers"]
 beside = [layer["sparse"]["nonzeros"] for layer in held if "sparse" in layer]
-weights_of_layers = sum(rows * cols for rows, cols in (layer["shape"] for layer in held))
+if [layer["name"] for layer in held if layer.get("common") == 8] != ["lm_head.weight"]:
+    fail(f"inspect tells of no head that all widths share: {held}")
+weights_of_layers = sum(rows * cols for rows, cols in (layer["shape"] for layer in held if "common" not in layer))
 if (sum(beside) != report["sparse"]["outliers"] + report["sparse"]["significant"] or
         sum(beside) != round(0.02 * weights_of_layers) + round(0.01 * weights_of_layers)):
     fail(f"sparse parts of {beside} weights, {report['sparse']}")
@@ -267,18 +279,44 @@ for bits in ("3", "4", "8"):
         predicted = [row["pqi"] for row in rows if f"layers.{number}." in row["name"]]
         if len(predicted) != 7 or not np.isclose(layer[bits], sum(predicted), rtol=1e-9):
             fail(f"allocate --integral: layer {number} at {bits} bits costs {layer[bits]}, its matrices {predicted}")
-mixes = [[a, b] for a in (3, 4, 8) for b in (3, 4, 8) if a + b <= 2 * 6]
-best = min(mixes, key=lambda mix: costs[0][str(mix[0])] + costs[1][str(mix[1])])
-if len(costs) != 2 or report["mix"] != best or report["bits"] != sum(best) / 2 or not np.isclose(
-        report["expected_loss"], costs[0][str(best[0])] + costs[1][str(best[1])], rtol=1e-9):
-    fail(f"allocate --integral: {report}, not {best}")
+# by hand: two layers and the head, whose weights count, at a width of its own or at one that is told
+size, of_head = sum(w.size for name, w in weights.items() if "_proj" in name), weights["lm_head.weight"].size
+for heads, options in (((3, 4, 8), []), ((8,), ["--head-bits", "8"]), ((5,), ["--head-bits", "5"])):
+    report = json.loads(expect(0, run("allocate", "--model", folder / "deep.jack", "--text", text, "--integral", deep,
+                                      "--widths", "3,4,8", "--average", "6", *options, *some)).stdout)
+    costs = [*report["layers"], report["head"]]
+    mixes = [(a, b, c) for a in (3, 4, 8) for b in (3, 4, 8) for c in heads
+             if (a + b) * size + c * of_head <= 6 * (2 * size + of_head)]
+    best = min(mixes, key=lambda mix: sum(cost[str(bits)] for cost, bits in zip(costs, mix)))
+    bits = ((best[0] + best[1]) * size + best[2] * of_head) / (2 * size + of_head)
+    if (len(costs) != 3 or (*report["mix"], report["head_bits"]) != best or not np.isclose(report["bits"], bits)
+            or not np.isclose(report["expected_loss"], sum(c[str(b)] for c, b in zip(costs, best)), rtol=1e-9)):
+        fail(f"allocate --integral {options}: {report}, not {best}")
+# what the head costs is what eval says of it beside the layers of the model
+spared = folder / "spared.txt"
+spared.write_text(text.read_text()[:45])  # three windows of 15 letters, behind <s>
+said = json.loads(expect(0, run("eval", "--model", folder / "deep.jack", "--text", spared, "--reference", deep,
+                                "--bits", "fp32,head", "--head-bits", "8,3", "--json")).stdout)["rows"]
+report = json.loads(expect(0, run("allocate", "--model", folder / "deep.jack", "--text", text, "--integral", deep,
+                                  "--widths", "3,8", "--average", "6", *some)).stdout)
+for row, bits in zip(said[1:], ("8", "3")):
+    if not np.isclose(report["head"][bits], row["mean_nll"] - said[0]["mean_nll"], rtol=1e-5, atol=1e-9):
+        fail(f"allocate: a head of {bits} bits costs {report['head']}, eval says {said}")
+expect(1, run("allocate", "--model", folder / "deep.jack", "--text", text, "--widths", "2,3", "--average", "2",
+              "--head-bits", "8", "--quiet"), "deep.jack", "budget")
+expect(0, run("quantize", deep, "-o", folder / "plain.jack", "--quiet", "--dense-head"))
+report = json.loads(expect(0, run("allocate", "--model", folder / "plain.jack", "--text", text, "--widths", "3,8",
+                                  "--average", "6", *some)).stdout)
+if report["head_bits"] is not None or "head" in report or report["bits"] != sum(report["mix"]) / 2:
+    fail(f"allocate counts a dense head: {report}")
+expect(1, run("allocate", "--model", folder / "plain.jack", "--text", text, "--head-bits", "4", "--quiet"), "is dense")
 
 # an average that no double is may be spent to its end: ten layers of 2.3 bits have three of 3 bits
 tall = folder / "tall"
 store_model(tall, {**config, "num_hidden_layers": 10},
             {name.replace("layers.0", f"layers.{n}"): value for n in range(10) for name, value in weights.items()})
 (tall / "tokenizer.model").write_bytes(tokenizer(True))
-expect(0, run("quantize", tall, "-o", folder / "tall.jack", "--quiet"))
+expect(0, run("quantize", tall, "-o", folder / "tall.jack", "--quiet", "--dense-head"))
 for average, wanted in (("2.3", 2.3), ("2.29", 2.2), ("2.1", 2.1), ("2.7", 2.7), ("2", 2.0)):
     report = json.loads(expect(0, run("allocate", "--model", folder / "tall.jack", "--text", text, "--integral", tall,
                                       "--widths", "2,3", "--average", average, *some)).stdout)
@@ -295,6 +333,10 @@ for mix in ("8,8", "3,8", "8,3"):
     rows = json.loads(expect(0, run("eval", "--model", folder / "deep.jack", "--text", text, "--bits", "8", "--mix",
                                     mix, "--json")).stdout)["rows"]
     loss[mix] = rows[1]["mean_nll"]
+rows = json.loads(expect(0, run("eval", "--model", folder / "deep.jack", "--text", text, "--bits", "8", "--head-bits",
+                                "8,3", "--json")).stdout)["rows"]
+if not np.isclose(report["head"]["3"], rows[1]["mean_nll"] - rows[0]["mean_nll"], rtol=1e-6, atol=1e-12):
+    fail(f"allocate: a head of 3 bits costs {report['head']}, eval says {rows}")
 for number, mix in enumerate(("3,8", "8,3")):
     if not np.isclose(report["layers"][number]["3"], loss[mix] - loss["8,8"], rtol=1e-6, atol=1e-12):
         fail(f"allocate: layer {number} at 3 bits costs {report['layers'][number]}, eval says {loss}")
@@ -315,7 +357,8 @@ np.save(even, np.arange(32, dtype="<u2"))
 store_model(halved, config, {name: value if "proj" in name else value.astype("<f2").astype("<f4")
                              for name, value in weights.items()})
 for slice_of_file in ("round_clamp", "extra_precision"):
-    expect(0, run("quantize", halved, "-o", folder / "sliced.jack", "--slice", slice_of_file, "--quiet"))
+    expect(0, run("quantize", halved, "-o", folder / "sliced.jack", "--slice", slice_of_file, "--dense-head",
+                  "--quiet"))
     for bits in ("4", "7"):
         rows = json.loads(expect(0, run("eval", "--model", folder / "sliced.jack", "--reference", halved, "--tokens",
                                         even, "--bits", f"fp32,{bits}", "--json")).stdout)["rows"]
@@ -379,8 +422,11 @@ for command in (["eval", "--model", made, "--text", text, "--bits", "4", "--refe
         expect(1, run(*command, strange), "model.embed_tokens.weight")
     elif "embed_tokens.weight is another one" not in expect(0, run(*command, strange)).stderr:
         fail(f"{command}: no warning about other weights")
-    expect(0, run(*command, strange_head)) if command[0] == "eval" else expect(
-        1, run(*command, strange_head), "deep.jack", "lm_head.weight", "strange_head")
+    if "lm_head.weight is another one" not in expect(0, run(*command, strange_head)).stderr:
+        fail(f"{command}: no warning about another head")
+    beside_dense = [folder / "plain.jack" if word == made else word for word in command]  # where it is known exactly
+    expect(0, run(*beside_dense, strange_head)) if command[0] == "eval" else expect(
+        1, run(*beside_dense, strange_head), "plain.jack", "lm_head.weight", "strange_head")
     for other in (strange_first, strange_last):
         said = expect(0, run(*command, other)).stderr
         if said.count("\n") != 1 or "deep.jack" not in said or str(other) not in said or "up_proj" not in said:
@@ -389,7 +435,10 @@ expect(1, run("quantize", turning, "-o", folder / "x.jack", "--method", "signrou
               made, "--quiet", "--no-resume"), "another model", "rope_theta")
 inside = ["-o", folder / "x.jack", "--method", "signround", "--calibration", text, "--seqlen", "8", "--nsamples", "1",
           "--widths", "4,8", "--finer-iters", "1", "--quiet", "--inside", made]
-expect(1, run("quantize", strange_head, *inside), "deep.jack: another model", "lm_head.weight")
+expect(1, run("quantize", strange_head, *inside[:-1], folder / "plain.jack"), "plain.jack: another model",
+       "lm_head.weight")
+if "lm_head.weight is another one" not in expect(0, run("quantize", strange_head, *inside)).stderr:
+    fail("--inside a model of another head: no warning")
 said = expect(0, run("quantize", strange_first, *inside)).stderr
 if "deep.jack was made from other weights" not in said or "strange_first" not in said:
     fail(f"--inside another model: {said!r}")
@@ -448,17 +497,30 @@ if "total" not in said[-1] or any(line.split()[1] != "-" for line in said[2:-1])
     fail(f"sensitivity --total-only: {said}")
 if "second_order_fisher_sequence second_order_fisher_mean" not in expect(0, run(*some, "2", "--total-only")).stdout:
     fail("sensitivity cuts the names of its columns")
-expect(0, run("quantize", model, "-o", folder / "head.jack", "--quiet", "--include", "lm_head"))
-if "lm_head" not in expect(0, run("sensitivity", model, "--quantized", folder / "head.jack", *some[4:], "4")).stderr:
-    fail("sensitivity says nothing of a quantized lm_head, which it does not look at")
-with open(folder / "head.jack", "r+b") as of_head:  # its last plane, which every mix reads
-    of_head.seek(-1, 2)
-    last = of_head.read(1)[0]
-    of_head.seek(-1, 2)
-    of_head.write(bytes([last ^ 1]))
-expect(0, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2"))
-expect(1, run("eval", "--model", folder / "head.jack", "--tokens", tokens, "--bits", "2", "--mix", "2"), "head.jack",
-       "digest")
+totals = []
+for options in ([], ["--dense-head"]):  # of the layers alone, whatever became of the head
+    expect(0, run("quantize", model, "-o", folder / "head.jack", "--quiet", *options))
+    totals.append(json.loads(expect(0, run("sensitivity", model, "--quantized", folder / "head.jack", *some[4:], "4",
+                                           "--total-only", "--json")).stdout)["total"])
+if totals[0] != totals[1]:
+    fail(f"sensitivity: another result beside a quantized head: {totals}")
+# every width reads the head, and none the last plane of the layers but 8
+expect(0, run("quantize", model, "-o", folder / "head.jack", "--quiet"))
+common = min(level["end"] for level in json.loads(run("inspect", folder / "head.jack", "--json").stdout)["levels"])
+some_of_head = ["eval", "--model", folder / "damaged.jack", "--tokens", tokens, "--bits"]
+whole = (folder / "head.jack").read_bytes()
+header = 8 + struct.unpack("<Q", whole[:8])[0]
+place = json.loads(whole[8:header])["lm_head.weight.plane.7"]["data_offsets"]
+for at, refused in ((header + place[0], ("2", "8")), (len(whole) - 1, ("8",))):
+    data = bytearray(whole)
+    data[at] ^= 1
+    (folder / "damaged.jack").write_bytes(data)
+    for bits in ("2", "8"):
+        for mix in ([], ["--mix", bits]):
+            expect(*((1, run(*some_of_head, bits, *mix), "damaged.jack", "digest") if bits in refused else
+                     (0, run(*some_of_head, bits, *mix))))
+if header + place[0] > common:
+    fail("the head's planes are not in what all widths need")
 expect(2, run(*some, "4", "--rule", "cubic"))
 expect(1, run(*some, "4", "--rule", "simpson", "--intervals", "3"), "even", "3")
 expect(2, run("sensitivity", model, "--quantized", file, "--bits", "4"))
@@ -474,6 +536,15 @@ for bits in range(1, 9):
     rows = json.loads(expect(0, run("eval", "--model", cut, "--tokens", tokens, "--json")).stdout)["rows"]
     if {row["bits"]: row["mean_nll"] for row in rows} != {b: v for b, v in nll.items() if b == "fp32" or b <= bits}:
         fail(f"cut at {bits} bits gives other results")
+    expect(0, run("cut", file, "--bits", bits, "--head-bits", 4, "-o", folder / "x.jack"))
+    (row,) = json.loads(expect(0, run("eval", "--model", folder / "x.jack", "--tokens", tokens, "--bits", bits,
+                                      "--json")).stdout)["rows"]
+    (same_head,) = json.loads(expect(0, run("eval", "--model", file, "--tokens", tokens, "--bits", bits, "--head-bits",
+                                            "4", "--json")).stdout)["rows"]
+    if (row["head_bits"], row["mean_nll"]) != (4, same_head["mean_nll"]):
+        fail(f"cut at {bits} bits, its head at 4, gives {row}, not {same_head}")
+    if (folder / "x.jack").stat().st_size >= cut.stat().st_size:
+        fail("a file with fewer bits of the head is no smaller")
 expect(1, run("eval", "--model", folder / "cut2.jack", "--tokens", tokens, "--bits", "4"), "4")
 expect(1, run("cut", folder / "cut2.jack", "--bits", "3", "-o", folder / "x.jack"), "3")
 # values of each row's own are read at their width alone: no other is offered
@@ -491,6 +562,7 @@ for bits in (4, 3, 2):
 (folder / "x.jack").unlink()
 expect(1, run("eval", "--model", model, "--tokens", tokens, "--bits", "8"), "8")
 expect(1, run("generate", "--model", file), "tokenizer")
+expect(2, run("generate", "--model", file, "--head-bits", "9"), "--head-bits")
 
 # bad weights and bad shapes are named
 for name, change, words in (

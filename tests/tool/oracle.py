@@ -186,13 +186,19 @@ def main():
 
         file = folder / f"model{number}.jack"
         run(tool, "quantize", model, "-o", file, "--group-size", 24, "--quiet", "--json")
-        report = json.loads(run(tool, "eval", "--model", file, "--tokens", folder / "tokens.npy", "--json"))
+        some = ["eval", "--model", file, "--tokens", folder / "tokens.npy", "--json"]
+        report = json.loads(run(tool, *some))
         rows = {row["bits"]: row for row in report["rows"]}
-        for row in (rows[8], rows[4], rows[3]):
+        (narrow,) = json.loads(run(tool, *some, "--bits", 4, "--head-bits", 5))["rows"]
+        head = "model.embed_tokens.weight" if c["tie_word_embeddings"] else "lm_head.weight"
+        for row, head_bits in ((rows[8], 8), (rows[4], 8), (rows[3], 8), (narrow, 5)):
+            if row["head_bits"] != head_bits:
+                sys.exit(f"a head at {row['head_bits']} bits, not {head_bits}")
             given = {name: quantize(value, 24, row["bits"]) if "_proj" in name
+                     else quantize(value, 24, head_bits) if name == head
                      else value.astype(np.float16).astype(float) for name, value in stored.items()}
-            check(f"{dtype} {changes.get('hidden_size', 64)} at {row['bits']} bits", mean_nll(c, given, windows)[0],
-                  row["mean_nll"])
+            check(f"{dtype} {changes.get('hidden_size', 64)} at {row['bits']} bits, head {head_bits}",
+                  mean_nll(c, given, windows)[0], row["mean_nll"])
         if rows["fp32"]["mean_nll"] is not None:
             sys.exit("a file without --reference has a full-precision row")
 

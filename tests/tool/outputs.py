@@ -263,7 +263,7 @@ if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], ca
             refused(1, *command, small / "x.jack", words=["x.jack", "No space left on device"])
         refused(1, "cut", file, "--bits", "8", "-o", small / "x.jack", words=["No space left on device"])
         # room for the output alone, not for the layers beside it, which a killed run goes on from
-        subprocess.run(["mount", "-o", "remount,size=284k", small], check=True)
+        subprocess.run(["mount", "-o", "remount,size=292k", small], check=True)
         refused(1, "quantize", deep, "-o", small / "x.jack", "--method", "signround", *quick,
                 words=["x.jack.layers", "bytes are left", "--no-resume"])
     finally:

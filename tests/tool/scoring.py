@@ -80,7 +80,7 @@ for count, context in ((16, 16), (35, 16), (35, 15), (18, 16), (160, 16)):
 (model / "tokenizer.model").write_bytes(tokenizer(True))
 np.save(tokens, rng.integers(0, 40, 300).astype("<u2"))
 file = folder / "model.jack"
-for options in (["--slice", "round_clamp"], ["--include", "lm_head"], []):
+for options in (["--slice", "round_clamp"], ["--dense-head"], []):
     expect(0, run("quantize", model, "-o", file, "--quiet", "--group-size", "32", *options))
     some = ["eval", "--model", file, "--tokens", tokens, "--reference", model, "--bits", "7,4,2", "--json"]
     plain = json.loads(expect(0, run(*some)).stdout)
@@ -93,7 +93,7 @@ for options in (["--slice", "round_clamp"], ["--include", "lm_head"], []):
             fail(f"eval --activation {activation}: {report['activation']}, {report['kernels']}")
         rows = list(zip(report["rows"], plain["rows"], strict=True))
         for row, other in rows:
-            for key in ("bits", "effective_bits", "bytes_per_token", "window_tokens"):
+            for key in ("bits", "head_bits", "effective_bits", "bytes_per_token", "window_tokens"):
                 if row[key] != other[key]:
                     fail(f"eval --activation {activation}: {key} {row[key]}, not {other[key]}")
         apart[activation] = max(np.abs(np.array(row["window_nll"]) - other["window_nll"]).max() for row, other in rows)
@@ -110,7 +110,70 @@ if row["window_nll"] != mixed["window_nll"]:
 expect(2, run(*some, "int8"))
 expect(1, run("eval", "--model", model, "--tokens", tokens, "--activation", "exact"), "--activation", "quantize")
 expect(0, run("quantize", model, "-o", file, "--quiet", "--slice", "round_clamp"))
-expect(1, run(*some, "exact"), "round_clamp", "--mix")
+row, mixed = json.loads(expect(0, run(*some, "exact")).stdout)["rows"]
+if row["window_nll"] != mixed["window_nll"]:
+    fail("a mix of one width of a round_clamp file is another model")
+
+# what a quantized head costs: beside the layers of the reference, and beside those of each width; tied or not
+for tied in (False, True):
+    changed, tensors = make_model(tie_word_embeddings=tied)
+    store_model(model, changed, {name: w for name, w in tensors.items() if not tied or name != "lm_head.weight"})
+    expect(0, run("quantize", model, "-o", file, "--quiet", "--group-size", "8"))
+    dense_file, narrow = folder / "dense.jack", folder / "narrow.jack"
+    expect(0, run("quantize", model, "-o", dense_file, "--quiet", "--group-size", "8", "--dense-head"))
+    expect(0, run("cut", file, "--bits", "4", "--head-bits", "3", "-o", narrow))
+
+    def rows_of(of, *options):
+        return scored_by("--model", of, "--tokens", tokens, "--reference", model, *options)
+
+    def scored_by(*options):
+        return json.loads(expect(0, run("eval", "--json", *options)).stdout)["rows"]
+
+    by_default = rows_of(file)
+    if [(row["bits"], row["head_bits"]) for row in by_default] != [("fp32", None), ("head", 8)] + [
+            (bits, 8) for bits in range(8, 0, -1)]:
+        fail(f"eval of a packed head: rows {[(row['bits'], row['head_bits']) for row in by_default]}")
+    rows = rows_of(file, "--bits", "fp32,head,4", "--head-bits", "dense,8,3,1")
+    found = {(row["bits"], row["head_bits"]): row for row in rows}
+    wanted = [("fp32", None), ("head", 8), ("head", 3), ("head", 1), (4, "dense"), (4, 8), (4, 3), (4, 1)]
+    if list(found) != wanted:
+        fail(f"eval --head-bits: {list(found)}, not {wanted}")
+    costs = [found["head", bits]["kl_divergence"] for bits in (8, 3, 1)]
+    if not 0 < costs[0] < costs[1] < costs[2]:
+        fail(f"a coarser head costs less: {costs}")
+    # beside a dense head a row is that of a file with one, but for half precision there
+    (plain,) = rows_of(dense_file, "--bits", "4")
+    near_enough = abs(plain["mean_nll"] - found[4, "dense"]["mean_nll"]) < 1e-3
+    if plain["head_bits"] != "dense" or not near_enough or any(
+            plain[key] != found[4, "dense"][key] for key in ("effective_bits", "bytes_per_token")):
+        fail(f"a dense head: {plain}, beside the planes of another file {found[4, 'dense']}")
+    # a head of b bits: planes of 48 x 32 codes for 40 x 16 weights, and two groups with half scales and byte zeros
+    planes, scales = 48 * 32 / 8, 48 * 2 * 3
+    for bits in (8, 3, 1):
+        more = found[4, bits]["bytes_per_token"] - plain["bytes_per_token"]
+        if more != planes * bits + scales - 40 * 16 * 2:
+            fail(f"a head of {bits} bits costs {more} bytes more than a dense one")
+    (cut,) = rows_of(narrow, "--bits", "4")
+    if cut["head_bits"] != 3 or cut["window_nll"] != found[4, 3]["window_nll"]:
+        fail(f"a head cut to 3 bits is another one: {cut['head_bits']}, {cut['mean_nll']}")
+    expect(1, run("eval", "--model", narrow, "--tokens", tokens, "--bits", "4", "--head-bits", "4"), "head", "4 bits",
+           "1, 2, 3")
+    for bits in ("8", "3"):  # the same losses whether tokens are decoded or evaluated in batches
+        (row,) = rows_of(file, "--bits", "4", "--head-bits", bits, "--activation", "exact")
+        if abs(row["mean_nll"] - found[4, int(bits)]["mean_nll"]) > 1e-5:
+            fail(f"a head of {bits} bits: {row['mean_nll']} decoded, {found[4, int(bits)]['mean_nll']} in a batch")
+    said = expect(0, run("eval", "--model", file, "--tokens", tokens, "--reference", model, "--bits", "head,4",
+                         "--head-bits", "8,3")).stdout
+    if [line.split("|")[0].strip() for line in said.splitlines()[4:]] != ["fp/8", "fp/3", "4/8", "4/3"]:
+        fail(f"rows by the widths of layers and head: {said}")
+    some_of_head = ["eval", "--tokens", tokens, "--model"]
+    expect(2, run(*some_of_head, file, "--head-bits", "dense"), "--head-bits", "--reference")
+    expect(2, run(*some_of_head, file, "--bits", "head"), "--bits", "--reference")
+    expect(2, run(*some_of_head, file, "--head-bits", "9"), "--head-bits", "9")
+    expect(1, run(*some_of_head, dense_file, "--bits", "4", "--head-bits", "4"), "dense.jack", "is dense")
+    expect(1, run(*some_of_head, dense_file, "--reference", model, "--bits", "head"), "dense.jack", "is dense")
+    expect(1, run(*some_of_head, model, "--head-bits", "4"), "quantize it first")
+(model / "tokenizer.model").write_bytes(tokenizer(True))
 
 # what was read and what was written count apart
 prompt, context = "the quick", 16

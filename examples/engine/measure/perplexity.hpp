@@ -47,11 +47,12 @@ namespace engine
         std::optional<score> result;
         std::optional<double> bits_per_byte, effective_bits;
         std::optional<std::size_t> bytes_per_token;
+        std::optional<unsigned> head_bits{}; // of a quantized file's output head; 0: dense
     };
 
     inline row make_row(unsigned bits, score const& s, scored_text const& text)
     {
-        row r{bits, {}, s, {}, {}, {}};
+        row r{bits, {}, s, {}, {}, {}, {}};
         if (text.bytes && *text.bytes > 0)
             r.bits_per_byte =
                 s.mean_nll / std::log(2.0) * static_cast<double>(s.tokens) / static_cast<double>(*text.bytes);
@@ -107,22 +108,20 @@ namespace engine
         {
             if (how == nullptr)
                 return evaluate(m.decode(bits), text.cut, against);
-            if (width == 0)
-                return evaluate(m, {bits.begin(), bits.end()}, *how, text.cut, against);
-            auto const [sliced, read] = m.sliced(width);
-            return evaluate(sliced, std::vector<unsigned>(bits.size(), read), *how, text.cut, against);
+            auto const [sliced, read] = m.sliced({bits.begin(), bits.end()});
+            return evaluate(sliced, read, *how, text.cut, against);
         };
         row r = make_row(width, found(), text);
         auto const cost = m.cost_at(bits);
         r.effective_bits = cost.effective_bits;
         r.bytes_per_token = cost.bytes_per_token;
+        r.head_bits = m.head_is_packed() ? bits[m.head()] : 0;
         return r;
     }
     inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against,
                              activation const* how = nullptr)
     {
-        auto const every = m.mix(std::vector<unsigned>(m.sizes.layers, bits), bits);
-        return quantized_row(m, every, bits, text, against, how);
+        return quantized_row(m, m.mix(bits), bits, text, against, how);
     }
 
     namespace detail
@@ -141,7 +140,15 @@ namespace engine
         return " bits |       perplexity | bits/byte |  KL nats | top-1 % | bits/weight | MB/token | tokens/s\n"
                "------|------------------|-----------|----------|---------|-------------|----------|---------";
     }
-    inline std::string table_line(row const& r)
+    inline std::string label_of(row const& r, bool with_head)
+    {
+        std::string const of_layers = r.bits != 0 ? std::to_string(r.bits) + r.note : r.note.empty() ? "fp32" : r.note;
+        if (!with_head || !r.head_bits)
+            return of_layers;
+        return (r.note == "head" ? "fp" : of_layers) + (*r.head_bits == 0 ? "/fp" : text("/", *r.head_bits));
+    }
+    // with_head: rows are called by the widths of their layers and of their head, as 4/8.
+    inline std::string table_line(row const& r, bool with_head = false)
     {
         using detail::cell;
         auto const of = [&](auto member)
@@ -158,11 +165,8 @@ namespace engine
             megabytes = static_cast<double>(*r.bytes_per_token) / 1e6;
         char line[160];
         std::snprintf(line, sizeof line, "%5s |%9s +- %4s | %9s | %8s | %7s | %11s | %8s | %8s",
-                      (r.bits != 0      ? std::to_string(r.bits) + r.note
-                       : r.note.empty() ? "fp32"
-                                        : r.note)
-                          .c_str(),
-                      cell(of(&score::perplexity), "%.3f").c_str(), cell(of(&score::perplexity_stderr), "%.2f").c_str(),
+                      label_of(r, with_head).c_str(), cell(of(&score::perplexity), "%.3f").c_str(),
+                      cell(of(&score::perplexity_stderr), "%.2f").c_str(),
                       cell(r.bits_per_byte, "%.4f").c_str(), cell(divergence, "%.5f").c_str(),
                       cell(agreement, "%.2f").c_str(), cell(r.effective_bits, "%.3f").c_str(),
                       cell(megabytes, "%.2f").c_str(), cell(speed, "%.0f").c_str());

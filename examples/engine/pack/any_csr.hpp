@@ -92,6 +92,16 @@ namespace engine
     {
         a.visit([&](auto const& of) { put_back(of, w, name); });
     }
+    inline void put_back_row(any_csr const& a, std::size_t row, std::span<float> w) // w: that row
+    {
+        a.visit(
+            [&](auto const& of)
+            {
+                auto const& v = of.view();
+                for (std::size_t k = v.row_pointers[row]; k < v.row_pointers[row + 1]; ++k)
+                    w[v.columns[k]] = jackplane::to_float(v.values[k]);
+            });
+    }
     inline std::size_t bytes_read(any_csr const& a)
     {
         return a.visit([](auto const& of) { return of.nonzeros() == 0 ? 0 : bytes_read(of); });

@@ -71,11 +71,17 @@ namespace engine
             parameter const& p = m.table.parameters()[i];
             if (i < m.matrices.size() && m.matrices[i].is_packed)
             {
+                auto const add = [&](auto const&... beside)
+                {
+                    if (i == m.head()) // read at a width of its own
+                        file.add_common(p.name, m.matrices[i].packed, beside...);
+                    else
+                        file.add(p.name, m.matrices[i].packed, beside...);
+                };
                 if (m.matrices[i].sparse.nonzeros() == 0)
-                    file.add(p.name, m.matrices[i].packed);
+                    add();
                 else
-                    m.matrices[i].sparse.visit([&](auto const& beside)
-                                               { file.add(p.name, m.matrices[i].packed, beside); });
+                    m.matrices[i].sparse.visit(add);
                 continue;
             }
             auto const values = m.dense_values(i);
@@ -140,14 +146,18 @@ namespace engine
         if (file.find("tokenizer_config.json") != nullptr)
             m.tokenizer_settings = text_of("tokenizer_config.json");
         check_names(file, m.table);
-        m.rest.resize(m.table.size() - m.table.tuned_size());
-        for (std::size_t i = 0; i < m.table.parameters().size(); ++i)
+        auto const& all = m.table.parameters();
+        if (m.sizes.tied && file.described().layers.contains(all[m.head()].name))
+            m.matrices.emplace_back(); // a packed embedding
+        std::size_t const behind = all[m.matrices.size()].offset;
+        m.rest.resize(m.table.size() - behind);
+        for (std::size_t i = 0; i < all.size(); ++i)
         {
-            parameter p = m.table.parameters()[i];
+            parameter p = all[i];
             bool const is_packed = i < m.matrices.size() && file.find(p.name) == nullptr;
             if (is_packed)
             {
-                m.matrices[i].packed = file.matrix(p.name, most_bits);
+                m.matrices[i].packed = file.matrix(p.name, i == m.head() ? 8 : most_bits);
                 m.matrices[i].is_packed = true;
                 if (auto const& layers = file.described().layers; layers.at(p.name).sparse)
                     m.matrices[i].sparse = read_sparse(file, p.name);
@@ -160,7 +170,7 @@ namespace engine
             bool const tuned = i < m.matrices.size();
             if (tuned)
                 m.matrices[i].dense.resize(p.size());
-            p.offset -= tuned ? p.offset : m.table.tuned_size();
+            p.offset -= tuned ? p.offset : behind;
             read_tensor(path.string(), file.at(p.name), p,
                         tuned ? std::span<float>(m.matrices[i].dense) : std::span<float>(m.rest));
         }
@@ -169,11 +179,23 @@ namespace engine
 
     void verify_nested(std::filesystem::path const& path, unsigned bits) { nested::open(path).verify(bits); }
 
+    void verify_nested(std::filesystem::path const& path, packed_model const& m, std::span<unsigned const> bits)
+    {
+        nested::file const file = nested::open(path);
+        unsigned most = 0;
+        for (auto const& [name, l] : file.described().layers)
+            for (std::size_t i = 0; i < m.matrices.size() && l.common == 0; ++i)
+                if (m.table.parameters()[i].name == name)
+                    most = std::max(most, m.bits_read(bits[i]));
+        file.verify(most);
+    }
+
     std::vector<tensor_report> errors_of(packed_model const& m, unsigned bits, std::filesystem::path const& folder,
                                          model const* w)
     {
         std::vector<tensor_report> all;
         checkpoint_files const files(folder);
+        std::vector<unsigned> const widths = m.mix(bits);
         for (std::size_t i = 0; i < m.matrices.size(); ++i)
         {
             parameter p = m.table.parameters()[i];
@@ -181,7 +203,7 @@ namespace engine
                 continue;
             std::vector<float> there(p.size()), read;
             jackplane::matrix_view<float> const out{there.data(), p.rows, p.cols};
-            dequantize(m.matrices[i].packed, m.slice, bits, out);
+            dequantize(m.matrices[i].packed, m.slice, widths[i], out);
             put_back(m.matrices[i].sparse, out, p.name);
             float const* exact = w ? w->w.data() + p.offset : nullptr;
             if (!w)

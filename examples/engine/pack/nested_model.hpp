@@ -15,11 +15,13 @@ namespace engine
     void save_nested(packed_model const& m, std::filesystem::path const& folder, std::filesystem::path const& path);
 
     // Opens a nested file at the widths its length holds. Matrices stay in the file's mapping: planes that nobody asks
-    // for are never read. most_bits: hand out no planes beyond that width.
+    // for are never read. most_bits: hand out no planes of layers beyond it.
     packed_model load_nested(std::filesystem::path const& path, unsigned most_bits = 8);
 
-    // Reads what `bits` bits need and compares digests. Throws format_error.
+    // Reads what `bits` bits need, or every matrix at its own, and compares digests. Throws format_error.
     void verify_nested(std::filesystem::path const& path, unsigned bits);
+    void verify_nested(std::filesystem::path const& path, packed_model const& m,
+                       std::span<unsigned const> bits_of_matrices);
 
     struct tensor_report
     {
@@ -27,8 +29,8 @@ namespace engine
         std::size_t rows, cols;
         double relative_error; // |w^ - w| / |w|, Frobenius norms
     };
-    // Of every packed matrix, weights beside it in their places: how far w^ at `bits` is from w, the weights that were
-    // quantized: those of a model (balanced ones), or null for those of the folder.
+    // Of every packed matrix, weights beside it in their places: how far w^ at `bits` (packed_model::mix) is from w,
+    // the weights that were quantized: those of a model (balanced ones), or null for those of the folder.
     std::vector<tensor_report> errors_of(packed_model const& m, unsigned bits, std::filesystem::path const& folder,
                                          model const* w = nullptr);
 }

@@ -2,6 +2,7 @@
 #include "packed_model.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/detach/detach.hpp>
+#include <jackplane/pack/row.hpp>
 #include <algorithm>
 #include <concepts>
 
@@ -36,6 +37,14 @@ namespace engine
         {
             return !m.is_packed || std::visit([&](auto const& a) { return a.readable(read); }, m.packed);
         }
+        void expect_among(std::vector<unsigned> const& all, unsigned bits, std::string const& what)
+        {
+            std::string list;
+            for (unsigned const width : all)
+                list += text(list.empty() ? "" : ", ", width);
+            JACKPLANE_EXPECTS(std::find(all.begin(), all.end(), bits) != all.end(), jackplane::width_error, what,
+                              " cannot be read at ", bits, " bits, only at ", list.empty() ? "none" : list);
+        }
     }
 
     char const* slice_name(slice_rule const& rule)
@@ -58,20 +67,30 @@ namespace engine
         std::vector<unsigned> all;
         all.reserve(8);
         for (unsigned bits = 1; bits <= 8; ++bits)
-            if (std::all_of(matrices.begin(), matrices.end(),
+            if (std::all_of(matrices.begin(), matrices.begin() + static_cast<std::ptrdiff_t>(head()),
                             [&](matrix const& m) { return offers(m, bits_read(bits)); }))
+                all.push_back(bits);
+        return all;
+    }
+
+    std::vector<unsigned> packed_model::widths_of_head() const
+    {
+        std::vector<unsigned> all;
+        for (unsigned bits = 1; head_is_packed() && bits <= 8; ++bits)
+            if (offers(matrices[head()], bits_read(bits)))
                 all.push_back(bits);
         return all;
     }
 
     void packed_model::expect_width(unsigned bits, std::string const& name) const
     {
-        auto const all = widths();
-        std::string list;
-        for (unsigned const width : all)
-            list += text(list.empty() ? "" : ", ", width);
-        JACKPLANE_EXPECTS(std::find(all.begin(), all.end(), bits) != all.end(), jackplane::width_error, name,
-                          ": cannot be read at ", bits, " bits, only at ", list.empty() ? "none" : list);
+        expect_among(widths(), bits, name + ":");
+    }
+    void packed_model::expect_width_of_head(unsigned bits, std::string const& name) const
+    {
+        std::string const what = text(name, ": the output head (", table.parameters()[head()].name, ")");
+        JACKPLANE_EXPECTS(head_is_packed(), jackplane::value_error, what, " is dense and has no width");
+        expect_among(widths_of_head(), bits, what);
     }
 
     void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
@@ -82,14 +101,41 @@ namespace engine
         std::visit([&](auto const& a) { dequantize(a.prefix(width), out, jackplane::threads{}); }, from);
     }
 
-    std::pair<packed_model, unsigned> packed_model::sliced(unsigned bits) const
+    std::pair<packed_model, std::vector<unsigned>> packed_model::sliced(std::vector<unsigned> bits) const
     {
         packed_model m = *this;
-        unsigned width = bits;
-        for (matrix& each : m.matrices)
-            if (each.is_packed)
-                each.packed = engine::sliced(each.packed, slice, bits, width);
-        return {std::move(m), width};
+        for (std::size_t i = 0; i < m.matrices.size(); ++i)
+            if (matrix& each = m.matrices[i]; each.is_packed)
+                each.packed = engine::sliced(each.packed, slice, bits[i], bits[i]);
+        return {std::move(m), std::move(bits)};
+    }
+
+    packed_model packed_model::with_head_of(model const& dense) const
+    {
+        packed_model m = *this;
+        parameter const& p = table.parameters()[head()];
+        auto const from = dense.w.begin() + static_cast<std::ptrdiff_t>(p.offset),
+                   to = from + static_cast<std::ptrdiff_t>(p.size());
+        if (!sizes.tied)
+            m.matrices[head()] = {{}, false, {from, to}, {}};
+        else if (m.head_is_packed())
+        {
+            m.matrices.pop_back();
+            m.rest.insert(m.rest.begin(), from, to);
+        }
+        else
+            std::copy(from, to, m.rest.begin());
+        return m;
+    }
+
+    model packed_model::with_head_in(model const& dense, unsigned bits) const
+    {
+        model m = dense;
+        parameter const& p = table.parameters()[head()];
+        jackplane::matrix_view<float> const out{m.w.data() + p.offset, p.rows, p.cols};
+        dequantize(matrices[head()].packed, slice, bits, out);
+        put_back(matrices[head()].sparse, out, p.name);
+        return m;
     }
 
     std::vector<unsigned> packed_model::mix(std::span<unsigned const> bits_of_layers, unsigned bits_of_head) const
@@ -105,7 +151,7 @@ namespace engine
     model packed_model::decode(std::span<unsigned const> bits) const
     {
         model m(sizes);
-        std::copy(rest.begin(), rest.end(), m.w.begin() + static_cast<std::ptrdiff_t>(table.tuned_size()));
+        std::copy(rest.begin(), rest.end(), m.w.end() - static_cast<std::ptrdiff_t>(rest.size()));
         for (std::size_t i = 0; i < matrices.size(); ++i)
         {
             parameter const& p = table.parameters()[i];
@@ -124,8 +170,15 @@ namespace engine
     jackplane::matrix_view<float const> packed_model::dense_values(std::size_t i) const
     {
         parameter const& p = table.parameters()[i];
-        return {i < matrices.size() ? matrices[i].dense.data() : rest.data() + (p.offset - table.tuned_size()), p.rows,
-                p.cols};
+        std::size_t const begin = table.size() - rest.size(); // where the rest begins
+        return {i < matrices.size() ? matrices[i].dense.data() : rest.data() + (p.offset - begin), p.rows, p.cols};
+    }
+
+    void packed_model::decode_row(std::size_t i, unsigned bits, std::size_t row, std::span<float> out) const
+    {
+        std::visit([&](auto const& a) { dequantize_row(a.prefix(bits), row, out); }, matrices[i].packed);
+        if (matrices[i].sparse.nonzeros() != 0)
+            put_back_row(matrices[i].sparse, row, out);
     }
 
     packed_model::cost packed_model::cost_at(std::span<unsigned const> bits) const
@@ -144,7 +197,7 @@ namespace engine
         for (std::size_t i = 0; i < table.parameters().size(); ++i)
             if (i >= matrices.size() || !matrices[i].is_packed)
             {
-                bool const one_row = i == matrices.size() && !sizes.tied; // of an embedding that is no lm_head
+                bool const one_row = i == table.tuned_parameters() && !sizes.tied; // of an embedding that is no head
                 dense += table.parameters()[i].size() / (one_row ? sizes.vocabulary : 1) *
                          (jackplane::dtype_bits(dense_type(dense_values(i))) / 8);
             }

@@ -24,10 +24,11 @@ namespace engine
     void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
                     jackplane::matrix_view<float> out);
 
-    // A quantized Llama: packed linear weights, a few of them whole beside the planes, everything else dense.
+    // A quantized model: packed linear weights, a few of them whole beside the planes, everything else dense. The
+    // output head (a tied embedding, or lm_head) is dense or packed, and read at a width of its own.
     struct packed_model
     {
-        // A tuned parameter: in planes, or (an lm_head that was left out) dense.
+        // In planes, or (a head that was left out) dense.
         struct matrix
         {
             jackplane::any_packed packed;
@@ -38,23 +39,35 @@ namespace engine
 
         config sizes;
         parameter_table table;
-        std::vector<matrix> matrices;          // the tuned parameters, in the order of the table
-        jackplane::aligned_vector<float> rest; // embedding and norms, as the table says from its tuned_size() on
+        std::vector<matrix> matrices; // the tuned parameters, as the table has them; then a tied embedding, if packed
+        jackplane::aligned_vector<float> rest; // what the table has behind them: an embedding, norms, biases
         std::string tokenizer;                 // bytes of tokenizer.model or .json; may be empty
         std::string tokenizer_settings;        // bytes of tokenizer_config.json; may be empty
         slice_rule slice;
 
         explicit packed_model(config const& c) : sizes(c), table(c), matrices(table.tuned_parameters()) {}
 
-        // The widths that every packed matrix offers, narrowest first.
+        // The parameter whose product gives the logits: the embedding where they are tied, else lm_head.
+        std::size_t head() const noexcept { return table.tuned_parameters() - (sizes.tied ? 0 : 1); }
+        bool head_is_packed() const noexcept { return head() < matrices.size() && matrices[head()].is_packed; }
+
+        // The widths that every packed matrix of the layers offers, narrowest first; those of a packed head.
         std::vector<unsigned> widths() const;
+        std::vector<unsigned> widths_of_head() const;
+        unsigned widest_head() const { return head_is_packed() ? widths_of_head().back() : 0; }
 
         // Throws width_error that lists the widths there are; `name` of the file.
         void expect_width(unsigned bits, std::string const& name) const;
+        // Of the head; value_error where it is dense.
+        void expect_width_of_head(unsigned bits, std::string const& name) const;
 
-        // The same model with the planes of `bits` alone where its slice cannot run from planes as they lie; beside it
-        // the width to read it at.
-        std::pair<packed_model, unsigned> sliced(unsigned bits) const;
+        // The same model with the planes of these widths alone where its slice cannot run from planes as they lie;
+        // beside it the widths to read it at.
+        std::pair<packed_model, std::vector<unsigned>> sliced(std::vector<unsigned> bits_of_matrices) const;
+        // The same model with the head of another one, dense.
+        packed_model with_head_of(model const& dense) const;
+        // That model with this one's packed head, decoded.
+        model with_head_in(model const& dense, unsigned bits) const;
 
         // Leading bits of an 8-bit parent that decide what its slice makes of it at `bits`.
         unsigned bits_read(unsigned bits) const
@@ -65,22 +78,30 @@ namespace engine
         // Of a parameter that is not packed.
         jackplane::matrix_view<float const> dense_values(std::size_t parameter) const;
 
-        // Dense, with every packed matrix decoded at `bits`. Throws width_error.
-        model decode(unsigned bits) const { return decode(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
+        // Dense, with every packed matrix decoded at `bits`, the head at the most it offers. Throws width_error.
+        model decode(unsigned bits) const { return decode(mix(bits)); }
 
-        // A width for each matrix (Mix'n'Match): from one for each decoder layer, and one for an lm_head. Throws
+        // A width for each matrix (Mix'n'Match): from one for each decoder layer, and one for the head. Throws
         // shape_error.
         std::vector<unsigned> mix(std::span<unsigned const> bits_of_layers, unsigned bits_of_head) const;
+        std::vector<unsigned> mix(unsigned bits, unsigned bits_of_head) const
+        {
+            return mix(std::vector<unsigned>(sizes.layers, bits), bits_of_head);
+        }
+        std::vector<unsigned> mix(unsigned bits) const { return mix(bits, widest_head()); }
         model decode(std::span<unsigned const> bits_of_matrices) const;
+
+        // Row `row` of a packed matrix -> out [cols].
+        void decode_row(std::size_t i, unsigned bits, std::size_t row, std::span<float> out) const;
 
         struct cost
         {
             double effective_bits;       // 8 * packed_bytes / weights of the packed matrices
             std::size_t packed_bytes;    // of planes, scales, zeros and sparse parts
-            std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of embedding;
-                                         // of a sparse part fp32 residuals, not the weights of the file
+            std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of an embedding
+                                         // that is not the head; of a sparse part fp32 residuals, not the weights
         };
-        cost cost_at(unsigned bits) const { return cost_at(mix(std::vector<unsigned>(sizes.layers, bits), bits)); }
+        cost cost_at(unsigned bits) const { return cost_at(mix(bits)); }
         cost cost_at(std::span<unsigned const> bits_of_matrices) const;
     };
 }

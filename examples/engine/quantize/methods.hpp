@@ -27,7 +27,6 @@ namespace engine
     //     std::vector<unsigned> widths, or tuning_settings tuning    of the latter, all that options() does not name
     //                                                                stays as it is
     //     static constexpr effort efforts[]                          names for several settings at once
-    //     static constexpr bool searches_scales                      of an lm_head, too
     // The first is the quickest: it looks at weights alone, and goes for others where many models are tried.
     using any_method =
         std::variant<rtn, mse, awq, gptq, matgptq, nested_gptq, signround, omniquant, efficientqat, qat, squeezellm>;

@@ -30,9 +30,8 @@ namespace engine
         }
 
         // The matrix behind the layers, and norms as they became.
-        void finish(job& j, bool search_scale)
+        void finish(job& j)
         {
-            quantize_settings const& s = j.settings;
             packed_model& m = j.packed;
             for (std::size_t i = m.sizes.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
             {
@@ -41,13 +40,8 @@ namespace engine
                 j.source.read(p, w.data());
                 if (j.balanced)
                     std::copy(w.begin(), w.end(), j.balanced->w.begin() + static_cast<std::ptrdiff_t>(p.offset));
-                if (s.include_lm_head)
-                    j.made(i, codes_of({w.data(), p.rows, p.cols}, s, search_scale, nullptr, p.name));
-                else
-                {
-                    m.matrices[i].dense = std::move(w);
-                    j.told(i);
-                }
+                m.matrices[i].dense = std::move(w);
+                j.told(i);
             }
             if (j.balanced)
                 std::copy(m.rest.begin(), m.rest.end(),
@@ -127,8 +121,7 @@ namespace engine
             [&]<class M>(M const& method)
             {
                 method.run(j);
-                finish(
-                    j, requires { M::searches_scales; });
+                finish(j);
                 if (s.scales.steps > 0)
                     j.add(train_scales(j.packed, s.range, s.scales,
                                        {s.calibration, origin_of(method, j), run.kept, run.tell}));

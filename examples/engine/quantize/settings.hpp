@@ -17,7 +17,6 @@ namespace engine
         jackplane::group group{64};
         slice_rule slice{};
         unsigned bits = 8;              // of the parent; 8 in eight planes, 4 or 2 in one, 3 in two
-        bool include_lm_head = false;   // an untied one; to the nearest code whatever the method
         bool balance = false;           // of methods that look at layers: see layer_balancer
         calibration_text calibration{}; // for methods that look at activations
         scale_settings scales{};        // learned after the method

@@ -189,7 +189,12 @@ namespace engine
     {
     public:
         parameter_view(config const& c, T* tuned, T* rest)
-            : _config(c), _vectors(vectors_of_layer<T>(c)), _tuned(tuned), _rest(rest)
+            : parameter_view(c, tuned, rest, rest ? rest + c.vocabulary * c.hidden : nullptr)
+        {
+        }
+        // norm: the rest behind the embedding, which may be null.
+        parameter_view(config const& c, T* tuned, T* embedding, T* norm)
+            : _config(c), _vectors(vectors_of_layer<T>(c)), _tuned(tuned), _embedding(embedding), _norm(norm)
         {
             for (vector_of_layer<T> const& each : _vectors)
                 _vectors_size += each.size;
@@ -215,9 +220,9 @@ namespace engine
             auto const& c = _config;
             layer_view<T> v{};
             v.kind = c.block.kind(i);
-            if (!_rest)
+            if (!_norm)
                 return v;
-            T* at = _rest + (c.vocabulary + 1) * c.hidden + i * _vectors_size;
+            T* at = _norm + c.hidden + i * _vectors_size;
             for (vector_of_layer<T> const& each : _vectors)
             {
                 if (each.place)
@@ -230,8 +235,8 @@ namespace engine
         ends_view<T> ends() const
         {
             auto const& c = _config;
-            T* output = c.tied ? _rest : _tuned ? _tuned + c.layers * layer_size() : nullptr;
-            return {_rest, _rest ? _rest + c.vocabulary * c.hidden : nullptr, output};
+            T* output = c.tied ? _embedding : _tuned ? _tuned + c.layers * layer_size() : nullptr;
+            return {_embedding, _norm, output};
         }
 
     private:
@@ -245,6 +250,6 @@ namespace engine
         std::vector<vector_of_layer<T>> _vectors;
         std::size_t _vectors_size = 0;
         T* _tuned;
-        T* _rest;
+        T *_embedding, *_norm;
     };
 }

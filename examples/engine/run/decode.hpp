@@ -27,10 +27,11 @@ namespace engine
     public:
         static constexpr std::size_t together = 32; // tokens: as many vectors as the kernels decode a weight for
 
-        // Throws width_error when some matrix has no such width. room: the most tokens of one text.
+        // Throws width_error when some matrix of a layer has no such width; the head is read at its widest. room: the
+        // most tokens of one text.
         decoder(packed_model const& m, unsigned bits, std::size_t room, activation const& how = {},
                 jackplane::team team = jackplane::team(1))
-            : decoder(m, m.mix(std::vector<unsigned>(m.sizes.layers, bits), bits), room, how, std::move(team))
+            : decoder(m, m.mix(bits), room, how, std::move(team))
         {
         }
         // bits: one for each matrix (packed_model::mix).
@@ -41,7 +42,7 @@ namespace engine
               _how(fitted(how, m)),
               _team(std::move(team)),
               _room(room),
-              _weights(m.sizes, nullptr, m.rest.data()),
+              _weights(vectors_of(m)),
               _keys(m.sizes.layers * room * m.sizes.kv_width()),
               _values(_keys.size()),
               _scores(room)
@@ -114,13 +115,29 @@ namespace engine
             _active.resize(n * c.intermediate);
         }
 
+        void embedding_row(token t, float* to) const
+        {
+            config const& c = _model->sizes;
+            if (c.tied && _model->head_is_packed())
+                return _model->decode_row(_model->head(), _bits[_model->head()], t, {to, c.hidden});
+            std::copy_n(_model->rest.data() + t * c.hidden, c.hidden, to);
+        }
+        static parameter_view<float const> vectors_of(packed_model const& m)
+        {
+            float const* const rest = m.rest.data();
+            if (m.sizes.tied && m.head_is_packed()) // the embedding is none of the rest
+                return {m.sizes, nullptr, nullptr, rest};
+            return {m.sizes, nullptr, rest};
+        }
+
         // All layers, on at most `together` tokens -> _stream.
         void pass(std::span<token const> tokens)
         {
             config const& c = _model->sizes;
             std::size_t const n = tokens.size();
             make_room(n);
-            embed(c, _model->rest.data(), tokens, _stream.data());
+            embed_by(
+                c, [this](token t, float* to) { embedding_row(t, to); }, tokens, _stream.data());
             auto const part = [n](std::vector<float>& x, std::size_t width, std::size_t from, std::size_t cols) {
                 return jackplane::matrix_view<float>{x.data() + from, n, cols, width};
             };
@@ -163,11 +180,9 @@ namespace engine
             float const* const stream = _stream.data() + first * c.hidden;
             norm(c, stream, _weights.ends().norm, _normed.data(), _inverse.data(), count);
             _logits.resize(count * c.vocabulary);
-            std::size_t const head = c.layers * per_layer;
-            if (c.tied || !_model->matrices[head].is_packed)
-                return logits_of<float>(c, _normed.data(),
-                                        c.tied ? _model->rest.data() : _model->matrices[head].dense.data(),
-                                        _logits.data(), count);
+            std::size_t const head = _model->head();
+            if (!_model->head_is_packed())
+                return logits_of<float>(c, _normed.data(), _model->dense_values(head).data, _logits.data(), count);
             prepare({_normed.data(), count, c.hidden});
             product(head, {_logits.data(), count, c.vocabulary});
             cap_logits(c, _logits.data(), count);

@@ -166,18 +166,24 @@ namespace engine
         add_branch(s.middle.data(), work.branch.data(), next, n * c.hidden, drop, 2 * i + 2);
     }
 
-    // The rows of the embedding [vocabulary, hidden] that tokens name -> out [tokens, hidden].
-    template <class T>
-    void embed(config const& c, T const* embedding, std::span<token const> tokens, T* out)
+    // The rows of the embedding that tokens name -> out [tokens, hidden]; row(token, to [hidden]) gives one.
+    template <class T, class Row>
+    void embed_by(config const& c, Row&& row, std::span<token const> tokens, T* out)
     {
         for (std::size_t t = 0; t < tokens.size(); ++t)
         {
             JACKPLANE_EXPECTS(tokens[t] < c.vocabulary, jackplane::value_error, "token ", t, " is ", tokens[t],
                               ", the vocabulary has ", c.vocabulary);
-            std::copy_n(embedding + tokens[t] * c.hidden, c.hidden, out + t * c.hidden);
+            row(tokens[t], out + t * c.hidden);
         }
         if (c.block.embedding_scale != 1)
             scale(out, tokens.size() * c.hidden, static_cast<T>(c.block.embedding_scale));
+    }
+    template <class T>
+    void embed(config const& c, T const* embedding, std::span<token const> tokens, T* out) // [vocabulary, hidden]
+    {
+        embed_by(
+            c, [&](token t, T* to) { std::copy_n(embedding + t * c.hidden, c.hidden, to); }, tokens, out);
     }
 
     // What the model says of the tokens behind those whose last hidden states these are [rows, hidden] -> [rows,

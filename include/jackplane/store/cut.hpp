@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -12,12 +13,63 @@
 #include "nested_read.hpp"
 #include "nested_write.hpp"
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
+{
+    // All that a file holds up to a level, its common layers with the planes of at most so many bits.
+    inline nested::writer lay_out_anew(nested::file const& from, unsigned level, unsigned common_bits)
+    {
+        nested::writer out;
+        out.slice = from.described().slice;
+        out.metadata = from.metadata();
+        for (auto const key : {"format", "format_version", "header_digest", "nested"})
+            out.metadata.erase(key);
+        for (safetensors::tensor const* t : from.plain())
+            out.add({t->name, t->type, t->shape, t->bytes, {}});
+        std::map<std::string, std::span<std::byte const>, std::less<>> bytes;
+        for (safetensors::tensor const* t : from.order())
+            bytes.emplace(t->name, t->bytes);
+        auto const of = [&](std::string const& name)
+        {
+            auto const found = bytes.find(name);
+            return found == bytes.end() ? std::span<std::byte const>{} : found->second;
+        };
+        auto const layer_of = [&](std::string const& name, nested::layer const& is)
+        {
+            nested_layer l{name, is, {}, of(nested::scale_name(name)), of(nested::zero_name(name)), {}, {}, {}, {}};
+            unsigned const most = is.common != 0 ? std::min(common_bits, is.common) : level;
+            std::size_t const n = is.planes_in(most);
+            for (std::size_t i = 0; i < n; ++i)
+                l.planes.push_back(of(nested::plane_name(name, i)));
+            if (is.common != 0)
+            {
+                JACKPLANE_EXPECTS(n != 0, width_error, one_line(from.name()), ": layer '", printable(name),
+                                  "' has no plane of ", most, " bits or fewer");
+                l.is.common = is.bits_through(n - 1);
+            }
+            for (unsigned const width : is.own)
+                if (width <= most)
+                    l.own.push_back({of(nested::scale_name(name, width)), of(nested::zero_name(name, width))});
+            if (is.sparse)
+                l.sparse = {of(nested::sparse_name(name, "row")), of(nested::sparse_name(name, "column")),
+                            of(nested::sparse_name(name, "value"))};
+            return l;
+        };
+        for (safetensors::tensor const* t : from.order()) // layers, in the order of the file
+            for (auto const& [name, is] : from.described().layers)
+                if (t->name == nested::scale_name(name))
+                    out.add(layer_of(name, is));
+        return out;
+    }
+}
+
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
-    // that lists no more; the widths that remain give what they gave before. Checks the digests of what it copies.
-    // Throws width_error when there is no such level, or a layer would no longer be readable at any width.
-    inline void cut(file const& from, atomic_file& out, unsigned bits)
+    // that lists no more; the widths that remain give what they gave before. common_bits: the planes of common layers
+    // that a width of so many bits reads stay; where that drops one, the file is laid out anew. Checks the digests of
+    // what it copies. Throws width_error when there is no such level, or a layer would no longer be readable at any
+    // width.
+    inline void cut(file const& from, atomic_file& out, unsigned bits, unsigned common_bits = 8)
     {
         settings s = from.described();
         unsigned const planes = s.bits_read(bits); // in bits
@@ -29,11 +81,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         auto const enough = [&](level const& l) { return l.bits >= planes; };
         auto const first = std::find_if(levels.begin(), levels.end(), enough);
         level const last = planes == bits || first == levels.end() ? from.at_bits(planes) : *first;
+        unsigned const of_common = s.bits_read(common_bits);
+        if (std::any_of(s.layers.begin(), s.layers.end(), [&](auto const& l) { return l.second.common > of_common; }))
+        {
+            from.verify(planes);
+            return detail::lay_out_anew(from, last.bits, of_common).save(out);
+        }
         std::set<std::string> beyond;
         for (auto const& [name, l] : s.layers)
         {
             for (std::size_t i = 0; i < l.planes.size(); ++i)
-                if (l.bits_through(i) > last.bits)
+                if (l.planes_level(i) > last.bits)
                     beyond.insert(plane_name(name, i));
             for (unsigned const width : l.own)
                 if (width > last.bits)
@@ -60,13 +118,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
             out.write(i.bytes);
         out.commit();
     }
-    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits)
+    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits, unsigned common_bits = 8)
     {
         atomic_file out(to);
-        cut(from, out, bits);
+        cut(from, out, bits, common_bits);
     }
-    inline void cut(std::filesystem::path const& from, std::filesystem::path const& to, unsigned bits)
+    inline void cut(std::filesystem::path const& from, std::filesystem::path const& to, unsigned bits,
+                    unsigned common_bits = 8)
     {
-        cut(open(from), to, bits);
+        cut(open(from), to, bits, common_bits);
     }
 }

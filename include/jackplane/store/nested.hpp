@@ -15,12 +15,16 @@
 //
 //     header, padded with spaces to a multiple of 4096
 //     what all widths need: plain tensors (config, tokenizer, norms, embeddings), <layer>.scale, <layer>.zero,
-//                           <layer>.sparse.row, <layer>.sparse.column, <layer>.sparse.value where a layer has them
+//                           <layer>.sparse.row, <layer>.sparse.column, <layer>.sparse.value where a layer has them;
+//                           the planes of common layers
 //     level 1: <layer>.scale.1, <layer>.zero.1 where a width has its own, then <layer>.plane.0 of every layer
 //     level 2: the same for 2 bits and plane 1 ...                  (planes of W bits make levels of W bits)
 //
 // The bits of a level are those of its planes. A slice that rounds (round_clamp, extra_precision) reads one bit more
 // than it gives, so up to the end of level 5 such a file can be read at 4 bits: settings::bits_given.
+//
+// A common layer is read at a width of its own, whatever that of the others (an output head, say): its planes stand in
+// what all widths need. A cut may leave fewer of them.
 //
 //     <layer>.plane.<i>      U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 //     <layer>.scale          F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
@@ -29,8 +33,8 @@
 //     <layer>.sparse.column  U16 or U32 [nonzeros]    that stand in the place of what the planes give there
 //     <layer>.sparse.value   F16, BF16 or F32 [nonzeros]
 //     __pad__.<n>            U8, zeros: tensors start at multiples of 64, levels at multiples of 4096, nowhere a hole;
-//                            the first tensor of level n lies n * plane_stagger further: a layer's planes are apart as
-//                            in memory
+//                            the first tensor of level n lies n * plane_stagger further, and so does plane n of a
+//                            common layer: the planes of a layer are apart as in memory
 //
 // A file whose length is a level's end is a nested file of that many bits, although its header lists more: a download
 // may stop there (`truncate -s END`). Readers of plain safetensors need the header that cut() writes.
@@ -81,6 +85,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::string zero = "none";  // "none", "U8", "F16"
         std::vector<unsigned> own;  // widths with scales (and zeros) of their own, ascending
         std::optional<sparse_part> sparse = {};
+        unsigned common = 0; // bits of its planes that stand in what all widths need; 0: its planes stand in levels
 
         friend bool operator==(layer const&, layer const&) = default;
 
@@ -98,6 +103,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
             for (std::size_t i = 0; i <= plane; ++i)
                 sum += planes[i];
             return sum;
+        }
+        unsigned planes_level(std::size_t plane) const noexcept // whose level holds it; 0: what all widths need
+        {
+            return common != 0 ? 0 : bits_through(plane);
+        }
+        std::size_t planes_in(unsigned most_bits) const noexcept // how many planes so many bits hold
+        {
+            std::size_t n = 0;
+            while (n < planes.size() && bits_through(n) <= most_bits)
+                ++n;
+            return n;
         }
     };
 
@@ -120,7 +136,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::string const* cut_short(unsigned planes) const noexcept
         {
             for (auto const& [name, l] : layers)
-                if (l.codebook != "uniform" && l.bits > planes)
+                if (l.codebook != "uniform" && l.bits > (l.common != 0 ? l.common : planes))
                     return &name;
             return nullptr;
         }

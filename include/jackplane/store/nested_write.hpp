@@ -135,6 +135,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         {
             std::visit([&](auto const& each) { add(std::move(name), each, beside...); }, a);
         }
+        void add(detail::nested_layer layer) { _layers.push_back(std::move(layer)); }
+        // A common layer (nested.hpp). Throws width_error where it has scales for some width alone.
+        template <class Packed, class... Sparse>
+        void add_common(std::string name, Packed const& a, Sparse const&... beside)
+        {
+            add(std::move(name), a, beside...);
+            layer& is = _layers.back().is;
+            JACKPLANE_EXPECTS(is.own.empty(), width_error, "layer '", detail::printable(_layers.back().name),
+                              "': scales for ", is.own[0], " bits alone, in a layer that all widths share");
+            is.common = is.bits;
+        }
 
         // told: after each tensor written. A callback of an item runs twice: for its digest, and to write.
         void save(std::filesystem::path const& path, progress const& told = {}) const
@@ -209,8 +220,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                 p.add({sparse_name(l.name, "column"), s->column, {s->nonzeros}, l.sparse[1], {}});
                 p.add({sparse_name(l.name, "value"), s->value, {s->nonzeros}, l.sparse[2], {}});
             }
-            for (std::size_t i = 0; i < l.is.planes.size(); ++i)
-                levels.insert(l.is.bits_through(i));
+            for (std::size_t i = 0; i < l.planes.size(); ++i)
+                if (l.is.common != 0)
+                    p.add({plane_name(l.name, i), dtype::U8, l.is.plane_shape(i), l.planes[i], {}}, page,
+                          i * plane_stagger % page);
+                else
+                    levels.insert(l.is.bits_through(i));
         }
         JACKPLANE_EXPECTS(!levels.empty(), format_error, "a nested file without a packed matrix");
         p.end_level(0);
@@ -235,7 +250,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                     }
             for (detail::nested_layer const& l : _layers)
                 for (std::size_t i = 0; i < l.planes.size(); ++i)
-                    if (l.is.bits_through(i) == bits)
+                    if (l.is.planes_level(i) == bits)
                         add_next({plane_name(l.name, i), dtype::U8, l.is.plane_shape(i), l.planes[i], {}});
             p.end_level(bits);
         }

@@ -8,7 +8,6 @@ namespace engine
     struct mse
     {
         static constexpr method_facts facts{.name = "mse", .about = "search the scale of least error"};
-        static constexpr bool searches_scales = true; // of whatever it quantizes
 
         void options(auto&&) {}
         void run(job& j) const { j.quantize_to_codes(true); }

@@ -108,12 +108,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                 return std::any_of(all.s.levels.begin(), all.s.levels.end(),
                                    [&](level const& each) { return each.bits == bits; });
             };
-            for (std::size_t i = 0; i < l.planes.size() && l.bits_through(i) <= all.s.levels.back().bits; ++i)
+            for (std::size_t i = 0; i < l.planes_in(l.common != 0 ? l.common : all.s.levels.back().bits); ++i)
             {
-                if (!is_level(l.bits_through(i)))
+                if (l.common == 0 && !is_level(l.bits_through(i)))
                     detail::reject({all.name, plane_name(name, i), 8}, text("a level of ", l.bits_through(i), " bits"),
                                    "none");
-                known.insert(&expect(plane_name(name, i), dtype::U8, l.plane_shape(i), l.bits_through(i)));
+                known.insert(&expect(plane_name(name, i), dtype::U8, l.plane_shape(i), l.planes_level(i)));
             }
             if (l.sparse)
             {
@@ -221,7 +221,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };
         v.zeros = zeros(0);
         unsigned there = 0;
-        for (std::size_t i = 0; i < L::count && l.bits_through(i) <= std::min(most, bits()); ++i)
+        most = std::min(most, l.common != 0 ? l.common : bits());
+        for (std::size_t i = 0; i < l.planes_in(most); ++i)
         {
             v.plane[i] = data<std::byte>(plane_name(layer_name, i));
             there = l.bits_through(i);
@@ -232,8 +233,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                 own[width] = {data<S>(scale_name(layer_name, width)), zeros(width)};
         JACKPLANE_EXPECTS(there == L::bits || (there != 0 && nested_codebook<C>), width_error,
                           detail::one_line(name()), ": layer '", detail::printable(layer_name),
-                          "' has planes that give ", l.bits_through(0), " to ", l.bits, " bits, not ",
-                          std::min(most, bits()));
+                          "' has planes that give ", l.bits_through(0), " to ", l.bits, " bits, not ", most);
         v = detail::leading_planes(v, there);
         if (own[there].scales != nullptr) // the widest becomes the matrix's own; the others keep the parent's
         {

@@ -26,6 +26,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                 layers[name]["sparse"] = {{"value", std::string(dtype_name(l.sparse->value))},
                                           {"column", std::string(dtype_name(l.sparse->column))},
                                           {"nonzeros", l.sparse->nonzeros}};
+            if (l.common != 0)
+                layers[name]["common"] = l.common;
         }
         out["slice"] = s.slice;
         out["common"] = {{"end", s.common.end}, {"digest", s.common.digest}};
@@ -34,7 +36,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
     }
 
-    // The inverse, over hostile text: every field there (but "sparse"), of its type, in its range; nothing else.
+    // The inverse, over hostile text: every field there ("sparse" and "common" may be), of its type, in its range;
+    // nothing else.
     class nested_reader
     {
     public:
@@ -75,6 +78,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                                            "planes", "scale", "zero",  "own"};
             if (l.contains("sparse"))
                 names.push_back("sparse");
+            if (l.contains("common"))
+                names.push_back("common");
             fields(l, name, names);
             nested::layer out;
             out.rows = number(l, "rows", 0, nested::largest_side);
@@ -106,6 +111,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             }
             if (l.contains("sparse"))
                 out.sparse = read_sparse(name, l["sparse"], out.rows * out.cols);
+            if (l.contains("common"))
+            {
+                out.common = static_cast<unsigned>(number(l, "common", 1, out.bits));
+                if (out.planes_in(out.common) == 0 || !out.own.empty())
+                    refuse(text("planes of ", out.common, " bits, and no own widths, in '", printable(name), "'"),
+                           "others");
+            }
             return out;
         }
 

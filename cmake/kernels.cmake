@@ -79,26 +79,14 @@ function(jackplane_add_kernels target)
         endif()
     endforeach()
 
-    # nearest_<activation>_<arch>: an arch that adds nothing to an activation has the kernels of its parent tag.
-    set(parent_of_avx2_vnni avx2)
-    set(parent_of_avx512_vnni avx512)
-    set(parent_of_avx512_bf16 avx512_vnni)
-    set(parent_of_neon_dot neon)
-    set(adding_exact "avx2|avx512|neon")
-    set(adding_limbs "avx2|avx2_vnni|avx512|avx512_vnni|neon|neon_dot")
-    set(adding_bf16 "avx2|avx512|avx512_bf16|neon")
-    set(adding_sparse "avx2|avx512|neon")
-
     # A unit compiles for about 1 s and 0.4 s more for each width: at most 8.
     set(units 0)
     foreach(activation IN LISTS arg_ACTIVATIONS ITEMS sparse)
         string(REGEX REPLACE "<.*" "" kind "${activation}")
         set(tags)
         foreach(arch IN LISTS arg_ARCHS)
-            set(nearest_${activation}_${arch} ${arch})
-            while(adding_${kind} AND NOT nearest_${activation}_${arch} MATCHES "^(${adding_${kind}})$")
-                set(nearest_${activation}_${arch} ${parent_of_${nearest_${activation}_${arch}}})
-            endwhile()
+            # an arch that adds nothing to an activation has the kernels of its parent tag
+            jackplane_nearest_arch(${arch} "${kind}" nearest_${activation}_${arch})
             list(APPEND tags ${nearest_${activation}_${arch}})
         endforeach()
         list(REMOVE_DUPLICATES tags)

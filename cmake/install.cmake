@@ -12,7 +12,7 @@ foreach(component IN LISTS components)
 endforeach()
 
 configure_package_config_file(cmake/jackplaneConfig.cmake.in jackplaneConfig.cmake
-                              INSTALL_DESTINATION ${package_folder})
+                              INSTALL_DESTINATION ${package_folder} PATH_VARS CMAKE_INSTALL_INCLUDEDIR)
 write_basic_package_version_file(jackplaneConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/jackplaneConfig.cmake ${PROJECT_BINARY_DIR}/jackplaneConfigVersion.cmake
         DESTINATION ${package_folder} COMPONENT jackplane_jackplane)

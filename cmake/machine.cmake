@@ -12,18 +12,15 @@ if(EXISTS /proc/cpuinfo AND NOT CMAKE_CROSSCOMPILING)
     endif()
 endif()
 
-# The house tags that this x86-64 machine runs (arch.hpp), the best last; empty where there are none.
+# The house tags that this x86-64 machine runs (multiply/archs.hpp), the best last; empty where there are none.
 set(machine_archs)
 if(DEFINED cpu_flags AND machine_level STREQUAL x86-64-v3)
-    set(machine_archs avx2)
-    foreach(step IN ITEMS "avx2_vnni:avx_vnni" "avx512:avx512f,avx512bw,avx512vl,avx512dq,avx512cd"
-                          "avx512_vnni:avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512_vnni"
-                          "avx512_bf16:avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512_vnni,avx512_bf16")
-        string(REGEX MATCH "^([^:]+):(.+)$" match ${step})
-        string(REPLACE "," ";" missing ${CMAKE_MATCH_2})
+    get_property(tags GLOBAL PROPERTY jackplane_archs_of_X86_64)
+    foreach(tag IN LISTS tags)
+        get_property(missing GLOBAL PROPERTY jackplane_${tag}_listed)
         list(REMOVE_ITEM missing ${cpu_flags})
         if(NOT missing)
-            list(APPEND machine_archs ${CMAKE_MATCH_1})
+            list(APPEND machine_archs ${tag})
         endif()
     endforeach()
 endif()

@@ -105,6 +105,7 @@ check(dispatch dispatch LABELS consumer WITH ARCHS=${dispatched} DISPATCH=$<TARG
 check(symbols symbols WITH "OBJECTS=$<JOIN:$<TARGET_OBJECTS:test_kernels>,|>")
 list(JOIN archs | known_archs)
 check(targets targets LABELS heavy WITH ARCHS=${known_archs})
+check(places places WITH ARCHS=${known_archs} ON_ARCH=$<TARGET_FILE:on_arch> GENERATOR=${CMAKE_GENERATOR})
 
 # --- hostile input ---
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cpp)

@@ -22,13 +22,8 @@ int main(int count, char** words)
             runs = has(this_cpu(), arch);
         }
     };
-    is(avx2{});
-    is(avx2_vnni{});
-    is(avx512{});
-    is(avx512_vnni{});
-    is(avx512_bf16{});
-    is(neon{});
-    is(neon_dot{});
+#define IS(tag, ...) is(tag{});
+    JACKPLANE_ARCHS(IS)
     if (!known)
         return std::fprintf(stderr, "on_arch: no tag %s\n", words[1]), 2;
     if (!runs)

@@ -190,6 +190,39 @@ namespace engine
         CHECK(std::isnan(exponential(std::nanf(""))));
     }
 
+    TEST_CASE("engine: log of a sum of exponentials and divergence, without libm")
+    {
+        std::vector<float> p(1003), q(p.size());
+        for (std::size_t i = 0; i < p.size(); ++i)
+        {
+            p[i] = 9 * std::sin(static_cast<float>(i));
+            q[i] = p[i] + 0.3f * std::cos(3 * static_cast<float>(i));
+        }
+        p[5] = -3000; // its exponential is 0 in double
+        auto const log_total = [](std::vector<float> const& x)
+        {
+            double sum = 0;
+            for (float const v : x)
+                sum += std::exp(static_cast<double>(v) - 9.0);
+            return 9 + std::log(sum);
+        };
+        double const p_total = log_total(p), q_total = log_total(q);
+        double expected = 0;
+        for (std::size_t i = 0; i < p.size(); ++i)
+        {
+            double const log_p = static_cast<double>(p[i]) - p_total;
+            expected += std::exp(log_p) * (log_p - (static_cast<double>(q[i]) - q_total));
+        }
+        // each term to 4 eps, sums of some 60 terms in a row
+        CHECK(std::abs(log_of_sum(p.data(), p.size()) - p_total) <= 1e-13);
+        CHECK(std::abs(divergence(p.data(), p_total, q.data(), q_total, p.size()) - expected) <= 1e-13);
+        for (float const bad : {std::nanf(""), HUGE_VALF})
+        {
+            p[700] = bad;
+            CHECK(!std::isfinite(log_of_sum(p.data(), p.size())));
+        }
+    }
+
     TEST_CASE("engine: what does not fit in the workspace is refused")
     {
         config const c = tiny_config(true);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/parallel.hpp>
+#include "../run/exponential.hpp"
 #include "../run/forward.hpp"
 #include "../read/model.hpp"
 #include <algorithm>
@@ -154,14 +155,7 @@ namespace engine
         };
 
         // log p of every token from logits, in double; returns log of the sum of exponentials
-        inline double log_total(std::span<float const> logits)
-        {
-            double const most = *std::max_element(logits.begin(), logits.end());
-            double sum = 0;
-            for (float const x : logits)
-                sum += std::exp(static_cast<double>(x) - most);
-            return most + std::log(sum);
-        }
+        inline double log_total(std::span<float const> logits) { return log_of_sum(logits.data(), logits.size()); }
         inline std::size_t best(std::span<float const> logits)
         {
             return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
@@ -224,11 +218,7 @@ namespace engine
                             continue;
                         std::span<float const> const p(expected.data() + t * vocabulary, vocabulary);
                         double const p_total = detail::log_total(p);
-                        for (std::size_t v = 0; v < vocabulary; ++v)
-                        {
-                            double const log_p = static_cast<double>(p[v]) - p_total;
-                            per_window[i].divergence += std::exp(log_p) * (log_p - (static_cast<double>(q[v]) - total));
-                        }
+                        per_window[i].divergence += divergence(p.data(), p_total, q.data(), total, vocabulary);
                         per_window[i].agreed += detail::best(p) == detail::best(q);
                     }
                 }

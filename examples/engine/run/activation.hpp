@@ -1,19 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/multiply/bf16.hpp>
+#include <jackplane/multiply/dispatch.hpp>
 #include <jackplane/multiply/limbs.hpp>
 #include <concepts>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
 namespace engine
 {
-    // How linear layers read x: as fp32, as one to three bytes and a scale, or rounded to bfloat16. The first is the
-    // default: three bytes round as fp32 does.
-    using activation = std::variant<jackplane::limbs<3>, jackplane::limbs<2>, jackplane::limbs<1>, jackplane::exact,
-                                    jackplane::bf16>;
+    namespace detail
+    {
+        template <class A>
+        using if_built =
+            std::conditional_t<jackplane::dispatch::is_built<jackplane::dispatch::view_of<typename A::prepared>>,
+                               std::tuple<A>, std::tuple<>>;
+        template <class... A>
+        std::variant<A...> variant_of(std::tuple<A...> const&);
+        template <class... A>
+        using built_of = decltype(variant_of(std::tuple_cat(if_built<A>{}...)));
+    }
+
+    // How linear layers read x: as fp32, as one to three bytes and a scale, or rounded to bfloat16; those that this
+    // build has kernels for (engine_kernels in CMakeLists.txt). The first is the default: three bytes round as fp32
+    // does.
+    using activation = detail::built_of<jackplane::limbs<3>, jackplane::limbs<2>, jackplane::limbs<1>, jackplane::exact,
+                                        jackplane::bf16>;
 
     namespace detail
     {

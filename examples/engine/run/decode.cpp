@@ -6,6 +6,7 @@
 #include "../pack/formats.hpp"
 #include <algorithm>
 #include <concepts>
+#include <functional>
 #include <variant>
 
 namespace engine
@@ -18,6 +19,17 @@ namespace engine
         {
             return std::visit([](auto const& ready) { return ready.floats(); }, x);
         }
+
+        // A matrix whose weights can be read: what reads them is compiled once, not for each format.
+        struct weights_of
+        {
+            std::size_t row_count, col_count;
+            std::function<float(std::size_t, std::size_t)> weight;
+
+            std::size_t rows() const { return row_count; }
+            std::size_t cols() const { return col_count; }
+            float at(std::size_t row, std::size_t col) const { return weight(row, col); }
+        };
 
         // Columns of one group; 0 when a row is one.
         std::size_t group_of(jackplane::any_packed const& a)
@@ -36,14 +48,14 @@ namespace engine
         {
             packed_model::matrix const& m = _model->matrices[i];
             any_residuals beside;
-            auto const by = [&](auto const& a)
+            auto const by = [&](auto const& a) -> weights_of
             {
                 auto const dense = a.prefix(_bits[i]); // or an error
-                if (m.sparse.nonzeros() != 0)
-                    beside = m.sparse.visit([&](auto const& of) -> any_residuals { return residuals(of, dense); });
+                return {dense.rows(), dense.cols(), [=](auto row, auto col) { return dense.at(row, col); }};
             };
             if (m.is_packed)
-                std::visit(by, m.packed);
+                if (auto const dense = std::visit(by, m.packed); m.sparse.nonzeros() != 0)
+                    beside = m.sparse.visit([&](auto const& of) -> any_residuals { return residuals(of, dense); });
             _residuals.push_back(std::move(beside));
         }
     }

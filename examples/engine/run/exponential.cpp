@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "exponential.hpp"
 #include <array>
+#include <utility>
 
 namespace engine
 {
@@ -118,6 +119,72 @@ namespace engine
     {
         f == gate_function::silu ? gate_backward_by<silu>(gate_up, dy, tokens, n)
                                  : gate_backward_by<gelu>(gate_up, dy, tokens, n);
+    }
+
+    namespace
+    {
+        template <std::size_t N>
+        constexpr double factorial = static_cast<double>(N) * factorial<N - 1>;
+        template <>
+        constexpr double factorial<0> = 1;
+
+        template <std::size_t... K>
+        double exponential_near_0(double r, std::index_sequence<K...>) noexcept // Taylor, by Horner
+        {
+            double p = 0;
+            ((p = p * r + 1 / factorial<sizeof...(K) - 1 - K>), ...);
+            return p;
+        }
+
+        // exp(x) of x <= 709 to 2 units in the last place, as the float one in the header; below -708 it is exp(-708).
+        double exponential_of(double x) noexcept
+        {
+            double const clamped = x < -708.0 ? -708.0 : x;
+            double const magic = 6755399441055744.0; // 1.5 * 2^52
+            double const shifted = clamped * 1.4426950408889634 + magic;
+            double const n = shifted - magic;
+            double const r = (clamped - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
+            double const p = exponential_near_0(r, std::make_index_sequence<14>{}); // 4e-18 at the ends
+            std::uint64_t const exponent =
+                (std::bit_cast<std::uint64_t>(shifted) - std::bit_cast<std::uint64_t>(magic) + 1023u) << 52;
+            return p * std::bit_cast<double>(exponent);
+        }
+
+        // term(0) + ... + term(n - 1), in `lanes` sums
+        template <class Term>
+        double sum_of(std::size_t n, Term const& term) noexcept
+        {
+            std::array<double, lanes> sum{};
+            std::size_t j = 0;
+            for (; j + lanes <= n; j += lanes)
+            {
+                for (std::size_t l = 0; l < lanes; ++l)
+                    sum[l] += term(j + l);
+            }
+            double total = 0;
+            for (; j < n; ++j)
+                total += term(j);
+            for (double v : sum)
+                total += v;
+            return total;
+        }
+    }
+
+    double log_of_sum(float const* x, std::size_t n) noexcept
+    {
+        auto const most = static_cast<double>(maximum(x, n));
+        auto const term = [=](std::size_t j) { return exponential_of(static_cast<double>(x[j]) - most); };
+        return most + std::log(sum_of(n, term));
+    }
+
+    double divergence(float const* p, double p_total, float const* q, double q_total, std::size_t n) noexcept
+    {
+        auto const term = [=](std::size_t j)
+        {
+            double const log_p = static_cast<double>(p[j]) - p_total;
+            return exponential_of(log_p) * (log_p - (static_cast<double>(q[j]) - q_total));
+        };
+        return sum_of(n, term);
     }
 
     template float maximum(float const*, std::size_t) noexcept;

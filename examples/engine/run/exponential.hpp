@@ -42,6 +42,11 @@ namespace engine
     template <class T>
     T exponentiate(T* x, std::size_t n, T shift) noexcept;
 
+    // log of the sum of exp(x[j]), and the sum of exp(p[j] - p_total) ((p[j] - p_total) - (q[j] - q_total)), the
+    // Kullback-Leibler divergence where the totals are those logs: in double, whatever is not finite stays so.
+    double log_of_sum(float const* x, std::size_t n) noexcept;
+    double divergence(float const* p, double p_total, float const* q, double q_total, std::size_t n) noexcept;
+
     // y = f(gate) up;  gate_up [tokens, 2 n] holds gate then up in each row, y [tokens, n].
     template <class T>
     void gate(gate_function f, T const* gate_up, T* y, std::size_t tokens, std::size_t n) noexcept;

@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../core/concepts.hpp"
-
-// The arch tags that the flags of this unit allow: decided here alone, and used by every header of intrinsics.
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
-#define JACKPLANE_HAS_AVX2
-#if defined(__AVXVNNI__)
-#define JACKPLANE_HAS_AVX2_VNNI
-#endif
-#if defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__) // they imply F
-#define JACKPLANE_HAS_AVX512
-#if defined(__AVX512VNNI__)
-#define JACKPLANE_HAS_AVX512_VNNI
-#if defined(__AVX512BF16__)
-#define JACKPLANE_HAS_AVX512_BF16
-#endif
-#endif
-#endif
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-#define JACKPLANE_HAS_NEON
-#if defined(__ARM_FEATURE_DOTPROD)
-#define JACKPLANE_HAS_NEON_DOT
-#endif
-#endif
+#include "archs.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // The instruction set that code is compiled for. A tag is part of the signature of everything that reaches a
     // kernel; where the same name exists for several tags, the nearest ancestor wins. supported(): by the flags of this
-    // unit; what the CPU has is asked in cpu.hpp.
+    // unit; what the CPU has is asked in cpu.hpp. The tags of the library's own kernels stand in archs.hpp.
     struct common
     {
         // Products with x as integers: of codes, and of tables of 4 bits as bytes. Without them x is read as fp32.
@@ -63,96 +42,14 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         }();
     };
 
-    struct avx2 : common // and FMA, F16C
-    {
-        static constexpr bool multiplies_bytes = true;
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx2"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_AVX2)
-            return true;
-#else
-            return false;
-#endif
-        }
+#define JACKPLANE_TAG(tag, parent, multiplies, looks_up, ...)                                             \
+    struct tag : parent                                                                                   \
+    {                                                                                                     \
+        static constexpr bool multiplies_bytes = multiplies, looks_up_bytes = looks_up;                   \
+        [[gnu::always_inline]] static constexpr char const* name() noexcept { return #tag; }              \
+        [[gnu::always_inline]] static constexpr bool supported() noexcept { return JACKPLANE_HAS_##tag; } \
     };
-    struct avx2_vnni : avx2 // dot products of four bytes (AVX-VNNI)
-    {
-        static constexpr bool looks_up_bytes = true;
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx2_vnni"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_AVX2_VNNI)
-            return true;
-#else
-            return false;
-#endif
-        }
-    };
-
-    struct avx512 : common // F, CD, DQ, BW, VL: what every CPU with BW has
-    {
-        static constexpr bool multiplies_bytes = true;
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_AVX512)
-            return true;
-#else
-            return false;
-#endif
-        }
-    };
-    struct avx512_vnni : avx512 // dot products of four bytes (AVX-512 VNNI)
-    {
-        static constexpr bool looks_up_bytes = true;
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512_vnni"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_AVX512_VNNI)
-            return true;
-#else
-            return false;
-#endif
-        }
-    };
-    struct avx512_bf16 : avx512_vnni // products of bfloat16 pairs (AVX-512 BF16)
-    {
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "avx512_bf16"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_AVX512_BF16)
-            return true;
-#else
-            return false;
-#endif
-        }
-    };
-
-    struct neon : common // 64 bits
-    {
-        static constexpr bool multiplies_bytes = true;
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "neon"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_NEON)
-            return true;
-#else
-            return false;
-#endif
-        }
-    };
-    struct neon_dot : neon // dot products of four bytes (FEAT_DotProd)
-    {
-        [[gnu::always_inline]] static constexpr char const* name() noexcept { return "neon_dot"; }
-        [[gnu::always_inline]] static constexpr bool supported() noexcept
-        {
-#if defined(JACKPLANE_HAS_NEON_DOT)
-            return true;
-#else
-            return false;
-#endif
-        }
-    };
+    JACKPLANE_ARCHS(JACKPLANE_TAG) // avx2, avx2_vnni ... neon_dot
+#undef JACKPLANE_TAG
     static_assert(arch<scalar> && arch<avx512_bf16> && arch<neon_dot>);
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include "kernel/vectors.hpp"
 
-#if defined(JACKPLANE_HAS_AVX2)
+#if JACKPLANE_HAS_avx2
 #include <immintrin.h>
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -187,7 +187,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             using any_int [[gnu::may_alias, gnu::aligned(1)]] = std::int32_t;
         };
 
-#if defined(JACKPLANE_HAS_AVX2_VNNI)
+#if JACKPLANE_HAS_avx2_vnni
         template <>
         struct vectors<avx2_vnni> : vectors<avx2>
         {

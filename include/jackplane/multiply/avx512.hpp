@@ -2,7 +2,7 @@
 #pragma once
 #include "kernel/vectors.hpp"
 
-#if defined(JACKPLANE_HAS_AVX512)
+#if JACKPLANE_HAS_avx512
 #include <immintrin.h>
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -200,7 +200,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         };
 
-#if defined(JACKPLANE_HAS_AVX512_VNNI)
+#if JACKPLANE_HAS_avx512_vnni
         template <>
         struct vectors<avx512_vnni> : vectors<avx512>
         {
@@ -220,7 +220,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         };
 #endif
-#if defined(JACKPLANE_HAS_AVX512_BF16)
+#if JACKPLANE_HAS_avx512_bf16
         template <>
         struct vectors<avx512_bf16> : vectors<avx512_vnni>
         {

@@ -4,7 +4,7 @@
 #include "avx2.hpp"
 #include "avx512.hpp"
 #include "neon.hpp"
-#if !defined(JACKPLANE_HAS_AVX2) && !defined(JACKPLANE_HAS_NEON)
+#if !JACKPLANE_HAS_avx2 && !JACKPLANE_HAS_neon
 #include "batches.hpp" // xsimd, where no house tag will do
 #endif
 
@@ -19,20 +19,23 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace detail
     {
-        template <class A, class... Rest>
-        constexpr auto first_supported() noexcept
+        template <class Best, class... Better> // best last
+        struct last_supported : std::type_identity<Best>
         {
-            if constexpr (A::supported())
-                return std::type_identity<A>{};
+        };
+        template <class Best, class A, class... Better>
+        struct last_supported<Best, A, Better...>
+            : last_supported<std::conditional_t<A::supported(), A, Best>, Better...>
+        {
+        };
 #if defined(XSIMD_VERSION_MAJOR)
-            else if constexpr (sizeof...(Rest) == 0)
-                return std::type_identity<any_arch>{};
+        using least_arch = any_arch;
+#else
+        using least_arch = common; // never the best: one of the house's is supported
 #endif
-            else
-                return first_supported<Rest...>();
-        }
     }
     // of the flags of this unit
-    using best_arch =
-        decltype(detail::first_supported<avx512_bf16, avx512_vnni, avx512, avx2_vnni, avx2, neon_dot, neon>())::type;
+#define JACKPLANE_CANDIDATE(tag, ...) , tag
+    using best_arch = detail::last_supported<detail::least_arch JACKPLANE_ARCHS(JACKPLANE_CANDIDATE)>::type;
+#undef JACKPLANE_CANDIDATE
 }

@@ -27,36 +27,46 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // registers. Each feature by its own bit: none is inferred from another.
     struct cpu_features
     {
-        bool avx2 = false, avx2_vnni = false, avx512 = false, avx512_vnni = false, avx512_bf16 = false;
-        bool neon = false, neon_dot = false;
+#define JACKPLANE_FEATURE(tag, ...) bool tag = false;
+        JACKPLANE_ARCHS(JACKPLANE_FEATURE)
+#undef JACKPLANE_FEATURE
         friend constexpr bool operator==(cpu_features const&, cpu_features const&) = default;
     };
 
-    // Bits: Intel SDM volume 2A, CPUID; XCR0: volume 1, 13.3.
+    // Whether a CPU of these features runs the kernels of a tag.
+    constexpr bool has(cpu_features const&, common const&) noexcept { return true; } // scalar, simd<X>: the baseline
+#define JACKPLANE_ASK(tag, ...) \
+    constexpr bool has(cpu_features const& f, tag const&) noexcept { return f.tag; }
+    JACKPLANE_ARCHS(JACKPLANE_ASK)
+#undef JACKPLANE_ASK
+
+    namespace detail
+    {
+        constexpr bool all(std::uint64_t from, auto... bits) noexcept { return (((from >> bits & 1) != 0) && ...); }
+    }
+#define JACKPLANE_ANSWER(tag, parent, multiplies, looks_up, flags, listed, brings, ...) \
+    f.tag = has(f, parent{}) && (__VA_ARGS__);
+
     constexpr cpu_features features_of(x86_registers const& r) noexcept
     {
-        auto const all = [](std::uint64_t from, auto... bits) { return (((from >> bits & 1) != 0) && ...); };
+        using detail::all;
+        // XCR0: Intel SDM volume 1, 13.3
         bool const saves_ymm = all(r.leaf1_ecx, 27) && all(r.xcr0, 1, 2); // OSXSAVE; SSE, AVX state
         bool const saves_zmm = saves_ymm && all(r.xcr0, 5, 6, 7);         // opmask, ZMM_Hi256, Hi16_ZMM
-        bool const below_avx = all(r.leaf1_ecx, 0, 9, 19, 20, 23);        // SSE3, SSSE3, SSE4.1, SSE4.2, POPCNT
-        bool const avx_fma_f16c = below_avx && all(r.leaf1_ecx, 28, 12, 29);
         cpu_features f;
-        f.avx2 = saves_ymm && avx_fma_f16c && all(r.leaf7_ebx, 5);
-        f.avx2_vnni = f.avx2 && all(r.leaf7_1_eax, 4);
-        f.avx512 = f.avx2 && saves_zmm && all(r.leaf7_ebx, 16, 17, 28, 30, 31); // F, DQ, CD, BW, VL
-        f.avx512_vnni = f.avx512 && all(r.leaf7_ecx, 11);
-        f.avx512_bf16 = f.avx512_vnni && all(r.leaf7_1_eax, 5);
+        JACKPLANE_ARCHS_OF_X86_64(JACKPLANE_ANSWER)
         return f;
     }
 
-    // AT_HWCAP of Linux on aarch64: arch/arm64/include/uapi/asm/hwcap.h.
+    // AT_HWCAP of Linux on aarch64.
     constexpr cpu_features features_of_hwcap(std::uint64_t hwcap) noexcept
     {
+        using detail::all;
         cpu_features f;
-        f.neon = (hwcap >> 1 & 1) != 0;                // ASIMD
-        f.neon_dot = f.neon && (hwcap >> 20 & 1) != 0; // ASIMDDP
+        JACKPLANE_ARCHS_OF_AARCH64(JACKPLANE_ANSWER)
         return f;
     }
+#undef JACKPLANE_ANSWER
 
 #if defined(__x86_64__) || defined(__i386__)
     inline x86_registers read_registers() noexcept
@@ -89,20 +99,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 #elif defined(__aarch64__) && __has_include(<sys/auxv.h>)
         static cpu_features const found = features_of_hwcap(getauxval(AT_HWCAP));
 #else // nobody to ask: what this unit is compiled for
-        static cpu_features const found{.neon = neon::supported(), .neon_dot = neon_dot::supported()};
+#define JACKPLANE_COMPILED(tag, ...) tag::supported(),
+        static cpu_features const found{JACKPLANE_ARCHS(JACKPLANE_COMPILED)};
+#undef JACKPLANE_COMPILED
 #endif
         return found;
     }
-
-    // Whether a CPU of these features runs the kernels of a tag.
-    constexpr bool has(cpu_features const&, common const&) noexcept { return true; } // scalar, simd<X>: the baseline
-    constexpr bool has(cpu_features const& f, avx2 const&) noexcept { return f.avx2; }
-    constexpr bool has(cpu_features const& f, avx2_vnni const&) noexcept { return f.avx2_vnni; }
-    constexpr bool has(cpu_features const& f, avx512 const&) noexcept { return f.avx512; }
-    constexpr bool has(cpu_features const& f, avx512_vnni const&) noexcept { return f.avx512_vnni; }
-    constexpr bool has(cpu_features const& f, avx512_bf16 const&) noexcept { return f.avx512_bf16; }
-    constexpr bool has(cpu_features const& f, neon const&) noexcept { return f.neon; }
-    constexpr bool has(cpu_features const& f, neon_dot const&) noexcept { return f.neon_dot; }
 
     struct arch_candidate // compiled into this program
     {
@@ -121,8 +123,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // is not available is an error, not a silent fallback: whoever sets it measures or looks for a bug.
     inline arch_place try_choose_arch(std::span<arch_candidate const> best_first, std::string_view wish)
     {
-        constexpr std::string_view known[] = {"scalar",      "generic",     "avx2", "avx2_vnni", "avx512",
-                                              "avx512_vnni", "avx512_bf16", "neon", "neon_dot"};
+#define JACKPLANE_NAME(tag, ...) #tag,
+        constexpr std::string_view known[] = {"scalar", "generic", JACKPLANE_ARCHS(JACKPLANE_NAME)};
+#undef JACKPLANE_NAME
         std::string can;
         for (arch_candidate const& one : best_first)
             if (one.runs)

@@ -2,7 +2,7 @@
 #pragma once
 #include "kernel/vectors.hpp"
 
-#if defined(JACKPLANE_HAS_NEON)
+#if JACKPLANE_HAS_neon
 #include <arm_neon.h>
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -183,7 +183,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         };
 
-#if defined(JACKPLANE_HAS_NEON_DOT)
+#if JACKPLANE_HAS_neon_dot
         template <>
         struct vectors<neon_dot> : vectors<neon>
         {

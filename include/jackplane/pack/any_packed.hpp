@@ -6,8 +6,9 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // A matrix whose format is known at run time only: one of the types that files hold. To read another format, pass
-    // the reader a variant of your own.
+    // A matrix whose format is known at run time only: one of the types that files hold. This is their one list: a
+    // nested file knows the codebooks that stand here (store/codebooks.hpp), and CMake reads these lines, one type each
+    // (jackplane_add_kernels). To read another format, pass the reader a variant of your own.
     //     std::visit([&](auto const& a) { multiply(a.prefix(4), x, y); }, m);
     using any_packed = std::variant<
         packed<bit_planes, uniform<8>, half, no_zero>,

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 #include "../quantize/slice.hpp"
+#include "codebooks.hpp"
 #include "digest.hpp"
 #include "header.hpp"
 
@@ -78,7 +79,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     struct layer
     {
         std::uint64_t rows = 0, cols = 0, group = 0; // group: columns that share a scale, 1 .. max(cols, 1)
-        std::string codebook;                        // "uniform", "nf4", "fp4", "row_table"
+        std::string codebook;                        // "uniform", "nf4" ...: codebooks.hpp
         unsigned bits = 0;                           // of a code; the sum of planes
         std::vector<unsigned> planes;                // bits in each, most significant first: 1, 2, 4 or 8
         dtype scale = dtype::F16;
@@ -93,7 +94,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::uint64_t blocks() const noexcept { return (cols + 31) / 32; }
         std::uint64_t groups() const noexcept
         {
-            return codebook == "row_table" ? std::uint64_t{1} << bits : cols / group + (cols % group != 0);
+            return codebook_of(codebook).by_row ? std::uint64_t{1} << bits : cols / group + (cols % group != 0);
         }
         extents scale_shape() const { return {panels(), groups(), 16}; }
         extents plane_shape(std::size_t i) const { return {panels(), blocks(), 64ull * planes[i]}; }
@@ -136,7 +137,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::string const* cut_short(unsigned planes) const noexcept
         {
             for (auto const& [name, l] : layers)
-                if (l.codebook != "uniform" && l.bits > (l.common != 0 ? l.common : planes))
+                if (!codebook_of(l.codebook).is_nested && l.bits > (l.common != 0 ? l.common : planes))
                     return &name;
             return nullptr;
         }

@@ -130,10 +130,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         {
             _layers.push_back(detail::with_sparse(detail::nested_layer_of(std::move(name), a), beside));
         }
-        template <class... Packed, class... Sparse>
-        void add(std::string name, std::variant<Packed...> const& a, Sparse const&... beside)
+        template <class... Packed>
+        void add(std::string name, std::variant<Packed...> const& a)
         {
-            std::visit([&](auto const& each) { add(std::move(name), each, beside...); }, a);
+            _layers.push_back(layer_of(std::move(name), a));
+        }
+        template <class... Packed, scale_number T, column_number I>
+        void add(std::string name, std::variant<Packed...> const& a, csr<T, I> const& beside)
+        {
+            _layers.push_back(detail::with_sparse(layer_of(std::move(name), a), beside));
         }
         void add(detail::nested_layer layer) { _layers.push_back(std::move(layer)); }
         // A common layer (nested.hpp). Throws width_error where it has scales for some width alone.
@@ -167,6 +172,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
             void end_level(unsigned bits);
         };
         plan arrange() const;
+        template <class Any> // for each format once, not for each pair of a format and a sparse type
+        static detail::nested_layer layer_of(std::string name, Any const& a)
+        {
+            return std::visit([&](auto const& each) { return detail::nested_layer_of(std::move(name), each); }, a);
+        }
 
         std::vector<safetensors::item> _plain;
         std::vector<detail::nested_layer> _layers;

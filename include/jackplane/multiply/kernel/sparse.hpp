@@ -3,7 +3,7 @@
 #include <cstring>
 #include "../../detach/csr.hpp"
 #include "../arch.hpp"
-#if defined(JACKPLANE_HAS_AVX2)
+#if JACKPLANE_HAS_avx2
 #include "strips.hpp"
 #endif
 
@@ -53,7 +53,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
 
-#if defined(JACKPLANE_HAS_AVX2)
+#if JACKPLANE_HAS_avx2
         template <class Arch, scale_number T, column_number I>
         void add_rows(csr_view<T, I> const& a, float const* x, float* y, std::size_t first, std::size_t last,
                       avx2 const&) noexcept

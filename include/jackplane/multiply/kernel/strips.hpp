@@ -4,7 +4,7 @@
 #include "../../detach/csr.hpp"
 #include "../arch.hpp"
 
-#if defined(JACKPLANE_HAS_AVX2)
+#if JACKPLANE_HAS_avx2
 #include <immintrin.h>
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

@@ -85,7 +85,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             out.rows = number(l, "rows", 0, nested::largest_side);
             out.cols = number(l, "cols", 0, nested::largest_side);
             out.group = number(l, "group", 1, out.cols == 0 ? 1 : out.cols);
-            out.codebook = word(l, "codebook", {"uniform", "nf4", "fp4", "row_table"});
+            out.codebook = word(l, "codebook", nested::codebook_names());
             out.bits = static_cast<unsigned>(number(l, "bits", 1, 8));
             unsigned sum = 0;
             for (auto const& width : list(l, "planes"))

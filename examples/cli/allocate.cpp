@@ -55,17 +55,14 @@ namespace cli
                                                                    : predicted(m, words->from_start(tokens));
                                           });
 
-                std::uint64_t layer = 0; // weights
-                for (std::size_t i = 0; i < engine::matrices_of_layer; ++i)
-                    layer += m.table.parameters()[i].size();
                 std::vector<std::vector<jackplane::allocation_choice>> table(m.sizes.layers);
                 for (std::size_t i = 0; i < table.size(); ++i)
                     for (std::size_t w = 0; w < widths.size(); ++w)
-                        table[i].push_back({layer * widths[w], losses[w][i]});
-                // Whole widths: 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
-                double const widths_of_all = std::floor(average * static_cast<double>(m.sizes.layers) + 1e-9);
-                std::uint64_t const budget = layer * static_cast<std::uint64_t>(widths_of_all);
-                report(table, jackplane::allocate(table, budget, model), layer * m.sizes.layers);
+                        table[i].push_back({engine::size_of(m.table.of_layer(i)) * widths[w], losses[w][i]});
+                // 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
+                std::uint64_t const weights = engine::size_of(m.table.of_layers());
+                auto const budget = static_cast<std::uint64_t>((average + 1e-9) * static_cast<double>(weights));
+                report(table, jackplane::allocate(table, budget, model), weights);
             }
 
         private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../engine/keep/inputs.hpp"
+#include "../engine/measure/unread_experts.hpp"
 #include "../engine/pack/nested_model.hpp"
 #include "../engine/quantize/quantize_model.hpp"
 #include "about.hpp"
@@ -76,7 +77,7 @@ namespace cli
                 JACKPLANE_EXPECTS(include.empty() || !sizes.tied, jackplane::value_error, folder,
                                   ": --include lm_head, but config.json ties it to the embedding, which stays dense");
                 engine::parameter_table const table(sizes);
-                auto const matrices = std::span(table.parameters()).first(sizes.layers * engine::matrices_of_layer);
+                auto const matrices = table.of_layers();
                 std::size_t const packed = include.empty() ? matrices.size() : table.tuned_parameters();
                 std::uint64_t of_planes = 0, of_others = 0;
                 for (std::size_t i = 0; i < table.parameters().size(); ++i)
@@ -100,7 +101,11 @@ namespace cli
                 if (!settings.tuning.inside.empty())
                     look_at_inside(sizes);
                 if (needs_calibration())
+                {
                     settings.calibration = calibration.read(folder);
+                    for (std::string const& line : engine::unread_experts(folder, settings.calibration))
+                        warn(line);
+                }
                 else if (!calibration.file.empty())
                     warn("--calibration " + calibration.file + " is not read: this method looks at weights alone");
                 if (detach.asked())

@@ -44,8 +44,8 @@ namespace cli
                 _made = std::filesystem::create_directory(_folder, error);
                 if (error)
                     jackplane::detail::fail_io(_folder, "create", error.value());
-                _parts = engine::parameter_table(sizes).parameters();
-                _parts.resize(sizes.layers * engine::matrices_of_layer);
+                engine::parameter_table const table(sizes);
+                _parts.assign(table.of_layers().begin(), table.of_layers().end());
                 for (engine::parameter const& p : _parts)
                 {
                     read.expect_other(file_of(p));
@@ -113,7 +113,7 @@ namespace cli
                 settings.parts_alone = !total_alone;
                 settings.taylor = !no_taylor;
                 if (packed.matrices.back().is_packed &&
-                    packed.matrices.size() > dense.sizes.layers * engine::matrices_of_layer)
+                    packed.matrices.size() > dense.table.of_layers().size())
                     warn(quantized + ": its lm_head is quantized, too; what that costs is in none of these numbers");
                 auto const found = about(quantized,
                                          [&] {

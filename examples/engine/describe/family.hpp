@@ -82,6 +82,22 @@ namespace engine
         }
     }
 
+    // How many experts and how many of them for a token, `otherwise` where config.json says nothing. Which layers have
+    // them is up to the family.
+    inline void read_experts(settings_file const& file, config& c, expert_description const& otherwise)
+    {
+        expert_description& e = c.block.experts = otherwise;
+        for (char const* const key : {"num_experts", "num_local_experts"}) // newer files have either
+            e.count = file.has(key) ? file.size(key, 4096) : e.count;
+        if (file.has("num_experts") && file.has("num_local_experts"))
+            file.expect(file.tree()["num_experts"] == e.count, "num_experts",
+                        text(e.count, ", as 'num_local_experts' is"));
+        if (file.has("num_experts_per_tok"))
+            e.used = file.size("num_experts_per_tok", e.count);
+        file.expect(e.used <= e.count, "num_experts_per_tok", text("at most the ", e.count, " experts"));
+        c.block.layers.resize(c.layers);
+    }
+
     // 0 where the key is null; otherwise: where it is not there.
     inline double number_or_none(settings_file const& file, char const* key, double otherwise)
     {

@@ -97,8 +97,9 @@ namespace engine
         JACKPLANE_EXPECTS(bits_of_layers.size() == sizes.layers, jackplane::shape_error, bits_of_layers.size(),
                           " widths for ", sizes.layers, " layers");
         std::vector<unsigned> all(matrices.size(), bits_of_head);
-        for (std::size_t i = 0; i < sizes.layers * matrices_of_layer; ++i)
-            all[i] = bits_of_layers[i / matrices_of_layer];
+        for (std::size_t layer = 0; layer < sizes.layers; ++layer)
+            std::fill_n(all.begin() + static_cast<std::ptrdiff_t>(table.first_of_layer(layer)),
+                        table.of_layer(layer).size(), bits_of_layers[layer]);
         return all;
     }
 

@@ -154,10 +154,7 @@ namespace engine
             jackplane::progress const& tell;
             model* dense; // gets the weights as the method sees them; or nullptr
 
-            std::span<parameter const> parts_of(std::size_t layer) const
-            {
-                return std::span(m.table.parameters()).subspan(layer * matrices_of_layer, matrices_of_layer);
-            }
+            std::span<parameter const> parts_of(std::size_t layer) const { return m.table.of_layer(layer); }
             // The matrices of a layer, one after the other -> w
             void read_layer(std::size_t layer, jackplane::aligned_vector<float>& w) const
             {
@@ -219,19 +216,19 @@ namespace engine
             jackplane::aligned_vector<float> w;
             for (std::size_t layer = 0; layer < j.c.layers; ++layer)
             {
-                std::size_t const first = layer * matrices_of_layer, begin = all[first].offset;
+                std::size_t const first = j.m.table.first_of_layer(layer), begin = all[first].offset;
                 j.read_layer(layer, w);
                 if (balancer)
                     balancer->balance(rest.layer(layer, w.data()), j.parts_of(layer));
                 j.seen(layer, w);
                 layer_view<float const> const view = rest.layer(layer, w.data());
-                for (layer_stage const& part : layer_stages)
+                for (layer_stage const& part : stages_of(j.c, view.kind))
                 {
                     std::optional<jackplane::feedback> order;
                     if (stream)
                     {
-                        auto const gram = stream->gram(view, part.input);
-                        std::size_t const size = stream->size_of(part.input);
+                        auto const gram = stream->gram(view, part);
+                        std::size_t const size = stream->size_of(view, part);
                         order.emplace(jackplane::matrix_view<float const>{gram.data(), size, size},
                                       jackplane::feedback_options{.by_activation = j.s.by_activation,
                                                                   .name = all[first + part.first].name});
@@ -265,7 +262,7 @@ namespace engine
             JACKPLANE_EXPECTS(
                 std::equal(m.rest.begin(), m.rest.end(), inside.rest.begin(), inside.rest.end(), same_but_for_half),
                 jackplane::value_error, path.string(), ": another model, or the same after balancing");
-            for (std::size_t i = j.c.layers * matrices_of_layer; i < inside.matrices.size(); ++i) // an untied lm_head
+            for (std::size_t i = m.table.of_layers().size(); i < inside.matrices.size(); ++i) // an untied lm_head
                 if (!inside.matrices[i].is_packed)
                 {
                     parameter p = m.table.parameters()[i];
@@ -297,6 +294,7 @@ namespace engine
             for (std::size_t layer = 0; layer < j.c.layers; ++layer)
             {
                 auto const parts = j.parts_of(layer);
+                std::size_t const first = j.m.table.first_of_layer(layer);
                 j.read_layer(layer, w);
                 if (balancer)
                     balancer->balance(rest.layer(layer, w.data()), parts);
@@ -305,9 +303,9 @@ namespace engine
                 std::vector<any_csr> beside;
                 auto left = w;
                 for (std::size_t i = 0; i < parts.size(); ++i)
-                    beside.push_back(j.detached(layer * matrices_of_layer + i, matrix_of(left.data(), parts, i)));
+                    beside.push_back(j.detached(first + i, matrix_of(left.data(), parts, i)));
                 auto const within = std::span<packed_model::matrix const>(inside).subspan(
-                    inside.empty() ? 0 : layer * matrices_of_layer, inside.empty() ? 0 : parts.size());
+                    inside.empty() ? 0 : first, inside.empty() ? 0 : parts.size());
                 dense_layer const dense{rest.layer(layer, w.data()), rest.layer(layer, left.data()), parts, beside,
                                         within};
                 auto done = j.s.resume.empty() ? std::nullopt : store.find(layer, origin.text_of(), parts);
@@ -323,7 +321,7 @@ namespace engine
                 if (widths)
                     widths->insert(widths->end(), done->losses.begin(), done->losses.end());
                 for (std::size_t i = 0; i < parts.size(); ++i)
-                    j.made(layer * matrices_of_layer + i, std::move(done->matrices[i]), std::move(beside[i]),
+                    j.made(first + i, std::move(done->matrices[i]), std::move(beside[i]),
                            matrix_of(left.data(), parts, i).data, false);
             }
         }
@@ -371,10 +369,10 @@ namespace engine
         checkpoint_files const files(folder);
         check_tensors(files, c);
         expect_possible(s);
-        JACKPLANE_EXPECTS(s.beside.empty() || s.beside.size() == c.layers * matrices_of_layer, jackplane::shape_error,
-                          "weights beside ", s.beside.size(), " matrices, the layers have ",
-                          c.layers * matrices_of_layer);
         packed_model m(c);
+        JACKPLANE_EXPECTS(s.beside.empty() || s.beside.size() == m.table.of_layers().size(), jackplane::shape_error,
+                          "weights beside ", s.beside.size(), " matrices, the layers have ",
+                          m.table.of_layers().size());
         m.slice = s.slice;
         JACKPLANE_EXPECTS(s.information.empty() || s.information.size() == m.table.tuned_size(), jackplane::shape_error,
                           "information of ", s.information.size(), " weights, there are ", m.table.tuned_size());
@@ -404,7 +402,7 @@ namespace engine
             }
             quantize_in_stages(j, rest, information);
         }
-        for (std::size_t i = c.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
+        for (std::size_t i = m.table.of_layers().size(); i < m.matrices.size(); ++i) // an untied lm_head
         {
             parameter p = all[i];
             p.offset = 0;

@@ -20,7 +20,7 @@ namespace engine
     struct dense_layer
     {
         layer_view<float const> w, left;                   // left: what the planes have to hold, 0 for those weights
-        std::span<parameter const> parts;                  // [matrices_of_layer] lie one after the other from qkv on
+        std::span<parameter const> parts;                  // lie one after the other from qkv on
         std::span<any_csr const> beside;                   // of each of them
         std::span<packed_model::matrix const> inside = {}; // of each, whose codes stay at the first width; or none
     };

@@ -32,7 +32,7 @@ namespace engine
         {
         public:
             loss_of_layers(model const& m, quantize_settings const& s, jackplane::team const& workers)
-                : _size(size_of(std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer))),
+                : _size(size_of(m.table.of_layers())),
                   _loss(m, s.calibration.tokens, s.calibration.length, workers),
                   _all(m.tuned().begin(), m.tuned().end()),
                   _slope(_all.size())
@@ -62,18 +62,13 @@ namespace engine
             std::vector<float> _all, _slope;
         };
 
-        std::span<parameter const> parts_of(model const& m)
-        {
-            return std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer);
-        }
-
         template <unsigned Bits, jackplane::scale_number S, jackplane::zero_number Z, class Objective>
         std::vector<jackplane::any_packed> train_as(model const& m, quantize_settings const& s,
                                                     any_clipping<Z> const& clip, Objective const& goal,
                                                     std::vector<width_report>* report, jackplane::progress const& tell)
         {
             using tunable = jackplane::tunable<uniform<Bits, 8>, any_clipping<Z>, S>;
-            auto const parts = parts_of(m);
+            auto const parts = m.table.of_layers();
             jackplane::team const workers;
             std::vector<tunable> all;
             auto const weights = [&](std::size_t i) { return matrix_of(m.w.data(), parts, i); };
@@ -121,7 +116,7 @@ namespace engine
         {
             using narrow = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, Z>;
             std::vector<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>> out;
-            for (std::size_t i = 0; i < m.sizes.layers * matrices_of_layer; ++i)
+            for (std::size_t i = 0; i < m.table.of_layers().size(); ++i)
             {
                 jackplane::any_packed const& of = m.matrices[i].packed;
                 auto const* const in_half = std::get_if<narrow>(&of);
@@ -154,7 +149,7 @@ namespace engine
             auto const& t = s.tuning;
             jackplane::team const workers;
             model const dense = m.decode(8);
-            auto const parts = parts_of(dense);
+            auto const parts = dense.table.of_layers();
             std::vector<any_csr> beside;
             for (std::size_t i = 0; i < parts.size(); ++i)
                 beside.push_back(m.matrices[i].sparse);

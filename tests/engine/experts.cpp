@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <engine/measure/unread_experts.hpp>
 #include <engine/pack/nested_model.hpp>
+#include <engine/pack/random_model.hpp>
 #include <engine/quantize/quantize_model.hpp>
 #include <engine/run/decode.hpp>
 #include "tiny_families.hpp"
@@ -144,6 +145,25 @@ namespace engine
             }
             CHECK(worst < 1e-4);
         }
+    }
+
+    TEST_CASE("a token reads as many experts as it goes to, of random models different ones")
+    {
+        packed_model const m = random_planes(shape_of("tiny-experts"), 7);
+        config const& c = m.sizes;
+        std::size_t of_experts = 0;
+        for (std::size_t i = 0; i < m.matrices.size(); ++i)
+            if (m.table.parameters()[i].of_expert)
+                of_experts += std::visit([](auto const& a) { return bytes_read(a.prefix(4)); }, m.matrices[i].packed);
+        packed_model::cost const cost = m.cost_at(4);
+        std::size_t const rest = (2 * 8 + 2 * 2 + 2) * c.hidden; // routers, norms, a row of the embedding
+        CHECK(of_experts > cost.packed_bytes / 4);
+        CHECK(cost.bytes_per_token > cost.packed_bytes - of_experts * 6 / 8);
+        CHECK(cost.bytes_per_token <= cost.packed_bytes - of_experts * 6 / 8 + rest * sizeof(float));
+        model const dense = m.decode(8);
+        calibration_stream const stream(c, dense.view().ends().embedding, {random_tokens(64, c.vocabulary), 64});
+        auto const tokens = stream.tokens_of_experts(dense.view().layer(0), jackplane::team(1));
+        CHECK(std::count(tokens.begin(), tokens.end(), std::size_t{0}) < 4);
     }
 
     TEST_CASE("stacked experts are read as those that stand alone")

@@ -106,6 +106,7 @@ namespace engine
                  {"gemma2", R"("query_pre_attn_scalar":null)"},
                  {"qwen3", R"("num_experts":4)"},
                  {"mixtral", R"("num_experts_per_tok":9)"},
+                 {"mixtral", R"("num_experts":4097)"},
                  {"mixtral", R"("num_experts":4,"num_local_experts":5)"},
                  {"mixtral", R"("num_experts":1)"},
                  {"mixtral", R"("moe_intermediate_size":36)"},

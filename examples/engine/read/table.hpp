@@ -26,6 +26,7 @@ namespace engine
         std::size_t rows, cols, offset;    // elements
         bool norm;                         // a vector: one row here, one dimension in the file
         std::vector<tensor_part> places{}; // in a checkpoint: one of these
+        bool of_expert = false;            // which not every token reads
 
         std::size_t size() const noexcept { return rows * cols; }
         tensor_part alone() const
@@ -120,6 +121,8 @@ namespace engine
             layer_kind const kind = c.block.kind(i);
             for (std::size_t e = 0; e < c.mlps(kind); ++e)
                 kind.experts ? add_expert(c, i, e) : add_mlp(c, i);
+            for (std::size_t n = 0; kind.experts && n < 3 * c.mlps(kind); ++n)
+                _parameters[_parameters.size() - 1 - n].of_expert = true;
         }
 
         void add_mlp(config const& c, std::size_t i)

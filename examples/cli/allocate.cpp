@@ -65,14 +65,13 @@ namespace cli
                                                                    : predicted(m, of_head, tokens, *words);
                                           });
 
-                std::uint64_t layer = 0, weights = 0;
-                for (std::size_t i = 0; i < engine::matrices_of_layer; ++i)
-                    layer += m.table.parameters()[i].size();
+                std::uint64_t weights = 0;
                 std::vector<std::vector<jackplane::allocation_choice>> table(losses.size());
                 for (std::size_t i = 0; i < table.size(); ++i)
                 {
                     bool const is_head = i == m.sizes.layers;
-                    std::uint64_t const size = is_head ? m.table.parameters()[m.head()].size() : layer;
+                    std::uint64_t const size =
+                        is_head ? m.table.parameters()[m.head()].size() : engine::size_of(m.table.of_layer(i));
                     weights += size;
                     for (std::size_t w = 0; w < losses[i].size(); ++w)
                         table[i].push_back({size * (is_head ? of_head : widths)[w], losses[i][w]});

@@ -54,7 +54,7 @@ namespace cli
             if (found.other.empty())
                 found.other = all[i].name;
         };
-        std::size_t const layers = packed.sizes.layers * engine::matrices_of_layer;
+        std::size_t const layers = packed.table.of_layers().size();
         std::size_t const ends = packed.table.tuned_parameters(); // where the rest begins
         for (std::size_t i = layers; i < all.size(); ++i)
         {
@@ -78,7 +78,8 @@ namespace cli
         auto const bits = packed.mix(widths.back());
         for (std::size_t i = 0; i < packed.matrices.size(); ++i)
         {
-            bool const of_ends = i < engine::matrices_of_layer || i + engine::matrices_of_layer >= layers;
+            bool const of_ends =
+                i < packed.table.first_of_layer(1) || i >= packed.table.first_of_layer(packed.sizes.layers - 1);
             if (!packed.matrices[i].is_packed || !of_ends)
                 continue;
             auto const was = weights(i);

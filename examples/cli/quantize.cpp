@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../engine/keep/inputs.hpp"
+#include "../engine/measure/unread_experts.hpp"
 #include "../engine/pack/nested_model.hpp"
 #include "../engine/quantize/head.hpp"
 #include "../engine/quantize/quantize_model.hpp"
@@ -80,7 +81,7 @@ namespace cli
                 auto out = read.create(output);
                 engine::config const sizes = engine::read_config(std::filesystem::path(folder) / "config.json");
                 engine::parameter_table const table(sizes);
-                auto const matrices = std::span(table.parameters()).first(sizes.layers * engine::matrices_of_layer);
+                auto const matrices = table.of_layers();
                 std::uint64_t of_planes = 0, of_others = 0;
                 for (std::size_t i = 0; i < table.parameters().size(); ++i)
                     if (engine::parameter const& p = table.parameters()[i]; i < matrices.size())
@@ -105,7 +106,11 @@ namespace cli
                 if (!inside().empty())
                     look_at_inside(sizes);
                 if (needs_calibration())
+                {
                     settings.calibration = calibration.read(folder);
+                    for (std::string const& line : engine::unread_experts(folder, settings.calibration))
+                        warn(line);
+                }
                 else if (!calibration.file.empty())
                     warn("--calibration " + calibration.file + " is not read: this method looks at weights alone");
                 if (detach.asked())

@@ -44,8 +44,8 @@ namespace cli
                 _made = std::filesystem::create_directory(_folder, error);
                 if (error)
                     jackplane::detail::fail_io(_folder, "create", error.value());
-                _parts = engine::parameter_table(sizes).parameters();
-                _parts.resize(sizes.layers * engine::matrices_of_layer);
+                engine::parameter_table const table(sizes);
+                _parts.assign(table.of_layers().begin(), table.of_layers().end());
                 for (engine::parameter const& p : _parts)
                 {
                     read.expect_other(file_of(p));

@@ -37,6 +37,12 @@ PHI3 = {"architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "hidden_act"
         "num_key_value_heads": 2, "vocab_size": 120, "max_position_embeddings": 2048,
         "original_max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_scaling": None,
         "sliding_window": 2047, "tie_word_embeddings": False}
+MIXTRAL = {**LLAMA, "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "rope_theta": 1000000.0,
+           "sliding_window": None, "num_local_experts": 5, "num_experts_per_tok": 2, "router_aux_loss_coef": 0.02,
+           "output_router_logits": False}
+QWEN3_MOE = {**QWEN3, "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "intermediate_size": 60,
+             "moe_intermediate_size": 24, "num_experts": 7, "num_experts_per_tok": 3, "norm_topk_prob": True,
+             "decoder_sparse_step": 1, "mlp_only_layers": [], "max_window_layers": 2}
 LONGROPE = {"type": "longrope", "short_factor": [1.0, 1.05, 1.1, 1.3, 1.6],
             "long_factor": [1.1, 1.4, 2.5, 6.0, 8.0]}  # for 10 rotary dimensions of 12
 WIDE = {**LLAMA, "head_dim": 32}  # enough pairs for every branch of a scaled rotation
@@ -74,6 +80,14 @@ CASES = {
                             "rope_parameters": {
                                 "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
                                 "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+    "mixtral": MIXTRAL,
+    "mixtral, stacked": {**without(MIXTRAL, "num_local_experts"), "num_experts": 5},
+    "mixtral, every expert": {**MIXTRAL, "num_experts_per_tok": 5},
+    "qwen3_moe": QWEN3_MOE,
+    "qwen3_moe, stacked": QWEN3_MOE,
+    "qwen3_moe, dense layers": {**QWEN3_MOE, "num_hidden_layers": 5, "decoder_sparse_step": 2, "mlp_only_layers": [1],
+                                "norm_topk_prob": False, "tie_word_embeddings": True},
+    "qwen3_moe, many experts": {**QWEN3_MOE, "num_experts": 40, "num_experts_per_tok": 2, "moe_intermediate_size": 12},
     "phi3": PHI3,
     "phi3, window": {**PHI3, "sliding_window": 40},
     "phi3, partial, longrope's short": {**PHI3, "rope_scaling": LONGROPE, "partial_rotary_factor": 0.85,
@@ -81,6 +95,21 @@ CASES = {
     "phi3, partial, longrope's long": {**PHI3, "rope_scaling": LONGROPE, "partial_rotary_factor": 0.85,
                                        "original_max_position_embeddings": 64, "tie_word_embeddings": True},
 }
+
+
+def stacked(c, tensors):
+    """The same checkpoint as version 5 of the transformers saves it: all experts of a layer in one tensor."""
+    out = {name.replace("block_sparse_moe", "mlp"): value for name, value in tensors.items() if ".experts." not in name}
+    for layer in range(c["num_hidden_layers"]):
+        for name, parts in (("gate_up_proj", ("gate", "up")), ("down_proj", ("down",))):
+            out[f"model.layers.{layer}.mlp.experts.{name}"] = np.stack(
+                [np.concatenate([tensors[f"{reference.expert(c, layer, e)}{reference.EXPERT[c['model_type']][part]}"
+                                         ".weight"] for part in parts]) for e in range(reference.experts(c))])
+    return out
+
+
+def as_stored(title, c, tensors):
+    return stacked(c, tensors) if "stacked" in title else tensors
 
 
 def tensors_of(c, seed=5):
@@ -113,16 +142,25 @@ def tensors_of(c, seed=5):
             linear(a + "q_proj", queries, hidden, bias)
             linear(a + "k_proj", keys, hidden, bias)
             linear(a + "v_proj", keys, hidden, bias)
-            linear(m + "gate_proj", inner, hidden, c.get("mlp_bias", False))
-            linear(m + "up_proj", inner, hidden, c.get("mlp_bias", False))
+            if not reference.has_experts(c, layer):
+                linear(m + "gate_proj", inner, hidden, c.get("mlp_bias", False))
+                linear(m + "up_proj", inner, hidden, c.get("mlp_bias", False))
         linear(a + "o_proj", hidden, queries, c.get("attention_bias", False))
-        linear(m + "down_proj", hidden, inner, c.get("mlp_bias", False))
+        if reference.has_experts(c, layer):
+            linear(reference.mlp(c, layer) + "gate", reference.experts(c), hidden)
+            of, wide = reference.EXPERT[kind], c.get("moe_intermediate_size", inner)
+            for e in range(reference.experts(c)):
+                linear(reference.expert(c, layer, e) + of["gate"], wide, hidden)
+                linear(reference.expert(c, layer, e) + of["up"], wide, hidden)
+                linear(reference.expert(c, layer, e) + of["down"], hidden, wide)
+        else:
+            linear(m + "down_proj", hidden, inner, c.get("mlp_bias", False))
         for name in ("input_layernorm", "post_attention_layernorm"):
             norm(p + name)
         if reference.gemma(c):
             norm(p + "pre_feedforward_layernorm")
             norm(p + "post_feedforward_layernorm")
-        if kind in ("qwen3", "gemma3_text"):
+        if kind in ("qwen3", "qwen3_moe", "gemma3_text"):
             norm(a + "q_norm", d)
             norm(a + "k_norm", d)
     norm("model.norm")
@@ -137,7 +175,8 @@ GGUF_NAMES = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
     "self_attn.qkv_proj": "attn_qkv", "self_attn.o_proj": "attn_output",
     "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up", "mlp.gate_up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+    "mlp.up_proj": "ffn_up", "mlp.gate_up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    "block_sparse_moe.gate": "ffn_gate_inp", "mlp.gate": "ffn_gate_inp"}
 GEMMA_NAMES = {**GGUF_NAMES, "post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
                "post_feedforward_layernorm": "post_ffw_norm"}
 
@@ -160,10 +199,16 @@ def llama3_divisor(p, wavelength):
 
 def gguf_tensors(c, tensors):
     kind, out = c["model_type"], {}
+    for layer in range(c["num_hidden_layers"] if reference.experts(c) else 0):
+        for part, of in reference.EXPERT[kind].items():
+            out[f"blk.{layer}.ffn_{part}_exps.weight"] = np.stack(
+                [tensors[f"{reference.expert(c, layer, e)}{of}.weight"] for e in range(reference.experts(c))])
     for name, value in tensors.items():
+        if ".experts." in name:
+            continue
         layer = name.split(".")[2] if name.startswith("model.layers.") else None
         stem, ending = (name if layer is None else name.split(".", 3)[3]).rsplit(".", 1)
-        if kind in ("llama", "mistral") and stem in ("self_attn.q_proj", "self_attn.k_proj"):
+        if kind in ("llama", "mistral", "mixtral") and stem in ("self_attn.q_proj", "self_attn.k_proj"):
             value = interleaved(value, c["num_attention_heads" if "q_proj" in stem else "num_key_value_heads"])
         if reference.gemma(c):
             if stem.endswith("norm"):
@@ -185,7 +230,8 @@ def gguf_tensors(c, tensors):
 
 def gguf_metadata(c):
     p = reference.rope_settings(c, False)
-    arch = {"mistral": "llama", "gemma3_text": "gemma3"}.get(c["model_type"], c["model_type"])
+    arch = {"mistral": "llama", "mixtral": "llama", "qwen3_moe": "qwen3moe",
+            "gemma3_text": "gemma3"}.get(c["model_type"], c["model_type"])
     of = {"context_length": c["max_position_embeddings"], "embedding_length": c["hidden_size"],
           "block_count": c["num_hidden_layers"], "feed_forward_length": c["intermediate_size"],
           "attention.head_count": c["num_attention_heads"], "attention.head_count_kv": c["num_key_value_heads"],
@@ -207,6 +253,10 @@ def gguf_metadata(c):
         original = c["original_max_position_embeddings"]
         of |= {"rope.scaling.type": kind, "rope.scaling.original_context_length": original,
                "rope.scaling.attn_factor": math.sqrt(1 + math.log(c["max_position_embeddings"] / original, original))}
+    if reference.experts(c):
+        of |= {"expert_count": reference.experts(c), "expert_used_count": c["num_experts_per_tok"]}
+    if "moe_intermediate_size" in c:
+        of["expert_feed_forward_length"] = c["moe_intermediate_size"]
     if reference.window(c, 0):
         of["attention.sliding_window"] = c["sliding_window"]
     if reference.gemma(c):

@@ -22,6 +22,8 @@ import reference
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PACKAGE, VERSION = "@node-llama-cpp/linux-x64", "3.22.1"
 BOUND, CLEAR = 2e-4, 2e-3  # nats; by how much a logit must lead for all to agree (llama.cpp's GELU is of F16)
+# What llama.cpp does not know: there all layers have experts, and the weights of a token's add up to 1.
+ALONE = ("qwen3_moe, dense layers",)
 
 
 def skip(why):
@@ -82,15 +84,16 @@ def by_numpy(c, tensors, ids, context):
 
 def compare(title, model, c, tensors, metadata, text=None, context=200):
     """One line on what the three say of the text or of random tokens, and what is wrong with it."""
-    gguf.write(folder / "model.gguf", {**architectures.gguf_metadata(c), **metadata},
-               architectures.gguf_tensors(c, tensors))
+    if title not in ALONE:
+        gguf.write(folder / "model.gguf", {**architectures.gguf_metadata(c), **metadata},
+                   architectures.gguf_tensors(c, tensors))
     if text is None:
         ids = rng.integers(0, c["vocab_size"], context)
         np.save(folder / "tokens.npy", ids.astype("<u2"))
         ids.astype("<u4").tofile(folder / "tokens.bin")
     given = ["--tokens", folder / "tokens.npy"] if text is None else ["--text", text]
-    found = {"llama.cpp": said_by(arguments.witness, bins, folder / "model.gguf", text or folder / "tokens.bin",
-                                  context),
+    found = {"llama.cpp": {} if title in ALONE else said_by(arguments.witness, bins, folder / "model.gguf",
+                                                            text or folder / "tokens.bin", context),
              "tool": said_by(arguments.jackplane, "eval", "--model", model, *given, "--context", context, "--json")}
     if text is not None:
         ids = np.array(found["llama.cpp"].get("tokens", [0, 0]))
@@ -100,6 +103,8 @@ def compare(title, model, c, tensors, metadata, text=None, context=200):
                          **said_by(arguments.likeliest, model, folder / "tokens.bin", context)}
     wanted, wrong = by_numpy(c, tensors, ids, context), []
     for who, said in found.items():
+        if not said:
+            continue
         if "refused" in said:
             wrong.append(f"{title}: {who} says {said['refused']}")
             continue
@@ -129,7 +134,7 @@ rng = np.random.default_rng(11)
 problems = []
 for title, config in architectures.CASES.items():
     weights = architectures.tensors_of(config)
-    store_model(folder / "model", config, weights)
+    store_model(folder / "model", config, architectures.as_stored(title, config, weights))
     problems += compare(title, folder / "model", config, weights, {})
 data = (EXAMPLES / "data" / "test.txt").read_bytes()
 (folder / "text.txt").write_bytes(data if arguments.whole else data[: data.index(b"\n", 4000) + 1])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Dense decoders in numpy, in double: Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 and Phi-3 from config.json and the
-tensors under their Hugging Face names. Written from the formulas, to be read beside them; nothing is fast.
+"""Decoders in numpy, in double: Llama, Mistral, Mixtral, Qwen2, Qwen3, Qwen3-MoE, Gemma 2, Gemma 3 and Phi-3 from
+config.json and the tensors under their Hugging Face names. Written from the formulas, to be read beside them; nothing is
+fast.
 """
 import math
 
@@ -13,6 +14,29 @@ def head_dim(c):
 
 def gemma(c):
     return c["model_type"].startswith("gemma")
+
+
+# How the tensors of an expert are named.
+EXPERT = {"mixtral": {"gate": "w1", "up": "w3", "down": "w2"},
+          "qwen3_moe": {"gate": "gate_proj", "up": "up_proj", "down": "down_proj"}}
+
+
+def experts(c):
+    """How many a layer with experts has."""
+    return c.get("num_local_experts") or c.get("num_experts") or 0
+
+
+def has_experts(c, layer):
+    return experts(c) > 0 and (layer + 1) % c.get("decoder_sparse_step", 1) == 0 and \
+        layer not in c.get("mlp_only_layers", [])
+
+
+def mlp(c, layer):
+    return f"model.layers.{layer}.{'block_sparse_moe' if c['model_type'] == 'mixtral' else 'mlp'}."
+
+
+def expert(c, layer, number):
+    return f"{mlp(c, layer)}experts.{number}."
 
 
 def window(c, layer):
@@ -123,7 +147,25 @@ class Model:
         s /= s.sum(-1, keepdims=True)
         return self.linear(np.einsum("hij,jhd->ihd", s, v).reshape(n, heads * d), p + "o_proj")
 
+    def mixture(self, x, layer):
+        """A softmax over all experts, of which the most likely ones stay."""
+        c, names = self.c, EXPERT[self.c["model_type"]]
+        p = self.linear(x, mlp(c, layer) + "gate")
+        p = np.exp(p - p.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        least = np.sort(p, -1)[:, -c["num_experts_per_tok"], None]
+        p = np.where(p >= least, p, 0)
+        if c.get("norm_topk_prob", c["model_type"] == "mixtral"):
+            p /= p.sum(-1, keepdims=True)
+        y = 0
+        for e in range(experts(c)):
+            gate, up, down = (expert(c, layer, e) + names[part] for part in ("gate", "up", "down"))
+            y = y + p[:, e, None] * self.linear(silu(self.linear(x, gate)) * self.linear(x, up), down)
+        return y
+
     def mlp(self, x, layer):
+        if has_experts(self.c, layer):
+            return self.mixture(x, layer)
         p = f"model.layers.{layer}.mlp."
         if p + "gate_up_proj.weight" in self.t:
             gate, up = np.split(self.linear(x, p + "gate_up_proj"), 2, -1)

@@ -62,8 +62,12 @@ namespace engine
                   std::pair{layer_input::attended, &state::attended}, std::pair{layer_input::mlp, &state::mlp_normed},
                   std::pair{layer_input::active, &state::active}})
             {
-                std::size_t const size = stream.size_of(which);
-                auto const gram = stream.gram(m.view().layer(layer), which);
+                auto const w = m.view().layer(layer);
+                auto const stages = stages_of(c, w.kind);
+                auto const stage = *std::find_if(stages.begin(), stages.end(),
+                                                 [input = which](layer_stage const& s) { return s.input == input; });
+                std::size_t const size = stream.size_of(w, stage);
+                auto const gram = stream.gram(w, stage);
                 REQUIRE(gram.size() == size * size);
                 REQUIRE((passes[0].state(layer).*x).size() == tiny::length * size);
                 std::size_t wrong = 0;
@@ -85,10 +89,9 @@ namespace engine
                     }
                 CHECK(wrong == 0);
                 // a drift from itself is none, and threads change nothing
-                auto const none =
-                    stream.drift(m.view().layer(layer), which, stream, m.view().layer(layer), jackplane::team(2));
+                auto const none = stream.drift(w, stage, stream, w, jackplane::team(2));
                 CHECK(std::all_of(none.begin(), none.end(), [](float number) { return number == 0; }));
-                CHECK(stream.gram(m.view().layer(layer), which, jackplane::team(3)) == gram);
+                CHECK(stream.gram(w, stage, jackplane::team(3)) == gram);
             }
             stream.advance(m.view().layer(layer));
         }

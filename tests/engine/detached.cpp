@@ -49,7 +49,7 @@ namespace engine
 
             spiky_model()
             {
-                for (std::size_t i = 0; i < m.sizes.layers * matrices_of_layer; ++i)
+                for (std::size_t i = 0; i < m.table.of_layers().size(); ++i)
                 {
                     parameter const& p = m.table.parameters()[i];
                     for (std::size_t row = 0; row < p.rows; row += 2)
@@ -123,7 +123,7 @@ namespace engine
             packed_model const q = t.made(&told);
             CHECK(told.outliers == weights_beside(q));
             CHECK(told.outliers ==
-                  jackplane::count_of(2, t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset));
+                  jackplane::count_of(2, size_of(t.m.table.of_layers())));
             CHECK(not_restored(q, t.m) == 0);
             // The range of a group is that of the others; values of each row's own mind large weights less.
             CHECK(t.off(q, 2) < (by_rows ? 1 : 0.7) * t.off(t.without(), 2));
@@ -268,7 +268,7 @@ namespace engine
         packed_model const pursued = t.made(&told);
         CHECK(told.refused.empty());
         CHECK(weights_beside(pursued) ==
-              jackplane::count_of(1, t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset));
+              jackplane::count_of(1, size_of(t.m.table.of_layers())));
         CHECK(not_restored(pursued, t.m) > 0);
         CHECK(t.loss(pursued) < before);
 

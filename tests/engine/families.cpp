@@ -47,6 +47,16 @@ namespace engine
         CHECK(block_of("mistral").layers == std::vector<layer_kind>(3, {9, 0}));
         CHECK(block_of("gemma2").layers == std::vector<layer_kind>{{9, 0}, {0, 0}, {9, 0}});
         CHECK(block_of("gemma3").layers == std::vector<layer_kind>{{9, 1}, {0, 0}, {9, 1}});
+        block_description const mixtral = block_of("mixtral"), moe = block_of("qwen3_moe");
+        CHECK(mixtral.layers == std::vector<layer_kind>(3, {0, 0, true}));
+        CHECK(mixtral.experts == expert_description{5, 2, 172, true, "block_sparse_moe.", "w1", "w3", "w2"});
+        CHECK(moe.layers == std::vector<layer_kind>{{0, 0, true}, {0, 0, false}, {0, 0, true}});
+        CHECK(moe.experts == expert_description{6, 3, 36, false});
+        CHECK(moe.head_norms);
+        config const usual = read_of("qwen3_moe", R"("decoder_sparse_step":2,"norm_topk_prob":true)");
+        CHECK(usual.block.experts == expert_description{128, 8, 768, true});
+        CHECK(usual.block.layers == std::vector<layer_kind>{{0, 0, false}, {0, 0, true}, {0, 0, false}});
+        CHECK(read_of("mixtral", R"("num_experts":4)").block.experts.count == 4); // as newer files name them
         for (char const* const name : {"gemma2", "gemma3"})
         {
             block_description const b = block_of(name);
@@ -94,6 +104,17 @@ namespace engine
                  {"qwen3", R"("layer_types":["full_attention"])"},
                  {"mistral", R"("layer_types":["full_attention","sliding_attention","full_attention"])"},
                  {"gemma2", R"("query_pre_attn_scalar":null)"},
+                 {"qwen3", R"("num_experts":4)"},
+                 {"mixtral", R"("num_experts_per_tok":9)"},
+                 {"mixtral", R"("num_experts":4097)"},
+                 {"mixtral", R"("num_experts":4,"num_local_experts":5)"},
+                 {"mixtral", R"("num_experts":1)"},
+                 {"mixtral", R"("moe_intermediate_size":36)"},
+                 {"qwen3_moe", R"("mlp_only_layers":[3])"},
+                 {"qwen3_moe", R"("mlp_only_layers":1)"},
+                 {"qwen3_moe", R"("decoder_sparse_step":0)"},
+                 {"qwen3_moe", R"("shared_expert_intermediate_size":36)"},
+                 {"qwen3_moe", R"("use_sliding_window":true,"sliding_window":9,"max_window_layers":1)"},
                  {"gemma2", R"("sliding_window_size":8)"},
                  {"phi3", R"("rope_scaling":{"type":"longrope","short_factor":[1,1,1,1],"long_factor":[1,1,1,1]})"},
                  {"phi3", R"("original_max_position_embeddings":40,"rope_scaling":{"type":"longrope","factor":3.0,)"

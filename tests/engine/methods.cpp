@@ -56,7 +56,7 @@ namespace engine
             CHECK(values.size() == 1u << bits);
             save_nested(made, t.folder, "tuned.jack");
             model const read = load_nested("tuned.jack").decode(bits);
-            std::size_t const layers = t.m.table.parameters()[t.m.sizes.layers * matrices_of_layer].offset;
+            std::size_t const layers = size_of(t.m.table.of_layers());
             CHECK(std::equal(read.w.begin(), read.w.begin() + static_cast<std::ptrdiff_t>(layers), decoded.w.begin()));
             auto nearest = t;
             nearest.s.group = jackplane::group::per_row();
@@ -73,12 +73,12 @@ namespace engine
         config const& c = t.m.sizes;
         calibration_stream const stream(c, t.m.view().ends().embedding, t.s.calibration);
         auto const layer = t.m.view().layer(0);
-        for (layer_stage const& stage : layer_stages)
+        for (layer_stage const& stage : stages_of(c, layer.kind))
         {
-            auto const means = stream.mean_magnitudes(layer, stage.input, jackplane::team(3));
-            CHECK(means == stream.mean_magnitudes(layer, stage.input));
-            auto const gram = stream.gram(layer, stage.input);
-            REQUIRE(means.size() == stream.size_of(stage.input));
+            auto const means = stream.mean_magnitudes(layer, stage, jackplane::team(3));
+            CHECK(means == stream.mean_magnitudes(layer, stage));
+            auto const gram = stream.gram(layer, stage);
+            REQUIRE(means.size() == stream.size_of(layer, stage));
             auto const tokens = static_cast<double>(t.s.calibration.tokens.size());
             for (std::size_t i = 0; i < means.size(); ++i) // E|x|^2 <= E x^2, and not far from it
             {
@@ -96,8 +96,7 @@ namespace engine
         parameter_view<float> const all(t.m.sizes, balanced.w.data(), balanced.w.data() + t.m.table.tuned_size());
         layer_balancer balancer(t.m.sizes, t.m.view().ends().embedding, t.s.codes(), t.s.calibration, t.s.bits, false);
         for (std::size_t i = 0; i < t.m.sizes.layers; ++i)
-            balancer.balance(all.layer(i),
-                             std::span(t.m.table.parameters()).subspan(i * matrices_of_layer, matrices_of_layer));
+            balancer.balance(all.layer(i), t.m.table.of_layer(i));
         CHECK(balanced.w != t.m.w);
         CHECK(difference(t.m, balanced, t.s.calibration) < 1e-9);
         for (std::size_t k = 0; k < t.m.sizes.hidden; ++k)
@@ -306,7 +305,7 @@ namespace engine
         {
             CHECK(f(own.decode(bits).tuned()) < f(shared.decode(bits).tuned()));
             model const a = read.decode(bits), b = own.decode(bits); // a dense lm_head behind the layers is fp16 there
-            auto const layers = a.table.parameters()[a.sizes.layers * matrices_of_layer].offset;
+            auto const layers = size_of(a.table.of_layers());
             CHECK(std::equal(a.w.begin(), a.w.begin() + static_cast<std::ptrdiff_t>(layers), b.w.begin()));
         }
         CHECK(own.decode(8).w == shared.decode(8).w); // the parents' own

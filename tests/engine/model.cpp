@@ -54,8 +54,8 @@ namespace engine
             {R"(,"use_bias":true)",
              "c.json: 'use_bias' is true, expected false; another value means biases, not implemented here"},
             {R"(,"model_type":"mamba")",
-             "c.json: 'model_type' is \"mamba\", expected one of llama, mistral, qwen2, qwen3, "
-             "gemma2, gemma3_text, phi3"},
+             "c.json: 'model_type' is \"mamba\", expected one of llama, mistral, mixtral, qwen2, "
+             "qwen3, qwen3_moe, gemma2, gemma3_text, phi3"},
             {R"(,"rope_scaling":{"factor":8})", "c.json: 'factor' is 8, expected 1 beside a default rotation"},
             {R"(,"rms_norm_eps":16.0,"vocab_size":16.0)", "c.json: line 1, column 137: expected every key once, found "
                                                           "'vocab_size' twice"},

@@ -88,7 +88,7 @@ namespace engine
                 random_tokens(50, m.sizes.vocabulary); // beyond every window, and what longrope is used to
             model const dense = m.decode(8), same = read.decode(8);
             auto const layers = static_cast<std::ptrdiff_t>( // an lm_head behind them is kept in half
-                m.table.parameters()[m.sizes.layers * matrices_of_layer].offset);
+                size_of(m.table.of_layers()));
             CHECK(std::equal(same.w.begin(), same.w.begin() + layers, dense.w.begin()));
             auto const exact = batch_logits<double>(dense, tokens);
             double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
@@ -264,7 +264,7 @@ namespace engine
         for (std::size_t i = 0; i < m.matrices.size(); ++i)
         {
             parameter const& p = m.table.parameters()[i];
-            std::size_t const layer = i / matrices_of_layer, which = layer < bits.size() ? layer % 3 : 2;
+            std::size_t const layer = i / m.table.of_layer(0).size(), which = layer < bits.size() ? layer % 3 : 2;
             wrong += !std::equal(mixed.w.begin() + static_cast<std::ptrdiff_t>(p.offset),
                                  mixed.w.begin() + static_cast<std::ptrdiff_t>(p.offset + p.size()),
                                  at[which].w.begin() + static_cast<std::ptrdiff_t>(p.offset));

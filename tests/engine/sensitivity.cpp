@@ -49,7 +49,7 @@ namespace engine
             t.how.intervals = 16;
             auto const r = t.measure();
             CHECK(r.total.pqi == doctest::Approx(r.total.actual).epsilon(2e-3));
-            REQUIRE(r.matrices.size() == t.m.sizes.layers * matrices_of_layer);
+            REQUIRE(r.matrices.size() == t.m.table.of_layers().size());
             for (auto const member :
                  {&change_estimates::pqi, &change_estimates::first_order, &change_estimates::second_order_hessian,
                   &change_estimates::second_order_fisher_token})

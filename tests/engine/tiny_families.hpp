@@ -26,6 +26,11 @@ namespace engine
         {"qwen2", "qwen2",
          R"("use_sliding_window":false,"sliding_window":9,"max_window_layers":1,"tie_word_embeddings":true)"},
         {"qwen3", "qwen3", R"("head_dim":10,"attention_bias":false,"tie_word_embeddings":false)"},
+        {"mixtral", "mixtral",
+         R"("num_local_experts":5,"num_experts_per_tok":2,"rope_theta":1000.0,"tie_word_embeddings":false)"},
+        {"qwen3_moe", "qwen3_moe",
+         R"("moe_intermediate_size":36,"num_experts":6,"num_experts_per_tok":3,"norm_topk_prob":false,)"
+         R"("mlp_only_layers":[1],"head_dim":10,"tie_word_embeddings":true)"},
         {"gemma2", "gemma2",
          R"("hidden_activation":"gelu_pytorch_tanh","query_pre_attn_scalar":12,"attn_logit_softcapping":2.0,)"
          R"("final_logit_softcapping":3.0,"sliding_window":9,"head_dim":8)"},

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstddef>
+#include <string_view>
 #include <vector>
 
 // What a decoder block computes, as data. The table of tensors, the batch forward and its way back, decoding,
@@ -41,11 +42,25 @@ namespace engine
         gelu // by tanh
     };
 
+    // An MLP that is many, of which a router picks a few for each token:
+    //     p = softmax(router m),  x += sum over the `used` experts e of the largest p of  p[e] / s  times what e gives
+    // s is the sum of their p where `normalized`, else 1. (A softmax over the chosen alone is the former.) Of equal p
+    // that of the first expert is the larger.
+    struct expert_description
+    {
+        std::size_t count = 0, used = 0, inner = 0; // of a layer; for a token; rows of gate and up
+        bool normalized = true;
+        // How checkpoints name their tensors: "<place>gate.weight", "<place>experts.0.<up>.weight".
+        std::string_view place = "mlp.", gate = "gate_proj", up = "up_proj", down = "down_proj";
+        bool operator==(expert_description const&) const = default;
+    };
+
     // In what the layers of one model may differ.
     struct layer_kind
     {
         std::size_t window = 0;   // tokens that a query sees, its own included; 0: all up to its own
         std::size_t rotation = 0; // which of the model's
+        bool experts = false;     // its MLP is many; else one, of config.json's intermediate_size
         bool operator==(layer_kind const&) const = default;
     };
 
@@ -63,6 +78,7 @@ namespace engine
         double score_cap = 0;   // scores s become cap tanh(s / cap); 0: they stay
         double logit_cap = 0;   // the same of logits
         double embedding_scale = 1;
+        expert_description experts{};
         std::vector<rotation> rotations{}; // empty: Llama's
         std::vector<layer_kind> layers{};  // empty: all alike
 

@@ -35,6 +35,17 @@ namespace engine
         std::size_t query_width() const noexcept { return heads * head_dim; }
         std::size_t kv_width() const noexcept { return kv_heads * head_dim; }
         std::size_t qkv_width() const noexcept { return query_width() + 2 * kv_width(); }
+        // MLPs of a layer and their inner width; weights of an MLP, of all matrices of the layer.
+        std::size_t mlps(layer_kind const& kind) const noexcept { return kind.experts ? block.experts.count : 1; }
+        std::size_t inner(layer_kind const& kind) const noexcept
+        {
+            return kind.experts ? block.experts.inner : intermediate;
+        }
+        std::size_t mlp_size(layer_kind const& kind) const noexcept { return 3 * inner(kind) * hidden; }
+        std::size_t layer_size(layer_kind const& kind) const noexcept
+        {
+            return (qkv_width() + query_width()) * hidden + mlps(kind) * mlp_size(kind);
+        }
         std::vector<rotation> rotations() const
         {
             return block.rotations.empty() ? std::vector{plain_rotation(rope_theta, head_dim)} : block.rotations;

@@ -3,6 +3,7 @@
 #include "config.hpp"
 #include "rotation.hpp"
 #include "settings_file.hpp"
+#include <algorithm>
 #include <span>
 #include <string_view>
 
@@ -80,6 +81,24 @@ namespace engine
             bool const windowed = types.is_null() ? slides(i) : named_so;
             c.block.layers[i].window = windowed ? window : 0;
         }
+    }
+
+    // How many experts and how many of them for a token, `otherwise` where config.json says nothing. Which layers have
+    // them is up to the family.
+    inline void read_experts(settings_file const& file, config& c, expert_description const& otherwise)
+    {
+        std::size_t const most = std::min<std::size_t>(4096, (1u << 16) / c.layers); // a table of some 100,000 tensors
+        expert_description& e = c.block.experts = otherwise;
+        for (char const* const key : {"num_experts", "num_local_experts"}) // newer files have either
+            e.count = file.has(key) ? file.size(key, most) : e.count;
+        file.expect(e.count <= most, "num_hidden_layers", text("fewer beside ", e.count, " experts each"));
+        if (file.has("num_experts") && file.has("num_local_experts"))
+            file.expect(file.tree()["num_experts"] == e.count, "num_experts",
+                        text(e.count, ", as 'num_local_experts' is"));
+        if (file.has("num_experts_per_tok"))
+            e.used = file.size("num_experts_per_tok", e.count);
+        file.expect(e.used <= e.count, "num_experts_per_tok", text("at most the ", e.count, " experts"));
+        c.block.layers.resize(c.layers);
     }
 
     // 0 where the key is null; otherwise: where it is not there.

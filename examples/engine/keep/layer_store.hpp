@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/pack/any_packed.hpp>
-#include "../read/weights.hpp"
+#include "../read/table.hpp"
 #include "width_report.hpp"
 #include <cstddef>
 #include <filesystem>

@@ -3,6 +3,8 @@
 #include <jackplane/core/check.hpp>
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <random>
 
 namespace engine
@@ -35,14 +37,14 @@ namespace engine
         embed(c, embedding, std::span<token const>(_text.tokens), _stream.data());
     }
 
-    std::size_t calibration_stream::size_of(layer_input which) const noexcept
+    std::size_t calibration_stream::size_of(layer_view<float const> const& w, layer_stage const& which) const noexcept
     {
-        switch (which)
+        switch (which.input)
         {
         case layer_input::attended:
             return _config.query_width();
         case layer_input::active:
-            return _config.intermediate;
+            return _config.inner(w.kind);
         default:
             return _config.hidden;
         }
@@ -66,23 +68,62 @@ namespace engine
 
     namespace
     {
-        std::vector<float> const& input_of(layer_state<float> const& s, layer_input which)
+        // What the linear layers of a stage read: [rows, size], a row for each of n tokens, or for those of an expert.
+        struct stage_input
         {
-            return which == layer_input::attention  ? s.attention_normed
-                   : which == layer_input::attended ? s.attended
-                   : which == layer_input::mlp      ? s.mlp_normed
-                                                    : s.active;
+            float const* x;
+            std::size_t rows;
+        };
+        stage_input input_of(config const& c, layer_view<float const> const& w, layer_state<float> const& s,
+                             layer_stage const& which, std::size_t n)
+        {
+            bool const routed = w.kind.experts && which.expert != layer_stage::every_expert;
+            std::size_t const first = routed ? s.routes.first[which.expert] : 0,
+                              rows = routed ? s.routes.first[which.expert + 1] - first : n;
+            switch (which.input)
+            {
+            case layer_input::attention:
+                return {s.attention_normed.data(), n};
+            case layer_input::attended:
+                return {s.attended.data(), n};
+            case layer_input::mlp:
+                return {routed ? s.routed.data() + first * c.hidden : s.mlp_normed.data(), rows};
+            default:
+                return {s.active.data() + first * c.inner(w.kind), rows};
+            }
+        }
+        // The same of the tokens that go to the expert in `where`, wherever they go in s.
+        std::vector<float> input_like(config const& c, layer_view<float const> const& w, layer_state<float> const& s,
+                                      layer_stage const& which, std::size_t n, layer_state<float> const& where,
+                                      std::size_t size)
+        {
+            if (!w.kind.experts || which.input == layer_input::attention || which.input == layer_input::attended)
+            {
+                float const* const x = input_of(c, w, s, which, n).x;
+                return {x, x + n * size};
+            }
+            std::size_t const first = where.routes.first[which.expert],
+                              rows = where.routes.first[which.expert + 1] - first, inner = c.inner(w.kind);
+            std::vector<float> x(rows * c.hidden), gate_up(rows * 2 * inner), active(rows * inner), y(x.size());
+            for (std::size_t row = 0; row < rows; ++row)
+                std::copy_n(s.mlp_normed.data() + where.routes.tokens[first + row] * c.hidden, c.hidden,
+                            x.data() + row * c.hidden);
+            if (which.input == layer_input::mlp || rows == 0)
+                return x;
+            one_mlp(c, w.with_expert(c, which.expert), x.data(), gate_up.data(), active.data(), y.data(), rows);
+            return active;
         }
     }
 
-    // sum over all tokens of a x^T; left(window, x [length, size]) gives a [length, size]. A window is added in float,
-    // the windows of each of a fixed number of parts in double, and then the parts: the same for any number of threads.
+    // sum over all tokens of a x^T; left(window, state, x [rows, size]) gives a [rows, size]. A window is added in
+    // float, the windows of each of a fixed number of parts in double, and then the parts: the same for any number of
+    // threads.
     template <class Left>
-    std::vector<float> calibration_stream::sum_of_products(layer_view<float const> const& w, layer_input which,
+    std::vector<float> calibration_stream::sum_of_products(layer_view<float const> const& w, layer_stage const& which,
                                                            jackplane::team const& workers, Left&& left) const
     {
         constexpr std::size_t parts = 4;
-        std::size_t const size = size_of(which), n = _text.length;
+        std::size_t const size = size_of(w, which), n = _text.length;
         std::vector<std::vector<double>> sums(parts, std::vector<double>(size * size));
         workers(parts,
                 [&](std::size_t first, std::size_t end)
@@ -92,10 +133,12 @@ namespace engine
                         for_each_window(w, windows() * p / parts, windows() * (p + 1) / parts,
                                         [&](layer_state<float> const& s, float const*, std::size_t window)
                                         {
-                                            auto const& x = input_of(s, which);
-                                            auto const& a = left(window, x);
-                                            gemm(size, size, n, 1.0f, transpose(operand<float>{a.data(), size}),
-                                                 operand<float>{x.data(), size}, 0.0f, product.data(), size);
+                                            auto const [x, rows] = input_of(_config, w, s, which, n);
+                                            if (rows == 0)
+                                                return;
+                                            auto const& a = left(window, s, std::span(x, rows * size));
+                                            gemm(size, size, rows, 1.0f, transpose(operand<float>{a.data(), size}),
+                                                 operand<float>{x, size}, 0.0f, product.data(), size);
                                             for (std::size_t i = 0; i < product.size(); ++i)
                                                 sums[p][i] += static_cast<double>(product[i]);
                                         });
@@ -106,25 +149,27 @@ namespace engine
         return out;
     }
 
-    std::vector<float> calibration_stream::gram(layer_view<float const> const& w, layer_input which,
+    std::vector<float> calibration_stream::gram(layer_view<float const> const& w, layer_stage const& which,
                                                 jackplane::team const& workers) const
     {
         return sum_of_products(w, which, workers,
-                               [](std::size_t, std::vector<float> const& x) -> std::vector<float> const& { return x; });
+                               [](std::size_t, layer_state<float> const&, std::span<float const> x) { return x; });
     }
 
-    std::vector<float> calibration_stream::drift(layer_view<float const> const& w, layer_input which,
+    std::vector<float> calibration_stream::drift(layer_view<float const> const& w, layer_stage const& which,
                                                  calibration_stream const& other, layer_view<float const> const& v,
                                                  jackplane::team const& workers) const
     {
+        std::size_t const n = _text.length, size = size_of(w, which);
         return sum_of_products(w, which, workers,
-                               [&](std::size_t window, std::vector<float> const& x)
+                               [&](std::size_t window, layer_state<float> const& here, std::span<float const> x)
                                {
-                                   std::vector<float> off = x;
+                                   std::vector<float> off(x.begin(), x.end());
                                    other.for_each_window(v, window, window + 1,
                                                          [&](layer_state<float> const& s, float const*, std::size_t)
                                                          {
-                                                             auto const& y = input_of(s, which);
+                                                             auto const y =
+                                                                 input_like(_config, v, s, which, n, here, size);
                                                              for (std::size_t i = 0; i < off.size(); ++i)
                                                                  off[i] -= y[i];
                                                          });
@@ -132,31 +177,55 @@ namespace engine
                                });
     }
 
-    std::vector<float> calibration_stream::mean_magnitudes(layer_view<float const> const& w, layer_input which,
+    std::vector<float> calibration_stream::mean_magnitudes(layer_view<float const> const& w, layer_stage const& which,
                                                            jackplane::team const& workers) const
     {
-        std::size_t const size = size_of(which);
+        std::size_t const size = size_of(w, which);
         std::vector<std::vector<double>> sums(windows(), std::vector<double>(size));
+        std::vector<std::size_t> counts(windows()); // of tokens
         workers(windows(),
                 [&](std::size_t first, std::size_t end)
                 {
                     for_each_window(w, first, end,
                                     [&](layer_state<float> const& s, float const*, std::size_t window)
                                     {
-                                        auto const& x = input_of(s, which);
-                                        for (std::size_t i = 0; i < _text.length * size; ++i)
+                                        auto const [x, rows] = input_of(_config, w, s, which, _text.length);
+                                        for (std::size_t i = 0; i < rows * size; ++i)
                                             sums[window][i % size] += std::abs(static_cast<double>(x[i]));
+                                        counts[window] = rows;
                                     });
                 });
+        auto const tokens = std::max(std::accumulate(counts.begin(), counts.end(), std::size_t{0}), std::size_t{1});
         std::vector<float> means(size);
         for (std::size_t i = 0; i < size; ++i)
         {
             double sum = 0;
             for (auto const& of_window : sums)
                 sum += of_window[i];
-            means[i] = static_cast<float>(sum / static_cast<double>(_text.tokens.size()));
+            means[i] = static_cast<float>(sum / static_cast<double>(tokens));
         }
         return means;
+    }
+
+    std::vector<std::size_t> calibration_stream::tokens_of_experts(layer_view<float const> const& w,
+                                                                   jackplane::team const& workers) const
+    {
+        std::size_t const experts = w.kind.experts ? _config.block.experts.count : 0;
+        std::vector<std::vector<std::size_t>> counts(windows(), std::vector<std::size_t>(experts));
+        workers(windows(),
+                [&](std::size_t first, std::size_t end)
+                {
+                    for_each_window(w, first, end,
+                                    [&](layer_state<float> const& s, float const*, std::size_t window)
+                                    {
+                                        for (std::size_t e = 0; e < experts; ++e)
+                                            counts[window][e] = s.routes.first[e + 1] - s.routes.first[e];
+                                    });
+                });
+        std::vector<std::size_t> all(experts);
+        for (auto const& of_window : counts)
+            std::transform(all.begin(), all.end(), of_window.begin(), all.begin(), std::plus<>{});
+        return all;
     }
 
     void calibration_stream::advance(layer_view<float const> const& w, jackplane::team const& workers)

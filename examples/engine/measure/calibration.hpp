@@ -36,11 +36,18 @@ namespace engine
     {
         layer_input input;
         std::size_t first, last; // of the matrices of a layer
+        std::size_t expert = 0;  // whose input it is, of `mlp` and `active`: of the tokens that go to it
+        static constexpr std::size_t every_expert = std::size_t{0} - 1; // what all of them read, of `mlp`
     };
-    inline constexpr layer_stage layer_stages[]{{layer_input::attention, 0, 3},
-                                                {layer_input::attended, 3, 4},
-                                                {layer_input::mlp, 4, 6},
-                                                {layer_input::active, 6, 7}};
+    // Of a layer, in the order of the forward pass.
+    inline std::vector<layer_stage> stages_of(config const& c, layer_kind const& kind)
+    {
+        std::vector<layer_stage> all{{layer_input::attention, 0, 3}, {layer_input::attended, 3, 4}};
+        for (std::size_t e = 0; e < c.mlps(kind); ++e)
+            all.insert(all.end(),
+                       {{layer_input::mlp, 4 + 3 * e, 6 + 3 * e, e}, {layer_input::active, 6 + 3 * e, 7 + 3 * e, e}});
+        return all;
+    }
 
     // The calibration windows on their way through a model, layer by layer: the input of the next one is all that is
     // kept, however many layers there are.
@@ -49,16 +56,23 @@ namespace engine
     public:
         calibration_stream(config const& c, float const* embedding, calibration_text text);
 
-        std::size_t size_of(layer_input which) const noexcept;
-        // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]
-        std::vector<float> gram(layer_view<float const> const& w, layer_input which,
+        // Numbers of what the linear layers of a stage read.
+        std::size_t size_of(layer_view<float const> const& w, layer_stage const& which) const noexcept;
+        // sum over all tokens of x x^T, x what the linear layer reads in a layer with these weights -> [size, size]. Of
+        // an expert here and below: all that go to it. Where none does the sum is 0, and methods round to nearest.
+        std::vector<float> gram(layer_view<float const> const& w, layer_stage const& which,
                                 jackplane::team const& workers = jackplane::team(1)) const;
-        // sum over all tokens of (x - y) x^T, y the same of another stream of this text, in a layer with weights v
-        std::vector<float> drift(layer_view<float const> const& w, layer_input which, calibration_stream const& other,
-                                 layer_view<float const> const& v, jackplane::team const& workers) const;
+        // sum over all tokens of (x - y) x^T, y the same of another stream of this text, in a layer with weights v; of
+        // an expert: of the tokens that go to it in both
+        std::vector<float> drift(layer_view<float const> const& w, layer_stage const& which,
+                                 calibration_stream const& other, layer_view<float const> const& v,
+                                 jackplane::team const& workers) const;
         // mean over all tokens of |x| -> [size]
-        std::vector<float> mean_magnitudes(layer_view<float const> const& w, layer_input which,
+        std::vector<float> mean_magnitudes(layer_view<float const> const& w, layer_stage const& which,
                                            jackplane::team const& workers = jackplane::team(1)) const;
+        // How many tokens each expert of a layer with these weights reads.
+        std::vector<std::size_t> tokens_of_experts(layer_view<float const> const& w,
+                                                   jackplane::team const& workers) const;
         // On to the next layer.
         void advance(layer_view<float const> const& w, jackplane::team const& workers = jackplane::team(1));
         // What that layer reads. [tokens, hidden]
@@ -69,7 +83,7 @@ namespace engine
         template <class Body>
         void for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end, Body&& body) const;
         template <class Left>
-        std::vector<float> sum_of_products(layer_view<float const> const& w, layer_input which,
+        std::vector<float> sum_of_products(layer_view<float const> const& w, layer_stage const& which,
                                            jackplane::team const& workers, Left&& left) const;
         std::size_t windows() const noexcept { return _text.tokens.size() / _text.length; }
 

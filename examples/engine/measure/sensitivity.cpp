@@ -172,7 +172,7 @@ namespace engine
                                            jackplane::progress const& tell)
     {
         expect_same_rest(dense, quantized);
-        auto const parts = std::span(dense.table.parameters()).first(dense.sizes.layers * matrices_of_layer);
+        auto const parts = dense.table.of_layers();
         std::size_t const weights = size_of(parts);
         std::vector<float> w(dense.tuned().begin(), dense.tuned().end()), to = w; // an lm_head behind them stays
         for (std::size_t i = 0; i < weights; ++i)
@@ -239,7 +239,7 @@ namespace engine
         }
         for (std::size_t block = 0; block < dense.sizes.layers; ++block)
         {
-            std::size_t const first = block * matrices_of_layer, end = first + matrices_of_layer;
+            std::size_t const first = dense.table.first_of_layer(block), end = dense.table.first_of_layer(block + 1);
             change_estimates of{.name = jackplane::text("model.layers.", block)};
             for (auto const& [key, member] : estimates)
                 for (std::size_t i = first; i < end; ++i)

@@ -143,8 +143,9 @@ namespace engine
         JACKPLANE_EXPECTS(bits_of_layers.size() == sizes.layers, jackplane::shape_error, bits_of_layers.size(),
                           " widths for ", sizes.layers, " layers");
         std::vector<unsigned> all(matrices.size(), bits_of_head);
-        for (std::size_t i = 0; i < sizes.layers * matrices_of_layer; ++i)
-            all[i] = bits_of_layers[i / matrices_of_layer];
+        for (std::size_t layer = 0; layer < sizes.layers; ++layer)
+            std::fill_n(all.begin() + static_cast<std::ptrdiff_t>(table.first_of_layer(layer)),
+                        table.of_layer(layer).size(), bits_of_layers[layer]);
         return all;
     }
 
@@ -183,17 +184,22 @@ namespace engine
 
     packed_model::cost packed_model::cost_at(std::span<unsigned const> bits) const
     {
-        std::size_t bytes = 0, beside = 0, weights = 0, dense = 0;
+        std::size_t bytes = 0, weights = 0, dense = 0, of_all = 0, of_experts = 0; // the latter: read by tokens
         for (std::size_t i = 0; i < matrices.size(); ++i)
         {
             matrix const& m = matrices[i];
             unsigned const kept = std::visit([&](auto const& rule) { return rule.bits_kept(8, bits[i]); }, slice);
             weights += m.is_packed ? table.parameters()[i].size() : 0;
-            bytes += m.is_packed ? std::visit([&](auto const& a) { return bytes_read(a.prefix(kept)); }, m.packed) : 0;
-            bytes += bytes_read(m.sparse);
-            beside += m.sparse.visit([]<class T, class I>(jackplane::csr<T, I> const& a)
-                                     { return a.nonzeros() * (sizeof(float) - sizeof(T)); });
+            std::size_t const here =
+                bytes_read(m.sparse) +
+                (m.is_packed ? std::visit([&](auto const& a) { return bytes_read(a.prefix(kept)); }, m.packed) : 0);
+            bytes += here;
+            (table.parameters()[i].of_expert ? of_experts : of_all) +=
+                here + m.sparse.visit([]<class T, class I>(jackplane::csr<T, I> const& a)
+                                      { return a.nonzeros() * (sizeof(float) - sizeof(T)); });
         }
+        if (expert_description const& e = sizes.block.experts; e.count != 0)
+            of_all += of_experts * e.used / e.count;
         for (std::size_t i = 0; i < table.parameters().size(); ++i)
             if (i >= matrices.size() || !matrices[i].is_packed)
             {
@@ -202,6 +208,6 @@ namespace engine
                          (jackplane::dtype_bits(dense_type(dense_values(i))) / 8);
             }
         return {8.0 * static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(weights, 1)), bytes,
-                bytes + beside + dense};
+                of_all + dense};
     }
 }

@@ -98,8 +98,9 @@ namespace engine
         {
             double effective_bits;       // 8 * packed_bytes / weights of the packed matrices
             std::size_t packed_bytes;    // of planes, scales, zeros and sparse parts
-            std::size_t bytes_per_token; // what decoding one token reads: all matrices, norms, one row of an embedding
-                                         // that is not the head; of a sparse part fp32 residuals, not the weights
+            std::size_t bytes_per_token; // what decoding one token reads: all matrices (of experts, which differ, their
+                                         // mean), norms, one row of an embedding that is not the head; of a sparse part
+                                         // fp32 residuals, not the weights of the file
         };
         cost cost_at(unsigned bits) const { return cost_at(mix(bits)); }
         cost cost_at(std::span<unsigned const> bits_of_matrices) const;

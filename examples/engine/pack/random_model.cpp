@@ -20,12 +20,15 @@ namespace engine
         {
             char const* name;
             std::size_t vocabulary, hidden, intermediate, layers, heads, kv_heads, head_dim;
+            expert_description experts{};
         };
         constexpr named_shape shapes[] = {
             {"tiny", 512, 128, 352, 2, 4, 2, 32},
             {"1b", 128256, 2048, 8192, 16, 32, 8, 64},
             {"3b", 128256, 3072, 8192, 28, 24, 8, 128},
             {"8b", 128256, 4096, 14336, 32, 32, 8, 128},
+            {"tiny-experts", 512, 128, 352, 2, 4, 2, 32, {8, 2, 64}},
+            {"30b-a3b", 151936, 2048, 6144, 48, 32, 4, 128, {128, 8, 768}},
         };
 
         // Word n of a stream (splitmix64): any part can be drawn alone.
@@ -62,14 +65,15 @@ namespace engine
                 std::size_t const bytes = panels * blocks * block::lanes, words = bytes / sizeof(std::uint64_t);
                 s->plane[p].resize(p * jackplane::plane_stagger + bytes);
                 std::byte* const plane = s->plane[p].data() + p * jackplane::plane_stagger;
-                jackplane::threads{}(words, [&](std::size_t first, std::size_t last)
-                {
-                    for (std::size_t i = first; i < last; ++i)
-                    {
-                        std::uint64_t const word = draw(stream, next + i);
-                        std::memcpy(plane + i * sizeof word, &word, sizeof word);
-                    }
-                });
+                jackplane::threads{}(words,
+                                     [&](std::size_t first, std::size_t last)
+                                     {
+                                         for (std::size_t i = first; i < last; ++i)
+                                         {
+                                             std::uint64_t const word = draw(stream, next + i);
+                                             std::memcpy(plane + i * sizeof word, &word, sizeof word);
+                                         }
+                                     });
                 next += words;
                 v.plane[p] = plane;
             }
@@ -112,6 +116,8 @@ namespace engine
                 c.context = 2048;
                 c.rope_theta = 500000.0;
                 c.tied = false;
+                c.block.experts = s.experts;
+                c.block.layers.assign(s.experts.count != 0 ? s.layers : 0, {0, 0, true});
                 return c;
             }
         std::string list;
@@ -132,12 +138,15 @@ namespace engine
                               ", expected whole blocks of 16 x 32");
             m.matrices[i] = {random_matrix(p.rows, p.cols, draw(seed, i)), true, {}, {}};
         }
-        m.rest.assign(m.table.size() - m.table.tuned_size(), 1.0f); // the norms keep it
-        jackplane::threads{}(c.vocabulary * c.hidden, [&](std::size_t first, std::size_t last)
-        {
-            for (std::size_t i = first; i < last; ++i)
-                m.rest[i] = 2 * uniform_of(draw(~seed, i)) - 1;
-        });
+        m.rest.assign(m.table.size() - m.table.tuned_size(), 1.0f);          // the norms keep it
+        for (parameter const& p : std::span(all).subspan(m.matrices.size())) // embedding, routers
+            jackplane::threads{}(p.norm ? 0 : p.size(),
+                                 [&](std::size_t first, std::size_t last)
+                                 {
+                                     std::size_t const at = p.offset - m.table.tuned_size();
+                                     for (std::size_t i = at + first; i < at + last; ++i)
+                                         m.rest[i] = 2 * uniform_of(draw(~seed, i)) - 1;
+                                 });
         return m;
     }
 }

@@ -8,8 +8,9 @@
 
 namespace engine
 {
-    // Sizes by name, for what depends on nothing else: "tiny" for tests, "1b", "3b" and "8b" of Llama 3. Their output
-    // matrix counts as one of its own, tied or not: decoding reads all of it. Throws value_error with the names.
+    // Sizes by name, for what depends on nothing else: "tiny" for tests, "1b", "3b" and "8b" of Llama 3; with experts
+    // "tiny-experts" and "30b-a3b". Their output matrix counts as one of its own, tied or not: decoding reads all of
+    // it. Throws value_error with the names.
     std::vector<std::string> shape_names();
     config shape_of(std::string_view name);
 

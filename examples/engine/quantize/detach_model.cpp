@@ -29,10 +29,7 @@ namespace engine
             model dense;
             jackplane::team workers{};
 
-            std::span<parameter const> parts() const
-            {
-                return std::span(dense.table.parameters()).first(dense.sizes.layers * matrices_of_layer);
-            }
+            std::span<parameter const> parts() const { return dense.table.of_layers(); }
             std::span<float const> weights() const { return std::span(dense.w).first(size_of(parts())); }
             std::span<float const> of(std::span<float const> all, std::size_t i) const
             {
@@ -251,20 +248,16 @@ namespace engine
                 shares = c.even_shares(count);
             for (std::size_t n = 0; n < sizes.layers; ++n)
             {
-                std::size_t const first = n * matrices_of_layer;
-                auto const parts = c.parts().subspan(first, matrices_of_layer);
+                std::size_t const first = c.dense.table.first_of_layer(n);
+                auto const parts = c.dense.table.of_layer(n);
                 auto const before_layer = all;
                 std::vector<triplets> fitted(parts.size());
-                auto const view = [&] {
-                    return parameter_view<float const>(sizes, all.data(), nullptr)
-                        .layer(n)
-                        .with_rest_of(whole.layer(n));
-                };
-                for (layer_stage const& stage : layer_stages)
+                auto const view = [&] { return whole.layer(n, all.data() + parts[0].offset); };
+                for (layer_stage const& stage : stages_of(sizes, sizes.block.kind(n)))
                 {
-                    std::size_t const side = now.size_of(stage.input);
-                    auto const gram = now.gram(view(), stage.input, c.workers);
-                    auto const drift = now.drift(view(), stage.input, dense, whole.layer(n), c.workers);
+                    std::size_t const side = now.size_of(view(), stage);
+                    auto const gram = now.gram(view(), stage, c.workers);
+                    auto const drift = now.drift(view(), stage, dense, whole.layer(n), c.workers);
                     jackplane::matrix_view<float const> const inputs{gram.data(), side, side};
                     for (std::size_t i = stage.first; i < stage.last; ++i)
                     {

@@ -25,7 +25,7 @@ namespace engine
 
     std::span<parameter const> job::parts_of(std::size_t layer) const
     {
-        return std::span(packed.table.parameters()).subspan(first_of(layer), first_of(layer + 1) - first_of(layer));
+        return packed.table.of_layer(layer);
     }
 
     // The matrices of a layer, one after the other -> w; balanced, if they shall be.
@@ -93,13 +93,13 @@ namespace engine
         {
             layer_view<float const> const view = read_layer(layer, w);
             std::size_t const first = first_of(layer), begin = all[first].offset;
-            for (layer_stage const& part : layer_stages)
+            for (layer_stage const& part : stages_of(source.sizes(), view.kind))
             {
                 std::optional<jackplane::feedback> order;
                 if (feedback)
                 {
-                    auto const gram = stream->gram(view, part.input);
-                    std::size_t const size = stream->size_of(part.input);
+                    auto const gram = stream->gram(view, part);
+                    std::size_t const size = stream->size_of(view, part);
                     auto named = *feedback;
                     named.name = all[first + part.first].name;
                     order.emplace(jackplane::matrix_view<float const>{gram.data(), size, size}, named);

@@ -59,7 +59,7 @@ namespace engine
         run_origin origin() const;
 
     private:
-        std::size_t first_of(std::size_t layer) const noexcept { return layer * matrices_of_layer; }
+        std::size_t first_of(std::size_t layer) const noexcept { return packed.table.first_of_layer(layer); }
         std::span<parameter const> parts_of(std::size_t layer) const;
         layer_view<float> read_layer(std::size_t layer, jackplane::aligned_vector<float>& w);
         any_csr detached(std::size_t i, jackplane::matrix_view<float> w) const;

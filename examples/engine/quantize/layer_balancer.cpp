@@ -11,7 +11,28 @@ namespace engine
 {
     namespace
     {
-        constexpr std::size_t v = 2, up = 5; // of the matrices of a layer
+        constexpr std::size_t v = 2; // of the matrices of a layer
+
+        // Experts read what one norm makes: its scales are those of all of them.
+        std::vector<layer_stage> balanced_stages(config const& c, layer_kind const& kind)
+        {
+            auto all = stages_of(c, kind);
+            std::erase_if(all, [](layer_stage const& s) { return s.input == layer_input::mlp && s.expert != 0; });
+            for (layer_stage& stage : all)
+                if (stage.input == layer_input::mlp)
+                    stage.expert = layer_stage::every_expert;
+            return all;
+        }
+        // The matrices that read what a stage scales.
+        std::vector<std::size_t> readers(layer_stage const& stage, std::size_t matrices)
+        {
+            bool const every = stage.expert == layer_stage::every_expert;
+            std::vector<std::size_t> all;
+            for (std::size_t i = stage.first; i < matrices; ++i)
+                if (i < stage.last || (every && (i - stage.first) % 3 < 2)) // gate up, not down
+                    all.push_back(i);
+            return all;
+        }
 
         // The row of v that makes input `column` of o: several heads share one.
         std::size_t row_of_v(config const& c, std::size_t column)
@@ -89,13 +110,15 @@ namespace engine
             break;
         case layer_input::mlp:
             fold_norm(w.mlp_norm);
+            if (w.router)
+                jackplane::multiply_columns({w.router, _config.block.experts.count, _config.hidden}, scales);
             break;
         case layer_input::active:
-            jackplane::divide_rows(matrix_of(w.qkv, parts, up), scales);
+            jackplane::divide_rows(matrix_of(w.qkv, parts, stage.first - 1), scales); // up
             divide(w.gate_up_bias, _config.intermediate);
         }
         auto const columns = read_by(stage.input, scales);
-        for (std::size_t i = stage.first; i < stage.last; ++i)
+        for (std::size_t const i : readers(stage, parts.size()))
             jackplane::multiply_columns(matrix_of(w.qkv, parts, i), columns);
     }
 
@@ -111,9 +134,9 @@ namespace engine
             some.push_back(n * loss.samples() / count);
         loss.at(some);
         std::vector<float> trial(loss.size());
-        for (layer_stage const& stage : layer_stages)
+        for (layer_stage const& stage : balanced_stages(_config, w.kind))
         {
-            auto const magnitudes = made_by(stage.input, _stream.mean_magnitudes(now, stage.input, _workers));
+            auto const magnitudes = made_by(stage.input, _stream.mean_magnitudes(now, stage, _workers));
             auto const best = jackplane::balance(
                 magnitudes,
                 [&](std::span<float const> scales)
@@ -122,7 +145,7 @@ namespace engine
                     std::vector<float> back(columns.size());
                     std::transform(columns.begin(), columns.end(), back.begin(), [](float s) { return 1 / s; });
                     std::copy_n(w.qkv, trial.size(), trial.begin());
-                    for (std::size_t i = stage.first; i < stage.last; ++i)
+                    for (std::size_t const i : readers(stage, parts.size()))
                     {
                         auto const m = matrix_of(trial.data(), parts, i);
                         jackplane::multiply_columns(m, columns);
@@ -148,10 +171,11 @@ namespace engine
         if (_clips)
         {
             std::vector<std::vector<float>> grams; // of the layer before any clipping
-            for (layer_stage const& stage : layer_stages)
-                grams.push_back(_stream.gram(now, stage.input, _workers));
+            auto const stages = stages_of(_config, w.kind);
+            for (layer_stage const& stage : stages)
+                grams.push_back(_stream.gram(now, stage, _workers));
             for (std::size_t n = 0; n < grams.size(); ++n)
-                for (std::size_t i = std::max<std::size_t>(layer_stages[n].first, v); i < layer_stages[n].last; ++i)
+                for (std::size_t i = std::max<std::size_t>(stages[n].first, v); i < stages[n].last; ++i)
                 {
                     auto const m = matrix_of(w.qkv, parts, i); // q and k stay: rotation makes them delicate
                     with_quantizer(

@@ -33,7 +33,7 @@ namespace engine
         void finish(job& j)
         {
             packed_model& m = j.packed;
-            for (std::size_t i = m.sizes.layers * matrices_of_layer; i < m.matrices.size(); ++i) // an untied lm_head
+            for (std::size_t i = m.table.of_layers().size(); i < m.matrices.size(); ++i) // an untied lm_head
             {
                 parameter const& p = m.table.parameters()[i];
                 jackplane::aligned_vector<float> w(p.size());
@@ -111,7 +111,7 @@ namespace engine
     {
         expect_possible(how, s, !s.beside.empty());
         parameter_table const& table = source.table();
-        std::size_t const matrices = source.sizes().layers * matrices_of_layer;
+        std::size_t const matrices = table.of_layers().size();
         JACKPLANE_EXPECTS(s.beside.empty() || s.beside.size() == matrices, jackplane::shape_error, "weights beside ",
                           s.beside.size(), " matrices, the layers have ", matrices);
         JACKPLANE_EXPECTS(s.information.empty() || s.information.size() == table.tuned_size(), jackplane::shape_error,

@@ -7,11 +7,13 @@
 #include <jackplane/store/safetensors_write.hpp>
 #include "checkpoint_files.hpp"
 #include "../describe/config.hpp"
-#include "weights.hpp"
+#include "table.hpp"
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,9 +57,7 @@ namespace engine
 
     inline void check_shape(std::string const& file, safetensors::tensor const& t, parameter const& p)
     {
-        safetensors::extents const expected =
-            p.norm ? safetensors::extents{p.cols}
-                   : safetensors::extents{p.fused.empty() || t.name == p.name ? p.rows : p.fused_rows, p.cols};
+        safetensors::extents const expected = p.part_of(t.name).shape;
         JACKPLANE_EXPECTS(t.shape == expected, jackplane::shape_error, file, ": tensor '", t.name, "' has shape ",
                           safetensors::shape_text(t.shape), ", config.json makes it ",
                           safetensors::shape_text(expected));
@@ -69,13 +69,15 @@ namespace engine
                             std::span<float> w)
     {
         check_shape(file, t, p);
-        auto const values = safetensors::read<float>(t);
-        std::size_t const first = p.fused.empty() || t.name == p.name ? 0 : p.first_row * p.cols; // of its fused tensor
-        for (std::size_t i = first; i < first + p.size(); ++i)
+        std::size_t const first = p.part_of(t.name).first, bytes = jackplane::dtype_bits(t.type) / 8;
+        safetensors::tensor part = t;
+        part.shape = {p.rows, p.cols};
+        part.bytes = t.bytes.subspan(first * bytes, p.size() * bytes);
+        auto const values = safetensors::read<float>(part);
+        for (std::size_t i = 0; i < p.size(); ++i)
             JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", t.name,
-                              "', row ", i / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
-        std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first), p.size(),
-                    w.begin() + static_cast<std::ptrdiff_t>(p.offset));
+                              "', row ", (first + i) / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
+        std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
     }
 
     // An lm_head beside an embedding that config.json says is tied to it: a copy is fine, another one is a model that
@@ -115,6 +117,21 @@ namespace engine
                           "' holds another rotation than config.json's of base ", c.rope_theta);
     }
 
+    // The tensor that holds a parameter. Throws format_error where none does.
+    inline std::string const& tensor_of(checkpoint_files const& files, parameter const& p)
+    {
+        std::string expected;
+        for (tensor_part const& part : p.places)
+        {
+            if (files.find(part.tensor))
+                return part.tensor;
+            expected += text(expected.empty() ? "'" : " nor '", part.tensor, "'");
+        }
+        jackplane::fail<jackplane::format_error>(
+            text(files.first_file(), ": no tensor ", expected,
+                 p.name == "lm_head.weight" ? " (config.json does not set tie_word_embeddings)" : ""));
+    }
+
     // Every tensor of the table is there, in the shape that config.json makes it, and no other that matters (a bias,
     // say): checked before a wrong config.json can ask for all memory.
     inline void check_tensors(checkpoint_files const& files, config const& c)
@@ -124,11 +141,9 @@ namespace engine
         auto rest = files.tensors();
         for (parameter const& p : table.parameters())
         {
-            safetensors::file const* const file = files.find(p.tensor());
-            JACKPLANE_EXPECTS(file, jackplane::format_error, files.first_file(), ": no tensor '", p.tensor(), "'",
-                              p.name == "lm_head.weight" ? " (config.json does not set tie_word_embeddings)" : "");
-            check_shape(file->name(), files.at(p.tensor()), p);
-            rest.erase(p.tensor());
+            std::string const& tensor = tensor_of(files, p);
+            check_shape(files.find(tensor)->name(), files.at(tensor), p);
+            rest.erase(tensor);
         }
         for (auto const& [name, place] : rest)
         {
@@ -146,8 +161,8 @@ namespace engine
 
     inline void read_parameter(checkpoint_files const& files, parameter const& p, std::span<float> w)
     {
-        safetensors::file const& file = *files.find(p.tensor());
-        read_tensor(file.name(), files.at(p.tensor()), p, w);
+        std::string const& tensor = tensor_of(files, p);
+        read_tensor(files.find(tensor)->name(), files.at(tensor), p, w);
     }
 
     // Reads config.json and the weights.
@@ -177,12 +192,13 @@ namespace engine
         std::vector<safetensors::item> items;
         for (parameter const& p : m.table.parameters())
         {
-            if (p.first_row != 0) // the parts of a fused tensor lie one behind the other
+            tensor_part const& part = p.places[0];
+            if (part.first != 0) // the parts of a fused tensor lie one behind the other
                 continue;
-            std::size_t const rows = p.fused.empty() ? p.rows : p.fused_rows;
-            safetensors::extents shape = p.norm ? safetensors::extents{p.cols} : safetensors::extents{rows, p.cols};
-            items.push_back(safetensors::item::of<T>(p.tensor(), shape,
-                                                     std::span<T const>(values).subspan(p.offset, rows * p.cols)));
+            std::size_t const size =
+                std::accumulate(part.shape.begin(), part.shape.end(), std::size_t{1}, std::multiplies<>{});
+            items.push_back(
+                safetensors::item::of<T>(part.tensor, part.shape, std::span<T const>(values).subspan(p.offset, size)));
         }
         safetensors::save(folder / "model.safetensors", items, {{"format", "pt"}});
         std::string const json = write_config(m.sizes, element);

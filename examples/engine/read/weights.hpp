@@ -2,6 +2,7 @@
 #pragma once
 #include <jackplane/core/view.hpp>
 #include "../describe/config.hpp"
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -11,22 +12,6 @@
 
 namespace engine
 {
-    // One tensor of the checkpoint and its place in the one array of all parameters.
-    struct parameter
-    {
-        std::string name;               // Hugging Face's
-        std::size_t rows, cols, offset; // elements
-        bool norm;                      // a vector: one row here, one dimension in the file
-        std::string fused{};            // the tensor of the checkpoint that it is a part of; empty: its own
-        std::size_t first_row = 0;      // there
-        std::size_t fused_rows = 0;     // of all parts
-
-        std::string const& tensor() const noexcept { return fused.empty() ? name : fused; }
-        std::size_t size() const noexcept { return rows * cols; }
-    };
-
-    inline constexpr std::size_t matrices_of_layer = 7; // q k v o gate up down
-
     // The weights of one layer, wherever they lie: T const for weights, T for gradients. Null: the model has none, or
     // nobody wants the gradient.
     template <class T>
@@ -34,8 +19,8 @@ namespace engine
     {
         T* qkv;            // [qkv_width, hidden]
         T* output;         // [hidden, query_width]
-        T* gate_up;        // [2 intermediate, hidden]
-        T* down;           // [hidden, intermediate]
+        T* gate_up;        // [2 inner, hidden], of its MLP, or of the first expert
+        T* down;           // [hidden, inner], behind it; then those of the next expert
         T* attention_norm; // [hidden]
         T* attention_post; // [hidden]
         T* mlp_norm;       // [hidden]
@@ -44,38 +29,49 @@ namespace engine
         T* key_norm;       // [head_dim]
         T* qkv_bias;       // [qkv_width]
         T* output_bias;    // [hidden]
-        T* gate_up_bias;   // [2 intermediate]
+        T* gate_up_bias;   // [2 inner]
         T* down_bias;      // [hidden]
+        T* router;         // [experts, hidden]
         layer_kind kind;
 
         operator layer_view<T const>() const noexcept requires(!std::is_const_v<T>)
         {
             return {qkv,        output,   gate_up,  down,        attention_norm, attention_post, mlp_norm, mlp_post,
-                    query_norm, key_norm, qkv_bias, output_bias, gate_up_bias,   down_bias,      kind};
+                    query_norm, key_norm, qkv_bias, output_bias, gate_up_bias,   down_bias,      router,   kind};
         }
-        // These matrices; everything else of the other.
-        layer_view with_rest_of(layer_view const& other) const noexcept
+        // The same layer with its matrices somewhere else: [layer_size].
+        layer_view with_matrices(config const& c, T* w) const noexcept
         {
-            layer_view v = other;
-            v.qkv = qkv;
-            v.output = output;
-            v.gate_up = gate_up;
-            v.down = down;
+            layer_view v = *this;
+            v.qkv = w;
+            v.output = v.qkv + c.qkv_width() * c.hidden;
+            v.gate_up = v.output + c.hidden * c.query_width();
+            v.down = v.gate_up + 2 * c.inner(kind) * c.hidden;
+            return v;
+        }
+        // The same layer with expert e for its MLP.
+        layer_view with_expert(config const& c, std::size_t e) const noexcept
+        {
+            layer_view v = *this;
+            v.gate_up += e * c.mlp_size(kind);
+            v.down += e * c.mlp_size(kind);
             return v;
         }
     };
 
+    // What a layer has beside its matrices.
     template <class T>
     struct vector_of_layer
     {
-        char const* name;
+        std::string name;
         std::size_t size;
         T* layer_view<T>::*place; // null: behind the one before
+        std::size_t rows = 0;     // of a matrix that stays as it is; 0: a vector
     };
 
     // In the order in which they lie.
     template <class T>
-    std::vector<vector_of_layer<T>> vectors_of_layer(config const& c)
+    std::vector<vector_of_layer<T>> vectors_of_layer(config const& c, bool experts)
     {
         using view = layer_view<T>;
         block_description const& b = c.block;
@@ -99,79 +95,10 @@ namespace engine
             all.insert(all.end(), {{"mlp.gate_proj.bias", c.intermediate, &view::gate_up_bias},
                                    {"mlp.up_proj.bias", c.intermediate, nullptr},
                                    {"mlp.down_proj.bias", c.hidden, &view::down_bias}});
+        if (experts)
+            all.push_back(
+                {text(b.experts.place, "gate.weight"), b.experts.count * c.hidden, &view::router, b.experts.count});
         return all;
-    }
-
-    // Where every parameter lies:
-    //     q k v o gate up down of layer 0, of 1, ..., an untied lm_head | embedding, last norm, vectors of layer 0, ...
-    //     '-------------------- the tuned weights ---------------------'
-    // q, k, v stand on each other as one matrix [qkv_width, hidden], gate and up as one [2 intermediate, hidden].
-    class parameter_table
-    {
-    public:
-        explicit parameter_table(config const& c)
-        {
-            auto add = [this](std::string name, std::size_t rows, std::size_t cols, bool norm = false)
-            {
-                _parameters.push_back({std::move(name), rows, cols, _size, norm});
-                _size += rows * cols;
-            };
-            auto layer = [](std::size_t i) { return text("model.layers.", i, "."); };
-            auto part_of = [&](std::string tensor, std::size_t rows, std::size_t first)
-            {
-                if (!c.block.fused)
-                    return;
-                _parameters.back().fused = std::move(tensor);
-                _parameters.back().first_row = first;
-                _parameters.back().fused_rows = rows;
-            };
-            for (std::size_t i = 0; i < c.layers; ++i)
-            {
-                std::string const qkv = layer(i) + "self_attn.qkv_proj.weight",
-                                  both = layer(i) + "mlp.gate_up_proj.weight";
-                add(layer(i) + "self_attn.q_proj.weight", c.query_width(), c.hidden);
-                part_of(qkv, c.qkv_width(), 0);
-                add(layer(i) + "self_attn.k_proj.weight", c.kv_width(), c.hidden);
-                part_of(qkv, c.qkv_width(), c.query_width());
-                add(layer(i) + "self_attn.v_proj.weight", c.kv_width(), c.hidden);
-                part_of(qkv, c.qkv_width(), c.query_width() + c.kv_width());
-                add(layer(i) + "self_attn.o_proj.weight", c.hidden, c.query_width());
-                add(layer(i) + "mlp.gate_proj.weight", c.intermediate, c.hidden);
-                part_of(both, 2 * c.intermediate, 0);
-                add(layer(i) + "mlp.up_proj.weight", c.intermediate, c.hidden);
-                part_of(both, 2 * c.intermediate, c.intermediate);
-                add(layer(i) + "mlp.down_proj.weight", c.hidden, c.intermediate);
-            }
-            if (!c.tied)
-                add("lm_head.weight", c.vocabulary, c.hidden);
-            _tuned = _size;
-            _tuned_parameters = _parameters.size();
-            add("model.embed_tokens.weight", c.vocabulary, c.hidden);
-            add("model.norm.weight", 1, c.hidden, true);
-            for (std::size_t i = 0; i < c.layers; ++i)
-                for (vector_of_layer<float> const& v : vectors_of_layer<float>(c))
-                    add(layer(i) + v.name, 1, v.size, true);
-        }
-
-        std::size_t size() const noexcept { return _size; }
-        std::size_t tuned_size() const noexcept { return _tuned; }
-        std::vector<parameter> const& parameters() const noexcept { return _parameters; }
-        std::size_t tuned_parameters() const noexcept { return _tuned_parameters; } // the first so many
-
-    private:
-        std::vector<parameter> _parameters;
-        std::size_t _size = 0, _tuned = 0, _tuned_parameters = 0;
-    };
-
-    // Matrix i of a layer whose matrices `parts` lie one after the other from `first` on.
-    template <class T>
-    jackplane::matrix_view<T> matrix_of(T* first, std::span<parameter const> parts, std::size_t i)
-    {
-        return {first + (parts[i].offset - parts[0].offset), parts[i].rows, parts[i].cols};
-    }
-    inline std::size_t size_of(std::span<parameter const> parts) // of all, in one array
-    {
-        return parts.back().offset + parts.back().size() - parts[0].offset;
     }
 
     // What stands before and behind the layers.
@@ -184,6 +111,7 @@ namespace engine
     };
 
     // All parameters through two pointers: the tuned weights, and the rest (null in a gradient of tuned weights only).
+    // They lie as parameter_table says.
     template <class T>
     class parameter_view
     {
@@ -194,36 +122,37 @@ namespace engine
         }
         // norm: the rest behind the embedding, which may be null.
         parameter_view(config const& c, T* tuned, T* embedding, T* norm)
-            : _config(c), _vectors(vectors_of_layer<T>(c)), _tuned(tuned), _embedding(embedding), _norm(norm)
+            : _config(c), _tuned(tuned), _embedding(embedding), _norm(norm)
         {
-            for (vector_of_layer<T> const& each : _vectors)
-                _vectors_size += each.size;
+            std::size_t matrices = 0, vectors = c.hidden;
+            std::array<std::size_t, 2> sizes{}; // of the vectors
+            for (bool const experts : {false, true})
+                for (vector_of_layer<T> const& each : _vectors[experts] = vectors_of_layer<T>(c, experts))
+                    sizes[experts] += each.size;
+            for (std::size_t i = 0; i <= c.layers; ++i)
+            {
+                _at.push_back({matrices, vectors});
+                if (i == c.layers)
+                    break;
+                matrices += c.layer_size(c.block.kind(i));
+                vectors += sizes[c.block.kind(i).experts];
+            }
         }
 
-        layer_view<T> layer(std::size_t i) const { return layer(i, _tuned + i * layer_size()); }
+        layer_view<T> layer(std::size_t i) const { return layer(i, _tuned + _at[i].matrices); }
 
         // Layer i with its matrices somewhere else: [layer_size].
-        layer_view<T> layer(std::size_t i, T* w) const
-        {
-            auto const& c = _config;
-            layer_view<T> v = vectors(i);
-            v.qkv = std::exchange(w, w + c.qkv_width() * c.hidden);
-            v.output = std::exchange(w, w + c.hidden * c.query_width());
-            v.gate_up = std::exchange(w, w + 2 * c.intermediate * c.hidden);
-            v.down = w;
-            return v;
-        }
+        layer_view<T> layer(std::size_t i, T* w) const { return vectors(i).with_matrices(_config, w); }
 
         // All of layer i but its matrices.
         layer_view<T> vectors(std::size_t i) const
         {
-            auto const& c = _config;
             layer_view<T> v{};
-            v.kind = c.block.kind(i);
+            v.kind = _config.block.kind(i);
             if (!_norm)
                 return v;
-            T* at = _norm + c.hidden + i * _vectors_size;
-            for (vector_of_layer<T> const& each : _vectors)
+            T* at = _norm + _at[i].vectors;
+            for (vector_of_layer<T> const& each : _vectors[v.kind.experts])
             {
                 if (each.place)
                     v.*each.place = at;
@@ -235,20 +164,18 @@ namespace engine
         ends_view<T> ends() const
         {
             auto const& c = _config;
-            T* output = c.tied ? _embedding : _tuned ? _tuned + c.layers * layer_size() : nullptr;
+            T* output = c.tied ? _embedding : _tuned ? _tuned + _at.back().matrices : nullptr;
             return {_embedding, _norm, output};
         }
 
     private:
-        std::size_t layer_size() const noexcept
+        struct place
         {
-            auto const& c = _config;
-            return (c.qkv_width() + c.query_width() + 3 * c.intermediate) * c.hidden;
-        }
-
+            std::size_t matrices, vectors; // from _tuned, from _norm
+        };
         config _config;
-        std::vector<vector_of_layer<T>> _vectors;
-        std::size_t _vectors_size = 0;
+        std::array<std::vector<vector_of_layer<T>>, 2> _vectors; // of a layer without and with experts
+        std::vector<place> _at;                                  // of each layer, and behind the last
         T* _tuned;
         T *_embedding, *_norm;
     };

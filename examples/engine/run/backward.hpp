@@ -201,13 +201,7 @@ namespace engine
         };
         T const* const d_down =
             d_before_norm(d_branch(2 * i + 2), w.mlp_post, s.mlp_branch, s.mlp_branch_inverse, g.mlp_post);
-        bias_backward(d_down, g.down_bias, n, c.hidden);
-        linear_weight_gradient(d_down, s.active.data(), g.down, n, c.intermediate, c.hidden);
-        linear_input_gradient(d_down, w.down, work.d_active.data(), n, c.intermediate, c.hidden);
-        gate_backward(c.block.gate, s.gate_up.data(), work.d_active.data(), n, c.intermediate);
-        bias_backward(s.gate_up.data(), g.gate_up_bias, n, 2 * c.intermediate);
-        linear_weight_gradient(s.gate_up.data(), s.mlp_normed.data(), g.gate_up, n, c.hidden, 2 * c.intermediate);
-        linear_input_gradient(s.gate_up.data(), w.gate_up, d_normed, n, c.hidden, 2 * c.intermediate);
+        mlp_backward(c, w, s, d_down, work.d_active, d_normed, g, n);
         rms_norm_backward(s.middle.data(), w.mlp_norm, shift, s.mlp_inverse.data(), d_normed, d_stream, g.mlp_norm,
                           work.row.data(), n, c.hidden);
 

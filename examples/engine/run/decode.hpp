@@ -82,8 +82,6 @@ namespace engine
         }
 
     private:
-        static constexpr std::size_t per_layer = 7; // q k v o gate up down, the order of parameter_table
-
         void open_widths(); // -> _residuals; throws where a matrix has no such width
         static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
         void prepare(jackplane::matrix_view<float const> x);
@@ -111,8 +109,51 @@ namespace engine
                 x->resize(n * c.hidden);
             _qkv.resize(n * c.qkv_width());
             _attended.resize(n * c.query_width());
-            _gate_up.resize(n * 2 * c.intermediate);
-            _active.resize(n * c.intermediate);
+            _gate_up.resize(2 * inner_numbers(c, n));
+            _active.resize(_gate_up.size() / 2);
+            _routes = routing<float>(c.block.experts, n);
+            _routed.resize(n * c.block.experts.used * c.hidden);
+            _given.resize(_routed.size());
+        }
+
+        // Columns [from, from + cols) of x [n, width].
+        static jackplane::matrix_view<float> part(float* x, std::size_t n, std::size_t width, std::size_t from,
+                                                  std::size_t cols)
+        {
+            return {x + from, n, cols, width};
+        }
+        static jackplane::matrix_view<float> whole(float* x, std::size_t n, std::size_t width)
+        {
+            return {x, n, width, width};
+        }
+
+        // The matrices from `first` on, gate up down, of x [n, hidden] -> y [n, hidden]; _gate_up, _active are used.
+        void one_mlp(std::size_t first, layer_view<float const> const& w, float* x, float* y, std::size_t n)
+        {
+            config const& c = _model->sizes;
+            std::size_t const inner = c.inner(w.kind);
+            prepare(whole(x, n, c.hidden));
+            product(first, part(_gate_up.data(), n, 2 * inner, 0, inner));
+            product(first + 1, part(_gate_up.data(), n, 2 * inner, inner, inner));
+            add_bias(w.gate_up_bias, _gate_up.data(), n, 2 * inner);
+            gate(c.block.gate, _gate_up.data(), _active.data(), n, inner);
+            prepare(whole(_active.data(), n, inner));
+            product(first + 2, whole(y, n, c.hidden));
+            add_bias(w.down_bias, y, n, c.hidden);
+        }
+
+        // _normed -> _branch, by the MLP whose matrices begin at `first`, or by experts, whose begin there.
+        void mlp(std::size_t first, layer_view<float const> const& w, std::size_t n)
+        {
+            config const& c = _model->sizes;
+            if (!w.kind.experts)
+                return one_mlp(first, w, _normed.data(), _branch.data(), n);
+            route(c, w.router, _normed.data(), n, _routes);
+            gather(_routes, _normed.data(), _routed.data(), n * c.block.experts.used, c.hidden);
+            for_each_expert(
+                _routes, [&](std::size_t e, std::size_t row, std::size_t rows)
+                { one_mlp(first + 3 * e, w, _routed.data() + row * c.hidden, _given.data() + row * c.hidden, rows); });
+            combine(c, _routes, _given.data(), _branch.data(), n);
         }
 
         void embedding_row(token t, float* to) const
@@ -138,36 +179,25 @@ namespace engine
             make_room(n);
             embed_by(
                 c, [this](token t, float* to) { embedding_row(t, to); }, tokens, _stream.data());
-            auto const part = [n](std::vector<float>& x, std::size_t width, std::size_t from, std::size_t cols) {
-                return jackplane::matrix_view<float>{x.data() + from, n, cols, width};
-            };
-            auto const whole = [&](std::vector<float>& x, std::size_t width) { return part(x, width, 0, width); };
             for (std::size_t layer = 0; layer < c.layers; ++layer)
             {
-                std::size_t const first = layer * per_layer, q = c.query_width(), kv = c.kv_width();
+                std::size_t const first = _model->table.first_of_layer(layer), q = c.query_width(), kv = c.kv_width();
                 auto const w = _weights.vectors(layer);
                 norm_stream(w.attention_norm, n);
-                prepare(whole(_normed, c.hidden));
-                product(first, part(_qkv, c.qkv_width(), 0, q));
-                product(first + 1, part(_qkv, c.qkv_width(), q, kv));
-                product(first + 2, part(_qkv, c.qkv_width(), q + kv, kv));
+                prepare(whole(_normed.data(), n, c.hidden));
+                product(first, part(_qkv.data(), n, c.qkv_width(), 0, q));
+                product(first + 1, part(_qkv.data(), n, c.qkv_width(), q, kv));
+                product(first + 2, part(_qkv.data(), n, c.qkv_width(), q + kv, kv));
                 keep(layer, w, n);
                 for (std::size_t t = 0; t < n; ++t)
                     attend(layer, w.kind, t);
-                prepare(whole(_attended, q));
-                product(first + 3, whole(_branch, c.hidden));
+                prepare(whole(_attended.data(), n, q));
+                product(first + 3, whole(_branch.data(), n, c.hidden));
                 add_bias(w.output_bias, _branch.data(), n, c.hidden);
                 add_to_stream(w.attention_post, n);
 
                 norm_stream(w.mlp_norm, n);
-                prepare(whole(_normed, c.hidden));
-                product(first + 4, part(_gate_up, 2 * c.intermediate, 0, c.intermediate));
-                product(first + 5, part(_gate_up, 2 * c.intermediate, c.intermediate, c.intermediate));
-                add_bias(w.gate_up_bias, _gate_up.data(), n, 2 * c.intermediate);
-                gate(c.block.gate, _gate_up.data(), _active.data(), n, c.intermediate);
-                prepare(whole(_active, c.intermediate));
-                product(first + 6, whole(_branch, c.hidden));
-                add_bias(w.down_bias, _branch.data(), n, c.hidden);
+                mlp(first + 4, w, n);
                 add_to_stream(w.mlp_post, n);
             }
             _position += n;
@@ -254,6 +284,8 @@ namespace engine
         std::vector<rotary_table<float>> _rotary;   // as many as the model has rotations
         std::vector<float> _keys, _values, _scores; // [layers, room, kv_width] twice, [room]
         std::vector<float> _stream, _normed, _inverse, _qkv, _attended, _branch, _gate_up, _active; // of a batch
+        routing<float> _routes;
+        std::vector<float> _routed, _given; // [tokens * used, hidden]: what experts read and give
         std::vector<float> _logits;
     };
 }

@@ -4,6 +4,7 @@
 #include "blas.hpp"
 #include "../describe/config.hpp"
 #include "elementwise.hpp"
+#include "experts.hpp"
 #include "../read/weights.hpp"
 #include "workspace.hpp"
 #include <algorithm>
@@ -135,7 +136,7 @@ namespace engine
     }
 
     // One layer on windows of `length` tokens, n in all: from s.input to next [n, hidden]. What its linear layers read
-    // stays in s: attention_normed, attended, mlp_normed, active. i: its number, for dropout.
+    // stays in s: attention_normed, attended, mlp_normed (routed to experts), active. i: its number, for dropout.
     template <class T>
     void forward_layer(config const& c, layer_view<T const> const& w, layer_state<T>& s, std::size_t n,
                        std::size_t length, workspace<T>& work, T* next, dropout const& drop = {}, std::size_t i = 0)
@@ -157,11 +158,7 @@ namespace engine
         add_branch(s.input.data(), work.branch.data(), s.middle.data(), n * c.hidden, drop, 2 * i + 1);
 
         norm(c, s.middle.data(), w.mlp_norm, s.mlp_normed.data(), s.mlp_inverse.data(), n);
-        linear(s.mlp_normed.data(), w.gate_up, s.gate_up.data(), n, c.hidden, 2 * c.intermediate);
-        add_bias(w.gate_up_bias, s.gate_up.data(), n, 2 * c.intermediate);
-        gate(c.block.gate, s.gate_up.data(), s.active.data(), n, c.intermediate);
-        linear(s.active.data(), w.down, work.branch.data(), n, c.intermediate, c.hidden);
-        add_bias(w.down_bias, work.branch.data(), n, c.hidden);
+        mlp(c, w, s, n, work.branch.data());
         norm_branch(c, w.mlp_post, work.branch, s.mlp_branch, s.mlp_branch_inverse, n);
         add_branch(s.middle.data(), work.branch.data(), next, n * c.hidden, drop, 2 * i + 2);
     }

@@ -8,6 +8,46 @@
 
 namespace engine
 {
+    // Which experts the router gave n tokens, and how the rows of what they read and give lie: those of the first
+    // expert, of the second, ...; of each in the order of the tokens.
+    template <class T>
+    struct routing
+    {
+        std::vector<T> probabilities;         // [n, experts]
+        std::vector<std::size_t> experts;     // [n, used], in their order
+        std::vector<T> weights, slopes;       // [n, used]: of what they give; the gradient by that
+        std::vector<std::size_t> rows;        // [n, used]
+        std::vector<std::size_t> tokens;      // [n used], of each row
+        std::vector<std::size_t> first, next; // [experts + 1]: the rows of each expert begin there
+        std::vector<bool> taken;              // [experts]
+
+        routing() = default;
+        routing(expert_description const& e, std::size_t n)
+            : probabilities(n * e.count),
+              experts(n * e.used),
+              weights(n * e.used),
+              slopes(n * e.used),
+              rows(n * e.used),
+              tokens(n * e.used),
+              first(e.count + 1),
+              next(e.count + 1),
+              taken(e.count)
+        {
+        }
+    };
+
+    // The most numbers inside the MLPs of a layer, of n tokens.
+    inline std::size_t inner_numbers(config const& c, std::size_t n)
+    {
+        std::size_t most = 0;
+        for (std::size_t i = 0; i < c.layers; ++i)
+        {
+            layer_kind const kind = c.block.kind(i);
+            most = std::max(most, n * (kind.experts ? c.block.experts.used : 1) * c.inner(kind));
+        }
+        return most;
+    }
+
     // What one layer leaves for the way back; n = tokens = windows * length.
     template <class T>
     struct layer_state
@@ -22,8 +62,10 @@ namespace engine
         std::vector<T> attention_branch, branch_inverse;    // [n, hidden], [n], before the norm behind it, if any
         std::vector<T> middle;                              // [n, hidden], the stream between attention and MLP
         std::vector<T> mlp_normed, mlp_inverse;             // [n, hidden], [n]
-        std::vector<T> gate_up;                             // [n, 2 intermediate]
-        std::vector<T> active;                              // [n, intermediate]
+        std::vector<T> gate_up;                             // [n, 2 inner]; of experts [n used, 2 inner]
+        std::vector<T> active;                              // [n, inner], or as well
+        routing<T> routes;                                  // where there are experts
+        std::vector<T> routed, given;                       // [n used, hidden]: what they read and give
         std::vector<T> mlp_branch, mlp_branch_inverse;      // as attention's
 
         layer_state(config const& c, std::size_t n, std::size_t length)
@@ -41,8 +83,11 @@ namespace engine
               middle(n * c.hidden),
               mlp_normed(n * c.hidden),
               mlp_inverse(n),
-              gate_up(n * 2 * c.intermediate),
-              active(n * c.intermediate),
+              gate_up(2 * inner_numbers(c, n)),
+              active(inner_numbers(c, n)),
+              routes(c.block.experts, n),
+              routed(n * c.block.experts.used * c.hidden),
+              given(routed.size()),
               mlp_branch(attention_branch.size()),
               mlp_branch_inverse(branch_inverse.size())
         {
@@ -68,7 +113,7 @@ namespace engine
         // Backward only.
         std::vector<T> d_stream, d_normed; // [n, hidden]
         std::vector<T> d_qkv, d_attended;  // [n, qkv_width], [n, query_width]
-        std::vector<T> d_active;           // [n, intermediate]
+        std::vector<T> d_active;           // as active
         std::vector<T> d_scores;           // [attention_rows, length]
         std::vector<T> d_heads, d_branch;  // of q and k of a token, of a branch [n, hidden], before their norms
 
@@ -91,7 +136,7 @@ namespace engine
                 d_normed.resize(capacity * c.hidden);
                 d_qkv.resize(capacity * c.qkv_width());
                 d_attended.resize(capacity * c.query_width());
-                d_active.resize(capacity * c.intermediate);
+                d_active.resize(inner_numbers(c, capacity));
                 d_scores.resize(attention_rows * window_length);
                 d_heads.resize(c.block.head_norms ? c.query_width() + c.kv_width() : 0);
                 d_branch.resize(c.block.post_norms ? capacity * c.hidden : 0);

@@ -7,9 +7,10 @@ namespace engine
 {
     namespace
     {
-        config one_layer_of(config c)
+        config one_layer_of(config c, layer_kind const& kind)
         {
             c.layers = 1;
+            c.block.layers = {kind};
             return c;
         }
         std::size_t windows_of(std::span<float const> input, std::span<float const> target, std::size_t window)
@@ -23,13 +24,13 @@ namespace engine
 
     layer_loss::layer_loss(config const& c, layer_view<float const> const& norms, std::span<float const> input,
                            std::span<float const> target, std::size_t length, jackplane::team const& workers)
-        : _config(one_layer_of(c)),
+        : _config(one_layer_of(c, norms.kind)),
           _norms(norms),
           _input(input),
           _target(target),
           _length(length),
           _window(length * c.hidden),
-          _size((c.qkv_width() + c.query_width() + 3 * c.intermediate) * c.hidden),
+          _size(c.layer_size(norms.kind)),
           _batch(_config, windows_of(input, target, _window), length, _size, workers)
     {
     }
@@ -44,9 +45,9 @@ namespace engine
         std::vector<float> taught;
         if (!_teacher.empty())
         {
-            auto const teacher = parameter_view<float const>(_config, _teacher.data(), nullptr);
             taught.resize(_window);
-            forward_layer(_config, teacher.layer(0).with_rest_of(_norms), s, _length, _length, p.work, taught.data());
+            forward_layer(_config, _norms.with_matrices(_config, _teacher.data()), s, _length, _length, p.work,
+                          taught.data());
         }
         forward_layer(_config, w, s, _length, _length, p.work, output);
         float const* const wanted = taught.empty() ? _target.data() + window * _window : taught.data();
@@ -79,7 +80,7 @@ namespace engine
     {
         JACKPLANE_EXPECTS(w.size() == _size && (g.empty() || g.size() == _size), jackplane::shape_error, w.size(),
                           " weights and ", g.size(), " gradients, the layer has ", _size);
-        auto const view = parameter_view<float const>(_config, w.data(), nullptr).layer(0).with_rest_of(_norms);
+        auto const view = _norms.with_matrices(_config, w.data());
         double const sum = _batch.sum(g, [&](window_batch::part& p, std::size_t window)
                                       { return of_window(p, view, window, !g.empty()); });
         return sum / static_cast<double>(_batch.size() * _window);

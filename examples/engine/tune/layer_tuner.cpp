@@ -150,7 +150,7 @@ namespace engine
     layer_view<float const> layer_tuner::view_of(std::vector<float> const& weights,
                                                  layer_view<float const> const& w) const
     {
-        return parameter_view<float const>(_config, nullptr, nullptr).layer(0, weights.data()).with_rest_of(w);
+        return w.with_matrices(_config, weights.data());
     }
 
     std::span<float const> layer_tuner::input_of(std::size_t width) const

@@ -103,14 +103,14 @@ namespace engine
             options.clip_rate = 0;
             tune(std::move(m));
         };
-        for (layer_stage const& stage : layer_stages)
+        for (layer_stage const& stage : stages_of(_config, w.kind))
             for (std::size_t n = 0; n < t.widths.size(); ++n)
             {
                 auto const view = view_of(now[n], w);
-                auto const gram = _streams[n].gram(view, stage.input, _workers);
+                auto const gram = _streams[n].gram(view, stage, _workers);
                 auto const drift =
-                    learns ? _streams[n].drift(view, stage.input, _dense, w, _workers) : std::vector<float>{};
-                std::size_t const side = _dense.size_of(stage.input);
+                    learns ? _streams[n].drift(view, stage, _dense, w, _workers) : std::vector<float>{};
+                std::size_t const side = _dense.size_of(w, stage);
                 jackplane::matrix_view<float const> const inputs{gram.data(), side, side};
                 jackplane::feedback const order(inputs, {.name = parts[stage.first].name});
                 for (std::size_t i = stage.first; i < stage.last; ++i)

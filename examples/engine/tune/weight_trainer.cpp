@@ -29,7 +29,7 @@ namespace engine
         {
         public:
             loss_of_layers(model const& m, calibration_text const& text, jackplane::team const& workers)
-                : _size(size_of(std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer))),
+                : _size(size_of(m.table.of_layers())),
                   _loss(m, text.tokens, text.length, workers),
                   _all(m.tuned().begin(), m.tuned().end()),
                   _slope(_all.size())
@@ -59,17 +59,12 @@ namespace engine
             std::vector<float> _all, _slope;
         };
 
-        std::span<parameter const> parts_of(model const& m)
-        {
-            return std::span(m.table.parameters()).first(m.sizes.layers * matrices_of_layer);
-        }
-
         template <unsigned Bits, jackplane::scale_number S, jackplane::zero_number Z, class Objective>
         tuned_matrices train_as(model const& m, jackplane::group group, tuning_settings const& t,
                                 any_clipping<Z> const& clip, Objective const& goal, training_run const& run)
         {
             using tunable = jackplane::tunable<uniform<Bits, 8>, any_clipping<Z>, S>;
-            auto const parts = parts_of(m);
+            auto const parts = m.table.of_layers();
             jackplane::team const workers;
             std::vector<tunable> all;
             auto const weights = [&](std::size_t i) { return matrix_of(m.w.data(), parts, i); };
@@ -115,7 +110,7 @@ namespace engine
         {
             using narrow = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, Z>;
             std::vector<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>> out;
-            for (std::size_t i = 0; i < m.sizes.layers * matrices_of_layer; ++i)
+            for (std::size_t i = 0; i < m.table.of_layers().size(); ++i)
             {
                 jackplane::any_packed const& of = m.matrices[i].packed;
                 auto const* const in_half = std::get_if<narrow>(&of);
@@ -146,7 +141,7 @@ namespace engine
             width_reports found;
             jackplane::team const workers;
             model const dense = m.decode(8);
-            auto const parts = parts_of(dense);
+            auto const parts = dense.table.of_layers();
             std::vector<any_csr> beside;
             for (std::size_t i = 0; i < parts.size(); ++i)
                 beside.push_back(m.matrices[i].sparse);

@@ -38,7 +38,7 @@ namespace engine
         void expect_parents(std::string const& file, std::vector<packed_model::matrix> const& all, job const& j,
                             unsigned bits)
         {
-            for (std::size_t i = 0; i < j.source.sizes().layers * matrices_of_layer; ++i)
+            for (std::size_t i = 0; i < j.source.table().of_layers().size(); ++i)
             {
                 std::string const& name = j.packed.table.parameters()[i].name;
                 auto const serves = [&]<class S, class P>(S, P)

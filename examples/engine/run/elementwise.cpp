@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "exponential.hpp"
+#include "elementwise.hpp"
 #include <array>
 #include <utility>
 

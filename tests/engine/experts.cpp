@@ -117,7 +117,7 @@ namespace engine
     {
         model const m = random_model(tiny_experts());
         save_model<float>(m, "experts_model", "float32");
-        packed_model const q = quantize(m, rtn{}).packed;
+        packed_model const q = quantize(model_source("experts_model"), rtn{}).packed;
         model const dense = q.decode(8);
         auto const tokens = random_tokens(40, m.sizes.vocabulary);
         workspace<float> work(m.sizes, 1, tokens.size(), false);

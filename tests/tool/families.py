@@ -65,7 +65,8 @@ for name in FAMILIES:
         for tensor, value in weights.items():
             if "_proj" in tensor:
                 sizes[int(tensor.split(".")[2])] += value.size
-        bits = np.dot(sizes, found["mix"]) / sizes.sum()
+        head = weights.get("lm_head.weight", weights["model.embed_tokens.weight"]).size
+        bits = np.dot([*sizes, head], [*found["mix"], found["head_bits"]]) / (sizes.sum() + head)
         if abs(bits - found["bits"]) > 1e-9 or bits > 3 or len(set(sizes)) != 2:
-            fail(f"{name}: {found}, layers of {sizes} weights")
+            fail(f"{name}: {found}, layers of {sizes} weights, a head of {head}")
 print("families: ok")

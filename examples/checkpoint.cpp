@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A checkpoint as Hugging Face has them (safetensors, bf16): mapped, looked through, and one tensor quantized from where
-// it lies.
+// A checkpoint as Hugging Face has them (safetensors, bf16): mapped, looked through, and one tensor quantized from
+// where it lies.
 #include <jackplane/jackplane.hpp>
 #include <jackplane/store/safetensors.hpp>
 #include <jackplane/store/safetensors_write.hpp>

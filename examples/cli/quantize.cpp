@@ -200,7 +200,8 @@ namespace cli
             }
             std::uint64_t least_bytes(engine::parameter const& p) const
             {
-                return bytes_of(p, settings.bits, method.facts().scales ? groups_of(p) : std::size_t{1} << settings.bits);
+                std::size_t const values = std::size_t{1} << settings.bits; // of a row, in place of scales
+                return bytes_of(p, settings.bits, method.facts().scales ? groups_of(p) : values);
             }
             std::uint64_t least_bytes_of_head(engine::parameter const& p) const
             {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Decoders in numpy, in double: Llama, Mistral, Mixtral, Qwen2, Qwen3, Qwen3-MoE, Gemma 2, Gemma 3 and Phi-3 from
-config.json and the tensors under their Hugging Face names. Written from the formulas, to be read beside them; nothing is
-fast.
+config.json and the tensors under their Hugging Face names. Written from the formulas, to be read beside them; nothing
+is fast.
 """
 import math
 

@@ -23,8 +23,8 @@ namespace engine
     // planes, which ones may be open yet.
     void expect_possible(any_method const& how, quantize_settings const& s, bool beside);
 
-    // Quantizes the linear layers of a dense model, one layer in memory at a time where the method looks at no more. The
-    // output head stays dense (quantize_head).
+    // Quantizes the linear layers of a dense model, one layer in memory at a time where the method looks at no more.
+    // The output head stays dense (quantize_head).
     // Methods that look at layers see what the part of the model before a matrix, quantized already, makes of the
     // calibration text. Throws value_error that names tensor, row, column.
     quantize_result quantize(model_source const& source, any_method const& how, quantize_settings const& s = {},

@@ -3,8 +3,8 @@
 from compare import cpu_minutes, header, load
 from plan import PATHS, RULES, TOP
 
-ESTIMATES = {"actual": "actual", "pqi": "integral", "first_order": "first order", "second_order_hessian": "true Hessian",
-             "second_order_fisher_token": "Fisher, tokens", "second_order_fisher_sequence": "Fisher, sequences",
+ESTIMATES = {"actual": "actual", "pqi": "integral", "first_order": "first order",
+             "second_order_hessian": "true Hessian", "second_order_fisher_token": "Fisher, tokens", "second_order_fisher_sequence": "Fisher, sequences",
              "second_order_fisher_mean": "Fisher, means"}
 KINDS = {"q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "o": "self_attn.o_proj",
          "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj"}

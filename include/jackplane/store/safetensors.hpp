@@ -155,7 +155,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
         {
             bool const aligned = reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignof(T) == 0;
             JACKPLANE_EXPECTS(aligned, format_error, "tensor '", detail::printable(t.name),
-                              "': its data start at byte ", t.offset, ", which is not aligned for ", dtype_name(t.type));
+                              "': its data start at byte ", t.offset, ", which is not aligned for ",
+                              dtype_name(t.type));
             return {reinterpret_cast<T const*>(t.bytes.data()), static_cast<std::size_t>(t.shape[0]),
                     static_cast<std::size_t>(t.shape[1])};
         };

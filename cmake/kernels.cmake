@@ -22,7 +22,7 @@ endfunction()
 # Programs link <target> (so do libraries: what it was not asked for does not compile then) and say
 #     multiply<compensated, dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
 # One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
-# activations and archs are 245 units.
+# activations and archs are 267 units.
 function(jackplane_add_kernels target)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ARCHS;FORMATS;ACTIVATIONS;SPARSE;HEADERS")
     if(arg_UNPARSED_ARGUMENTS)

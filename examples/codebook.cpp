@@ -10,7 +10,7 @@ namespace jp = jackplane;
 
 namespace
 {
-    // What a codebook is asked for (core/concepts.hpp): -8, -4, -2, -1, 0, 1, 2, 4 for the codes 0 .. 7.
+    // All that the concept codebook needs (core/concepts.hpp): -8, -4, -2, -1, 0, 1, 2, 4 for the codes 0 .. 7.
     struct powers_of_two
     {
         static constexpr unsigned bits = 3, size = 8;

@@ -11,7 +11,7 @@ namespace jp = jackplane;
 
 int main()
 {
-    if (auto const arch = jp::try_chosen_arch(); !arch) // JACKPLANE_ARCH asks for one that cannot be had
+    if (auto const arch = jp::try_chosen_arch(); !arch) // JACKPLANE_ARCH names one that is not available
         return std::fprintf(stderr, "%s\n", arch.error), 2;
     std::fprintf(stderr, "chosen: %s\n", jp::kernel_name<jp::dispatched>());
 

@@ -12,8 +12,8 @@
 
 namespace engine
 {
-    // The command line: jackplane_train [DATA_DIR OUT_DIR] [--OPTION NUMBER ...]; its defaults trained the model that
-    // the repository holds.
+    // The command line: jackplane_train [DATA_DIR OUT_DIR] [--OPTION NUMBER ...]. The model of the repository was
+    // trained with --minutes 100 and otherwise these defaults.
     class settings
     {
     public:

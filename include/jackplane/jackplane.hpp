@@ -3,7 +3,7 @@
 // Everything, in the order of the data's way. store/ (files; needs nlohmann-json) and core/tensor.hpp (xtensor) are
 // included separately.
 #include "core/version.hpp"          // the number of this version
-#include "core/concepts.hpp"         // every word of the library, on one page
+#include "core/concepts.hpp"         // every concept of the library, on one page
 #include "core/view.hpp"             // matrix_view: what functions take; aligned_vector: what owners hold
 #include "core/parallel.hpp"         // how work is split over threads
 #include "core/team.hpp"             // threads that stay from one product to the next

@@ -9,10 +9,10 @@
 // calibration and balancing all read this; no other place tells one family of models from another.
 namespace engine
 {
-    // How the heads of queries and keys turn: pair i, (x[i], x[i + n]) with n = frequencies.size(), by position *
-    // frequencies[i]. What is behind the 2 n first numbers of a head stays.
-    // Which of two sets of frequencies turns is decided once a run, by the longest text that it may hold (a window, a
-    // decoder's room), as llama.cpp does: a cache is of one kind.
+    // RoPE of the heads of queries and keys: pair i, (x[i], x[i + n]) with n = frequencies.size(), turns by position *
+    // frequencies[i]. What follows the first 2 n numbers of a head stays.
+    // Which of two sets of frequencies is used is decided once a run, by the longest text that it may hold (a window, a
+    // decoder's room), as in llama.cpp: all keys of a cache are rotated alike.
     struct rotation
     {
         std::vector<double> frequencies{}; // radians a token
@@ -39,13 +39,13 @@ namespace engine
     enum class gate_function
     {
         silu,
-        gelu // by tanh
+        gelu // its approximation by tanh
     };
 
-    // An MLP that is many, of which a router picks a few for each token:
-    //     p = softmax(router m),  x += sum over the `used` experts e of the largest p of  p[e] / s  times what e gives
-    // s is the sum of their p where `normalized`, else 1. (A softmax over the chosen alone is the former.) Of equal p
-    // that of the first expert is the larger.
+    // A mixture of experts, of which a router picks a few for each token:
+    //     p = softmax(router m),  x += sum over the `used` experts e of largest p of  p[e] / s  times the output of e
+    // s is the sum of their p where `normalized` (which is a softmax over the chosen alone), else 1. Of experts with
+    // the same p the first is taken.
     struct expert_description
     {
         std::size_t count = 0, used = 0, inner = 0; // of a layer; for a token; rows of gate and up
@@ -60,7 +60,7 @@ namespace engine
     {
         std::size_t window = 0;   // tokens that a query sees, its own included; 0: all up to its own
         std::size_t rotation = 0; // which of the model's
-        bool experts = false;     // its MLP is many; else one, of config.json's intermediate_size
+        bool experts = false;     // its MLP is a mixture; else one MLP, of config.json's intermediate_size
         bool operator==(layer_kind const&) const = default;
     };
 

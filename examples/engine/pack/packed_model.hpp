@@ -24,17 +24,17 @@ namespace engine
     void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
                     jackplane::matrix_view<float> out);
 
-    // A quantized model: packed linear weights, a few of them whole beside the planes, everything else dense. The
-    // output head (a tied embedding, or lm_head) is dense or packed, and read at a width of its own.
+    // A quantized model: packed linear weights, a few of them in a sparse part, everything else dense. The output head
+    // (a tied embedding, or lm_head) is dense or packed, and read at a width of its own.
     struct packed_model
     {
-        // In planes, or (a head that was left out) dense.
+        // In planes, or (a head that is not quantized) dense.
         struct matrix
         {
             jackplane::any_packed packed;
             bool is_packed = false;
             jackplane::aligned_vector<float> dense; // [rows, cols] when not packed
-            any_csr sparse;                         // weights that stand for what the planes give, at every width
+            any_csr sparse;                         // weights that replace what the planes give, at every width
         };
 
         config sizes;
@@ -61,8 +61,8 @@ namespace engine
         // Of the head; value_error where it is dense.
         void expect_width_of_head(unsigned bits, std::string const& name) const;
 
-        // The same model with the planes of these widths alone where its slice cannot run from planes as they lie;
-        // beside it the widths to read it at.
+        // The same model, repacked at these widths where its slice rounds, so that no prefix of its planes gives them;
+        // and the widths to read it at.
         std::pair<packed_model, std::vector<unsigned>> sliced(std::vector<unsigned> bits_of_matrices) const;
         // The same model with the head of another one, dense.
         packed_model with_head_of(model const& dense) const;

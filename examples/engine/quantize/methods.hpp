@@ -27,7 +27,8 @@ namespace engine
     //     std::vector<unsigned> widths, or tuning_settings tuning    of the latter, all that options() does not name
     //                                                                stays as it is
     //     static constexpr effort efforts[]                          names for several settings at once
-    // The first is the quickest: it looks at weights alone, and goes for others where many models are tried.
+    // The first is the quickest, because it looks at weights alone: it stands in for the others where many models are
+    // tried (detach_model.cpp).
     using any_method =
         std::variant<rtn, mse, awq, gptq, matgptq, nested_gptq, signround, omniquant, efficientqat, qat, squeezellm>;
 

@@ -33,7 +33,7 @@ namespace engine
         {
             return {name, norm ? std::vector<std::size_t>{cols} : std::vector<std::size_t>{rows, cols}};
         }
-        // What it is of a tensor; of one that is none of its places: all, as in the files that are made here.
+        // Its part of that tensor; of one that is none of its places: all of it, as in the files that are written here.
         tensor_part part_of(std::string const& tensor) const
         {
             auto const found = std::find_if(places.begin(), places.end(),
@@ -45,8 +45,8 @@ namespace engine
     // Where every parameter lies:
     //     q k v o gate up down of layer 0, of 1, ..., an untied lm_head | embedding, last norm, vectors of layer 0, ...
     //     '-------------------- the tuned weights ---------------------'
-    // q, k, v stand on each other as one matrix [qkv_width, hidden], gate and up as one [2 inner, hidden]. A layer of
-    // experts has gate up down of the first, of the second, ...; its router is among the vectors.
+    // q, k, v are stacked as one matrix [qkv_width, hidden], gate and up as one [2 inner, hidden]. A layer of experts
+    // has gate up down of the first, of the second, ...; its router is among the vectors.
     class parameter_table
     {
     public:
@@ -139,7 +139,7 @@ namespace engine
             add(mlp + "down_proj.weight", c.hidden, c.intermediate);
         }
 
-        // One tensor for each matrix, or (as version 5 of the transformers saves them) one for all experts.
+        // One tensor for each matrix, or (as version 5 of Hugging Face's transformers saves them) one for all experts.
         void add_expert(config const& c, std::size_t i, std::size_t e)
         {
             expert_description const& is = c.block.experts;

@@ -12,7 +12,8 @@
 // are read once; what a token's experts give is added in the order of the experts.
 namespace engine
 {
-    // Which experts x [n, hidden] goes to. A product that is no number loses against any other.
+    // Which experts x [n, hidden] goes to. A token with a NaN among its products goes to the first ones, with weights
+    // that are NaN.
     template <class T>
     void route(config const& c, T const* router, T const* x, std::size_t n, routing<T>& r)
     {
@@ -131,8 +132,9 @@ namespace engine
         combine(c, s.routes, s.given.data(), out, n);
     }
 
-    // With y the sum of weight times given, and z the router's products, of which the weights are a softmax over all or
-    // over the chosen:  d given = weight dy,  d weight = given dy,  dz = weight (d weight - sum(weight d weight)).
+    // With y the sum of weight times given, and z the products of the router, of which the weights are a softmax over
+    // all experts or over the chosen:
+    //     d given = weight dy,  d weight = given dy,  dz = weight (d weight - sum(weight d weight))
     // dz stands in s.routes.probabilities then, d given in s.given.
     template <class T>
     void routing_backward(config const& c, layer_state<T>& s, T const* dy, std::size_t n)

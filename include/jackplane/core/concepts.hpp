@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// The words of this library: every concept, and beside each the types that model it. Most laws: tests/laws/NAME.hpp.
+// Every concept of this library, and beside each the types that model it. Most laws: tests/laws/NAME.hpp.
 #include <array>
 #include <concepts>
 #include <cstddef>

@@ -2,8 +2,8 @@
 #pragma once
 #include "../core/target.hpp"
 
-// The house tags, each after its parent, the best of a processor last. C++ makes of a line the tag (arch.hpp), the
-// question to the CPU (cpu.hpp) and a candidate of best_arch (best.hpp); cmake/archs.cmake reads the same lines.
+// The library's own archs, each after its parent, the best of a processor last. A line makes the tag (arch.hpp), the
+// check of the CPU (cpu.hpp) and a candidate of best_arch (best.hpp); cmake/archs.cmake reads the same lines.
 //
 //     tag, parent       whose kernels it has where it brings none
 //     0 or 1, twice     products with x as integers: of codes (multiplies_bytes), of tables of 4 bits (looks_up_bytes)

@@ -28,7 +28,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     }
     inline constexpr auto codebooks_of_formats = facts_of(std::type_identity<any_packed>{}); // a name more than once
 
-    // Of a name that a file may say: codebook_names() has them.
+    // The facts of one of codebook_names(); for any other name they are empty.
     constexpr codebook_facts codebook_of(std::string_view name) noexcept
     {
         for (codebook_facts const& each : codebooks_of_formats)

@@ -4,8 +4,7 @@
 
 namespace engine
 {
-    // To the nearest code, after columns and what makes their inputs were balanced and weights clipped: see
-    // layer_balancer.
+    // To the nearest code, after channels were scaled and weights clipped (arXiv 2306.00978): see layer_balancer.
     struct awq
     {
         static constexpr method_facts facts{

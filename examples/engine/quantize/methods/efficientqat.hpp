@@ -4,8 +4,8 @@
 
 namespace engine
 {
-    // The weights and scales of a layer learn, from what it gives in the dense model; then all scales, end to end
-    // (arXiv 2407.11062). One width.
+    // The weights and scales of a layer learn, from its output in the dense model; then all scales, end to end (arXiv
+    // 2407.11062). One width.
     struct efficientqat
     {
         static constexpr method_facts facts = []

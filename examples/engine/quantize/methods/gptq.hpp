@@ -4,7 +4,8 @@
 
 namespace engine
 {
-    // Scales of the group; each weight makes up for the errors before it, as the calibration text weighs them.
+    // Scales from the range of the group; each column makes up for the errors of those before it, by the Gram matrix of
+    // the inputs (arXiv 2210.17323).
     struct gptq
     {
         static constexpr method_facts facts{.name = "gptq",

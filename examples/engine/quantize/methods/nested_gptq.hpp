@@ -4,7 +4,7 @@
 
 namespace engine
 {
-    // GPTQ coarse to fine: the bits that come below make up for errors, too.
+    // GPTQ coarse to fine: the finer bits, inside the cells of the coarser ones, make up for errors, too.
     struct nested_gptq
     {
         static constexpr method_facts facts = layer_learner("nested-gptq", "gptq at --widths, coarse to fine");

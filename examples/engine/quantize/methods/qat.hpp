@@ -15,8 +15,8 @@ namespace engine
                                             .compensates = true,
                                             .one_by_one = false,
                                             .rate = "3e-4, in units of the weights"};
-        // Its rate: in units of the weights; by default 3e-4. More steps learn a short text by heart:
-        // examples/results/README.md.
+        // Its rate: in units of the weights; by default 3e-4. More steps overfit a short text:
+        // examples/results/one_width.md.
         tuning_settings tuning{.steps = 40};
 
         void options(auto&& to)

@@ -5,7 +5,7 @@
 
 namespace engine
 {
-    // Learned rounding and clipping: each layer shall give what it gives in the dense model (arXiv 2309.05516).
+    // Learned rounding and clipping: the output of each layer is fitted to that in the dense model (arXiv 2309.05516).
     struct signround
     {
         static constexpr method_facts facts = layer_learner(
@@ -14,8 +14,8 @@ namespace engine
                                           {"best", 1000, 300, 512, 2e-3f, 1e-3f}};
 
         tuning_settings tuning{}; // its rate: in steps of the codes; by default 1 / steps
-        // Not from the outputs of whole layers but, matrix after matrix, from the Gram matrices of what each reads; and
-        // then, if asked, from codes that make up for the errors before them on, with their scales.
+        // layer_wise: not from the outputs of whole layers but, matrix after matrix, from the Gram matrix of its
+        // inputs; from_feedback: then starting at the codes and scales of GPTQ.
         bool layer_wise = false, from_feedback = false;
         // A file of the same model whose codes, cut to the first width, stay, with their scales and groups; the other
         // widths are tuned inside their cells.

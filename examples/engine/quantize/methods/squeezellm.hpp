@@ -4,8 +4,8 @@
 
 namespace engine
 {
-    // Values of each row's own, the best as the squared slopes of the calibration text weigh weights (arXiv
-    // 2306.07629). 2, 3 or 4 bits.
+    // A table of values for each row, by k-means with the squared gradients of the calibration text (the Fisher
+    // information) as importance (arXiv 2306.07629). 2, 3 or 4 bits.
     struct squeezellm
     {
         static constexpr method_facts facts{.name = "squeezellm",

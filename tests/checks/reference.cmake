@@ -8,7 +8,8 @@ if(NOT DOXYGEN)
     return()
 endif()
 
-# What doxygen says of a reference with these settings more, but for members without a comment: `members` counts those.
+# What doxygen says of a reference with these settings more, but for members without a comment (`members` counts those)
+# and macros that write one line for each arch.
 function(warnings_of_reference settings result)
     file(READ ${ROOT}/cmake/Doxyfile doxyfile)
     file(WRITE ${OUT}/Doxyfile "${doxyfile}\nOUTPUT_DIRECTORY = \"${OUT}\"\nWARN_IF_UNDOCUMENTED = YES\n"
@@ -20,6 +21,7 @@ function(warnings_of_reference settings result)
     list(FILTER said EXCLUDE REGEX "Member .* of (struct|class) .* is not documented")
     list(LENGTH said other)
     math(EXPR members "${all} - ${other}")
+    list(FILTER said EXCLUDE REGEX "Member JACKPLANE_[A-Z]+[(]tag.* [(]macro definition[)]")
     set(members ${members} PARENT_SCOPE)
     set(${result} "${said}" PARENT_SCOPE)
 endfunction()

@@ -67,7 +67,7 @@ TEST_CASE("one prepared x serves matrices of any format and height")
 TEST_CASE("x, y and their rows may be arrays of xtensor")
 {
     auto const subject = eight::make({33, 65}, group{32}, 4);
-    matrix<float> tokens = matrix<float>::from_shape({2, 65}), out = xt::zeros<float>({2, 33});
+    jackplane::matrix<float> tokens = jackplane::matrix<float>::from_shape({2, 65}), out = xt::zeros<float>({2, 33});
     for (std::size_t i = 0; i < tokens.size(); ++i)
         tokens.data()[i] = static_cast<float>(i % 7);
     xt::xtensor<float, 1> const x = xt::row(tokens, 1);

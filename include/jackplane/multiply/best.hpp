@@ -34,8 +34,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         using least_arch = common; // never the best: one of the house's is supported
 #endif
     }
-    // of the flags of this unit
 #define JACKPLANE_CANDIDATE(tag, ...) , tag
+    // Of those that the flags of this unit allow.
     using best_arch = detail::last_supported<detail::least_arch JACKPLANE_ARCHS(JACKPLANE_CANDIDATE)>::type;
 #undef JACKPLANE_CANDIDATE
 }

@@ -44,9 +44,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         constexpr bool all(std::uint64_t from, auto... bits) noexcept { return (((from >> bits & 1) != 0) && ...); }
     }
+// Where a CPU has what the parent asks for, and the bits of the line.
 #define JACKPLANE_ANSWER(tag, parent, multiplies, looks_up, flags, listed, brings, ...) \
     f.tag = has(f, parent{}) && (__VA_ARGS__);
 
+    // What an x86 with these registers has.
     constexpr cpu_features features_of(x86_registers const& r) noexcept
     {
         using detail::all;

@@ -13,6 +13,7 @@
 // types of any_packed.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
+    // What a reader has to know of a codebook.
     struct codebook_facts
     {
         std::string_view name;
@@ -20,6 +21,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         bool is_nested; // fewer bits than a code has can be read
     };
 
+    // Of the codebook of each format.
     template <class... Packed>
     constexpr auto facts_of(std::type_identity<std::variant<Packed...>>) noexcept
     {

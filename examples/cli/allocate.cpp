@@ -87,9 +87,10 @@ namespace cli
             engine::windows cut(engine::packed_model const& m, std::vector<engine::token> tokens,
                                 std::optional<engine::token> first) const
             {
-                std::size_t const of_text = m.sizes.context - (first ? 1 : 0); // a window begins with the start
+                std::size_t const window = engine::window_of(m.sizes, 0, model);
+                std::size_t const of_text = window - (first ? 1 : 0); // a window begins with the start
                 tokens.resize(std::min(tokens.size(), windows * of_text));
-                return engine::windows(tokens, m.sizes.context, first, text);
+                return engine::windows(tokens, window, first, text);
             }
 
             // What each layer costs alone, the others at the most bits there are.
@@ -130,7 +131,8 @@ namespace cli
                 engine::model const from = load_dense(dense, m, model);
                 engine::sensitivity_settings integral;
                 integral.calibration =
-                    engine::calibration_text::of(words.from_start(tokens), windows, m.sizes.context, 0, text);
+                    engine::calibration_text::of(words.from_start(tokens), windows,
+                                                 engine::window_of(m.sizes, 0, model), 0, text);
                 integral.parts_alone = integral.taylor = false;
                 layer_losses out(m.sizes.layers);
                 engine::packed_model const layers = m.with_head_of(from);

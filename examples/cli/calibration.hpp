@@ -35,7 +35,7 @@ namespace cli
             samples_option = app.add_option("--nsamples", samples, "windows of the calibration text")
                                  ->check(CLI::Range(1, 1 << 20))
                                  ->capture_default_str();
-            app.add_option("--seqlen", length, "tokens of one window; default: the model's context")
+            app.add_option("--seqlen", length, "tokens of one window; default: the model's context, at most 2048")
                 ->check(CLI::Range(2, 1 << 20));
             app.add_option("--seed", seed, "which windows are drawn" + seeds)->capture_default_str();
         }

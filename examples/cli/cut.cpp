@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../engine/keep/inputs.hpp"
+#include "../engine/pack/nested_model.hpp"
 #include "commands.hpp"
 #include "head.hpp"
 #include "terminal.hpp"
@@ -21,6 +22,8 @@ namespace cli
             void run() const
             {
                 auto out = engine::inputs{from}.create(to);
+                if (head_bits != 0)
+                    engine::load_nested(from).expect_width_of_head(head_bits, from);
                 jackplane::nested::file const whole = jackplane::nested::open(from);
                 jackplane::nested::cut(whole, out, bits, head_bits != 0 ? head_bits : 8);
                 auto const before = whole.size(), after = out.size();

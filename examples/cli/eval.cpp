@@ -319,7 +319,7 @@ namespace cli
         input->add_option("--text", c->text, "a text file")->check(CLI::ExistingFile);
         input->add_option("--tokens", c->tokens, "a .npy file of tokens, u16 or u32")->check(CLI::ExistingFile);
         input->require_option(1);
-        sub->add_option("--context", c->context, "tokens of one window; default: the model's")
+        sub->add_option("--context", c->context, "tokens of one window; default: the model's, at most 2048")
             ->check(CLI::Range(2, 1 << 20));
         sub->add_option("--reference", c->reference_folder, "the full-precision folder, for KL, top-1 and the fp32 row")
             ->check(CLI::ExistingDirectory);

@@ -88,6 +88,7 @@ namespace cli
                         of_planes += least_bytes(p);
                     else // the head is the next one
                         of_others += !dense_head && i == matrices.size() ? least_bytes_of_head(p) : 2 * p.size();
+                warn_about(folder); // tensors that config.json does not describe, before room is taken for them
                 out.reserve(of_planes + of_others);
                 if (beside.outliers > 0)
                     jackplane::count_of(beside.outliers, engine::size_of(matrices), "outliers");
@@ -99,7 +100,6 @@ namespace cli
                     kept.expect_room(3 * sizeof(float) * engine::size_of(matrices));
                 else if (of.learns)
                     kept.expect_room(of_planes); // layer after layer
-                warn_about(folder);
                 detach.warn_of_unused(beside);
                 if (auto const words = engine::tokenizer::file_in(folder); !words.empty())
                     engine::tokenizer{words}; // a broken one is an error before any work
@@ -132,7 +132,7 @@ namespace cli
                     },
                     inside());
                 if (!dense_head)
-                    engine::quantize_head(made.packed, settings.range, settings.group);
+                    about(folder, [&] { engine::quantize_head(made.packed, settings.range, settings.group); });
                 engine::save_nested(std::exchange(made.packed, engine::packed_model(sizes)), folder, out);
                 detached = made.sparse;
                 kept.remove();

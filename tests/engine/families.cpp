@@ -53,7 +53,7 @@ namespace engine
         CHECK(moe.layers == std::vector<layer_kind>{{0, 0, true}, {0, 0, false}, {0, 0, true}});
         CHECK(moe.experts == expert_description{6, 3, 36, false});
         CHECK(moe.head_norms);
-        config const usual = read_of("qwen3_moe", R"("decoder_sparse_step":2,"norm_topk_prob":true)");
+        config const usual = read_of("qwen3_moe", R"("decoder_sparse_step":2,"norm_topk_prob":true,"use_qk_norm":true)");
         CHECK(usual.block.experts == expert_description{128, 8, 768, true});
         CHECK(usual.block.layers == std::vector<layer_kind>{{0, 0, false}, {0, 0, true}, {0, 0, false}});
         CHECK(read_of("mixtral", R"("num_experts":4)").block.experts.count == 4); // as newer files name them
@@ -113,6 +113,8 @@ namespace engine
                  {"qwen3_moe", R"("mlp_only_layers":[3])"},
                  {"qwen3_moe", R"("mlp_only_layers":1)"},
                  {"qwen3_moe", R"("decoder_sparse_step":0)"},
+                 {"qwen3_moe", R"("use_qk_norm":false)"},
+                 {"qwen3_moe", R"("routed_scaling_factor":2.5)"},
                  {"qwen3_moe", R"("shared_expert_intermediate_size":36)"},
                  {"qwen3_moe", R"("use_sliding_window":true,"sliding_window":9,"max_window_layers":1)"},
                  {"gemma2", R"("sliding_window_size":8)"},

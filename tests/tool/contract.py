@@ -310,6 +310,7 @@ report = json.loads(expect(0, run("allocate", "--model", folder / "plain.jack", 
 if report["head_bits"] is not None or "head" in report or report["bits"] != sum(report["mix"]) / 2:
     fail(f"allocate counts a dense head: {report}")
 expect(1, run("allocate", "--model", folder / "plain.jack", "--text", text, "--head-bits", "4", "--quiet"), "is dense")
+expect(1, run("cut", folder / "plain.jack", "--bits", "4", "--head-bits", "4", "-o", folder / "x.jack"), "is dense")
 
 # an average that no double is may be spent to its end: ten layers of 2.3 bits have three of 3 bits
 tall = folder / "tall"

@@ -5,6 +5,7 @@
 #include <jackplane/store/map.hpp>
 #include "block.hpp"
 #include "settings_file.hpp"
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -74,13 +75,13 @@ namespace engine
         return found.empty() && a.block != b.block ? "what a block computes" : found;
     }
 
-    // The tokens of one window: as many as asked for; 0: the model's context. Throws shape_error beyond what attention
-    // sees, where the model is another function.
+    // The tokens of one window: as many as asked for; 0: the model's context, at most 2048 (attention in batches keeps
+    // all scores of a window). Throws shape_error beyond what attention sees, where the model is another function.
     inline std::size_t window_of(config const& c, std::size_t asked, std::string const& model)
     {
         JACKPLANE_EXPECTS(asked <= c.seen, jackplane::shape_error, model, ": attention sees ", c.seen,
                           " tokens (config.json), windows of ", asked, " are not implemented here");
-        return asked == 0 ? c.context : asked;
+        return asked == 0 ? std::min<std::size_t>(c.context, 2048) : asked;
     }
 
     // The settings of a language model inside a larger one (of images, sound), under `text_config`; else the file

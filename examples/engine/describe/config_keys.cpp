@@ -190,10 +190,19 @@ namespace engine
             {"num_local_experts", values::zero, "experts"},
             {"num_experts", values::zero, "experts"},
             {"n_routed_experts", values::zero, "experts"},
-            {"n_shared_experts", values::zero, "experts"},
-            {"shared_expert_intermediate_size", values::zero, "experts"},
+            {"n_shared_experts", values::zero, "experts that all tokens share"},
+            {"shared_expert_intermediate_size", values::zero, "experts that all tokens share"},
             {"moe_num_experts", values::zero, "experts"},
             {"moe_intermediate_size", values::zero, "experts"},
+            {"routed_scaling_factor", values::one, "scaled experts"},
+            {"first_k_dense_replace", values::zero, "layers of other kinds"},
+            {"moe_layer_freq", values::one, "layers of other kinds"},
+            {"interleave_moe_layer_step", values::one, "layers of other kinds"},
+            {"n_group", values::one, "experts chosen by groups"},
+            {"topk_group", values::one, "experts chosen by groups"},
+            {"use_routing_bias", values::off, "experts chosen with a bias"},
+            {"expert_bias", values::off, "biases of experts"},
+            {"swiglu_limit", values::null, "a limited activation"},
         };
 
         // What read_config() reads by itself.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "job.hpp"
+#include "methods.hpp"
 #include <algorithm>
 #include <utility>
 
@@ -20,7 +21,8 @@ namespace engine
         if (!settings.balance && !clips)
             return;
         balanced.emplace(source.sizes());
-        _balancer.emplace(source.sizes(), embedding(), settings.codes(), settings.calibration, bits, clips);
+        if constexpr (some_look_at_layers)
+            _balancer.emplace(source.sizes(), embedding(), settings.codes(), settings.calibration, bits, clips);
     }
 
     std::span<parameter const> job::parts_of(std::size_t layer) const
@@ -36,11 +38,12 @@ namespace engine
         for (parameter const& p : parts)
             source.read(p, w.data() + (p.offset - parts[0].offset));
         auto const view = parameter_view<float>(source.sizes(), nullptr, packed.rest.data()).layer(layer, w.data());
-        if (_balancer)
-        {
-            _balancer->balance(view, parts);
-            std::copy(w.begin(), w.end(), balanced->w.begin() + static_cast<std::ptrdiff_t>(parts[0].offset));
-        }
+        if constexpr (some_look_at_layers)
+            if (_balancer)
+            {
+                _balancer->balance(view, parts);
+                std::copy(w.begin(), w.end(), balanced->w.begin() + static_cast<std::ptrdiff_t>(parts[0].offset));
+            }
         return view;
     }
 
@@ -128,38 +131,5 @@ namespace engine
         quantize_in_stages([&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
                            { return codes_of(w, settings, search_scale, order, p.name); },
                            feedback);
-    }
-
-    void job::tune_layers(tuning_settings const& t, run_origin origin, layer_learning const& how,
-                          std::span<packed_model::matrix const> inside)
-    {
-        balance_for(t.widths.front());
-        layer_tuner tuner(source.sizes(), embedding(), settings.codes(), t, settings.calibration);
-        auto const tune = [&](std::size_t layer, dense_layer const& dense)
-        { return std::visit([&](auto const& each) { return tuner.tune(layer, dense, each); }, how); };
-        layer_store const store = run.kept.layers();
-        origin.add(std::span<float const>(packed.rest));
-        jackplane::aligned_vector<float> w;
-        for (std::size_t layer = 0; layer < source.sizes().layers; ++layer)
-        {
-            auto const parts = parts_of(layer);
-            auto const view = read_layer(layer, w);
-            origin.add(std::span<float const>(w));
-            auto left = w;
-            std::vector<any_csr> beside;
-            for (std::size_t i = 0; i < parts.size(); ++i)
-                beside.push_back(detached(first_of(layer) + i, matrix_of(left.data(), parts, i)));
-            auto const rest = parameter_view<float>(source.sizes(), nullptr, packed.rest.data());
-            dense_layer const dense{view, rest.layer(layer, left.data()), parts, beside,
-                                    inside.empty() ? inside : inside.subspan(first_of(layer), parts.size())};
-            auto done = store.find(layer, origin.text_of(), parts);
-            if (done)
-                tuner.pass(dense, done->matrices);
-            else
-                done = store.keep(layer, origin.text_of(), parts, tune(layer, dense));
-            add(done->losses);
-            for (std::size_t i = 0; i < parts.size(); ++i)
-                made(first_of(layer) + i, std::move(done->matrices[i]), std::move(beside[i]));
-        }
     }
 }

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "methods/rtn.hpp"
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#if !defined(ENGINE_QUICK_BUILD)
 #include "methods/awq.hpp"
 #include "methods/efficientqat.hpp"
 #include "methods/gptq.hpp"
@@ -8,12 +14,9 @@
 #include "methods/nested_gptq.hpp"
 #include "methods/omniquant.hpp"
 #include "methods/qat.hpp"
-#include "methods/rtn.hpp"
 #include "methods/signround.hpp"
 #include "methods/squeezellm.hpp"
-#include <cstddef>
-#include <utility>
-#include <variant>
+#endif
 
 namespace engine
 {
@@ -29,8 +32,12 @@ namespace engine
     //     static constexpr effort efforts[]                          names for several settings at once
     // The first is the quickest, because it looks at weights alone: it stands in for the others where many models are
     // tried (detach_model.cpp).
+#if defined(ENGINE_QUICK_BUILD) // for the demo, which learns nothing
+    using any_method = std::variant<rtn>;
+#else
     using any_method =
         std::variant<rtn, mse, awq, gptq, matgptq, nested_gptq, signround, omniquant, efficientqat, qat, squeezellm>;
+#endif
 
     inline method_facts facts_of(any_method const& how)
     {
@@ -43,4 +50,9 @@ namespace engine
         [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::variant_alternative_t<I, any_method>{}), ...); }
         (std::make_index_sequence<std::variant_size_v<any_method>>{});
     }
+    // Of any method in the list: it learns, or sees layers.
+    inline constexpr bool some_learn = []<class... M>(std::type_identity<std::variant<M...>>)
+    { return (M::facts.learns || ...); }(std::type_identity<any_method>{});
+    inline constexpr bool some_look_at_layers = []<class... M>(std::type_identity<std::variant<M...>>)
+    { return ((M::facts.looks_at == sight::layers) || ...); }(std::type_identity<any_method>{});
 }

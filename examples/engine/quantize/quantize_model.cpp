@@ -81,6 +81,8 @@ namespace engine
         JACKPLANE_EXPECTS(std::holds_alternative<jackplane::truncate_centred>(s.slice) || s.bits == 8,
                           jackplane::width_error, "a slice is of a parent of 8 bits: codes of ", s.bits,
                           " are read as they are, not by ", slice_name(s.slice));
+        JACKPLANE_EXPECTS(some_learn || s.scales.steps == 0, jackplane::value_error,
+                          "this build trains no scales (ENGINE_QUICK_BUILD)");
         JACKPLANE_EXPECTS(!s.balance || of.looks_at == sight::layers, jackplane::value_error,
                           "balancing goes with methods that look at activations layer by layer");
         JACKPLANE_EXPECTS(!beside || of.one_by_one, jackplane::value_error,
@@ -122,8 +124,9 @@ namespace engine
             {
                 method.run(j);
                 finish(j);
-                if (s.scales.steps > 0)
-                    j.add(train_scales(j.packed, s.range, s.scales,
+                if constexpr (some_learn)
+                    if (s.scales.steps > 0)
+                        j.add(train_scales(j.packed, s.range, s.scales,
                                        {s.calibration, origin_of(method, j), run.kept, run.tell}));
             },
             how);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../family.hpp"
+#include "qwen3.hpp"
 
 namespace engine::families
 {
     inline constexpr std::string_view qwen3_moe_keys[] = {
-        "sliding_window",        "layer_types",    "attention_bias",      "num_experts",    "num_local_experts",
+        "sliding_window",        "layer_types",    "attention_bias",      "use_qk_norm",     "num_experts", "num_local_experts",
         "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"};
 
     // Every decoder_sparse_step-th layer has experts, those of mlp_only_layers do not.
@@ -29,6 +29,7 @@ namespace engine::families
         [](settings_file const& file, config& c)
         {
             c.block.head_norms = true;
+            expect_head_norms(file);
             read_attention_bias(file, c);
             std::size_t const window = file.flag("use_sliding_window", false) ? read_window(file, 4096) : 0;
             file.expect(window == 0 || file.tree().value("max_window_layers", nlohmann::json(0)) == 0,

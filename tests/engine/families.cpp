@@ -53,7 +53,8 @@ namespace engine
         CHECK(moe.layers == std::vector<layer_kind>{{0, 0, true}, {0, 0, false}, {0, 0, true}});
         CHECK(moe.experts == expert_description{6, 3, 36, false});
         CHECK(moe.head_norms);
-        config const usual = read_of("qwen3_moe", R"("decoder_sparse_step":2,"norm_topk_prob":true,"use_qk_norm":true)");
+        config const usual =
+            read_of("qwen3_moe", R"("decoder_sparse_step":2,"norm_topk_prob":true,"use_qk_norm":true)");
         CHECK(usual.block.experts == expert_description{128, 8, 768, true});
         CHECK(usual.block.layers == std::vector<layer_kind>{{0, 0, false}, {0, 0, true}, {0, 0, false}});
         CHECK(read_of("mixtral", R"("num_experts":4)").block.experts.count == 4); // as newer files name them

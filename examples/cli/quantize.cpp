@@ -106,11 +106,7 @@ namespace cli
                 if (!inside().empty())
                     look_at_inside(sizes);
                 if (needs_calibration())
-                {
                     settings.calibration = calibration.read(folder);
-                    for (std::string const& line : engine::unread_experts(folder, settings.calibration))
-                        warn(line);
-                }
                 else if (!calibration.file.empty())
                     warn("--calibration " + calibration.file + " is not read: this method looks at weights alone");
                 if (detach.asked())
@@ -127,6 +123,8 @@ namespace cli
                         else
                             engine::expect_possible(how, settings, false);
                         engine::model_source const source(folder);
+                        for (std::string const& line : engine::unread_experts(source, settings.calibration))
+                            warn(line);
                         return detach.asked() ? engine::quantize_and_detach(source, how, settings, beside, go)
                                               : engine::detach_result{engine::quantize(source, how, settings, go)};
                     },
@@ -159,8 +157,7 @@ namespace cli
             std::string inside() const { return method.path("--inside").string(); }
             bool needs_calibration() const
             {
-                return method.facts().looks_at != engine::sight::weights || settings.balance ||
-                       settings.scales.steps > 0 || detach.asked();
+                return engine::needs_calibration(method.facts(), settings) || detach.asked();
             }
 
             // Options of a text that nobody reads.

@@ -105,9 +105,7 @@ namespace engine
             std::size_t const first = where.routes.first[which.expert],
                               rows = where.routes.first[which.expert + 1] - first, inner = c.inner(w.kind);
             std::vector<float> x(rows * c.hidden), gate_up(rows * 2 * inner), active(rows * inner), y(x.size());
-            for (std::size_t row = 0; row < rows; ++row)
-                std::copy_n(s.mlp_normed.data() + where.routes.tokens[first + row] * c.hidden, c.hidden,
-                            x.data() + row * c.hidden);
+            gather(where.routes, s.mlp_normed.data(), x.data(), first, rows, c.hidden);
             if (which.input == layer_input::mlp || rows == 0)
                 return x;
             one_mlp(c, w.with_expert(c, which.expert), x.data(), gate_up.data(), active.data(), y.data(), rows);

@@ -1,35 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "unread_experts.hpp"
-#include "../read/model.hpp"
 
 namespace engine
 {
-    std::vector<std::string> unread_experts(std::filesystem::path const& folder, calibration_text const& text,
+    std::vector<std::string> unread_experts(model_source const& source, calibration_text const& text,
                                             jackplane::team const& workers)
     {
-        config const c = read_config(folder / "config.json");
+        config const& c = source.sizes();
         std::vector<std::string> told;
-        if (c.block.experts.count == 0)
+        if (c.block.experts.count == 0 || text.tokens.empty())
             return told;
-        checkpoint_files const files(folder);
-        check_tensors(files, c);
-        parameter_table const table(c);
-        auto const read = [&](std::span<parameter const> parts, std::vector<float>& w)
-        {
-            w.resize(size_of(parts));
-            for (parameter p : parts)
-            {
-                p.offset -= parts[0].offset;
-                read_parameter(files, p, w);
-            }
-        };
-        std::vector<float> rest, w;
-        read(std::span(table.parameters()).subspan(table.tuned_parameters()), rest);
+        parameter_table const& table = source.table();
+        std::vector<float> rest(table.size() - table.tuned_size()), w;
+        source.read(std::span(table.parameters()).subspan(table.tuned_parameters()), rest.data());
         parameter_view<float const> const view(c, nullptr, rest.data());
         calibration_stream stream(c, view.ends().embedding, text);
         for (std::size_t i = 0; i < c.layers; ++i)
         {
-            read(table.of_layer(i), w);
+            w.resize(size_of(table.of_layer(i)));
+            source.read(table.of_layer(i), w.data());
             auto const layer = view.layer(i, w.data());
             auto const tokens = stream.tokens_of_experts(layer, workers);
             std::string unread;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/team.hpp>
+#include "../read/source.hpp"
 #include "calibration.hpp"
-#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace engine
 {
     // A line for each layer that has experts which no token of the text goes to in the dense model: methods know
-    // nothing of their inputs. Reads a layer at a time.
-    std::vector<std::string> unread_experts(std::filesystem::path const& folder, calibration_text const& text,
+    // nothing of their inputs. Reads a layer at a time. Of no text: none.
+    std::vector<std::string> unread_experts(model_source const& source, calibration_text const& text,
                                             jackplane::team const& workers = jackplane::team{});
 }

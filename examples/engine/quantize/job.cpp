@@ -10,10 +10,8 @@ namespace engine
         : source(from), settings(s), run(r), packed(from.sizes())
     {
         packed.slice = s.slice;
-        auto const& all = packed.table.parameters();
         packed.rest.resize(packed.table.size() - packed.table.tuned_size());
-        for (std::size_t i = packed.matrices.size(); i < all.size(); ++i)
-            source.read(all[i], packed.rest.data() + (all[i].offset - packed.table.tuned_size()));
+        source.read(std::span(packed.table.parameters()).subspan(packed.matrices.size()), packed.rest.data());
     }
 
     void job::balance_for(unsigned bits, bool clips)
@@ -35,8 +33,7 @@ namespace engine
     {
         auto const parts = parts_of(layer);
         w.resize(size_of(parts));
-        for (parameter const& p : parts)
-            source.read(p, w.data() + (p.offset - parts[0].offset));
+        source.read(parts, w.data());
         auto const view = parameter_view<float>(source.sizes(), nullptr, packed.rest.data()).layer(layer, w.data());
         if constexpr (some_look_at_layers)
             if (_balancer)

@@ -50,9 +50,14 @@ namespace engine
         [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::variant_alternative_t<I, any_method>{}), ...); }
         (std::make_index_sequence<std::variant_size_v<any_method>>{});
     }
-    // Of any method in the list: it learns, or sees layers.
-    inline constexpr bool some_learn = []<class... M>(std::type_identity<std::variant<M...>>)
-    { return (M::facts.learns || ...); }(std::type_identity<any_method>{});
-    inline constexpr bool some_look_at_layers = []<class... M>(std::type_identity<std::variant<M...>>)
-    { return ((M::facts.looks_at == sight::layers) || ...); }(std::type_identity<any_method>{});
+    // Whether the list has any such method.
+    template <class... M>
+    constexpr bool has_any(std::type_identity<std::variant<M...>>, auto is)
+    {
+        return (is(M::facts) || ...);
+    }
+    inline constexpr bool some_learn =
+        has_any(std::type_identity<any_method>{}, [](method_facts const& of) { return of.learns; });
+    inline constexpr bool some_look_at_layers = has_any(
+        std::type_identity<any_method>{}, [](method_facts const& of) { return of.looks_at == sight::layers; });
 }

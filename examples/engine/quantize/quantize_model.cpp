@@ -66,15 +66,15 @@ namespace engine
             how);
     }
 
-    bool needs_calibration(any_method const& how, quantize_settings const& s)
+    bool needs_calibration(method_facts const& of, quantize_settings const& s)
     {
-        return facts_of(how).looks_at != sight::weights || s.balance || s.scales.steps > 0;
+        return of.looks_at != sight::weights || s.balance || s.scales.steps > 0;
     }
 
     void expect_possible(any_method const& how, quantize_settings const& s, bool beside)
     {
         method_facts const of = facts_of(how);
-        JACKPLANE_EXPECTS(!needs_calibration(how, s) || !s.calibration.tokens.empty(), jackplane::value_error,
+        JACKPLANE_EXPECTS(!needs_calibration(of, s) || !s.calibration.tokens.empty(), jackplane::value_error,
                           "a method that looks at activations needs a calibration text");
         JACKPLANE_EXPECTS(!(of.makes_parents || s.scales.steps > 0) || s.bits == 8, jackplane::width_error,
                           "what is learned is a parent of 8 bits, not ", s.bits);

@@ -18,7 +18,7 @@ namespace engine
     // The width that matters most.
     unsigned narrowest(any_method const& how, quantize_settings const& s);
     // Whether a calibration text is read.
-    bool needs_calibration(any_method const& how, quantize_settings const& s);
+    bool needs_calibration(method_facts const& of, quantize_settings const& s);
     // Throws where what is asked, known without a look at any weight, cannot be done. beside: weights stand beside the
     // planes, which ones may be open yet.
     void expect_possible(any_method const& how, quantize_settings const& s, bool beside);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace engine
@@ -37,11 +38,16 @@ namespace engine
             p.offset = 0;
             read_parameter(*_files, p, {to, p.size()});
         }
+        // Several that lie one after the other.
+        void read(std::span<parameter const> parts, float* to) const
+        {
+            for (parameter const& p : parts)
+                read(p, to + (p.offset - parts[0].offset));
+        }
         model whole() const
         {
             model m(_sizes);
-            for (parameter const& p : _table.parameters())
-                read(p, m.w.data() + p.offset);
+            read(_table.parameters(), m.w.data());
             return m;
         }
         // Of a folder; else empty.

@@ -149,7 +149,7 @@ namespace engine
             if (!w.kind.experts)
                 return one_mlp(first, w, _normed.data(), _branch.data(), n);
             route(c, w.router, _normed.data(), n, _routes);
-            gather(_routes, _normed.data(), _routed.data(), n * c.block.experts.used, c.hidden);
+            gather(_routes, _normed.data(), _routed.data(), 0, n * c.block.experts.used, c.hidden);
             for_each_expert(
                 _routes, [&](std::size_t e, std::size_t row, std::size_t rows)
                 { one_mlp(first + 3 * e, w, _routed.data() + row * c.hidden, _given.data() + row * c.hidden, rows); });

@@ -54,12 +54,26 @@ namespace engine
         }
     }
 
-    // Rows of tokens, as their experts read them: x [n, hidden] -> out [n used, hidden].
+    // Rows of tokens, as their experts read them: x [n, hidden] -> out [rows, hidden], those of [n used, hidden] from
+    // `first` on.
     template <class T>
-    void gather(routing<T> const& r, T const* x, T* out, std::size_t rows, std::size_t hidden)
+    void gather(routing<T> const& r, T const* x, T* out, std::size_t first, std::size_t rows, std::size_t hidden)
     {
         for (std::size_t row = 0; row < rows; ++row)
-            std::copy_n(x + r.tokens[row] * hidden, hidden, out + row * hidden);
+            std::copy_n(x + r.tokens[first + row] * hidden, hidden, out + row * hidden);
+    }
+
+    // y [n, hidden] += sum over the experts of a token of weight(at) times its row of x [n used, hidden]
+    template <class T, class Weight>
+    void add_rows(config const& c, routing<T> const& r, T const* x, T* y, std::size_t n, Weight const& weight)
+    {
+        for (std::size_t at = 0; at < n * c.block.experts.used; ++at)
+        {
+            T const* const from = x + r.rows[at] * c.hidden;
+            T* const to = y + at / c.block.experts.used * c.hidden;
+            for (std::size_t j = 0; j < c.hidden; ++j)
+                to[j] += weight(at) * from[j];
+        }
     }
 
     // y [n, hidden] = sum over the experts of a token of weight times what it gave [n used, hidden]
@@ -67,13 +81,7 @@ namespace engine
     void combine(config const& c, routing<T> const& r, T const* given, T* y, std::size_t n)
     {
         std::fill_n(y, n * c.hidden, T{0});
-        for (std::size_t at = 0; at < n * c.block.experts.used; ++at)
-        {
-            T const* const from = given + r.rows[at] * c.hidden;
-            T* const to = y + at / c.block.experts.used * c.hidden;
-            for (std::size_t j = 0; j < c.hidden; ++j)
-                to[j] += r.weights[at] * from[j];
-        }
+        add_rows(c, r, given, y, n, [&](std::size_t at) { return r.weights[at]; });
     }
 
     // body(expert, first row, rows) for every expert that some token goes to
@@ -121,7 +129,7 @@ namespace engine
             return one_mlp(c, w, s.mlp_normed.data(), s.gate_up.data(), s.active.data(), out, n);
         std::size_t const inner = c.inner(w.kind);
         route(c, w.router, s.mlp_normed.data(), n, s.routes);
-        gather(s.routes, s.mlp_normed.data(), s.routed.data(), n * c.block.experts.used, c.hidden);
+        gather(s.routes, s.mlp_normed.data(), s.routed.data(), 0, n * c.block.experts.used, c.hidden);
         for_each_expert(s.routes,
                         [&](std::size_t e, std::size_t first, std::size_t rows)
                         {
@@ -182,12 +190,6 @@ namespace engine
         if (g.router)
             linear_weight_gradient(dz, s.mlp_normed.data(), g.router, n, c.hidden, count);
         linear_input_gradient(dz, w.router, dx, n, c.hidden, count);
-        for (std::size_t at = 0; at < n * c.block.experts.used; ++at)
-        {
-            T const* const from = s.routed.data() + s.routes.rows[at] * c.hidden;
-            T* const to = dx + at / c.block.experts.used * c.hidden;
-            for (std::size_t j = 0; j < c.hidden; ++j)
-                to[j] += from[j];
-        }
+        add_rows(c, s.routes, s.routed.data(), dx, n, [](std::size_t) { return T{1}; });
     }
 }

@@ -26,8 +26,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     packed<L, C, S, Z> with_scales(packed<L, C, S, Z> const& a, unsigned bits, quantized<C, S, Z> const& q);
 
     // A copy at `to` bits by another rule than the truncation that prefixes use: leading bits are read, sliced, and
-    // written to the first planes of To. Throws width_error when `a` holds too few bits for it or To has no such
-    // prefix.
+    // written to the first planes of To. Throws width_error: `a` holds too few bits, or To has no such prefix.
     template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,
               parallel_policy Parallel = serial>
     packed<To, C, X, Z> repack(packed<L, C, X, Z> const& a, unsigned to, S rule, Parallel parallel = {});

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The two ways of a quantized Llama: token by token on packed weights, and in batches on decoded ones.
 #include <engine/run/decode.hpp>
-#include <engine/measure/evaluate.hpp>
 #include <engine/run/generate.hpp>
 #include <engine/pack/nested_model.hpp>
-#include <engine/measure/perplexity.hpp>
 #include <engine/quantize/head.hpp>
 #include <engine/quantize/quantize_model.hpp>
 #include <engine/pack/random_model.hpp>
-#include <jackplane/store/nested_read.hpp>
 #include "logits.hpp"
 #include "tiny_families.hpp"
 #include <doctest/doctest.h>
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,16 +18,6 @@
 
 namespace engine
 {
-    namespace
-    {
-        std::filesystem::path folder_with(model const& m)
-        {
-            std::filesystem::path const folder = "packed_model";
-            save_model<float>(m, folder, "float32");
-            return folder;
-        }
-    }
-
     // Both ways round differently. A model in double tells how far fp32 products of this depth go astray: the way over
     // packed weights may stray no more than four times as far as OpenBLAS does.
     TEST_CASE("decoding on packed weights gives the logits of the batch forward, at every width, slice and scheme")
@@ -213,44 +198,6 @@ namespace engine
         CHECK(decode.position() == 0);
     }
 
-    TEST_CASE("x as bfloat16 is rounded on every machine; evaluation on packed weights is that of decoding")
-    {
-        auto const folder = folder_with(random_model(tiny_config(true)));
-        packed_model const m = quantize(model_source(folder), rtn{}, {.group = jackplane::group{64}}).packed;
-        auto const tokens = random_tokens(3 * 40 + 5, m.sizes.vocabulary);
-        windows const text(tokens, 40);
-        auto const every = m.mix(4);
-        model const dense = m.decode(4);
-        auto const against = make_reference(dense, text);
-        score const plain = evaluate(dense, text, &against);
-        auto const divergence = [&](char const* name)
-        {
-            score const one = evaluate(m, every, activation_of(name), text, &against, jackplane::threads{1});
-            score const many = evaluate(m, every, activation_of(name), text, &against, jackplane::threads{3});
-            CHECK(one.window_nll == many.window_nll);
-            CHECK(one.mean_nll == doctest::Approx(plain.mean_nll).epsilon(0.1));
-            double nll = 0; // as a decoder gives it, a window of its own
-            auto const logits = all_logits(m, m.mix(4), text[0], activation_of(name), 1);
-            for (std::size_t t = 0; t + 1 < text[0].size(); ++t)
-            {
-                auto const q = std::span<float const>(logits).subspan(t * m.sizes.vocabulary, m.sizes.vocabulary);
-                nll += detail::log_total(q) - static_cast<double>(q[text[0][t + 1]]);
-            }
-            CHECK(one.window_nll[0] == doctest::Approx(nll).epsilon(0.01));
-            return *one.kl_divergence;
-        };
-        double const exact = divergence("exact"), three = divergence("limbs3"), rounded = divergence("bf16");
-        CHECK(exact < 1e-9);
-        CHECK(three < 1e-9);
-        CHECK(rounded > 1e-7);
-        CHECK(rounded < 1e-2);
-        if (std::string_view(kernels_name()) != "generic")
-        {
-            CHECK(divergence("limbs2") < rounded);
-            CHECK(divergence("limbs1") > rounded);
-        }
-    }
-
     TEST_CASE("a width for each layer: every layer as at its own, and so are the costs")
     {
         packed_model const m = random_planes(shape_of("tiny"), 7);
@@ -303,160 +250,6 @@ namespace engine
             CHECK(most > 1);
             CHECK(most < 100);
         }
-    }
-
-    TEST_CASE("a nested file gives the model back, whole and cut short, without the planes beyond")
-    {
-        auto const folder = folder_with(random_model(tiny_config(false)));
-        packed_model const made = quantize(model_source(folder), rtn{}).packed;
-        save_nested(made, folder, "model.jack");
-        packed_model const read = load_nested("model.jack");
-        CHECK(read.widths() == std::vector<unsigned>{1, 2, 3, 4, 5, 6, 7, 8});
-        std::vector<model> dense;
-        for (unsigned bits = 1; bits <= 8; ++bits)
-        {
-            dense.push_back(read.decode(bits));
-            auto const expected = made.decode(bits).w;
-            std::size_t const tuned = made.table.parameters()[made.matrices.size() - 1].offset; // lm_head became fp16
-            auto const end = expected.begin() + static_cast<std::ptrdiff_t>(tuned);
-            CHECK(std::equal(expected.begin(), end, dense.back().w.begin()));
-        }
-        std::vector<std::uint64_t> ends;
-        {
-            jackplane::nested::file const file = jackplane::nested::open("model.jack");
-            for (auto const& level : file.levels())
-                ends.push_back(level.end);
-        }
-        for (unsigned bits = 8; bits >= 1; --bits)
-        {
-            std::filesystem::resize_file("model.jack", ends[bits - 1]);
-            packed_model const prefix = load_nested("model.jack");
-            CHECK(prefix.widths().back() == bits);
-            CHECK(prefix.decode(bits).w == dense[bits - 1].w);
-            CHECK_THROWS_AS(static_cast<void>(prefix.decode(bits + 1)), jackplane::width_error);
-        }
-        std::filesystem::resize_file("model.jack", ends[0] - 1);
-        CHECK_THROWS_AS(load_nested("model.jack"), jackplane::format_error);
-    }
-
-    TEST_CASE("weights beside the planes stand for what those give, at every width, in memory and from a file")
-    {
-        auto const folder = folder_with(random_model(tiny_config(false)));
-        packed_model made = quantize(model_source(folder), rtn{}, {.group = jackplane::group{32}}).packed;
-        packed_model const plain = made;
-        std::vector<jackplane::triplet> const weights = {{0, 0, 3}, {0, 63, -2}, {5, 7, 0}, {31, 1, 0.25f}};
-        for (std::size_t const i : {1u, 7u, 10u}) // not every matrix has some
-        {
-            parameter const& p = made.table.parameters()[i];
-            made.matrices[i].sparse = jackplane::csr<>(p.rows, p.cols, weights);
-        }
-        save_nested(made, folder, "sparse.jack");
-        packed_model const read = load_nested("sparse.jack");
-        auto const tokens = random_tokens(19, made.sizes.vocabulary);
-        for (unsigned const bits : {8u, 2u, 1u})
-        {
-            CAPTURE(bits);
-            model const dense = read.decode(bits), without = plain.decode(bits);
-            std::size_t const tuned = made.table.parameters()[made.matrices.size() - 1].offset; // lm_head became fp16
-            std::size_t apart = 0;
-            for (std::size_t i = 0; i < tuned; ++i)
-                apart += dense.w[i] != without.w[i];
-            CHECK(apart == 3 * weights.size());
-            for (std::size_t const i : {1u, 7u, 10u})
-                for (auto const& t : weights)
-                {
-                    parameter const& p = made.table.parameters()[i];
-                    CHECK(dense.w[p.offset + t.row * p.cols + t.col] == t.value);
-                }
-            auto const exact = batch_logits<double>(dense, tokens);
-            double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
-            CHECK(worst(all_logits(read, read.mix(bits), tokens, {}, 1), exact) <= allowed);
-            CHECK(worst(all_logits(read, read.mix(bits), tokens, activation_of("limbs3"), 2), exact) <= allowed);
-            CHECK(worst(all_logits(plain, plain.mix(bits), tokens, {}, 1), exact) > 10 * allowed);
-
-            std::size_t bytes = 0;
-            for (std::size_t const i : {1u, 7u, 10u})
-                bytes += weights.size() * 4 + (made.table.parameters()[i].rows + 1) * 4;
-            CHECK(read.cost_at(bits).packed_bytes == plain.cost_at(bits).packed_bytes + bytes);
-            CHECK(read.cost_at(bits).bytes_per_token == plain.cost_at(bits).bytes_per_token + bytes + 3 * 4 * 2);
-        }
-    }
-
-    TEST_CASE("decoding reads scales of bfloat16, and weights beside more columns than 16 bits count")
-    {
-        config c = tiny_config(true);
-        c.hidden = 16;
-        c.heads = 2;
-        c.kv_heads = c.layers = 1;
-        c.intermediate = 65537;
-        model whole = random_model(c);
-        auto const scaled = [&](std::size_t i, float by)
-        {
-            parameter const& p = whole.table.parameters()[i];
-            for (float& w : std::span(whole.w).subspan(p.offset, p.size()))
-                w *= by;
-        };
-        scaled(2, 0x1p-20f); // v, and back in o
-        scaled(3, 0x1p20f);
-        scaled(6, 0x1p-8f); // many columns
-        auto const folder = folder_with(whole);
-        packed_model made = quantize(model_source(folder), rtn{}, {.group = jackplane::group{64}}).packed;
-        using wide = jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::bfloat16,
-                                       jackplane::integer_zero>;
-        CHECK(std::holds_alternative<wide>(made.matrices[2].packed));
-        parameter const& down = made.table.parameters()[6];
-        made.matrices[6].sparse =
-            any_csr::of({whole.w.data() + down.offset, down.rows, down.cols}, {{0, 3, 0.5f}, {1, 65536, 2}}, down.name);
-        save_nested(made, folder, "wide.jack");
-        packed_model const read = load_nested("wide.jack");
-        CHECK(read.matrices[6].sparse.visit([](auto const& a) { return sizeof(a.view().columns[0]); }) == 4);
-        auto const tokens = random_tokens(9, c.vocabulary);
-        for (unsigned const bits : {8u, 3u})
-        {
-            CAPTURE(bits);
-            model const dense = read.decode(bits);
-            CHECK(dense.w[down.offset + down.cols + 65536] == 2);
-            auto const exact = batch_logits<double>(dense, tokens);
-            double const allowed = 4 * worst(batch_logits<float>(dense, tokens), exact);
-            CHECK(worst(all_logits(read, read.mix(bits), tokens, {}, 1), exact) <= allowed);
-            CHECK(worst(all_logits(read, read.mix(bits), tokens, activation_of("limbs3"), 2), exact) <= allowed);
-        }
-    }
-
-    TEST_CASE("evaluation: scored tokens, no dependence on threads, a model against itself")
-    {
-        model const m = random_model(tiny_config(true));
-        auto const tokens = random_tokens(3 * 20 + 5, m.sizes.vocabulary);
-        windows const plain(tokens, 20), started(tokens, 20, token{1});
-        windows const lone(std::span<token const>(tokens).first(41), 20);
-        CHECK(plain.size() == 4);
-        CHECK(plain.scored() == 3 * 19 + 4);
-        CHECK(started.size() == 4); // 19 + 19 + 19 + 8 tokens of text
-        CHECK(started.scored() == tokens.size());
-        CHECK(lone.size() == 2); // a last window of 1 token has nothing to score
-        auto const against = make_reference(m, plain);
-        score const one = evaluate(m, plain, &against, jackplane::threads{1});
-        for (unsigned const count : {2u, 3u, 7u})
-        {
-            score const many = evaluate(m, plain, &against, jackplane::threads{count});
-            CHECK(many.mean_nll == one.mean_nll);
-            CHECK(many.kl_divergence == one.kl_divergence);
-        }
-        CHECK(*one.kl_divergence == doctest::Approx(0).epsilon(1e-9));
-        CHECK(*one.top1_agreement == 1);
-        CHECK(one.perplexity == doctest::Approx(std::exp(one.mean_nll)));
-        CHECK_THROWS_AS(windows(std::span<token const>(tokens).first(1), 20), jackplane::shape_error);
-    }
-
-    TEST_CASE("how sure a mean over windows is: each counts by its tokens, one alone tells nothing")
-    {
-        std::vector<std::size_t> const equal{10, 10, 10}, unequal{10, 10, 1};
-        std::vector<double> const sums{20, 30, 40}, odd{20, 30, 9};
-        CHECK_FALSE(standard_error(std::span(sums).first(1), std::span(equal).first(1)).has_value());
-        CHECK(*standard_error(sums, equal) == doctest::Approx(1 / std::sqrt(3.0))); // of 2, 3 and 4
-        double const mean = 59.0 / 21, a = 20 - 10 * mean, b = 30 - 10 * mean, c = 9 - mean;
-        CHECK(*standard_error(odd, unequal) == doctest::Approx(std::sqrt(1.5 * (a * a + b * b + c * c)) / 21));
-        CHECK(*standard_error(std::vector<double>{20, 20, 2}, unequal) == doctest::Approx(0)); // the same mean in all
     }
 
     TEST_CASE("sampling: greedy takes the likeliest, draws follow the seed and the probabilities")

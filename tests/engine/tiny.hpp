@@ -4,6 +4,7 @@
 #include <engine/run/forward.hpp>
 #include <engine/read/model.hpp>
 #include <cstddef>
+#include <filesystem>
 #include <random>
 #include <vector>
 
@@ -42,6 +43,13 @@ namespace engine
         auto const w = random_weights<float>(m.table);
         m.w.assign(w.begin(), w.end());
         return m;
+    }
+
+    inline std::filesystem::path folder_with(model const& m)
+    {
+        std::filesystem::path const folder = "packed_model";
+        save_model<float>(m, folder, "float32");
+        return folder;
     }
 
     inline std::vector<token> random_tokens(std::size_t n, std::size_t vocabulary)

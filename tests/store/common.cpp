@@ -16,14 +16,10 @@
 namespace common_layers // test files are compiled together
 {
     using namespace jackplane;
+    using models::values;
     using bits8 = packed<bit_planes, uniform<8>, half, std::uint8_t>;
     using bits4 = packed<planes<4>, uniform<4>, half, no_zero>;
     using pairs = packed<planes<2, 2, 2, 2>, uniform<8>, half, no_zero>;
-
-    inline std::vector<float> values(any_packed const& m, unsigned bits)
-    {
-        return std::visit([&](auto const& each) { return models::values(each.prefix(bits)); }, m);
-    }
 
     struct sample
     {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 #include "files.hpp"
 
@@ -66,6 +67,15 @@ namespace models
         std::vector<float> out(m.rows() * m.cols());
         jackplane::dequantize(m, {out.data(), m.rows(), m.cols()});
         return out;
+    }
+    template <class M>
+    std::vector<float> values(M const& m, unsigned bits)
+    {
+        return values(m.prefix(bits));
+    }
+    inline std::vector<float> values(jackplane::any_packed const& m, unsigned bits)
+    {
+        return std::visit([&](auto const& each) { return values(each, bits); }, m);
     }
 
     // Nothing when the bytes are a whole, valid safetensors file; else why not. Shares no code with the reader.

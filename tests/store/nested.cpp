@@ -10,6 +10,7 @@
 #include "models.hpp"
 
 using namespace jackplane;
+using models::values;
 
 namespace
 {
@@ -29,43 +30,6 @@ namespace
         file.add("layers.1.q", models::matrix<bits8>(64, 129, 64, 3));
         file.metadata["note"] = "made by a test";
         return file;
-    }
-
-    template <class M>
-    std::vector<float> values(M const& m, unsigned bits)
-    {
-        return models::values(m.prefix(bits));
-    }
-    std::vector<float> values(any_packed const& m, unsigned bits)
-    {
-        return std::visit([&](auto const& each) { return values(each, bits); }, m);
-    }
-}
-
-TEST_CASE("digest: golden, and the same piece by piece")
-{
-    std::string bytes;
-    for (int i = 0; i < 1000; ++i)
-        bytes += static_cast<char>(i * i);
-    digest whole, pieces;
-    whole.add(files::bytes(bytes));
-    files::numbers random{1};
-    for (std::size_t at = 0; at < bytes.size();)
-    {
-        std::size_t const n = std::min(random.below(70), bytes.size() - at);
-        pieces.add(files::bytes(bytes).subspan(at, n));
-        at += n;
-    }
-    CHECK(whole.text() == pieces.text());
-    CHECK(whole.text() == "5434c2ecc92249e3");
-    CHECK(digest{}.text() == "32d21a98cb1917b0");
-    for (std::size_t i = 0; i < bytes.size(); ++i) // each single damaged byte is found
-    {
-        std::string damaged = bytes;
-        damaged[i] = static_cast<char>(damaged[i] ^ 1 << i % 8);
-        digest d;
-        d.add(files::bytes(damaged));
-        REQUIRE(d.value() != whole.value());
     }
 }
 
@@ -118,78 +82,6 @@ TEST_CASE("the file is a valid safetensors file in the promised order, the same 
     CHECK_THROWS_AS(file.at("layers.0.q.plane.0"), format_error); // a matrix, not a plain tensor
     CHECK_THROWS_AS(file.matrix("layers.0.v"), format_error);
     CHECK_NOTHROW(file.verify());
-}
-
-TEST_CASE("a sparse part comes back beside its matrix, at every width and after a cut; its columns may have 32 bits")
-{
-    files::folder const folder;
-    auto const matrix = models::matrix<bits8_zero>(17, 33, 16, 1);
-    std::vector<triplet> const weights = {{0, 0, 1.5f}, {0, 32, -2}, {16, 7, 0}};
-    csr<> const few(17, 33, weights);
-    csr<float, std::uint32_t> const none(5, 7, {});
-    nested::writer out;
-    out.add("a", any_packed(matrix), few);
-    out.add("b", models::matrix<bits8>(5, 7, 64, 2), none);
-    out.add("c", models::matrix<bits8>(5, 7, 64, 2));
-    CHECK_THROWS_AS(out.add("d", models::matrix<bits8>(5, 7, 64, 2), few), shape_error);
-    out.save(folder / "whole");
-    CHECK(models::judge(files::get(folder / "whole")) == "");
-    nested::cut(folder / "whole", folder / "two", 2);
-
-    for (auto const& path : {folder / "whole", folder / "two"})
-    {
-        auto const file = nested::open(path);
-        CHECK(file.plain().empty());
-        CHECK(file.described().layers.at("a").sparse->nonzeros == 3);
-        CHECK(!file.described().layers.at("c").sparse);
-        csr<> const back = file.sparse("a");
-        REQUIRE(back.nonzeros() == 3);
-        for (triplet const& t : weights)
-            CHECK(back.at(t.row, t.col) == t.value);
-        CHECK(back.at(0, 1) == 0);
-        CHECK(file.sparse<float, std::uint32_t>("b").nonzeros() == 0);
-        CHECK_THROWS_AS(file.sparse("b"), format_error); // of other types
-        CHECK_THROWS_AS(file.sparse("c"), format_error); // there is none
-        CHECK_THROWS_AS(file.sparse("e"), format_error);
-        CHECK(values(file.matrix("a", 2), 2) == values(matrix, 2));
-        CHECK_NOTHROW(file.verify(2));
-    }
-}
-
-TEST_CASE("indices of a sparse part that lie are refused when it is asked for, with file and tensor")
-{
-    files::folder const folder;
-    std::vector<triplet> const weights = {{0, 1, 1}, {0, 5, 2}, {2, 0, 3}};
-    nested::writer out;
-    out.add("m", models::matrix<bits8>(3, 7, 64, 2), csr<>(3, 7, weights));
-    out.save(folder / "a");
-    std::string const good = files::get(folder / "a");
-    auto const plain = safetensors::open(folder / "a");
-    auto const offset = [&](char const* tensor) { return plain.at(tensor).offset; };
-    auto const damaged = [&](std::uint64_t at, char byte)
-    {
-        std::string bytes = good;
-        bytes[static_cast<std::size_t>(at)] = byte;
-        files::put(folder / "b", bytes);
-        auto const file = nested::open(folder / "b"); // the header is whole
-        try
-        {
-            static_cast<void>(file.sparse("m"));
-        }
-        catch (format_error const& e)
-        {
-            return std::string(e.what());
-        }
-        return std::string("no error");
-    };
-    auto const column = offset("m.sparse.column"), row = offset("m.sparse.row"), value = offset("m.sparse.value");
-    CHECK(damaged(column + 2, 1).find("row 0, column 1 is there twice") != std::string::npos);
-    CHECK(damaged(column + 2, 7).find("row 0, column 7 is outside 3 x 7") != std::string::npos);
-    CHECK(damaged(column + 2, 0).find("column 0 comes after row 0, column 1") != std::string::npos);
-    CHECK(damaged(row + 4, 9).find("row pointers of row 0 are 0 and 9") != std::string::npos);
-    CHECK(damaged(row + 12, 2).find("row pointers go from 0 to 2, there are 3 values") != std::string::npos);
-    CHECK(damaged(value + 1, 0x7c).find("m.sparse.row") != std::string::npos); // Inf
-    CHECK(damaged(value, 1) == "no error");                                    // another number
 }
 
 TEST_CASE_TEMPLATE_DEFINE("a matrix comes back as it was, at every width", Packed, round_trip)

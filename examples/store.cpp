@@ -5,6 +5,7 @@
 #include <jackplane/store/safetensors.hpp>
 #include <cmath>
 #include <cstdio>
+#include <variant>
 #include <vector>
 
 namespace jp = jackplane;
@@ -26,7 +27,10 @@ int main()
     auto const file = jp::nested::open("example.jack"); // reads the header; planes are mapped
     std::printf("%s, norm of %zu\n", file.metadata().at("made_by").c_str(),
                 jp::safetensors::read<float>(file.at("norm")).size());
-    jp::any_packed const up = file.matrix("up"); // its format is what the file says
+    // Its format is what the file says, one of these: jp::any_packed is all there are, which compile for a minute.
+    using planes = std::variant<jp::packed<jp::bit_planes, jp::uniform<8>, jp::half, jp::integer_zero>,
+                                jp::packed<jp::bit_planes, jp::uniform<8>, jp::half, jp::no_zero>>;
+    auto const up = file.matrix<planes>("up");
     for (unsigned const bits : {8u, 4u, 2u})
     {
         jp::multiply(up, bits, x, y);
@@ -36,11 +40,11 @@ int main()
 
     jp::nested::cut("example.jack", "example.4.jack", 4); // what a smaller machine gets
     auto const smaller = jp::nested::open("example.4.jack");
-    jp::multiply(smaller.matrix("up"), 4, x, y);
+    jp::multiply(smaller.matrix<planes>("up"), 4, x, y);
     std::printf("of %zu bytes %zu: y[0] = %6.3f at 4 bits\n", file.size(), smaller.size(), y[0]);
     try
     {
-        jp::multiply(smaller.matrix("up"), 8, x, y);
+        jp::multiply(smaller.matrix<planes>("up"), 8, x, y);
     }
     catch (jp::width_error const& e)
     {

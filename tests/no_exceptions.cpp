@@ -103,7 +103,8 @@ void run_others(std::vector<float> weights)
     csr<> const sparse(some_rows, some_columns, some);
     multiply(dense_sparse(a.prefix(4), sparse), x, std::span<float>(y), team(2));
     multiply(pack<planes<2, 1>>(quantize(w, row_table<3>{})), x, y);
-    any_packed const any = pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
+    std::variant<packed<bit_planes>, packed<planes<4>, nf4>> const any =
+        pack<bit_planes>(quantize(w, uniform<8>{}, absmax{}, group{}));
     exact::prepared ready;
     exact::prepare(x, ready);
     multiply(any, 3, ready, std::span<float>(y));

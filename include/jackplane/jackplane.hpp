@@ -33,4 +33,4 @@
 #include "multiply/multiply.hpp"     // planes times vectors
 #include "multiply/sparse.hpp"       // csr times vectors
 #include "multiply/dense_sparse.hpp" // both in one map
-#include "multiply/any.hpp"          // the same for any_packed
+#include "multiply/any.hpp"          // the same for any_packed and other variants

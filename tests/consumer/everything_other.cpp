@@ -3,11 +3,14 @@
 #include <jackplane/jackplane.hpp>
 #include <jackplane/store/npy.hpp>
 #include <jackplane/store/safetensors.hpp>
+#include <variant>
 #include <vector>
 
-std::vector<float> in_another_unit(jackplane::any_packed const& a, std::vector<float> const& x)
+using formats = std::variant<
+    jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, jackplane::half, jackplane::integer_zero>>;
+std::vector<float> in_another_unit(formats const& a, std::vector<float> const& x)
 {
-    std::vector<float> y(jackplane::rows_of(a));
+    std::vector<float> y(2);
     jackplane::multiply(a, 4, x, y);
     return y;
 }

@@ -13,7 +13,7 @@
 namespace engine
 {
     // The command line: jackplane_train [DATA_DIR OUT_DIR] [--OPTION NUMBER ...]. The model of the repository was
-    // trained with --minutes 100 and otherwise these defaults.
+    // trained with these defaults.
     class settings
     {
     public:
@@ -80,7 +80,7 @@ namespace engine
 
         std::vector<option> options = {
             {"steps", 6000, true, "optimizer steps of the whole schedule"},
-            {"minutes", 150, false, "the schedule is shortened to end by then"},
+            {"minutes", 100, false, "the schedule is shortened to end by then"},
             {"seed", 1, true, "of the weights, the order of the windows and dropout"},
             {"rate", 3e-3, false, "peak of the learning rate"},
             {"warm-up", 0.02, false, "share of the schedule before the peak"},

@@ -111,6 +111,19 @@ namespace engine
                  {"mixtral", R"("num_experts":4,"num_local_experts":5)"},
                  {"mixtral", R"("num_experts":1)"},
                  {"mixtral", R"("moe_intermediate_size":36)"},
+                 {"mixtral", R"("norm_topk_prob":false)"},
+                 {"mixtral", R"("decoder_sparse_step":2)"},
+                 {"mixtral", R"("mlp_only_layers":[0])"},
+                 {"mixtral", R"("scoring_func":"sigmoid")"},
+                 {"mixtral", R"("sliding_window":9,"use_sliding_window":false)"},
+                 {"mistral", R"("sliding_window":9,"use_sliding_window":false)"},
+                 {"mistral", R"("sliding_window":9,"max_window_layers":2)"},
+                 {"gemma2", R"("hidden_act":"silu")"},
+                 {"gemma3_text", R"("num_kv_shared_layers":2)"},
+                 {"qwen3_moe", R"("scoring_func":"sigmoid")"},
+                 {"qwen3_moe", R"("topk_method":"noaux_tc")"},
+                 {"qwen3_moe", R"("e_score_correction_bias":true)"},
+                 {"qwen3_moe", R"("num_shared_experts":1)"},
                  {"qwen3_moe", R"("mlp_only_layers":[3])"},
                  {"qwen3_moe", R"("mlp_only_layers":1)"},
                  {"qwen3_moe", R"("decoder_sparse_step":0)"},
@@ -128,6 +141,19 @@ namespace engine
             CAPTURE(more);
             CHECK_THROWS_AS(read_of(type, more), jackplane::format_error);
         }
+        for (auto const& [type, more] : std::vector<std::pair<std::string, std::string>>{ // they say what is so
+                 {"mixtral", R"("norm_topk_prob":true,"decoder_sparse_step":1,"mlp_only_layers":[])"},
+                 {"mixtral", R"("scoring_func":"softmax","topk_method":"greedy")"},
+                 {"mistral", R"("sliding_window":null,"use_sliding_window":false,"max_window_layers":28)"},
+                 {"gemma2", R"("hidden_act":"gelu")"},
+                 {"llama", R"("norm_topk_prob":false,"decoder_sparse_step":2,"max_window_layers":28)"}})
+        {
+            CAPTURE(type);
+            CAPTURE(more);
+            CHECK_NOTHROW(read_of(type, more));
+        }
+        CHECK_THROWS_WITH_AS(read_of("mixtral", R"("scoring_func":"sigmoid")"), doctest::Contains("'scoring_func'"),
+                             jackplane::format_error);
         CHECK_THROWS_WITH_AS(read_of("mamba", R"("x":1)"), doctest::Contains("one of llama, mistral"),
                              jackplane::format_error);
     }

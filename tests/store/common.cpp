@@ -98,8 +98,11 @@ namespace common_layers // test files are compiled together
         nested::cut(s.folder / "b", s.folder / "b", 3, 4);
         nested::cut(s.folder / "a", s.folder / "c", 3, 4);
         CHECK(files::get(s.folder / "b") == files::get(s.folder / "c"));
-        nested::cut(s.folder / "c", s.folder / "d", 2, 8); // no more than there are
+        nested::cut(s.folder / "c", s.folder / "d", 2); // all there are
         CHECK(nested::open(s.folder / "d").described().layers.at("head").common == 4);
+        CHECK_THROWS_WITH_AS(nested::cut(s.folder / "c", s.folder / "d", 2, 5),
+                             doctest::Contains("layer 'head' cannot be read at 5 bits, only at 1, 2, 3, 4"),
+                             width_error);
     }
 
     TEST_CASE("common layers beside levels of other widths; what cannot be one")
@@ -116,10 +119,11 @@ namespace common_layers // test files are compiled together
         CHECK(file.levels().size() == 1);
         CHECK(values(file.matrix("layer"), 4) == values(four, 4));
         CHECK(values(file.matrix("head"), 7) == values(s.head, 7));
-        nested::cut(file, s.folder / "c", 4, 5);
-        CHECK(nested::open(s.folder / "c").described().layers.at("wide").common == 4);
-        CHECK_THROWS_WITH_AS(nested::cut(file, s.folder / "c", 4, 1), doctest::Contains("no plane of 1 bits"),
-                             width_error);
+        nested::cut(file, s.folder / "c", 4, 6);
+        CHECK(nested::open(s.folder / "c").described().layers.at("wide").common == 6);
+        for (unsigned const bits : {1u, 5u})
+            CHECK_THROWS_WITH_AS(nested::cut(file, s.folder / "c", 4, bits),
+                                 doctest::Contains("layer 'wide' cannot be read at"), width_error);
 
         bits8::width_scales own{};
         own[2] = {s.head.view().scales, s.head.view().zeros};
@@ -130,6 +134,48 @@ namespace common_layers // test files are compiled together
         nested::writer alone;
         alone.add_common("head", s.head);
         CHECK_THROWS_AS(alone.save(s.folder / "d"), format_error); // no level
+    }
+
+    TEST_CASE("a slice that rounds reads one plane more of a common layer: a cut keeps it")
+    {
+        sample const s;
+        nested::writer out;
+        out.slice = round_clamp::name();
+        out.add_common("head", s.head);
+        out.add("layer", s.layer);
+        out.save(s.folder / "b");
+        nested::cut(s.folder / "b", s.folder / "c", 4, 5);
+        auto const file = nested::open(s.folder / "c");
+        CHECK(file.described().layers.at("head").common == 6);
+        CHECK(file.described().common_widths(file.described().layers.at("head")) ==
+              std::vector<unsigned>{1, 2, 3, 4, 5});
+        CHECK_THROWS_WITH_AS(nested::cut(s.folder / "c", s.folder / "d", 4, 6),
+                             doctest::Contains("only at 1, 2, 3, 4, 5"), width_error);
+    }
+
+    TEST_CASE("a file with common layers is of version 2; both versions are read")
+    {
+        sample const s;
+        auto const version = [](std::filesystem::path const& path)
+        { return nested::open(path).metadata().at("format_version"); };
+        CHECK(version(s.folder / "a") == "2");
+        nested::cut(s.folder / "a", s.folder / "b", 3);
+        CHECK(version(s.folder / "b") == "2");
+        nested::cut(s.folder / "a", s.folder / "b", 3, 3);
+        CHECK(version(s.folder / "b") == "2");
+        std::string const bytes = files::get(s.folder / "a"), said = R"("format_version":"2")";
+        std::string head = models::header_of(bytes);
+        REQUIRE(head.find(said) != std::string::npos);
+        head.replace(head.find(said), said.size(), R"("format_version":"1")"); // as they were written for a while
+        files::put(s.folder / "b", models::with_header(bytes, head));
+        CHECK(values(nested::open(s.folder / "b").matrix("head"), 8) == values(s.head, 8));
+
+        nested::writer plain;
+        plain.add("layer", s.layer);
+        plain.save(s.folder / "b");
+        CHECK(version(s.folder / "b") == "1");
+        CHECK_THROWS_WITH_AS(nested::cut(s.folder / "b", s.folder / "c", 4, 4),
+                             doctest::Contains("no layer has a width of its own"), width_error);
     }
 
     TEST_CASE("a header that says other bits of a common layer than it has is refused")

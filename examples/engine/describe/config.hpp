@@ -80,7 +80,8 @@ namespace engine
     inline std::size_t window_of(config const& c, std::size_t asked, std::string const& model)
     {
         JACKPLANE_EXPECTS(asked <= c.seen, jackplane::shape_error, model, ": attention sees ", c.seen,
-                          " tokens (config.json), windows of ", asked, " are not implemented here");
+                          " tokens (config.json), windows of ", asked,
+                          " (--context, --seqlen) are not implemented here");
         return asked == 0 ? std::min<std::size_t>(c.context, 2048) : asked;
     }
 

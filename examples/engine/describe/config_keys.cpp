@@ -28,6 +28,8 @@ namespace engine
             using json = nlohmann::json;
             using context = key_context const&;
             constexpr neutral null{"null", [](json const&, context) { return false; }};
+            constexpr neutral softmax{"\"softmax\"", [](json const& v, context) { return v == "softmax"; }};
+            constexpr neutral greedy{"\"greedy\"", [](json const& v, context) { return v == "greedy"; }};
             constexpr neutral off{"false", [](json const& v, context) { return v == false; }};
             constexpr neutral on{"true", [](json const& v, context) { return v == true; }};
             constexpr neutral zero{"0", [](json const& v, context) { return v == 0; }};
@@ -52,6 +54,11 @@ namespace engine
                                        return c.tree.value("use_sliding_window", json()) == false ||
                                               (v.is_number() && v >= c.positions);
                                    }};
+            constexpr neutral no_window{"0 beside a window", [](json const& v, context c)
+                                        {
+                                            return v == 0 || c.tree.value("sliding_window", json()).is_null() ||
+                                                   c.tree.value("use_sliding_window", json()) == false;
+                                        }};
             constexpr neutral long_chunk{"null or all of max_position_embeddings",
                                          [](json const& v, context c) { return v.is_number() && v >= c.positions; }};
             constexpr neutral full{
@@ -111,6 +118,7 @@ namespace engine
             {"attention_window_size", values::wide, "attention that sees the last so many tokens only"},
             {"attention_chunk_size", values::long_chunk, "attention inside chunks only"},
             {"sliding_window_pattern", values::null, "windows in some layers"},
+            {"max_window_layers", values::no_window, "windows in some layers"},
             {"layer_types", values::full, "layers of other kinds"},
             {"attn_logit_softcapping", values::null, "capped attention scores"},
             {"attention_logit_cap", values::null, "capped attention scores"},
@@ -133,6 +141,10 @@ namespace engine
             {"q_lora_rank", values::null, "latent attention"},
             {"kv_lora_rank", values::null, "latent attention"},
             {"v_head_dim", values::head_dim, "values of another width"},
+            {"attention_k_eq_v", values::off, "values that are keys"},
+            {"num_kv_shared_layers", values::zero, "layers that share keys and values"},
+            {"full_attention_interval", values::one, "layers of other kinds"},
+            {"hidden_size_per_layer_input", values::zero, "inputs of each layer's own"},
             // positions
             {"partial_rotary_factor", values::one, "rotation of a part of each head"},
             {"rotary_pct", values::one, "rotation of a part of each head"},
@@ -191,6 +203,7 @@ namespace engine
             {"num_experts", values::zero, "experts"},
             {"n_routed_experts", values::zero, "experts"},
             {"n_shared_experts", values::zero, "experts that all tokens share"},
+            {"num_shared_experts", values::zero, "experts that all tokens share"},
             {"shared_expert_intermediate_size", values::zero, "experts that all tokens share"},
             {"moe_num_experts", values::zero, "experts"},
             {"moe_intermediate_size", values::zero, "experts"},
@@ -200,6 +213,14 @@ namespace engine
             {"interleave_moe_layer_step", values::one, "layers of other kinds"},
             {"n_group", values::one, "experts chosen by groups"},
             {"topk_group", values::one, "experts chosen by groups"},
+            {"scoring_func", values::softmax, "other scores of experts"},
+            {"score_func", values::softmax, "other scores of experts"},
+            {"router_activation", values::softmax, "other scores of experts"},
+            {"moe_router_activation_func", values::softmax, "other scores of experts"},
+            {"moe_router_use_sigmoid", values::off, "other scores of experts"},
+            {"topk_method", values::greedy, "experts chosen by groups or with a bias"},
+            {"e_score_correction_bias", values::off, "experts chosen with a bias"},
+            {"moe_router_enable_expert_bias", values::off, "experts chosen with a bias"},
             {"use_routing_bias", values::off, "experts chosen with a bias"},
             {"expert_bias", values::off, "biases of experts"},
             {"swiglu_limit", values::null, "a limited activation"},
@@ -265,7 +286,6 @@ namespace engine
             "mask_token_id",
             "max_length",
             "max_sequence_length",
-            "max_window_layers",
             "min_length",
             "mlp_dropout",
             "mlp_only_layers", // as others of experts: where there are any

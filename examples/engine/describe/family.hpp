@@ -51,9 +51,13 @@ namespace engine
     // Tokens of a window, `otherwise` where config.json names none. 0: there is no window.
     inline std::size_t read_window(settings_file const& file, std::size_t otherwise)
     {
-        if (!file.tree().contains("sliding_window"))
-            return otherwise;
-        return file.has("sliding_window") ? file.size("sliding_window", std::uint64_t{1} << 40) : 0;
+        std::size_t const window = !file.tree().contains("sliding_window") ? otherwise
+                                   : file.has("sliding_window")
+                                       ? file.size("sliding_window", std::uint64_t{1} << 40)
+                                       : 0;
+        file.expect(window == 0 || file.flag("use_sliding_window", true), "use_sliding_window",
+                    text("true: models of this class see a window of ", window, " tokens all the same"));
+        return window;
     }
 
     // All layers have it. `layer_types` cannot say otherwise: Hugging Face's classes do not ask it.

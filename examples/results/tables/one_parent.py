@@ -7,37 +7,45 @@ JOINT = {"parent-joint-small": "joint, 0.1, 0.1, 1", "parent-joint-refined": "in
          "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
          "parent-matgptq-842": "MatGPTQ {8,4,2}"}
 
+# What the names of the first table leave out.
+LEGEND = """\
+- `round_clamp` reads r + 1 bits for a width of r; `extra_precision` keeps r + 1.
+- Joint: {8,4,2} at once, with weights 0.1, 0.1, 1 unless others are named. 2 bits alone: in codes of 8 bits
+  (Single-Precision).
+- Coarse to fine: widths 2, 3, 4, 6, 8 unless others are named. Then joint: 2, 4, 8, and after them all at once with
+  weights 1, 1, 1. Own scales: after that, each width learns scales of its own.
+- Joint, then `--inside`: coarse to fine inside the 2 bits of the joint parent.""".splitlines()
+
 
 def table_of_parents():
     """One file, read at every width."""
-    names = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_clamp` (reads r + 1)",
-             "parent-rtn-extra_precision": "nearest, `extra_precision` (keeps r + 1)",
-             "parent-w8": "tuned at 8 bits, cut", "parent-w2-nearest": "tuned at 2 bits, the rest nearest",
-             "parent-joint-small": "joint {8,4,2}, lambda 0.1, 0.1, 1", "parent-joint-even": "joint {8,4,2}, 1, 1, 1",
-             "parent-joint-single": "codes of 8 bits, 2 bits counted alone (Single-Precision)",
-             "parent-joint-round_clamp": "joint {8,4,2}, 0.1, 0.1, 1, `round_clamp` (reads r + 1)",
-             "parent-joint-extra_precision": "joint {8,4,2}, 0.1, 0.1, 1, `extra_precision` (keeps r + 1)",
-             "parent-joint-omniquant": "joint {8,4,2} over OmniQuant, 0.1, 0.1, 1",
-             "parent-joint-qat": "joint {8,4,2} over QAT, 0.1, 0.1, 1",
+    names = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_clamp`",
+             "parent-rtn-extra_precision": "nearest, `extra_precision`",
+             "parent-w8": "tuned at 8 bits, cut", "parent-w2-nearest": "tuned at 2 bits, rest nearest",
+             "parent-joint-small": "joint", "parent-joint-even": "joint, 1, 1, 1",
+             "parent-joint-single": "joint, 2 bits alone", "parent-joint-round_clamp": "joint, `round_clamp`",
+             "parent-joint-extra_precision": "joint, `extra_precision`",
+             "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
              "parent-matgptq-842": "MatGPTQ {8,4,2}", "parent-matgptq-843": "MatGPTQ {8,4,3}",
-             "parent-nested-gptq": "GPTQ coarse to fine 2, 3, 4, 6, 8",
-             "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine 2, 3, 4, 6, 8**",
-             "parent-staged-joint": "coarse to fine 2, 4, 8, then joint 1, 1, 1",
-             "parent-joint-refined": "joint {8,4,2}, 0.1, 0.1, 1, then coarse to fine `--inside` its 2 bits",
-             "parent-staged-scales": "coarse to fine 2, 3, 4, 6, 8, then scales of its own for each of these"}
+             "parent-nested-gptq": "GPTQ coarse to fine",
+             "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine**",
+             "parent-staged-joint": "coarse to fine, then joint",
+             "parent-joint-refined": "joint, then `--inside`",
+             "parent-staged-scales": "coarse to fine, own scales"}
     widths = (8, 7, 6, 5, 4, 3, 2, 1)
     lines = ["", "| parent | " + " | ".join(map(str, widths)) + " | CPU minutes | peak MB |", "|---" * 11 + "|"]
     found = {name: cell for name in names if (cell := load(name)) is not None}
     for name, cell in found.items():
         values = " | ".join(f"{row_of(cell, bits)['perplexity']:.3f}" for bits in widths)
         lines.append(f"| {names[name]} | {values} | {cpu_minutes(cell)} | {cell['peak_mb']} |")
+    lines += ["", *LEGEND]
     parent = found.pop("parent-staged", None)
     lines += ["", "The others against coarse to fine at each width: difference of the loss in nats a token, paired, "
               "and its standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
     for name, cell in found.items() if parent is not None else ():
         lines.append(f"| {names[name]} | {apart(cell, parent, (8, 4, 2))} |")
     lines += ["", "Each width of the coarse-to-fine parent against the model that was tuned for that width alone: "
-              "difference of the loss in nats a token, paired.", "", "| width | parent - alone | standard error |",
+              "difference of", "the loss in nats a token, paired.", "", "| width | parent - alone | standard error |",
               "|---|---|---|"]
     for bits in (4, 3, 2):
         alone = load(f"signround-w{bits}-g64")

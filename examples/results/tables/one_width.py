@@ -8,12 +8,12 @@ def table_of_widths():
     """Methods for one width alone."""
     names = {"rtn": "nearest (RTN)", "nested-rtn": "nearest, on the parent's grid", "mse": "searched scales",
              "gptq-plain": "GPTQ", "gptq": "GPTQ, searched scales, act-order",
-             "nested-gptq": "GPTQ, searched scales, on the parent's grid",
+             "nested-gptq": "GPTQ, searched scales, parent's grid",
              "nested-gptq-own": "the same from the range of the width",
-             "squeezellm": "SqueezeLLM (2^bits values a row, no groups)", "awq": "AWQ",
+             "squeezellm": "SqueezeLLM (2^bits values a row)", "awq": "AWQ",
              "gptq-balanced": "GPTQ after AWQ's scales", "omniquant": "OmniQuant clipping",
              "qat": "QAT", "efficientqat": "EfficientQAT",
-             "efficientqat-blocks": "EfficientQAT without its end-to-end phase", "layer-wise": "SignRound, layer-wise",
+             "efficientqat-blocks": "EfficientQAT without its last phase", "layer-wise": "SignRound, layer-wise",
              "layer-wise-from-gptq": "SignRound, layer-wise, from GPTQ", "signround": "SignRound, block-wise"}
     lines = []
     for bits in (4, 3, 2):

@@ -4,8 +4,8 @@ from compare import cpu_minutes, header, load
 from plan import PATHS, RULES, TOP
 
 ESTIMATES = {"actual": "actual", "pqi": "integral", "first_order": "first order",
-             "second_order_hessian": "true Hessian", "second_order_fisher_token": "Fisher, tokens", "second_order_fisher_sequence": "Fisher, sequences",
-             "second_order_fisher_mean": "Fisher, means"}
+             "second_order_hessian": "true Hessian", "second_order_fisher_token": "Fisher, tokens",
+             "second_order_fisher_sequence": "Fisher, sequences", "second_order_fisher_mean": "Fisher, means"}
 KINDS = {"q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "o": "self_attn.o_proj",
          "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj"}
 
@@ -25,7 +25,7 @@ def table_of_estimates():
         if (cell := load(f"estimates-w{bits}")) is not None:
             report = cell["reports"][0]
             lines += ["", f"**{bits} bits** ({cpu_minutes(cell)} CPU minutes)", "",
-                      *header("layer quantized alone", ESTIMATES.values())]
+                      *header("layer alone", ESTIMATES.values())]
             for block in report["blocks"]:
                 lines.append(line(block["name"].rsplit(".", 1)[1], [block[key] for key in ESTIMATES]))
             lines.append(line("**all**", [report["total"][key] for key in ESTIMATES]))
@@ -69,7 +69,7 @@ def table_of_rules():
         if (cell := load(f"paper-w{bits}")) is not None:
             total = totals(cell)[0]
             lines += ["", "The paper's setting, 100 windows and 32 intervals of the inclusive mean: "
-                      f"{total['pqi']:.6f}, "
+                      f"{total['pqi']:.6f},",
                       f"actual {total['actual']:.6f} ({100 * (total['pqi'] / total['actual'] - 1):+.3f} %), in "
                       f"{cpu_minutes(cell)} CPU minutes."]
     return lines

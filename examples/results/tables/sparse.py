@@ -4,11 +4,11 @@ from compare import SEEDS, apart, closed, cpu_minutes, header, load, paired, row
 
 BASES = {"rtn": "RTN", "gptq": "GPTQ", "awq": "AWQ", "squeezellm": "SqueezeLLM", "signround": "SignRound"}
 SPARSE = ("perplexity", "bits/weight", "gap recovered", "over the base, nats", "CPU minutes")
-SHARED = (("nearest, 0.5 % by the integral at 2 bits", "sparse-parent-rtn", "parent-rtn"),
-          ("nearest, 0.5 % outliers first", "sparse-parent-rtn-outliers", "parent-rtn"),
+SHARED = (("nearest, by the integral at 2 bits", "sparse-parent-rtn", "parent-rtn"),
+          ("nearest, outliers first", "sparse-parent-rtn-outliers", "parent-rtn"),
           ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"),
-          ("coarse to fine, 0.5 % outliers first", "sparse-parent-staged-outliers", "parent-staged"),
-          ("coarse to fine, 0.5 % by the integral at 2 bits, before", "sparse-parent-staged-before", "parent-staged"))
+          ("coarse to fine, outliers first", "sparse-parent-staged-outliers", "parent-staged"),
+          ("coarse to fine, by the integral, before", "sparse-parent-staged-before", "parent-staged"))
 # Made for the table "sparse".
 RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi", "fisher": "sparse-fisher",
             "each-sample": "sparse-each-sample", "rise": "sparse-rise", "both": "sparse-both"}
@@ -40,7 +40,7 @@ def table_of_sparse():
              "sparse-outliers-adaptive": "outliers first, shared out by sensitivity (Fisher's)",
              "sparse-both": "0.45 % adaptive outliers, 0.05 % integral (ReQuant)",
              "sparse-rtn-w2-pursuit": "fitted: pursuit", "sparse-rtn-w2-fit": "fitted: Fisher's places"}
-    lines = ["", *header("0.5 % beside RTN, 2 bits, groups of 64", SPARSE)]
+    lines = ["", *header("0.5 % beside RTN, 2 bits", SPARSE)]
     for name, label in names.items():
         lines += sparse_row(label, name, 2, base)
     return lines + sparse_row("none, groups of 32", "sparse-rtn-g32", 2, base)
@@ -102,7 +102,7 @@ def table_of_sparse_seeds():
 
 def table_of_shared():
     """One sparse part, all widths."""
-    lines = ["", *header("one file, with and without its sparse part", ("8", "4", "3", "2"))]
+    lines = ["", *header("one file, with and without 0.5 % beside it", ("8", "4", "3", "2"))]
     for label, name, base in SHARED:
         cell, plain = load(name), load(base)
         if cell is not None:

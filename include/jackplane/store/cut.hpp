@@ -41,11 +41,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             for (std::size_t i = 0; i < n; ++i)
                 l.planes.push_back(of(nested::plane_name(name, i)));
             if (is.common != 0)
-            {
-                JACKPLANE_EXPECTS(n != 0, width_error, one_line(from.name()), ": layer '", printable(name),
-                                  "' has no plane of ", most, " bits or fewer");
                 l.is.common = is.bits_through(n - 1);
-            }
             for (unsigned const width : is.own)
                 if (width <= most)
                     l.own.push_back({of(nested::scale_name(name, width)), of(nested::zero_name(name, width))});
@@ -60,17 +56,38 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                     out.add(layer_of(name, is));
         return out;
     }
+
+    // Throws width_error unless there are common layers and each can be read at so many bits.
+    inline void expect_common_width(nested::file const& from, unsigned bits)
+    {
+        nested::settings const& s = from.described();
+        std::string const name = one_line(from.name());
+        JACKPLANE_EXPECTS(s.has_common_layers(), width_error, name,
+                          ": no layer has a width of its own, so none is cut to ", bits, " bits");
+        for (auto const& [layer, is] : s.layers)
+        {
+            auto const widths = s.common_widths(is);
+            std::string list;
+            for (unsigned const width : widths)
+                list += text(list.empty() ? "" : ", ", width);
+            JACKPLANE_EXPECTS(is.common == 0 || std::find(widths.begin(), widths.end(), bits) != widths.end(),
+                              width_error, name, ": layer '", printable(layer), "' cannot be read at ", bits,
+                              " bits, only at ", list);
+        }
+    }
 }
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
 {
     // A file of at most `bits` bits for any reader of safetensors: the same bytes up to that level's end under a header
-    // that lists no more; the widths that remain give what they gave before. common_bits: the planes of common layers
-    // that a width of so many bits reads stay; where that drops one, the file is laid out anew. Checks the digests of
-    // what it copies. Throws width_error when there is no such level, or a layer would no longer be readable at any
-    // width.
-    inline void cut(file const& from, atomic_file& out, unsigned bits, unsigned common_bits = 8)
+    // that lists no more; the widths that remain give what they gave before. common_bits: of common layers, the planes
+    // that this width reads stay; where that drops one, the file is laid out anew. 0: all stay. Checks the digests of
+    // what it copies. Throws width_error when there is no such level, no common layer that is asked to be of so many
+    // bits, or a layer would no longer be readable at any width.
+    inline void cut(file const& from, atomic_file& out, unsigned bits, unsigned common_bits = 0)
     {
+        if (common_bits != 0)
+            detail::expect_common_width(from, common_bits);
         settings s = from.described();
         unsigned const planes = s.bits_read(bits); // in bits
         if (std::string const* const lost = s.cut_short(planes))
@@ -81,7 +98,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         auto const enough = [&](level const& l) { return l.bits >= planes; };
         auto const first = std::find_if(levels.begin(), levels.end(), enough);
         level const last = planes == bits || first == levels.end() ? from.at_bits(planes) : *first;
-        unsigned const of_common = s.bits_read(common_bits);
+        unsigned const of_common = s.bits_read(common_bits != 0 ? common_bits : 8);
         if (std::any_of(s.layers.begin(), s.layers.end(), [&](auto const& l) { return l.second.common > of_common; }))
         {
             from.verify(planes);
@@ -118,13 +135,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
             out.write(i.bytes);
         out.commit();
     }
-    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits, unsigned common_bits = 8)
+    inline void cut(file const& from, std::filesystem::path const& to, unsigned bits, unsigned common_bits = 0)
     {
         atomic_file out(to);
         cut(from, out, bits, common_bits);
     }
     inline void cut(std::filesystem::path const& from, std::filesystem::path const& to, unsigned bits,
-                    unsigned common_bits = 8)
+                    unsigned common_bits = 0)
     {
         cut(open(from), to, bits, common_bits);
     }

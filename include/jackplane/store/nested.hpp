@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -52,7 +53,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     using safetensors::metadata_map;
 
     inline constexpr std::string_view format_name = "jackplane.nested"; // in the metadata
-    inline constexpr std::string_view format_version = "1"; // tests/pack/planes.cpp holds its bytes
+    // 1 reads no common layers: so that its readers say so, a file that has any is of version 2. tests/pack/planes.cpp
+    // holds the bytes of 1.
+    inline constexpr std::string_view format_versions[] = {"1", "2"};
     inline constexpr std::size_t page = 4096;               // where data and levels start
     inline constexpr std::size_t alignment = 64;            // where tensors start
     inline constexpr std::string_view pad_prefix = "__pad__."; // of the names of padding
@@ -126,11 +129,29 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::vector<level> levels;              // bits and ends ascend
         std::map<std::string, layer, std::less<>> layers;
 
+        bool has_common_layers() const noexcept
+        {
+            return std::any_of(layers.begin(), layers.end(), [](auto const& l) { return l.second.common != 0; });
+        }
+        std::string_view format_version() const noexcept { return format_versions[has_common_layers() ? 1 : 0]; }
         // Leading bits of codes of `parent` bits that the slice reads.
         unsigned bits_read(unsigned bits, unsigned parent = 8) const noexcept
         {
             return slice == truncate_centred::name() ? truncate_centred::bits_read(parent, bits)
                                                      : round_clamp::bits_read(parent, bits);
+        }
+        // The widths of a common layer, narrowest first.
+        std::vector<unsigned> common_widths(layer const& l) const
+        {
+            std::vector<unsigned> all;
+            for (unsigned bits = codebook_of(l.codebook).is_nested ? 1 : l.bits; bits <= l.bits; ++bits)
+            {
+                unsigned const planes = bits_read(bits, l.bits);
+                std::size_t const n = l.planes_in(planes);
+                if (planes <= l.common && n != 0 && l.bits_through(n - 1) == planes)
+                    all.push_back(bits);
+            }
+            return all;
         }
         // A layer whose codes cannot be read at fewer bits (of a row_table, say) and that so many bits do not hold.
         // Null: none.

@@ -87,7 +87,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     {
         constexpr std::string_view key = "\"header_digest\":\"", unset = "0000000000000000";
         metadata["format"] = nested::format_name;
-        metadata["format_version"] = nested::format_version;
+        metadata["format_version"] = s.format_version();
         metadata["header_digest"] = unset;
         std::string head;
         std::uint64_t start = 0;

@@ -8,8 +8,10 @@ namespace engine::families
     // What Gemma 2 and 3 share: 1 + w, four norms, GELU by tanh, a scaled embedding, a scale of scores of its own.
     inline void describe_gemma(settings_file const& file, config& c)
     {
-        file.expect(!file.has("hidden_activation") || file.tree()["hidden_activation"] == "gelu_pytorch_tanh",
-                    "hidden_activation", "\"gelu_pytorch_tanh\"");
+        for (char const* const key : {"hidden_activation", "hidden_act"}) // older files mean the same by "gelu" there
+            file.expect(!file.has(key) || file.tree()[key] == "gelu_pytorch_tanh" ||
+                            (std::string_view(key) == "hidden_act" && file.tree()[key] == "gelu"),
+                        key, "\"gelu_pytorch_tanh\"");
         block_description& b = c.block;
         b.shifted_norms = b.post_norms = true;
         b.gate = gate_function::gelu;

@@ -12,6 +12,12 @@ namespace engine::families
         [](settings_file const& file, config& c)
         {
             set_windows(file, c, read_window(file, 0));
+            file.expect(file.flag("norm_topk_prob", true), "norm_topk_prob",
+                        "true: the weights of the chosen experts add up to 1");
+            file.expect(!file.has("decoder_sparse_step") || file.tree()["decoder_sparse_step"] == 1,
+                        "decoder_sparse_step", "1: every layer has experts");
+            file.expect(!file.has("mlp_only_layers") || file.tree()["mlp_only_layers"].empty(), "mlp_only_layers",
+                        "none: every layer has experts");
             read_experts(file, c, {8, 2, c.intermediate, true, "block_sparse_moe.", "w1", "w3", "w2"});
             for (layer_kind& kind : c.block.layers)
                 kind.experts = true;

@@ -6,7 +6,8 @@ namespace engine::families
 {
     inline constexpr std::string_view qwen3_moe_keys[] = {
         "sliding_window",    "layer_types",           "attention_bias", "use_qk_norm",         "num_experts",
-        "num_local_experts", "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers"};
+        "num_local_experts", "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers",
+        "max_window_layers"};
 
     // Every decoder_sparse_step-th layer has experts, those of mlp_only_layers do not.
     inline void read_expert_layers(settings_file const& file, config& c)

@@ -20,9 +20,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         if (value("format") != format_name)
             detail::reject({_all->name, "__metadata__.format", 8}, std::string(format_name),
                            text("'", detail::printable(value("format")), "'"));
-        if (value("format_version") != format_version)
-            detail::reject({_all->name, "__metadata__.format_version", 8}, std::string(format_version),
-                           text("'", detail::printable(value("format_version")), "'"));
+        auto const version = value("format_version");
+        if (std::find(std::begin(format_versions), std::end(format_versions), version) == std::end(format_versions))
+            detail::reject({_all->name, "__metadata__.format_version", 8},
+                           text(format_versions[0], " or ", format_versions[1]),
+                           text("'", detail::printable(version), "'"));
         check_digest();
         _all->s = detail::nested_reader(_all->name, value("nested")).read();
         check_length();

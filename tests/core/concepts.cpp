@@ -18,6 +18,7 @@ static_assert(!rounding<decltype([](float, position) { return 1; })>); // must b
 static_assert(!scale<int, uniform<4>> && !scale<absmax, int> && !scale<absmax, absmax>);
 static_assert(zero_number<no_zero> && zero_number<integer_zero> && zero_number<real_zero>);
 static_assert(!zero_number<float> && !zero_number<bfloat16>);
+static_assert(zero_number<offset_zero<half>> && zero_number<offset_zero<float>> && !zero_in_steps<offset_zero<float>>);
 
 static_assert(element<float> && element<double> && element<half> && element<bfloat16>);
 static_assert(!element<int> && !element<std::uint8_t> && !element<long double>);

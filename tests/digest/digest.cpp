@@ -16,6 +16,7 @@
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/quantize/row_table.hpp>
 #include <jackplane/store/nested_write.hpp>
+#include "../laws/offsets.hpp"
 #include "../laws/weights.hpp"
 using namespace jackplane;
 
@@ -110,6 +111,25 @@ namespace
                 std::printf("%s<%u> %s %s, %s, %s: %016llx\n", C::name(), C::bits, storage, policy, name,
                             random ? "stochastic" : "nearest",
                             static_cast<unsigned long long>(digest<S, C, P>(tensors, g, {random})));
+    }
+
+    // Zeros in units of the weights: a product that is rounded before they are added.
+    void print_offsets(std::vector<tensor> const& tensors)
+    {
+        fnv1a digest;
+        for (tensor const& t : tensors)
+        {
+            auto const real = quantize<float>(t.weights.view(), uniform<8>{}, minmax<real_zero>{}, group{32});
+            auto const a = pack<bit_planes>(laws::with_offsets<float>(real));
+            digest.matrix(a);
+            for (unsigned bits = 1; bits <= 8; ++bits)
+            {
+                laws::sample decoded{t.weights.rows, t.weights.cols, aligned_vector<float>(t.weights.data.size())};
+                dequantize(a.prefix(bits), decoded.view());
+                digest.array(decoded.data);
+            }
+        }
+        std::printf("offsets: %016llx\n", static_cast<unsigned long long>(digest.hash));
     }
 
     // sum of x x^T: exact products of floats, one order
@@ -297,6 +317,7 @@ int main(int count, char** arguments)
     print_table<2>(tensors, "row_table<2>");
     print_table<4>(tensors, "row_table<4>");
     print_nested(tensors);
+    print_offsets(tensors);
     print_stored(tensors, arguments[1]);
 
     fnv1a draws; // the conversions and the draws alone, in numbers that no weight above reaches

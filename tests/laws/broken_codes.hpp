@@ -29,6 +29,8 @@ namespace laws
         q.scales.assign(9, from_float<S>(0.5f));
         if constexpr (std::is_same_v<Z, integer_zero>)
             q.zeros.assign(9, 7);
+        else if constexpr (zero_as_offset<Z>)
+            q.zeros.assign(9, {from_float<typename Z::number_type>(-3.75f)});
         else if constexpr (!std::is_same_v<Z, no_zero>)
             q.zeros.assign(9, from_float<Z>(7.5f));
         return q;
@@ -78,6 +80,9 @@ namespace laws
         if constexpr (std::is_same_v<Z, real_zero>)
             all.push_back({"the zero of group 1 in row 2 is nan", false,
                            [=](Q& q) { q.zeros[7] = from_float<half>(nan); }});
+        if constexpr (zero_as_offset<Z>)
+            all.push_back({"the zero of group 0 in row 1 is inf", false,
+                           [=](Q& q) { q.zeros[3].value = from_float<typename Z::number_type>(infinity); }});
         return all;
     }
 

@@ -18,7 +18,10 @@ namespace laws
         auto zero = [](std::size_t row) { return row % 3 == 0 || row > 32; };
         for (std::size_t row = 0; row < q.rows; ++row)
             for (std::size_t col = 0; zero(row) && col < q.cols; ++col)
+            {
                 q.scales[q.grid.at(row, col)] = 0;
+                q.zeros[q.grid.at(row, col)] *= q.offset ? 0.0f : 1.0f;
+            }
         k.pack(q);
         unsigned wrong = 0;
         for (float const gain : {1.0f, 0x1p80f, 0x1p-120f, 0x1p-140f})

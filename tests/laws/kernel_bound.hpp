@@ -56,12 +56,12 @@ namespace laws
             {
                 std::size_t const at = q.grid.at(row, col);
                 double const value = k.value(q.codes[row * q.cols + col], width);
-                double const scale = std::abs(double{q.scales[at]}), zero = q.zeros[at];
-                double const magnitude = std::abs(value) + std::abs(zero) + 2 * least + raised;
+                double const scale = std::abs(double{q.scales[at]}), weight = q.weight(at, value);
+                double const magnitude = scale * (std::abs(value) + 2 * least + raised) + std::abs(q.shift(at));
                 double const read = std::abs(x[col]) + off[col];
-                all[row].y += q.scales[at] * (value - zero) * x[col];
-                all[row].bound += scale * read * (roundings * magnitude + level);
-                all[row].bound += scale * std::abs(value - zero) * off[col];
+                all[row].y += weight * x[col];
+                all[row].bound += read * (roundings * magnitude + level * scale);
+                all[row].bound += std::abs(weight) * off[col];
             }
         return all;
     }

@@ -2,6 +2,7 @@
 #pragma once
 // Integers through a kernel are equal, not near: x with a scale of 1, weights with a scale of 1 or -1, sums that a
 // float holds.
+#include <utility>
 #include "kernels.hpp"
 
 namespace laws
@@ -43,10 +44,11 @@ namespace laws
                                    std::uint64_t seed)
     {
         auto q = random_codes(k, s, g, seed);
-        for (float& scale : q.scales)
-            scale = fill < 0 && scale < 0 ? -1.0f : 1.0f;
-        for (float& zero : q.zeros)
-            zero = std::nearbyint(zero);
+        for (std::size_t i = 0; i < q.scales.size(); ++i)
+        {
+            float const before = std::exchange(q.scales[i], fill < 0 && q.scales[i] < 0 ? -1.0f : 1.0f);
+            q.zeros[i] = q.offset ? -q.scales[i] * std::nearbyint(-q.zeros[i] / before) : std::nearbyint(q.zeros[i]);
+        }
         for (std::size_t i = 0; i < q.codes.size(); ++i)
         {
             std::size_t const col = i % s.cols, in_group = col % x_group;
@@ -77,9 +79,8 @@ namespace laws
                 {
                     std::size_t const at = q.grid.at(row, col);
                     auto const weight =
-                        static_cast<std::int64_t>(2 * (k.value(q.codes[row * q.cols + col], width) - q.zeros[at]));
-                    sum += static_cast<std::int64_t>(q.scales[at]) * weight *
-                           static_cast<std::int64_t>(x[n * q.cols + col]);
+                        static_cast<std::int64_t>(2 * q.weight(at, k.value(q.codes[row * q.cols + col], width)));
+                    sum += weight * static_cast<std::int64_t>(x[n * q.cols + col]);
                     if ((col + 1) % x_group == 0 || col + 1 == q.cols)
                         all.fit &= static_cast<std::int64_t>(static_cast<float>(sum)) == sum;
                 }

@@ -15,6 +15,10 @@ namespace laws
         jackplane::group_grid grid;
         std::vector<jackplane::code> codes; // [rows, cols]
         std::vector<float> scales, zeros;   // [rows, groups] or [1]
+        bool offset = false;                // zeros are added to scale * decode(code)
+
+        double weight(std::size_t at, double value) const { return scales[at] * value + shift(at); }
+        double shift(std::size_t at) const { return offset ? zeros[at] : -double{scales[at]} * zeros[at]; }
     };
 
     struct kernel_subject
@@ -24,7 +28,8 @@ namespace laws
         bool linear;
         float least, most; // that a code stands for
         std::function<double(unsigned code, unsigned width)> value; // of a whole code read at that width
-        float (*random_zero)(sequence&);                            // among those that can be stored
+        float (*random_zero)(sequence&);                            // in steps, among those that can be stored
+        bool offset;                                                // zeros are stored as offsets
         bool bf16;                                                  // x is read as bfloat16
         unsigned limbs;                                             // of x; 0: none
         float largest;                                              // x / scale of x
@@ -100,6 +105,7 @@ namespace laws
                 float const lowest = C::decode(0), range = C::decode(C::size - 1) - lowest;
                 return std::same_as<Z, jackplane::no_zero> ? C::centre : lowest + next.unit() * range;
             };
+            offset = jackplane::zero_as_offset<Z>;
             bf16 = std::same_as<How, jackplane::bf16>;
             limbs = 0;
             largest = 127;
@@ -159,10 +165,13 @@ namespace laws
             for ([[maybe_unused]] float& zero : q.zeros)
                 if constexpr (std::same_as<Z, std::uint8_t>)
                     c.zeros.push_back(static_cast<std::uint8_t>(zero = std::nearbyint(zero)));
-                else if constexpr (std::same_as<Z, jackplane::half>)
+                else if constexpr (!std::same_as<Z, jackplane::no_zero>)
                 {
-                    c.zeros.push_back(jackplane::from_float<Z>(zero));
-                    zero = jackplane::to_float(c.zeros.back());
+                    if constexpr (jackplane::zero_as_offset<Z>)
+                        c.zeros.push_back({jackplane::from_float<typename Z::number_type>(zero)});
+                    else
+                        c.zeros.push_back(jackplane::from_float<Z>(zero));
+                    zero = to_float(c.zeros.back());
                 }
             return c;
         }
@@ -185,6 +194,9 @@ namespace laws
             scale = (next() % 2 == 0 ? 0.01f : -0.01f) * (0.5f + next.unit());
         for (float& zero : q.zeros)
             zero = k.random_zero(next);
+        q.offset = k.offset;
+        for (std::size_t i = 0; k.offset && i < q.zeros.size(); ++i)
+            q.zeros[i] *= -q.scales[i];
         return q;
     }
 

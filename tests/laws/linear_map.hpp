@@ -22,8 +22,9 @@ namespace laws
     struct twin
     {
         std::size_t rows, cols;
-        std::vector<exact_number> weight; // [rows, cols]  scale (decode - zero)
-        std::vector<exact_number> bound;  // [rows, cols]  (groups + 8) eps |scale| (|decode| + |zero|)
+        std::vector<exact_number> weight; // [rows, cols]  scale (decode - zero), or scale decode + an offset
+        std::vector<exact_number> bound;  // [rows, cols]  (groups + 8) eps (|scale decode| + |scale zero| or |offset|)
+        std::vector<exact_number> first = {}; // [rows, cols]  scale decode before an offset; else empty
     };
     struct answer
     {
@@ -53,8 +54,11 @@ namespace laws
                 exact_number const scale = q.scale_at(row, col), zero = q.zero_at(row, col);
                 exact_number const value =
                     jackplane::row_codebook<C> ? 1 : decoded(q.book, q.codes[row * q.cols + col], bits);
-                t.weight.push_back(scale * (value - zero));
-                t.bound.push_back(allowed * std::abs(scale) * (std::abs(value) + std::abs(zero)));
+                exact_number const shift = jackplane::zero_as_offset<Z> ? zero : -scale * zero;
+                t.weight.push_back(scale * value + shift);
+                t.bound.push_back(allowed * (std::abs(scale * value) + std::abs(shift)));
+                if (jackplane::zero_as_offset<Z>)
+                    t.first.push_back(scale * value);
             }
         return t;
     }

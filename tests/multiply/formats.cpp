@@ -5,6 +5,7 @@
 #include "subjects.hpp"
 
 using namespace jackplane;
+using subjects::offsets;
 using subjects::prefixes;
 using subjects::whole;
 
@@ -25,6 +26,14 @@ using normal_float = whole<planes<4>, nf4, absmax>;
 using small_float = whole<planes<2, 2>, fp4, minmax<real_zero>>;
 TEST_CASE_TEMPLATE_INVOKE(linear_map_law, four_bits, two_bits, one_bit, normal_float, small_float);
 TEST_CASE_TEMPLATE_INVOKE(dense_map_law, four_bits, two_bits, one_bit, normal_float, small_float);
+
+// zeros in units of the weights
+using four_and_offset = offsets<planes<4>, uniform<4>, half>; // GGUF's Q4_1
+using eight_and_offset = offsets<bit_planes, uniform<8>, float, float>;
+using unaligned_and_offset = offsets<planes<1, 2, 2>, uniform<5>, bfloat16>;
+using float_and_offset = offsets<planes<4>, nf4, half>;
+TEST_CASE_TEMPLATE_INVOKE(linear_map_law, four_and_offset, eight_and_offset, unaligned_and_offset, float_and_offset);
+TEST_CASE_TEMPLATE_INVOKE(dense_map_law, four_and_offset, eight_and_offset, unaligned_and_offset, float_and_offset);
 
 // values of each row's own
 using row_of_16 = subjects::tables<planes<4>, 4>;

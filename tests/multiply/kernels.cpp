@@ -29,6 +29,8 @@ using no_zeros = format<planes<4>, bfloat16, no_zero>;
 using unaligned = format<planes<1, 2, 4>, bfloat16, no_zero>;
 using normal_float = format<planes<4>, bfloat16, no_zero, nf4>;
 using small_float = format<planes<2, 2>, float, half, fp4>;
+using offsets = format<planes<2, 2>, half, offset_zero<half>>;
+using tables_and_offsets = format<planes<4>, float, offset_zero<float>, nf4>;
 
 #if defined(__SANITIZE_ADDRESS__) // each of these takes a minute to compile with it: one of a kind
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, codes<limbs<1>, 2, 2, 4>, codes<exact, 2, 2, 4>, codes<limbs<2>, 2>,
@@ -40,6 +42,8 @@ TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, most_widths<exact>,
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<no_zeros, limbs<1>>, seat<no_zeros, exact>,
                           seat<unaligned, limbs<1>>, seat<normal_float, limbs<1>>, seat<normal_float, exact>,
                           seat<small_float, limbs<1>>, seat<small_float, limbs<3>>);
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<offsets, limbs<2>>, seat<offsets, exact>,
+                          seat<tables_and_offsets, limbs<1>>);
 #endif
 
 TEST_CASE_TEMPLATE("a table for each row: within the bound at ragged sizes, the same bits in any split of the rows", S,

@@ -4,6 +4,7 @@
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/row_table.hpp>
 #include "laws/linear_map.hpp"
+#include "laws/offsets.hpp"
 
 namespace subjects
 {
@@ -34,19 +35,6 @@ namespace subjects
         }
     };
 
-    // Values of each row's own.
-    template <code_layout L, unsigned B, scale_number S = half>
-    struct tables
-    {
-        static std::vector<unsigned> widths() { return {B}; }
-        static auto make(laws::shape s, group, std::uint64_t seed, unsigned = B)
-        {
-            laws::sample const w = laws::weights(s.rows, s.cols, seed);
-            auto const q = quantize<S>(w.view(), row_table<B>{});
-            return subject<decltype(pack<L>(q))>{pack<L>(q), laws::twin_of(q), nullptr};
-        }
-    };
-
     // Its leading bits, at every width that the planes can give.
     template <code_layout L, codebook C, class P, scale_number S = half>
     struct prefixes
@@ -64,6 +52,32 @@ namespace subjects
             auto const q = random<S>(s, C{}, P{}, g, seed);
             auto const a = pack<L>(q);
             return subject<decltype(a.prefix(bits))>{a.prefix(bits), laws::twin_of(q, bits), a.owner()};
+        }
+    };
+
+    // The codes and scales of real zeros, which become offsets in T; read at every width that the planes can give.
+    template <code_layout L, codebook C, scale_number T, scale_number S = half>
+    struct offsets
+    {
+        static auto widths() { return prefixes<L, C, minmax<real_zero>, S>::widths(); }
+        static auto make(laws::shape s, group g, std::uint64_t seed, unsigned bits)
+        {
+            auto const q = laws::with_offsets<T>(random<S>(s, C{}, minmax<real_zero>{}, g, seed));
+            auto const a = pack<L>(q);
+            return subject<decltype(a.prefix(bits))>{a.prefix(bits), laws::twin_of(q, bits), a.owner()};
+        }
+    };
+
+    // Values of each row's own.
+    template <code_layout L, unsigned B, scale_number S = half>
+    struct tables
+    {
+        static std::vector<unsigned> widths() { return {B}; }
+        static auto make(laws::shape s, group, std::uint64_t seed, unsigned = B)
+        {
+            laws::sample const w = laws::weights(s.rows, s.cols, seed);
+            auto const q = quantize<S>(w.view(), row_table<B>{});
+            return subject<decltype(pack<L>(q))>{pack<L>(q), laws::twin_of(q), nullptr};
         }
     };
 

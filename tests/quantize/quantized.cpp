@@ -29,6 +29,23 @@ TEST_CASE("the formula: scale * (decode(code) - zero), in hand-made numbers")
     CHECK(table.at(0, 1) == -0.5f);
 }
 
+TEST_CASE("an offset is in units of the weights: scale * decode(code) + offset")
+{
+    quantized<uniform<4>, half, offset_zero<half>> const q{
+        {}, 1, 4, group_grid::of({2}, 4), {0, 15, 5, 8}, {from_float<half>(2), from_float<half>(-0.5f)},
+        {{from_float<half>(-3)}, {from_float<half>(0.25f)}}};
+    float const expected[] = {-3, 27, -2.25f, -3.75f};
+    for (std::size_t i = 0; i < 4; ++i)
+        CHECK(q.at(0, i) == expected[i]);
+    CHECK(q.zero_at(0, 3) == 0.25f);
+}
+
+TEST_CASE_TEMPLATE("offsets that cannot be are errors, too", Z, offset_zero<half>, offset_zero<bfloat16>,
+                   offset_zero<float>)
+{
+    laws::refuses_broken_codes<uniform<4>, half, Z>("codes", [](auto const& q) { q.expect_whole(); });
+}
+
 TEST_CASE("dequantize writes at() everywhere, also into a strided view, and nothing else")
 {
     quantized<uniform<8>, float> q{

@@ -259,6 +259,8 @@ TEST_CASE("a header made wrong on purpose, its digest made right")
     has(setting(R"("scale":"F16")", R"("scale":"F64")"), "expected scale one of");
     has(setting(R"("zero":"none")", R"("zero":"U8")"), "tensor 'a.zero'");
     has(setting(R"("zero":"U8")", R"("zero":"F16")"), "tensor 'b.zero'");
+    has(setting(R"("zero":"U8")", R"("zero":"offset F32")"), "tensor 'b.zero'");
+    has(setting(R"("zero":"U8")", R"("zero":"offset U8")"), "zero one of");
     has(setting(R"("own":[4])", R"("own":[5])"), "tensor 'a.scale.5'");
     has(setting(R"("own":[4])", R"("own":[9])"), "expected own widths ascending from 1 to 8");
     has(setting(R"("own":[4])", R"("own":[4,4])"), "expected own widths ascending from 5 to 8");

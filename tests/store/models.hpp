@@ -23,6 +23,8 @@ namespace models
             return static_cast<std::uint8_t>(random.below(256));
         else if constexpr (std::same_as<S, jackplane::no_zero>)
             return {};
+        else if constexpr (jackplane::zero_number<S> && requires { typename S::number_type; })
+            return {jackplane::from_float<typename S::number_type>(x)};
         else
             return jackplane::from_float<S>(x);
     }

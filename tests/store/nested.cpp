@@ -167,6 +167,26 @@ TEST_CASE("formats outside any_packed come back through a variant of one's own")
                          width_error);
 }
 
+TEST_CASE_TEMPLATE("offsets keep their meaning, cut or not", Z, offset_zero<half>, offset_zero<bfloat16>,
+                   offset_zero<float>)
+{
+    using offsets = packed<planes<2, 2>, uniform<4>, float, Z>;
+    files::folder const folder;
+    auto const before = models::matrix<offsets>(20, 40, 10);
+    auto const own = with_scales(before, 2, unpack(models::matrix<offsets>(20, 40, 10, 2)));
+    nested::writer out;
+    out.add("m", own);
+    out.save(folder / "a");
+    auto const read = [&](char const* file)
+    { return std::get<offsets>(nested::open(folder / file).template matrix<std::variant<offsets>>("m")); };
+    CHECK(values(read("a"), 4) == values(own, 4));
+    CHECK(values(read("a"), 2) == values(own, 2));
+    nested::cut(folder / "a", folder / "b", 2);
+    CHECK(values(read("b"), 2) == values(own, 2));
+    CHECK_THROWS_WITH_AS(nested::open(folder / "a").matrix("m"), doctest::Contains("scales F32, zeros offset "),
+                         format_error);
+}
+
 TEST_CASE("layers of different planes share a file; a layer too coarse for a level says so")
 {
     files::folder const folder;

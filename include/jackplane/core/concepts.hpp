@@ -21,7 +21,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         parallel(count, body);
     };
 
-    // ---- quantize: one formula everywhere,  w^ = scale * (decode(code) - zero)
+    // ---- quantize: one formula everywhere,  w^ = scale * (decode(code) - zero)   (offset_zero: the same, written out)
 
     // code <-> value, before any scale. `centre` is the zero of symmetric schemes (not stored); coordinate(x) is the
     // fractional code of x.                                    uniform<B>, nf4, fp4, matryoshka, row_table<B>
@@ -95,14 +95,33 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     {
         [[gnu::always_inline]] friend constexpr bool operator==(no_zero, no_zero) = default;
     };
+    // A zero in units of the weights instead of steps: w^ = scale * decode(code) + value. What other engines' formats
+    // hold (GGUF's Q4_1 and K types, MLX); scale policies choose none.
+    template <scale_number T>
+    struct offset_zero
+    {
+        using number_type = T;
+        T value;
+        [[gnu::always_inline]] friend constexpr bool operator==(offset_zero, offset_zero) = default; // of bits
+        [[gnu::always_inline]] friend constexpr float to_float(offset_zero z) noexcept { return v0::to_float(z.value); }
+        [[gnu::always_inline]] friend constexpr bool is_finite(offset_zero z) noexcept
+        {
+            return v0::is_finite(z.value);
+        }
+    };
     template <class Z>
-    concept zero_number = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
+    concept zero_in_steps = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
+    template <class Z>
+    concept zero_as_offset = std::same_as<Z, offset_zero<half>> || std::same_as<Z, offset_zero<bfloat16>> ||
+                             std::same_as<Z, offset_zero<float>>;
+    template <class Z>
+    concept zero_number = zero_in_steps<Z> || zero_as_offset<Z>;
 
     // A group of weights -> its scale and zero. importance: one weight per element, or empty for 1 everywhere. A
     // row_codebook has values of its own and needs no scale.
     //              absmax, full_range, gptq_symmetric, minmax<Z>, mse_search<base>, parent_scale<base>
     template <class S, class C>
-    concept scale = codebook<C> && !row_codebook<C> && zero_number<typename S::zero_type> &&
+    concept scale = codebook<C> && !row_codebook<C> && zero_in_steps<typename S::zero_type> &&
                     requires(S const& s, std::span<float const> group, C const& c, std::span<float const> importance) {
                         { s(group, c, importance) } -> std::same_as<scale_and_zero>;
                     };
@@ -154,7 +173,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     // What of a group's scale and zero can be learned, and the gradient by it.
     //                                                          clip_range<P, Part>, adjust_scale<P>
     template <class K, class C>
-    concept clipping = codebook<C> && zero_number<typename K::zero_type> &&
+    concept clipping = codebook<C> && zero_in_steps<typename K::zero_type> &&
                        requires(K const& k, std::span<float const> group, C const& book,
                                 typename K::group_type const& of, parameter_pair p, scale_and_zero s) {
                            { k.start(group, book, group) } -> std::same_as<typename K::group_type>;

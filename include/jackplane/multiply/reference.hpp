@@ -9,12 +9,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
-        // y[n, r] += sum_c scale (decode(code) - zero) x(n, c) for the rows [first, last)
+        // y[n, r] += sum_c w^(r, c) x(n, c) for the rows [first, last), w^ by the formula in double
         template <class View, class Values>
         void multiply_values(View const& a, std::size_t vectors, Values&& x, float* y, std::size_t stride,
                              std::size_t first, std::size_t last) noexcept
         {
             using C = typename View::codebook_type;
+            using Z = std::remove_cvref_t<decltype(*a.zeros)>;
             for (std::size_t row = first; row < last; ++row)
                 for (std::size_t n = 0; n < vectors; ++n)
                 {
@@ -23,8 +24,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     {
                         unsigned const q = detail::code_at(a, row, col);
                         std::size_t const at = detail::scale_index(a, row, row_codebook<C> ? q : col);
-                        double const value = row_codebook<C> ? 1.0 : double{detail::decode(a, q)} - detail::zero(a, at);
-                        sum += to_float(a.scales[at]) * value * x(n, col);
+                        double const scale = to_float(a.scales[at]);
+                        double const decoded = detail::decode(a, q), zero = detail::zero(a, at);
+                        sum += (row_codebook<C> ? scale : value_of<Z>(scale, decoded, zero)) * x(n, col);
                     }
                     y[n * stride + row] = static_cast<float>(y[n * stride + row] + sum);
                 }

@@ -85,7 +85,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 std::size_t const at = scale_index(a, row, left);
                 float const scale = to_float(a.scales[at]), shift = zero(a, at);
                 for (std::size_t col = left; col < right; ++col)
-                    out(row, col) = scale * (decode(a, codes[col - begin]) - shift);
+                    out(row, col) = value_of<Z>(scale, decode(a, codes[col - begin]), shift);
             }
         }
 

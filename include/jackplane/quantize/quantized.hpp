@@ -7,6 +7,19 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // The formula. Each operation rounds by itself: the same on every machine.
+    template <zero_number Z, std::floating_point T>
+    T value_of(T scale, T decoded, T zero) noexcept
+    {
+        if constexpr (zero_as_offset<Z>)
+        {
+            T const volatile product = scale * decoded; // else a compiler may fuse the two operations into one
+            return product + zero;
+        }
+        else
+            return scale * (decoded - zero);
+    }
+
     // What quantize makes:  w^[row, col] = scale * (decode(code) - zero); of a row_codebook scales[row, code].
     template <codebook C, scale_number S = half, zero_number Z = no_zero>
     struct quantized
@@ -47,13 +60,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         float at(std::size_t row, std::size_t col) const noexcept
         {
             float const scale = scale_at(row, col);
-            return row_codebook<C> ? scale : scale * (book.decode(codes[row * cols + col]) - zero_at(row, col));
+            float const decoded = book.decode(codes[row * cols + col]);
+            return row_codebook<C> ? scale : value_of<Z>(scale, decoded, zero_at(row, col));
         }
     };
 
     // Leading bits of the codes of a parent, with the scales and zeros that all its widths share: what finer codes are
     // chosen inside of.
-    template <scale_number S, zero_number Z>
+    template <scale_number S, zero_in_steps Z>
     struct leading_bits
     {
         unsigned bits;
@@ -75,7 +89,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             detail::expect_finite<Z>(zeros, grid, "zero", name);
         }
     };
-    template <linear_codebook C, scale_number S, zero_number Z>
+    template <linear_codebook C, scale_number S, zero_in_steps Z>
     leading_bits<S, Z> leading(quantized<C, S, Z> const& q)
     {
         q.expect_whole();

@@ -12,7 +12,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     //     auto four = refine(w, uniform<4, 8>{}, leading(two), feedback(gram));
     // Throws value_error at NaN or Inf (tensor, row, column), shape_error and width_error where the two do not fit,
     // value_error at leading codes, scales or zeros that cannot be.
-    template <linear_codebook C, scale_number S, zero_number Z, matrix_like M, sweep W = independent,
+    template <linear_codebook C, scale_number S, zero_in_steps Z, matrix_like M, sweep W = independent,
               parallel_policy Parallel = serial>
         requires element<std::remove_const_t<element_of<M>>>
     quantized<C, S, Z> refine(M const& matrix, C book, leading_bits<S, Z> coarse, W const& order = {},

@@ -68,7 +68,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     using real_zero = half;            // anywhere between the codes; stored in 16 bits
 
     // Asymmetric: the range of the group, widened to hold 0, over all codes.
-    template <zero_number Z = integer_zero>
+    template <zero_in_steps Z = integer_zero>
         requires(!std::same_as<Z, no_zero>)
     struct minmax
     {

@@ -30,7 +30,7 @@
 //
 //     <layer>.plane.<i>      U8 [panels, blocks, 64 * W]     bytes as pack/planes.hpp lays them
 //     <layer>.scale          F16, BF16 or F32 [panels, groups, 16]; of a row_table [panels, 2^bits, 16]: its values
-//     <layer>.zero           U8 or F16, the same shape; none for symmetric codes
+//     <layer>.zero           U8 or F16, the same shape; none for symmetric codes; of an offset F16, BF16 or F32
 //     <layer>.sparse.row     U32 [rows + 1]           a sparse part (detach/csr.hpp) that serves every width: weights
 //     <layer>.sparse.column  U16 or U32 [nonzeros]    that stand in the place of what the planes give there
 //     <layer>.sparse.value   F16, BF16 or F32 [nonzeros]
@@ -86,7 +86,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         unsigned bits = 0;                           // of a code; the sum of planes
         std::vector<unsigned> planes;                // bits in each, most significant first: 1, 2, 4 or 8
         dtype scale = dtype::F16;
-        std::string zero = "none";  // "none", "U8", "F16"
+        std::string zero = "none";  // or "U8", "F16"; "offset F16": in units of the weights, or BF16, F32
         std::vector<unsigned> own;  // widths with scales (and zeros) of their own, ascending
         std::optional<sparse_part> sparse = {};
         unsigned common = 0; // bits of its planes that stand in what all widths need; 0: its planes stand in levels
@@ -98,6 +98,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::uint64_t groups() const noexcept
         {
             return codebook_of(codebook).by_row ? std::uint64_t{1} << bits : cols / group + (cols % group != 0);
+        }
+        std::optional<dtype> zero_type() const // of the tensor, named by the last word; none: there is none
+        {
+            return find_dtype(std::string_view(zero).substr(zero.rfind(' ') + 1));
         }
         extents scale_shape() const { return {panels(), groups(), 16}; }
         extents plane_shape(std::size_t i) const { return {panels(), blocks(), 64ull * planes[i]}; }

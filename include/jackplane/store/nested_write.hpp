@@ -223,7 +223,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                               detail::printable(l.name), "': the name is taken");
             p.add({scale_name(l.name), l.is.scale, l.is.scale_shape(), l.scale, {}});
             if (l.is.zero != "none")
-                p.add({zero_name(l.name), *find_dtype(l.is.zero), l.is.scale_shape(), l.zero, {}});
+                p.add({zero_name(l.name), *l.is.zero_type(), l.is.scale_shape(), l.zero, {}});
             if (auto const& s = l.is.sparse)
             {
                 p.add({sparse_name(l.name, "row"), dtype::U32, {l.is.rows + 1}, l.sparse[0], {}});
@@ -255,7 +255,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                     {
                         add_next({scale_name(l.name, bits), l.is.scale, l.is.scale_shape(), l.own[i].first, {}});
                         if (l.is.zero != "none")
-                            add_next({zero_name(l.name, bits), *find_dtype(l.is.zero), l.is.scale_shape(),
+                            add_next({zero_name(l.name, bits), *l.is.zero_type(), l.is.scale_shape(),
                                       l.own[i].second, {}});
                     }
             for (detail::nested_layer const& l : _layers)

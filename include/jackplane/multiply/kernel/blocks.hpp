@@ -151,7 +151,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                 for_each<side>([&](auto k) __attribute__((always_inline)) {
                                     floats const dot = (chain[k][0] + chain[k][1]) + (chain[k][2] + chain[k][3]);
                                     if (n + k < x.vectors)
-                                        total[n + k][h].add(scale, V::fma(step, dot, offset * floats(sums[k])));
+                                        add_group<V>(a, at + h * V::rows, total[n + k][h], scale,
+                                                     V::fma(step, dot, offset * floats(sums[k])), sums[k]);
                                 });
                             }
                         }

@@ -18,15 +18,37 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class View>
         inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;
 
-        // base - zero of the rows from `at` on in the scales
+        // w^ = scale (step code + base - zero), or of an offset  scale (step code + base) + zero.
+        template <class View>
+        inline constexpr bool zero_is_offset = zero_as_offset<std::remove_cvref_t<decltype(*View::zeros)>>;
+
+        // base - zero, or base before an offset, of the rows from `at` on in the scales
         template <class V, class View>
         [[gnu::always_inline]] inline typename V::floats offset_at([[maybe_unused]] View const& a, float base,
                                                                    [[maybe_unused]] std::size_t at) noexcept
         {
-            if constexpr (zero_is_stored<View>)
+            if constexpr (zero_is_offset<View>)
+                return typename V::floats(base);
+            else if constexpr (zero_is_stored<View>)
                 return typename V::floats(base) - V::load(a.zeros + at);
             else
                 return typename V::floats(base - View::codebook_type::centre);
+        }
+
+        // total += scale t, and zero sum where it is an offset. sum: of the x that t comes from.
+        template <class V, class View>
+        [[gnu::always_inline]] inline void add_group(View const& a, [[maybe_unused]] std::size_t at, auto& total,
+                                                     typename V::floats scale, typename V::floats t,
+                                                     [[maybe_unused]] float sum) noexcept
+        {
+            using floats = typename V::floats;
+            if constexpr (zero_is_offset<View>)
+            {
+                auto const* const zeros = &a.zeros[at].value;
+                total.add(floats(1.0f), V::fma(scale, t, V::load(zeros) * floats(sum)));
+            }
+            else
+                total.add(scale, t);
         }
 
         // Codes of Bits bits -> floats: decoded, of linear codebooks without step and base, in steps of 1 / unit.
@@ -104,8 +126,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     for (std::size_t h = 0; h < batches; ++h, advance<L, Bits>(plane, V::rows * 4))
                     {
                         floats const offset = offset_at<V>(a, base, at + h * V::rows);
-                        total[h].add(V::load(a.scales + at + h * V::rows),
-                                     V::fma(floats(step), dot(plane, b), offset * floats(sums[b])));
+                        floats const t = V::fma(floats(step), dot(plane, b), offset * floats(sums[b]));
+                        add_group<V>(a, at + h * V::rows, total[h], V::load(a.scales + at + h * V::rows), t, sums[b]);
                     }
                     if (++turn == ratio)
                     {

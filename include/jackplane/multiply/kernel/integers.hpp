@@ -170,10 +170,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return sum;
         }
 
+        // sum_l 256^l sums[l]
+        template <unsigned Limbs>
+        [[gnu::always_inline]] inline float sum_of_limbs(float const* sums) noexcept
+        {
+            float sum = sums[Limbs - 1];
+            for (unsigned l = Limbs - 1; l-- > 0;)
+                sum = sum * 256 + sums[l];
+            return sum;
+        }
+
         // y[vector * stride + row] += for the rows [first, last) and a tile of Vectors vectors; only the first
         // `wanted` have a y. Linear codebook, aligned layout; weight groups that are a multiple of the activation
         // groups, or one a row.
         //     y += sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
+        // and an offset, which the scale does not multiply, times s_g sum_l 256^l sum q_l.
         // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
         // zeros gives exactly 0.
         template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, code_layout L,
@@ -223,7 +234,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                     floats const part = V::fma(offset, floats(x.sums[g * sums + k]), step * dot);
                                     t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
                                 });
-                                total[h][n].add(scale, t * floats(x.scales[g * Vectors + n]));
+                                float const x_scale = x.scales[g * Vectors + n];
+                                add_group<V>(a, at + h * V::rows, total[h][n], scale, t * floats(x_scale),
+                                             x_scale * sum_of_limbs<Limbs>(x.sums + g * sums + n * Limbs));
                             });
                         }
                         left -= blocks;

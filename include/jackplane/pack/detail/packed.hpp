@@ -51,7 +51,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return v;
         }
 
-        // decode(code) - zero is exact or rounded once, times scale rounded again: the same on every machine.
+        // What value_of needs.
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         float decode(packed_view<L, C, S, Z> const& a, unsigned q) noexcept
         {
@@ -93,7 +93,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             unsigned const q = code_at(a, row, col);
             std::size_t const at = scale_index(a, row, row_codebook<C> ? q : col);
             float const scale = to_float(a.scales[at]);
-            return row_codebook<C> ? scale : scale * (decode(a, q) - zero(a, at));
+            return row_codebook<C> ? scale : value_of<Z>(scale, decode(a, q), zero(a, at));
         }
     }
 

@@ -101,7 +101,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         {
             known.insert(&expect(scale_name(name, bits), l.scale, l.scale_shape(), bits));
             if (l.zero != "none")
-                known.insert(&expect(zero_name(name, bits), *find_dtype(l.zero), l.scale_shape(), bits));
+                known.insert(&expect(zero_name(name, bits), *l.zero_type(), l.scale_shape(), bits));
         };
         for (auto const& [name, l] : all.s.layers)
         {

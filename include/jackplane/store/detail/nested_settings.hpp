@@ -7,9 +7,14 @@
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
     template <zero_number Z>
-    constexpr char const* zero_text() noexcept
+    std::string zero_text()
     {
-        return std::same_as<Z, no_zero> ? "none" : std::same_as<Z, half> ? "F16" : "U8";
+        if constexpr (std::same_as<Z, no_zero>)
+            return "none";
+        else if constexpr (zero_as_offset<Z>)
+            return text("offset ", dtype_name(dtype_of<typename Z::number_type>));
+        else
+            return std::string(dtype_name(dtype_of<Z>));
     }
 
     inline std::string nested_json(nested::settings const& s)
@@ -100,7 +105,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             if (sum != out.bits)
                 refuse(text("planes of ", out.bits, " bits together in '", printable(name), "'"), text(sum));
             out.scale = *find_dtype(word(l, "scale", {"F16", "BF16", "F32"}));
-            out.zero = word(l, "zero", {"none", "U8", "F16"});
+            out.zero = word(l, "zero", {"none", "U8", "F16", "offset F16", "offset BF16", "offset F32"});
             for (auto const& width : list(l, "own"))
             {
                 std::uint64_t const least = out.own.empty() ? 1 : out.own.back() + 1;

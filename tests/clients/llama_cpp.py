@@ -17,31 +17,13 @@ import numpy as np
 
 import architectures
 import gguf
+import llama_npm
 import reference
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
-PACKAGE, VERSION = "@node-llama-cpp/linux-x64", "3.22.1"
 BOUND, CLEAR = 2e-4, 2e-3  # nats; by how much a logit must lead for all to agree (llama.cpp's GELU is of F16)
 # What llama.cpp does not know: there all layers have experts, and the weights of a token's add up to 1.
 ALONE = ("qwen3_moe, dense layers",)
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(77)
-
-
-def libraries(prefix):
-    """The folder of llama.cpp's libraries, installed unless there."""
-    bins = prefix / "node_modules" / PACKAGE / "bins" / "linux-x64"
-    if not (bins / "libllama.v0.5.0.so").exists():
-        try:
-            subprocess.run(["npm", "install", "--prefix", prefix, "--no-audit", "--no-fund", "--ignore-scripts",
-                            "--fetch-retries", "1", f"{PACKAGE}@{VERSION}"],
-                           check=True, capture_output=True, timeout=300)
-        except (OSError, subprocess.SubprocessError) as error:
-            skip(f"npm brings no {PACKAGE}: {error}")
-    return bins
 
 
 def store_model(path, c, tensors):
@@ -128,7 +110,7 @@ parser.add_argument("--whole", action="store_true")
 arguments = parser.parse_args()
 folder = arguments.folder
 folder.mkdir(parents=True, exist_ok=True)
-bins = libraries(arguments.npm or folder / "npm")
+bins = llama_npm.libraries(arguments.npm or folder / "npm")
 
 rng = np.random.default_rng(11)
 problems = []

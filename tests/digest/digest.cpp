@@ -15,6 +15,7 @@
 #include <jackplane/quantize/quantize.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/quantize/row_table.hpp>
+#include <jackplane/store/gguf/blocks.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include "../laws/offsets.hpp"
 #include "../laws/weights.hpp"
@@ -261,6 +262,27 @@ namespace
         std::printf("stored, %zu bytes: %016llx\n", bytes.size(), static_cast<unsigned long long>(digest.hash));
     }
 
+    void print_blocks()
+    {
+        laws::sample const w = laws::weights(40, 768, 5), importance = laws::importance(1, 768, 6);
+        auto const print = [&]<class T>(T)
+        {
+            fnv1a digest;
+            std::vector<std::byte> blocks(768 / T::values * T::bytes);
+            for (std::size_t row = 0; row < 2 * w.rows; ++row)
+            {
+                auto const x = std::span(w.data).subspan(row / 2 * 768, 768);
+                gguf::encode<T>(x, std::span(importance.data).first(row % 2 * 768), blocks);
+                digest.array(blocks);
+                std::vector<float> decoded(768);
+                gguf::decode<T>(blocks, decoded);
+                digest.array(decoded);
+            }
+            std::printf("%s: %016llx\n", T::name.data(), static_cast<unsigned long long>(digest.hash));
+        };
+        [&]<class... T>(gguf::type_list<T...>) { (print(T{}), ...); }(gguf::block_types{});
+    }
+
     // Ragged, with everything in it that compilers like to treat in their own ways.
     tensor make(std::size_t rows, std::size_t cols, std::uint64_t seed)
     {
@@ -318,6 +340,7 @@ int main(int count, char** arguments)
     print_table<4>(tensors, "row_table<4>");
     print_nested(tensors);
     print_offsets(tensors);
+    print_blocks();
     print_stored(tensors, arguments[1]);
 
     fnv1a draws; // the conversions and the draws alone, in numbers that no weight above reaches

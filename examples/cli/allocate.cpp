@@ -220,9 +220,9 @@ namespace cli
             ->required()
             ->check(CLI::ExistingFile);
         sub->add_option("--integral", c->dense,
-                        "folder of the weights that the file was made from: losses are not measured but predicted, by "
+                        "the weights that the file was made from: losses are not measured but predicted, by "
                         "the Post-quantization Integral of all layers at each width")
-            ->check(CLI::ExistingDirectory);
+            ->check(CLI::ExistingPath);
         sub->add_option("--average", c->average, "at most so many bits a weight, scales not counted")
             ->check(CLI::Range(1.0, 8.0))
             ->capture_default_str();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../engine/measure/calibration.hpp"
-#include "../engine/tokenize/tokenizer.hpp"
+#include "../engine/read/model_files.hpp"
 #include "text_file.hpp"
 #include "warn.hpp"
 #include <CLI/CLI.hpp>
@@ -42,17 +42,17 @@ namespace cli
 
         engine::calibration_text read(std::filesystem::path const& folder)
         {
-            engine::config const sizes = engine::read_config(folder / "config.json");
+            engine::config const sizes = engine::config_of(folder);
             std::size_t const window = engine::window_of(sizes, length, folder.string());
             if (tokens.empty() && file.ends_with(".npy"))
                 tokens = jackplane::npy::read_tokens(file);
             else if (tokens.empty())
             {
-                auto const words = engine::tokenizer::file_in(folder);
-                JACKPLANE_EXPECTS(!words.empty(), jackplane::format_error, folder.string(),
+                auto const words = engine::tokenizer_of(folder);
+                JACKPLANE_EXPECTS(words, jackplane::format_error, folder.string(),
                                   ": neither tokenizer.model nor tokenizer.json to read a text with; a .npy file holds "
                                   "tokens");
-                tokens = engine::tokenizer(words).encode_from_start(read_text(file));
+                tokens = words->encode_from_start(read_text(file));
             }
             engine::expect_tokens(tokens, {}, sizes, file);
             auto windows = engine::calibration_text::of(tokens, samples, window, seed, file);

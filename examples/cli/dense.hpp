@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../engine/pack/packed_model.hpp"
+#include "../engine/read/source.hpp"
 #include "warn.hpp"
 #include <jackplane/core/check.hpp>
 #include <algorithm>
@@ -103,14 +104,13 @@ namespace cli
     }
     inline origin origin_of(engine::packed_model const& packed, std::filesystem::path const& folder)
     {
-        engine::checkpoint_files const files(folder);
+        auto const files = engine::model_files::open(folder);
         return origin_by(packed,
                          [&](std::size_t i)
                          {
-                             engine::parameter p = packed.table.parameters()[i];
-                             p.offset = 0;
+                             engine::parameter const& p = packed.table.parameters()[i];
                              std::vector<float> w(p.size());
-                             engine::read_parameter(files, p, w);
+                             files->read(p, w);
                              return w;
                          });
     }

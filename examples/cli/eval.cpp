@@ -84,7 +84,7 @@ namespace cli
             {
                 auto const asked = widths_of("--bits", bits, {{"fp32", fp32}, {"head", head_alone}});
                 auto const heads_asked = widths_of("--head-bits", head_bits, {{"dense", 0}});
-                bool const folder = std::filesystem::is_directory(model);
+                bool const folder = engine::is_dense(model);
                 auto const needs_reference =
                     [&](char const* option, std::vector<unsigned> const& widths, unsigned what, char const* why)
                 {
@@ -269,12 +269,11 @@ namespace cli
 
             std::unique_ptr<engine::tokenizer> tokenizer_of(std::optional<engine::packed_model> const& packed) const
             {
-                auto const file = engine::tokenizer::file_in(model);
                 if (packed)
                     return packed->tokenizer.empty()
                                ? nullptr
                                : engine::tokenizer::from_bytes(packed->tokenizer, packed->tokenizer_settings, model);
-                return !file.empty() ? std::make_unique<engine::tokenizer>(file) : nullptr;
+                return engine::tokenizer_of(model);
             }
 
             engine::scored_text read(engine::config const& sizes, std::unique_ptr<engine::tokenizer> const& words) const
@@ -301,7 +300,7 @@ namespace cli
     {
         auto const c = std::make_shared<eval_command>();
         CLI::App* const sub = app.add_subcommand("eval", "Perplexity, KL divergence and size at each width");
-        sub->add_option("--model", c->model, "Hugging Face folder or nested file")
+        sub->add_option("--model", c->model, "a Hugging Face folder, a GGUF file, or a nested file")
             ->required()
             ->check(CLI::ExistingPath);
         sub->add_option("--bits", c->bits,
@@ -321,8 +320,8 @@ namespace cli
         input->require_option(1);
         sub->add_option("--context", c->context, "tokens of one window; default: the model's, at most 2048")
             ->check(CLI::Range(2, 1 << 20));
-        sub->add_option("--reference", c->reference_folder, "the full-precision folder, for KL, top-1 and the fp32 row")
-            ->check(CLI::ExistingDirectory);
+        sub->add_option("--reference", c->reference_folder, "the full-precision model, for KL, top-1 and the fp32 row")
+            ->check(CLI::ExistingPath);
         add_activation(*sub, c->activation)
             ->description("score decoding with this x of linear layers; default: weights decoded to fp32");
         sub->add_flag("--json", c->json, "report as JSON");

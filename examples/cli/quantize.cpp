@@ -79,7 +79,7 @@ namespace cli
                 detach.expect_read(*command, beside);
                 engine::inputs const read{folder, calibration.file, detach.validation.file, inside()};
                 auto out = read.create(output);
-                engine::config const sizes = engine::read_config(std::filesystem::path(folder) / "config.json");
+                engine::config const sizes = engine::config_of(folder);
                 engine::parameter_table const table(sizes);
                 auto const matrices = table.of_layers();
                 std::uint64_t of_planes = 0, of_others = 0;
@@ -101,8 +101,7 @@ namespace cli
                 else if (of.learns)
                     kept.expect_room(of_planes); // layer after layer
                 detach.warn_of_unused(beside);
-                if (auto const words = engine::tokenizer::file_in(folder); !words.empty())
-                    engine::tokenizer{words}; // a broken one is an error before any work
+                engine::tokenizer_of(folder); // a broken one is an error before any work
                 if (!inside().empty())
                     open_inside(sizes);
                 if (needs_calibration())
@@ -267,7 +266,7 @@ namespace cli
         auto const c = std::make_shared<quantize_command>();
         CLI::App* const sub = app.add_subcommand("quantize", "Quantize a Hugging Face folder to one nested file");
         c->command = sub;
-        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, a tokenizer")->required();
+        sub->add_option("model", c->folder, "a Hugging Face folder, or a GGUF file")->required();
         sub->add_option("-o,--output", c->output, "nested file to write")->required();
         c->method.add_to(*sub);
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")

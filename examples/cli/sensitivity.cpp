@@ -39,7 +39,7 @@ namespace cli
             {
                 if (maps.empty())
                     return;
-                engine::config const sizes = engine::read_config(model / "config.json");
+                engine::config const sizes = engine::config_of(model);
                 std::error_code error;
                 _made = std::filesystem::create_directory(_folder, error);
                 if (error)
@@ -189,7 +189,7 @@ namespace cli
             "sensitivity", "What quantizing costs each matrix and layer, measured and predicted; the "
                            "output head stays dense");
         c->command = sub;
-        sub->add_option("model", c->folder, "folder with config.json, model.safetensors, a tokenizer")->required();
+        sub->add_option("model", c->folder, "a Hugging Face folder, or a GGUF file")->required();
         sub->add_option("--quantized", c->quantized, "nested file of the same model")
             ->required()
             ->check(CLI::ExistingFile);

@@ -2,7 +2,7 @@
 // Trains a small Llama on the King James Bible and the State of the Union speeches; README.md says how.
 
 #include "../engine/keep/inputs.hpp"
-#include "../engine/read/model.hpp"
+#include "../engine/read/source.hpp"
 #include "../engine/keep/program.hpp"
 #include "../engine/tokenize/tokenizer.hpp"
 #include "checkpoint.hpp"

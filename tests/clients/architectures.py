@@ -199,7 +199,7 @@ def llama3_divisor(p, wavelength):
 
 def gguf_tensors(c, tensors):
     kind, out = c["model_type"], {}
-    for layer in range(c["num_hidden_layers"] if reference.experts(c) else 0):
+    for layer in filter(lambda i: reference.has_experts(c, i), range(c["num_hidden_layers"])):
         for part, of in reference.EXPERT[kind].items():
             out[f"blk.{layer}.ffn_{part}_exps.weight"] = np.stack(
                 [tensors[f"{reference.expert(c, layer, e)}{of}.weight"] for e in range(reference.experts(c))])

@@ -2,6 +2,7 @@
 // The likeliest next token after each, as the engine finds them, for llama_cpp.py: likeliest MODEL TOKENS CONTEXT
 // MODEL is a Hugging Face folder, TOKENS a file of u32, little-endian, cut into windows of CONTEXT. JSON on stdout.
 #include <engine/measure/evaluate.hpp>
+#include <engine/read/source.hpp>
 #include <algorithm>
 #include <bit>
 #include <cstdio>

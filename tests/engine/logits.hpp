@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // Logits of the two ways of a model: in batches on dense weights, token by token on packed ones.
-#include <engine/read/model.hpp>
+#include <engine/read/source.hpp>
 #include <engine/run/decode.hpp>
 #include <engine/run/forward.hpp>
 #include <algorithm>

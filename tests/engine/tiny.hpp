@@ -2,7 +2,7 @@
 #pragma once
 // A Llama of sizes that divide nothing, with random weights.
 #include <engine/run/forward.hpp>
-#include <engine/read/model.hpp>
+#include <engine/read/source.hpp>
 #include <cstddef>
 #include <filesystem>
 #include <random>

@@ -93,8 +93,8 @@ namespace engine
     // Face's classes. Throws format_error for a model of no family here, and for keys that change the function unread.
     config read_config(settings_file const& file);
 
-    // The same of config.json in a folder.
-    inline config read_config(std::filesystem::path const& file)
+    // config.json in a folder; an error that says what is there instead of one.
+    inline settings_file config_file(std::filesystem::path const& file)
     {
         if (auto const folder = file.parent_path(); std::filesystem::is_regular_file(folder))
         {
@@ -104,8 +104,10 @@ namespace engine
                                                           ": expected a folder with config.json, found ",
                                                           found.empty() ? "a file" : found));
         }
-        return read_config(settings_file(file));
+        return settings_file(file);
     }
+
+    inline config read_config(std::filesystem::path const& file) { return read_config(config_file(file)); }
 
     // config.json as it was read; of a model that was made here: a Llama's. element: "float32", say.
     std::string write_config(config const& c, char const* element);

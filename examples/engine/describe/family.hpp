@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "config.hpp"
+#include "gguf/fields.hpp"
 #include "rotation.hpp"
 #include "settings_file.hpp"
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace engine
         // What Hugging Face's class has where config.json says nothing: sizes, tied or not.
         config defaults;
         void (*describe)(settings_file const& file, config& c); // c has its sizes already
+        gguf_form gguf{};
     };
 
     inline config defaults(std::size_t context, bool tied = false, std::size_t head_dim = 0, double base = 1e4,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nested_model.hpp"
-#include "../tokenize/tokenizer.hpp"
+#include "../read/model_files.hpp"
 #include <jackplane/store/digest.hpp>
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
@@ -54,7 +54,7 @@ namespace engine
     {
         nested::writer file;
         file.slice = slice_name(m.slice);
-        std::string const settings = settings_file::contents(folder / "config.json");
+        std::string const settings = model_files::open(folder)->config_json();
         auto const bytes = [&](char const* name, std::string const& all)
         {
             file.add(safetensors::item::of<unsigned char>(
@@ -171,9 +171,8 @@ namespace engine
             bool const tuned = i < m.matrices.size();
             if (tuned)
                 m.matrices[i].dense.resize(p.size());
-            p.offset -= tuned ? p.offset : behind;
             read_tensor(path.string(), file.at(p.name), p,
-                        tuned ? std::span<float>(m.matrices[i].dense) : std::span<float>(m.rest));
+                        tuned ? std::span<float>(m.matrices[i].dense) : std::span(m.rest).subspan(p.offset - behind));
         }
         return m;
     }
@@ -203,11 +202,11 @@ namespace engine
                                          model const* w)
     {
         std::vector<tensor_report> all;
-        checkpoint_files const files(folder);
+        auto const files = model_files::open(folder);
         std::vector<unsigned> const widths = m.mix(bits);
         for (std::size_t i = 0; i < m.matrices.size(); ++i)
         {
-            parameter p = m.table.parameters()[i];
+            parameter const& p = m.table.parameters()[i];
             if (!m.matrices[i].is_packed)
                 continue;
             std::vector<float> there(p.size()), read;
@@ -218,8 +217,7 @@ namespace engine
             if (!w)
             {
                 read.resize(p.size());
-                p.offset = 0;
-                read_parameter(files, p, read);
+                files->read(p, read);
                 exact = read.data();
             }
             double error = 0, norm = 0;

@@ -64,7 +64,7 @@ namespace engine
         expect_floats(file, t);
     }
 
-    // Copies one tensor to its place in w; F32, F16, BF16 or F64 (rounded), all finite.
+    // Copies one parameter to w; F32, F16, BF16 or F64 (rounded), all finite.
     inline void read_tensor(std::string const& file, safetensors::tensor const& t, parameter const& p,
                             std::span<float> w)
     {
@@ -77,7 +77,7 @@ namespace engine
         for (std::size_t i = 0; i < p.size(); ++i)
             JACKPLANE_EXPECTS(jackplane::is_finite(values[i]), jackplane::value_error, file, ": tensor '", t.name,
                               "', row ", (first + i) / p.cols, ", column ", i % p.cols, ": no finite number in fp32");
-        std::copy(values.begin(), values.end(), w.begin() + static_cast<std::ptrdiff_t>(p.offset));
+        std::copy(values.begin(), values.end(), w.begin());
     }
 
     // An lm_head beside an embedding that config.json says is tied to it: a copy is fine, another one is a model that
@@ -163,18 +163,6 @@ namespace engine
     {
         std::string const& tensor = tensor_of(files, p);
         read_tensor(files.find(tensor)->name(), files.at(tensor), p, w);
-    }
-
-    // Reads config.json and the weights.
-    inline model load_model(std::filesystem::path const& folder)
-    {
-        config const c = read_config(folder / "config.json");
-        checkpoint_files const files(folder);
-        check_tensors(files, c);
-        model m(c);
-        for (parameter const& p : m.table.parameters())
-            read_parameter(files, p, m.w);
-        return m;
     }
 
     // Writes config.json and model.safetensors with elements of type T.

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../tokenize/tokenizer.hpp"
+#include "model_files.hpp"
 #include "model.hpp"
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 
 namespace engine
 {
-    // A dense model whose tensors are read one by one, when somebody asks: those of a Hugging Face folder, which lie in
-    // its files until then, or of a model in memory.
+    // A dense model whose tensors are read one by one, when somebody asks: those of a checkpoint, which lie in its files
+    // until then, or of a model in memory.
     class model_source
     {
     public:
-        explicit model_source(std::filesystem::path folder)
-            : _folder(std::move(folder)), _sizes(read_config(_folder / "config.json")), _table(_sizes)
+        explicit model_source(std::filesystem::path const& model)
+            : _files(model_files::open(model)), _sizes(read_config(_files->settings())), _table(_sizes)
         {
-            _files.emplace(_folder);
-            check_tensors(*_files, _sizes);
+            _files->check(_sizes);
         }
         model_source(model const& m) : _sizes(m.sizes), _table(m.table), _model(&m) {} // which outlives it
 
@@ -28,15 +27,14 @@ namespace engine
         parameter_table const& table() const noexcept { return _table; }
 
         // to: p.size() values
-        void read(parameter p, float* to) const
+        void read(parameter const& p, float* to) const
         {
             if (_model)
             {
                 std::copy_n(_model->w.begin() + static_cast<std::ptrdiff_t>(p.offset), p.size(), to);
                 return;
             }
-            p.offset = 0;
-            read_parameter(*_files, p, {to, p.size()});
+            _files->read(p, {to, p.size()});
         }
         // Several that lie one after the other.
         void read(std::span<parameter const> parts, float* to) const
@@ -50,23 +48,16 @@ namespace engine
             read(_table.parameters(), m.w.data());
             return m;
         }
-        // Of a folder; else empty.
-        std::string tokenizer_bytes() const
-        {
-            return contents(_model ? std::filesystem::path() : tokenizer::file_in(_folder));
-        }
-        std::string tokenizer_settings() const { return contents(_folder / "tokenizer_config.json"); }
+        // Of a checkpoint; else empty.
+        std::string tokenizer_bytes() const { return _model ? std::string() : _files->tokenizer_bytes(); }
+        std::string tokenizer_settings() const { return _model ? std::string() : _files->tokenizer_settings(); }
 
     private:
-        std::string contents(std::filesystem::path const& file) const
-        {
-            return _model || file.empty() || !is_there(file) ? std::string() : settings_file::contents(file);
-        }
-
-        std::filesystem::path _folder{};
+        std::unique_ptr<model_files const> _files{};
         config _sizes;
         parameter_table _table;
-        std::optional<checkpoint_files> _files{};
         model const* _model = nullptr;
     };
+
+    inline model load_model(std::filesystem::path const& from) { return model_source(from).whole(); }
 }

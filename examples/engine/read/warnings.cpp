@@ -2,6 +2,8 @@
 #include "warnings.hpp"
 #include <jackplane/store/nested_read.hpp>
 #include "../describe/config_keys.hpp"
+#include "../describe/gguf/config.hpp"
+#include "model_files.hpp"
 #include "model.hpp"
 #include "../tokenize/tokenizer.hpp"
 #include <algorithm>
@@ -95,12 +97,26 @@ namespace engine
             look_at_special_tokens(folder, out);
             return out;
         }
+
+        std::vector<std::string> about_gguf(std::filesystem::path const& model)
+        {
+            auto const from = model_files::open(model);
+            from->check(read_config(from->settings()));
+            std::string names;
+            for (std::string const& key : unknown_keys(jackplane::gguf::open(model)))
+                names += text(names.empty() ? "'" : ", '", jackplane::detail::printable(key), "'");
+            if (names.empty())
+                return {};
+            return {text(model.string(), ": ", names, ": not known here and read past")};
+        }
     }
 
     std::vector<std::string> warnings_about(std::filesystem::path const& model)
     {
         if (std::filesystem::is_directory(model))
             return about_folder(model);
+        if (is_dense(model))
+            return about_gguf(model);
         std::vector<std::string> out;
         auto const file = jackplane::nested::try_open(model);
         auto const text_in = [&](char const* name) -> std::string_view

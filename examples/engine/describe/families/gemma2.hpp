@@ -21,6 +21,21 @@ namespace engine::families
         b.embedding_scale = std::sqrt(static_cast<double>(c.hidden));
     }
 
+    // llama.cpp divides scores by the root of a head's size; in the largest model of each generation, which it knows by
+    // its layers, by that of hidden / heads.
+    inline void describe_gemma(gguf_fields const& fields, nlohmann::ordered_json& c, std::size_t layers_of_largest)
+    {
+        bool const largest = fields.size("block_count") == layers_of_largest;
+        c["query_pre_attn_scalar"] =
+            largest ? fields.size("embedding_length") / fields.size("attention.head_count") : fields.head_dim();
+        c["final_logit_softcapping"] = nullptr;
+        for (char const* const name : {"attn_logit_softcapping", "final_logit_softcapping"})
+            if (fields.has(name))
+                c[name] = fields.real(name);
+        add_rotation(fields, c);
+        add_window(fields, c);
+    }
+
     // Gemma 2: capped scores and logits; every other layer sees a window, the first one does.
     inline constexpr std::string_view gemma2_keys[] = {"hidden_act",
                                                        "hidden_activation",
@@ -30,16 +45,21 @@ namespace engine::families
                                                        "sliding_window",
                                                        "sliding_window_size",
                                                        "layer_types"};
-    inline family const gemma2{"gemma2", "Gemma2ForCausalLM", gemma2_keys, defaults(8192, true, 256),
-                               [](settings_file const& file, config& c)
-                               {
-                                   describe_gemma(file, c);
-                                   c.block.score_cap = number_or_none(file, "attn_logit_softcapping", 50);
-                                   c.block.logit_cap = number_or_none(file, "final_logit_softcapping", 30);
-                                   std::size_t const window = read_window(file, 4096);
-                                   file.expect(!file.has("sliding_window_size") ||
-                                                   file.tree()["sliding_window_size"] == window,
-                                               "sliding_window_size", "the same as sliding_window");
-                                   set_windows(file, c, window, [](std::size_t i) { return i % 2 == 0; });
-                               }};
+    inline family const gemma2{
+        "gemma2",
+        "Gemma2ForCausalLM",
+        gemma2_keys,
+        defaults(8192, true, 256),
+        [](settings_file const& file, config& c)
+        {
+            describe_gemma(file, c);
+            c.block.score_cap = number_or_none(file, "attn_logit_softcapping", 50);
+            c.block.logit_cap = number_or_none(file, "final_logit_softcapping", 30);
+            std::size_t const window = read_window(file, 4096);
+            file.expect(!file.has("sliding_window_size") || file.tree()["sliding_window_size"] == window,
+                        "sliding_window_size", "the same as sliding_window");
+            set_windows(file, c, window, [](std::size_t i) { return i % 2 == 0; });
+        },
+        {"gemma2", false, false,
+         [](gguf_fields const& fields, nlohmann::ordered_json& c) { describe_gemma(fields, c, 46); }}};
 }

@@ -18,7 +18,10 @@ namespace engine::families
         return c;
     }
     inline family const gemma3{
-        "gemma3_text", "Gemma3ForCausalLM", gemma3_keys, gemma3_defaults(),
+        "gemma3_text",
+        "Gemma3ForCausalLM",
+        gemma3_keys,
+        gemma3_defaults(),
         [](settings_file const& file, config& c)
         {
             describe_gemma(file, c);
@@ -35,5 +38,12 @@ namespace engine::families
             c.block.rotations = {full.of(c, c.rope_theta), local.of(c, local.base(base))};
             for (layer_kind& kind : c.block.layers)
                 kind.rotation = kind.window != 0 ? 1 : 0;
-        }};
+        },
+        {"gemma3", false, false,
+         [](gguf_fields const& fields, nlohmann::ordered_json& c)
+         {
+             describe_gemma(fields, c, 62);
+             c["sliding_window_pattern"] = fields.size_or("attention.sliding_window_pattern", 6);
+             c["rope_local_base_freq"] = fields.has("rope.freq_base_swa") ? fields.real("rope.freq_base_swa") : 1e4;
+         }}};
 }

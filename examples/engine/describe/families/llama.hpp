@@ -6,10 +6,23 @@ namespace engine::families
 {
     // Llama 2 and 3: what every other family departs from.
     inline constexpr std::string_view llama_keys[] = {"attention_bias", "mlp_bias"};
-    inline family const llama{"llama", "LlamaForCausalLM", llama_keys, defaults(2048),
+    inline family const llama{"llama",
+                              "LlamaForCausalLM",
+                              llama_keys,
+                              defaults(2048),
                               [](settings_file const& file, config& c)
                               {
                                   read_attention_bias(file, c);
                                   c.block.mlp_bias = file.flag("mlp_bias", false);
-                              }};
+                              },
+                              {"llama", false, true,
+                               [](gguf_fields const& fields, nlohmann::ordered_json& c)
+                               {
+                                   add_rotation(fields, c);
+                                   add_window(fields, c);
+                                   if (c["sliding_window"].is_null())
+                                       add_biases(fields, c);
+                                   else
+                                       c["model_type"] = "mistral";
+                               }}};
 }

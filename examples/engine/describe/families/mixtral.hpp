@@ -8,7 +8,10 @@ namespace engine::families
     inline constexpr std::string_view mixtral_keys[] = {"sliding_window", "layer_types", "num_local_experts",
                                                         "num_experts"};
     inline family const mixtral{
-        "mixtral", "MixtralForCausalLM", mixtral_keys, defaults(131072, false, 0, 1e6, 1e-5),
+        "mixtral",
+        "MixtralForCausalLM",
+        mixtral_keys,
+        defaults(131072, false, 0, 1e6, 1e-5),
         [](settings_file const& file, config& c)
         {
             set_windows(file, c, read_window(file, 0));
@@ -21,5 +24,12 @@ namespace engine::families
             read_experts(file, c, {8, 2, c.intermediate, true, "block_sparse_moe.", "w1", "w3", "w2"});
             for (layer_kind& kind : c.block.layers)
                 kind.experts = true;
-        }};
+        },
+        {"llama", true, true,
+         [](gguf_fields const& fields, nlohmann::ordered_json& c)
+         {
+             add_rotation(fields, c);
+             add_window(fields, c);
+             add_experts(fields, c, "num_local_experts");
+         }}};
 }

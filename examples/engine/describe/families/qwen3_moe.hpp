@@ -26,7 +26,10 @@ namespace engine::families
 
     // Qwen3 with experts: a softmax over all of them. A window is one of all layers.
     inline family const qwen3_moe{
-        "qwen3_moe", "Qwen3MoeForCausalLM", qwen3_moe_keys, defaults(32768),
+        "qwen3_moe",
+        "Qwen3MoeForCausalLM",
+        qwen3_moe_keys,
+        defaults(32768),
         [](settings_file const& file, config& c)
         {
             c.block.head_norms = true;
@@ -40,5 +43,17 @@ namespace engine::families
                 file.has("moe_intermediate_size") ? file.size("moe_intermediate_size", 1u << 20) : 768;
             read_experts(file, c, {128, 8, inner, file.flag("norm_topk_prob", false)});
             read_expert_layers(file, c);
-        }};
+        },
+        {"qwen3moe", true, false,
+         [](gguf_fields const& fields, nlohmann::ordered_json& c)
+         {
+             add_rotation(fields, c);
+             add_experts(fields, c, "num_experts");
+             c["moe_intermediate_size"] = fields.size("expert_feed_forward_length");
+             c["norm_topk_prob"] = true;
+             c["mlp_only_layers"] = nlohmann::ordered_json::array();
+             for (std::size_t i = 0; i < fields.size("block_count"); ++i)
+                 if (!fields.has_tensor(text("blk.", i, ".ffn_gate_exps.weight")))
+                     c["mlp_only_layers"].push_back(i);
+         }}};
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <jackplane/store/gguf/file.hpp>
+#include "../describe/gguf/config.hpp"
+#include "checkpoint_files.hpp"
+#include "table.hpp"
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace engine
+{
+    // The tensors of a GGUF file by Hugging Face's names of a model's parameters. llama.cpp stores them under names of
+    // its own, all experts of a layer in one; the rows of q and k of some families in another order; 1 + w of norms that
+    // multiply by that.
+    class gguf_tensors
+    {
+    public:
+        gguf_tensors(jackplane::gguf::file const& file, config c);
+
+        // Every parameter of the table is there, in its shape, and no other tensor that matters. Throws format_error,
+        // shape_error.
+        void check(parameter_table const& table) const;
+
+        // w: p.size() values, all finite. Throws value_error, format_error.
+        void read(parameter const& p, std::span<float> w) const;
+
+    private:
+        struct place
+        {
+            jackplane::gguf::tensor const* tensor;
+            std::size_t first; // elements before the parameter
+        };
+        place find(parameter const& p) const;
+        std::string name_of(std::string const& tensor) const;
+        // Heads of a parameter whose rotary pairs are to be parted; 0: none.
+        std::size_t heads_of(parameter const& p) const;
+
+        jackplane::gguf::file const& _file;
+        config _config;
+        bool _side_by_side;
+    };
+}

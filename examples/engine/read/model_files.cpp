@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "model_files.hpp"
+#include "../tokenize/gguf/words.hpp"
+#include "../tokenize/tokenizer.hpp"
+#include "gguf_tensors.hpp"
+#include "model.hpp"
+#include <fstream>
+#include <optional>
+#include <string_view>
+
+namespace engine
+{
+    namespace
+    {
+        class folder final : public model_files
+        {
+        public:
+            explicit folder(std::filesystem::path path) : _path(std::move(path)) {}
+
+            settings_file settings() const override { return config_file(_path / "config.json"); }
+            std::string config_json() const override { return contents(_path / "config.json"); }
+            std::string tokenizer_name() const override { return tokenizer::file_in(_path).string(); }
+            std::string tokenizer_bytes() const override { return contents(tokenizer::file_in(_path)); }
+            std::string tokenizer_settings() const override { return contents(_path / "tokenizer_config.json"); }
+            void check(config const& c) const override { check_tensors(files(), c); }
+            void read(parameter const& p, std::span<float> w) const override { read_parameter(files(), p, w); }
+
+        private:
+            static std::string contents(std::filesystem::path const& file)
+            {
+                return file.empty() || !is_there(file) ? std::string() : settings_file::contents(file);
+            }
+            checkpoint_files const& files() const // which a reader of settings alone does not need
+            {
+                return _files ? *_files : _files.emplace(_path);
+            }
+            std::filesystem::path _path;
+            mutable std::optional<checkpoint_files> _files;
+        };
+
+        class gguf final : public model_files
+        {
+        public:
+            explicit gguf(std::filesystem::path const& path) : _file(jackplane::gguf::open(path)) {}
+
+            settings_file settings() const override { return {_file.name(), config_json()}; }
+            std::string config_json() const override { return config_json_of(_file); }
+            std::string tokenizer_name() const override { return _file.name(); }
+            std::string tokenizer_bytes() const override { return words_of(_file).bytes; }
+            std::string tokenizer_settings() const override { return words_of(_file).settings; }
+            void check(config const& c) const override { tensors().check(parameter_table(c)); }
+            void read(parameter const& p, std::span<float> w) const override { tensors().read(p, w); }
+
+        private:
+            gguf_tensors const& tensors() const // which a vocabulary alone lacks
+            {
+                return _tensors ? *_tensors : _tensors.emplace(_file, read_config(settings()));
+            }
+            jackplane::gguf::file _file;
+            mutable std::optional<gguf_tensors> _tensors;
+        };
+    }
+
+    bool is_gguf(std::filesystem::path const& model)
+    {
+        if (!std::filesystem::is_regular_file(model))
+            return false;
+        char start[4] = {};
+        std::ifstream(model, std::ios::binary).read(start, 4);
+        std::string_view const found(start, 4);
+        return found == "GGUF" || found == "FUGG"; // big-endian
+    }
+
+    std::unique_ptr<tokenizer> tokenizer_of(std::filesystem::path const& model)
+    {
+        auto const from = model_files::open(model);
+        std::string const bytes = from->tokenizer_bytes();
+        if (bytes.empty())
+            return nullptr;
+        return std::make_unique<tokenizer>(bytes, from->tokenizer_settings(), from->tokenizer_name());
+    }
+
+    std::unique_ptr<model_files const> model_files::open(std::filesystem::path const& model)
+    {
+        if (is_gguf(model))
+            return std::make_unique<gguf const>(model);
+        return std::make_unique<folder const>(model);
+    }
+}

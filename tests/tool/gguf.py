@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""gguf.py JACKPLANE FOLDER: models in GGUF files are those of their folders, to every command that reads a model."""
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+from harness import expect, fail, folder, run, store_model
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+import architectures  # noqa: E402
+import gguf  # noqa: E402
+import reference  # noqa: E402
+
+MODEL = pathlib.Path(__file__).resolve().parents[2] / "examples" / "model"
+model, file, tokens = folder / "model", folder / "model.gguf", folder / "tokens.npy"
+rng = np.random.default_rng(8)
+
+
+def measured(*arguments):
+    rows = json.loads(expect(0, run("eval", *arguments, "--json")).stdout)["rows"]
+    return [{name: value for name, value in row.items() if name != "tokens_per_second"} for row in rows]
+
+
+def write(config, weights, **changes):
+    """Keys of `changes` have _ for the dots below the architecture; None takes one away."""
+    metadata = architectures.gguf_metadata(config)
+    arch = metadata["general.architecture"]
+    for key, value in changes.items():
+        name = f"{arch}.{key.replace('__', '.')}"
+        metadata.pop(name, None)
+        if value is not None:
+            metadata[name] = value
+    gguf.write(file, metadata, architectures.gguf_tensors(config, weights))
+
+
+for title, config in architectures.CASES.items():
+    if title == "qwen3_moe, dense layers":  # says nothing of normalized weights: llama.cpp's are
+        config = {**config, "norm_topk_prob": True}
+    weights = architectures.tensors_of(config)
+    store_model(model, config, architectures.as_stored(title, config, weights))
+    write(config, weights)
+    np.save(tokens, rng.integers(0, config["vocab_size"], 300).astype("<u2"))
+    scored = ["--tokens", tokens, "--context", "100"]
+    ours, = measured("--model", model, *scored)
+    theirs, = measured("--model", file, *scored)
+    # 1 + w of a norm, frequencies and scales of q are rounded to fp32 in the one
+    if abs(ours["mean_nll"] - theirs["mean_nll"]) > 2e-5:
+        fail(f"{title}: {ours['mean_nll']} nats in a folder, {theirs['mean_nll']} in a GGUF file")
+
+# Quantized: the same planes.
+config = architectures.CASES["llama, head_dim, tied"]
+weights = architectures.tensors_of(config)
+store_model(model, config, weights)
+write(config, weights)
+np.save(tokens, rng.integers(0, config["vocab_size"], 400).astype("<u2"))
+calibrated = ["--calibration", tokens, "--seqlen", "48", "--nsamples", "4", "--group-size", "12", "--quiet"]
+for method in ([], ["--method", "gptq"], ["--method", "signround", "--iters", "2", "--widths", "4"]):
+    packed = []
+    for source in (model, file):
+        out = folder / f"{source.name}.jack"
+        expect(0, run("quantize", source, "-o", out, *method, *(calibrated if method else calibrated[-3:])))
+        packed.append(measured("--model", out, "--bits", "4", "--tokens", tokens, "--context", "100",
+                               "--reference", source))
+    if packed[0] != packed[1]:
+        fail(f"{method}: {packed[0]} of the folder, {packed[1]} of the GGUF file")
+
+# A tokenizer comes along, into the quantized file, too.
+config = json.loads((MODEL / "config.json").read_text())
+lines = (MODEL.parent / "data" / "test.txt").read_text()[:6000]
+(folder / "text.txt").write_text(lines)
+data = (MODEL / "model.safetensors").read_bytes()
+size = int.from_bytes(data[:8], "little")
+header = json.loads(data[8 : 8 + size])
+header.pop("__metadata__", None)
+weights = {name: np.frombuffer(data[8 + size :][slice(*about["data_offsets"])], "<f2").reshape(about["shape"])
+           for name, about in header.items()}
+gguf.write(file, {**architectures.gguf_metadata(config), **gguf.vocabulary(MODEL / "tokenizer.model")},
+           architectures.gguf_tensors(config, weights))
+expect(0, run("quantize", file, "-o", folder / "text.jack", "--quiet"))
+scored = ["--text", folder / "text.txt", "--context", "200"]
+ours, theirs = measured("--model", MODEL, *scored), measured("--model", file, *scored)
+packed, = measured("--model", folder / "text.jack", "--bits", "8", *scored)
+if ours != theirs or packed["mean_nll"] - ours[0]["mean_nll"] > 0.01:
+    fail(f"{ours} of the repository's model, {theirs} of a GGUF file, {packed} of what was made of that")
+
+# What is not understood is refused with a sentence; what is read past is named.
+config = architectures.CASES["llama"]
+weights = architectures.tensors_of(config)
+np.save(tokens, rng.integers(0, config["vocab_size"], 100).astype("<u2"))
+asked = ["eval", "--model", file, "--tokens", tokens]
+for changes, words in (({"attention__head_count": None}, ["llama.attention.head_count"]),
+                       ({"rope__dimension_count": 6}, ["llama.rope.dimension_count", "6"]),
+                       ({"attention__value_length": 7}, ["llama.attention.value_length", "7"]),
+                       ({"rope__scaling__type": "ntk"}, ["llama.rope.scaling.type", "ntk", "yarn"]),
+                       ({"block_count": 3}, ["blk.2.", "no tensor"]),
+                       ({"embedding_length": 40}, ["blk.0.attn_q.weight", "[48, 48]", "[48, 40]"])):
+    write(config, weights, **changes)
+    expect(1, run(*asked), *words)
+write(config, weights, attention__temperature=2.0)
+said = run(*asked)
+if said.returncode != 0 or "llama.attention.temperature" not in said.stderr:
+    fail(f"an unknown key: {said.stderr!r}")
+metadata = architectures.gguf_metadata(config)
+tensors = architectures.gguf_tensors(config, weights)
+gguf.write(file, {**metadata, "general.architecture": "grok"}, tensors)
+expect(1, run(*asked), "general.architecture", "grok", "gemma2")
+gguf.write(file, metadata, {**tensors, "blk.0.attn_sinks": np.zeros(4)})
+expect(1, run(*asked), "blk.0.attn_sinks")
+tensors["blk.0.attn_q.weight"][3, 5] = np.nan
+gguf.write(file, metadata, tensors)
+expect(1, run(*asked), "blk.0.attn_q.weight", "row 3", "column 5")
+gguf.write(file, {**metadata, "tokenizer.ggml.model": "bert"}, architectures.gguf_tensors(config, weights))
+(folder / "text.txt").write_text("abc")
+expect(1, run("eval", "--model", file, "--text", folder / "text.txt"), "tokenizer.ggml.model", "bert", "gpt2")

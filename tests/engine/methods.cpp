@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // AWQ, MatGPTQ, EfficientQAT, scales of their own, joint objectives of other slices: on the tiny model.
-#include <engine/quantize/layer_balancer.hpp>
+#include <engine/quantize/job/layer_balancer.hpp>
 #include <engine/measure/loss.hpp>
 #include "tiny_saved.hpp"
 #include <doctest/doctest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/parallel.hpp>
-#include "../run/elementwise.hpp"
+#include "../run/math/elementwise.hpp"
 #include "../run/forward.hpp"
 #include "../read/model.hpp"
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/detach/detach.hpp>
-#include "storage.hpp"
+#include "format/storage.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <limits>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "detach_model.hpp"
 #include "../measure/loss.hpp"
-#include "../run/blas_product.hpp"
+#include "../run/math/blas_product.hpp"
 #include "information.hpp"
 #include <jackplane/detach/detach.hpp>
 #include <jackplane/detach/outliers.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "head.hpp"
-#include "../pack/scheme.hpp"
-#include "../pack/storage.hpp"
+#include "../pack/format/scheme.hpp"
+#include "../pack/format/storage.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>

@@ -3,7 +3,7 @@
 #include "../measure/loss.hpp"
 #include "../tune/weight_trainer.hpp"
 #include "information.hpp"
-#include "origin.hpp"
+#include "job/origin.hpp"
 #include <jackplane/integrate/taylor.hpp>
 #include <algorithm>
 #include <utility>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "blas.hpp"
+#include "math/blas.hpp"
 #include "../describe/config.hpp"
-#include "elementwise.hpp"
+#include "math/elementwise.hpp"
 #include "forward.hpp"
 #include "../read/weights.hpp"
 #include <algorithm>

@@ -3,7 +3,7 @@
 #include <jackplane/detach/detach.hpp>
 #include <jackplane/multiply/dispatch.hpp>
 #include <jackplane/multiply/sparse.hpp>
-#include "../pack/formats.hpp"
+#include "../pack/format/formats.hpp"
 #include <algorithm>
 #include <concepts>
 #include <functional>

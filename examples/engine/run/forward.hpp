@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/check.hpp>
-#include "blas.hpp"
+#include "math/blas.hpp"
 #include "../describe/config.hpp"
-#include "elementwise.hpp"
+#include "math/elementwise.hpp"
 #include "experts.hpp"
 #include "../read/weights.hpp"
 #include "workspace.hpp"

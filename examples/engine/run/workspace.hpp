@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../describe/config.hpp"
-#include "elementwise.hpp"
+#include "math/elementwise.hpp"
 #include <algorithm>
 #include <cstddef>
 #include <vector>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "added_tokens.hpp"
+#include "split/added_tokens.hpp"
 #include "vocabulary.hpp"
-#include "word_rules.hpp"
+#include "split/word_rules.hpp"
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_tuner.hpp"
-#include "../run/blas_product.hpp"
+#include "../run/math/blas_product.hpp"
 #include "beside.hpp"
 #include "leading_codes.hpp"
 #include <jackplane/loss/layer.hpp>

@@ -3,7 +3,7 @@
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
-#include "../pack/storage.hpp"
+#include "../pack/format/storage.hpp"
 #include "../read/weights.hpp"
 #include "any_clipping.hpp"
 #include "settings.hpp"

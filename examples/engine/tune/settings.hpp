@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/tune/objective.hpp>
-#include "../pack/scheme.hpp"
+#include "../pack/format/scheme.hpp"
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "weight_trainer.hpp"
 #include "../measure/loss.hpp"
-#include "../pack/storage.hpp"
+#include "../pack/format/storage.hpp"
 #include "any_clipping.hpp"
 #include "beside.hpp"
 #include <jackplane/pack/pack.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../origin.hpp"
+#include "../job/origin.hpp"
 
 namespace engine
 {

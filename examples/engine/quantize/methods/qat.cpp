@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "qat.hpp"
 #include "../../tune/weight_trainer.hpp"
-#include "../origin.hpp"
+#include "../job/origin.hpp"
 
 namespace engine
 {

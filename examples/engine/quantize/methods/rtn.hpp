@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../job.hpp"
+#include "../job/job.hpp"
 
 namespace engine
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../pack/nested_model.hpp"
-#include "../origin.hpp"
+#include "../job/origin.hpp"
 
 namespace engine
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "squeezellm.hpp"
-#include "../../pack/storage.hpp"
+#include "../../pack/format/storage.hpp"
 #include "../information.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/pack/packed_model.hpp"
-#include "../engine/read/source.hpp"
-#include "warn.hpp"
+#include "../../engine/pack/packed_model.hpp"
+#include "../../engine/read/source.hpp"
+#include "../warn.hpp"
 #include <jackplane/core/check.hpp>
 #include <algorithm>
 #include <cmath>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/measure/calibration.hpp"
-#include "../engine/read/model_files.hpp"
-#include "text_file.hpp"
-#include "warn.hpp"
+#include "../../engine/measure/calibration.hpp"
+#include "../../engine/read/model_files.hpp"
+#include "../text_file.hpp"
+#include "../warn.hpp"
 #include <CLI/CLI.hpp>
 #include <jackplane/store/npy.hpp>
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/run/activation.hpp"
-#include "warn.hpp"
+#include "../../engine/run/activation.hpp"
+#include "../warn.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <string>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../engine/keep/inputs.hpp"
-#include "../engine/pack/nested_model.hpp"
-#include "commands.hpp"
-#include "head.hpp"
-#include "terminal.hpp"
+#include "../../engine/keep/inputs.hpp"
+#include "../../engine/pack/nested_model.hpp"
+#include "../commands.hpp"
+#include "../options/head.hpp"
+#include "../terminal.hpp"
 #include <jackplane/store/cut.hpp>
 #include <cstdio>
 #include <memory>

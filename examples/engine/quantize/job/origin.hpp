@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../pack/nested_model.hpp"
+#include "../../pack/nested_model.hpp"
 #include "job.hpp"
 #include <concepts>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/quantize/detach_model.hpp"
+#include "../../engine/quantize/detach_model.hpp"
 #include "calibration.hpp"
 #include "integral.hpp"
-#include "warn.hpp"
+#include "../warn.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../pack/storage.hpp"
+#include "../../pack/format/storage.hpp"
 #include "job.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/pack/pack.hpp>

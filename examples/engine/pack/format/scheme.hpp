@@ -2,7 +2,7 @@
 #pragma once
 #include <jackplane/quantize/group.hpp>
 #include <jackplane/quantize/scale.hpp>
-#include "packed_model.hpp"
+#include "../packed_model.hpp"
 #include <type_traits>
 #include <utility>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "json_place.hpp"
+#include "../json_place.hpp"
 #include "word_rules.hpp"
 #include <unicode/regex.h>
 #include <unicode/unistr.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/pack/nested_model.hpp"
-#include "../engine/quantize/methods.hpp"
-#include "numbers.hpp"
+#include "../../engine/pack/nested_model.hpp"
+#include "../../engine/quantize/methods.hpp"
+#include "../numbers.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <concepts>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "job.hpp"
-#include "methods.hpp"
+#include "../methods.hpp"
 #include <algorithm>
 #include <utility>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/measure/sensitivity.hpp"
+#include "../../engine/measure/sensitivity.hpp"
 #include <CLI/CLI.hpp>
 
 namespace cli

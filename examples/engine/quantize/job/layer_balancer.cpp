@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_balancer.hpp"
-#include "../tune/layer_loss.hpp"
-#include "../pack/storage.hpp"
+#include "../../tune/layer_loss.hpp"
+#include "../../pack/format/storage.hpp"
 #include <jackplane/quantize/balance.hpp>
 #include <jackplane/quantize/clip.hpp>
 #include <jackplane/quantize/quantize.hpp>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../engine/run/decode.hpp"
-#include "../engine/pack/random_model.hpp"
-#include "clock.hpp"
-#include "commands.hpp"
-#include "decoding.hpp"
-#include "terminal.hpp"
+#include "../../engine/run/decode.hpp"
+#include "../../engine/pack/random_model.hpp"
+#include "../clock.hpp"
+#include "../commands.hpp"
+#include "../options/decoding.hpp"
+#include "../terminal.hpp"
 #include <jackplane/core/team.hpp>
 #include <algorithm>
 #include <array>

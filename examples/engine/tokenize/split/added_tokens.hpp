@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../describe/config.hpp"
+#include "../../describe/config.hpp"
 #include "word_rules.hpp"
 #include <array>
 #include <cstddef>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../engine/measure/perplexity.hpp"
-#include "about.hpp"
-#include "commands.hpp"
-#include "dense.hpp"
-#include "head.hpp"
-#include "integral.hpp"
-#include "terminal.hpp"
-#include "text_file.hpp"
-#include "warn.hpp"
+#include "../../engine/measure/perplexity.hpp"
+#include "../about.hpp"
+#include "../commands.hpp"
+#include "../options/dense.hpp"
+#include "../options/head.hpp"
+#include "../options/integral.hpp"
+#include "../terminal.hpp"
+#include "../text_file.hpp"
+#include "../warn.hpp"
 #include <jackplane/allocate/allocate.hpp>
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../tune/settings.hpp"
+#include "../../tune/settings.hpp"
 #include <cstddef>
 #include <string>
 #include <vector>

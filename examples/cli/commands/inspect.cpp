@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "commands.hpp"
-#include "terminal.hpp"
+#include "../commands.hpp"
+#include "../terminal.hpp"
 #include <jackplane/store/nested_read.hpp>
 #include <cstdio>
 #include <memory>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../describe/block.hpp"
+#include "../../describe/block.hpp"
 #include <array>
 #include <bit>
 #include <cmath>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/team.hpp>
-#include "../measure/calibration.hpp"
-#include "../pack/scheme.hpp"
-#include "../read/weights.hpp"
+#include "../../measure/calibration.hpp"
+#include "../../pack/format/scheme.hpp"
+#include "../../read/weights.hpp"
 #include <cstddef>
 #include <span>
 #include <vector>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../engine/pack/packed_model.hpp"
+#include "../../engine/pack/packed_model.hpp"
 #include <CLI/CLI.hpp>
 #include <string>
 

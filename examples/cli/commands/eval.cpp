@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "../engine/measure/perplexity.hpp"
-#include "../engine/keep/program.hpp"
-#include "about.hpp"
-#include "calibration.hpp"
-#include "commands.hpp"
-#include "decoding.hpp"
-#include "dense.hpp"
-#include "terminal.hpp"
-#include "text_file.hpp"
-#include "warn.hpp"
+#include "../../engine/measure/perplexity.hpp"
+#include "../../engine/keep/program.hpp"
+#include "../about.hpp"
+#include "../options/calibration.hpp"
+#include "../commands.hpp"
+#include "../options/decoding.hpp"
+#include "../options/dense.hpp"
+#include "../terminal.hpp"
+#include "../text_file.hpp"
+#include "../warn.hpp"
 #include <jackplane/store/npy.hpp>
 #include <algorithm>
 #include <cstdio>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/quantize/sweep.hpp>
-#include "../keep/run_origin.hpp"
-#include "../pack/packed_model.hpp"
-#include "../read/source.hpp"
-#include "../tune/layer_tuner.hpp"
+#include "../../keep/run_origin.hpp"
+#include "../../pack/packed_model.hpp"
+#include "../../read/source.hpp"
+#include "../../tune/layer_tuner.hpp"
 #include "facts.hpp"
 #include "layer_balancer.hpp"
 #include "option.hpp"
-#include "settings.hpp"
+#include "../settings.hpp"
 #include <cstddef>
 #include <functional>
 #include <optional>

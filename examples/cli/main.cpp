@@ -14,6 +14,23 @@
 
 namespace
 {
+    // Which options of the command make it need less.
+    void tell_out_of_memory(CLI::App const& app)
+    {
+        std::string smaller;
+        try
+        {
+            for (CLI::App const* const command : app.get_subcommands())
+                for (char const* const name : {"--nsamples", "--seqlen", "--context", "--batch", "--shape"})
+                    if (command->get_option_no_throw(name) != nullptr)
+                        smaller += (smaller.empty() ? "; less is needed with a smaller " : ", ") + std::string(name);
+        }
+        catch (std::bad_alloc const&) // no room for that, either
+        {
+        }
+        std::fprintf(stderr, "jackplane: out of memory%s\n", smaller.c_str());
+    }
+
     int run(int argc, char** argv)
     {
         openblas_set_num_threads(1); // we run windows side by side instead
@@ -48,7 +65,7 @@ namespace
         }
         catch (std::bad_alloc const&)
         {
-            std::fprintf(stderr, "jackplane: out of memory\n");
+            tell_out_of_memory(app);
             return 1;
         }
         catch (std::exception const& e)

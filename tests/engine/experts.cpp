@@ -80,7 +80,7 @@ namespace engine
             layer_view<double const> const layer =
                 parameter_view<double const>(c, w.data(), w.data() + table.tuned_size()).layer(2);
             constexpr std::size_t n = 11;
-            layer_state<double> s(c, n, n);
+            layer_state<double> s(c, n, n, inner_numbers(c, n), c.block.experts);
             std::mt19937 random(4);
             std::normal_distribution<double> normal;
             std::generate_n(s.mlp_normed.begin(), n * c.hidden, [&] { return normal(random); });
@@ -238,10 +238,10 @@ namespace engine
             CHECK(all[i] == doctest::Approx(3 * double{whole[i]}).epsilon(1e-4));
 
         std::vector<token> const few(2, 7); // one token goes to 3 of 6 experts in each layer
-        auto const told = unread_experts(model_source("experts_model"), {few, 2});
+        auto const told = unread_experts(model_source("experts_model"), {few, 2}, "so it is");
         REQUIRE(told.size() == 2);
         CHECK(told[0].starts_with("model.layers.0: no token of the calibration text goes to expert "));
         CHECK(told[1].starts_with("model.layers.2: "));
-        CHECK(unread_experts(model_source("experts_model"), {random_tokens(800, c.vocabulary), 80}).empty());
+        CHECK(unread_experts(model_source("experts_model"), {random_tokens(800, c.vocabulary), 80}, "").empty());
     }
 }

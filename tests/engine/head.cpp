@@ -212,6 +212,41 @@ namespace engine::of_head
         }
     }
 
+    TEST_CASE("an older file, whose head is one of the layers: it goes with their width, and a shorter file agrees")
+    {
+        namespace nested = jackplane::nested;
+        dense_model(false, 40);
+        save_nested(with_head({.group = jackplane::group{32}}), folder, file);
+        {
+            auto const now = nested::open(file);
+            nested::writer older;
+            for (auto const* const t : now.plain())
+                older.add({t->name, t->type, t->shape, t->bytes, {}});
+            for (auto const& [name, is] : now.described().layers)
+                older.add(name, now.matrix(name));
+            older.save("older.jack");
+        }
+        packed_model const now = load_nested(file), older = load_nested("older.jack");
+        CHECK_FALSE(now.head_is_layer);
+        REQUIRE(older.head_is_layer);
+        CHECK(older.widths() == now.widths());
+        CHECK(older.widths_of_head() == now.widths_of_head());
+        auto const whole = nested::open("older.jack");
+        for (unsigned const bits : {8u, 3u})
+        {
+            CHECK(now.head_beside(bits) == 8);
+            CHECK(older.head_beside(bits) == bits);
+            CHECK(older.decode(bits).w == now.decode(now.mix(bits, bits)).w);
+            CHECK(older.decode(older.mix(bits, 8)).w == now.decode(bits).w); // where it is asked for
+            nested::cut(whole, "shorter.jack", bits);
+            CHECK(load_nested("shorter.jack").decode(bits).w == older.decode(bits).w);
+            verify_nested("shorter.jack", load_nested("shorter.jack"), older.mix(bits));
+        }
+        CHECK_THROWS_WITH_AS(nested::cut(whole, "shorter.jack", 4, 4),
+                             doctest::Contains("older.jack: no layer has a width of its own"),
+                             jackplane::width_error);
+    }
+
     TEST_CASE("a row of the table names the width of the head")
     {
         dense_model(true, 40);

@@ -331,10 +331,11 @@ namespace engine
             "a width with scales of its own is a prefix: round_clamp has none");
         refuses([](auto& u, auto& how) { how = rtn{}, u.s.scales.steps = 3, u.s.calibration = {}; },
                 "a method that looks at activations needs a calibration text");
-        for (any_method const& other : {any_method(qat{}), any_method(rtn{}), any_method(squeezellm{})})
+        for (any_method const& other : {any_method(qat{}), any_method(rtn{}), any_method(squeezellm{}),
+                                        any_method(awq{})})
             refuses([&](auto& u, auto& how)
                     { how = other, u.s.balance = true, u.s.bits = facts_of(other).makes_parents ? 8 : 4; },
-                    "balancing goes with methods that look at activations layer by layer");
+                    text(facts_of(other).name, " balances columns always or never (--balance)").c_str());
         refuses([](auto& u, auto&) { u.s.bits = 4; }, "what is learned is a parent of 8 bits, not 4");
         refuses([](auto& u, auto&) { u.s.calibration = {}; },
                 "a method that looks at activations needs a calibration text");

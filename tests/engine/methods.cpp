@@ -63,7 +63,7 @@ namespace engine
             CHECK(apart < t.off(nearest.made(rtn{}), bits));
         }
         t.s.bits = 8;
-        CHECK_THROWS_WITH_AS(t.made(squeezellm{}), "values of each row's own are for 4, 3 or 2 bits, not 8",
+        CHECK_THROWS_WITH_AS(t.made(squeezellm{}), "values of each row's own are for 4, 3 or 2 bits (--bits), not 8",
                              jackplane::width_error);
     }
 

@@ -507,12 +507,14 @@ for option, options in (("--validation", ["--significant", "1", "--fit", *whole]
                         ("--dense-inputs", ["--method", "gptq", "--dense-inputs", *whole]),
                         ("--no-clipping", ["--method", "omniquant", "--no-clipping", *whole]),
                         ("--own-range", ["--method", "qat", "--own-range", *whole]),
-                        ("--group-size", ["--method", "squeezellm", "--bits", "4", *whole]),
+                        ("--group-size", ["--method", "squeezellm", "--bits", "4", "--dense-head", *whole]),
                         ("--outlier-rule", ["--outlier-rule", "even"]), ("--rule", ["--rule", "simpson"]),
                         ("--detach-bits", ["--detach-bits", "2"]), ("--method", ["--method", "0"]),
                         ("--calibration", ["--method", "gptq"]),
                         ("--seed", ["--method", "rtn", "--seed", "1"]), ("--seqlen", ["--seqlen", "8"]),
-                        ("--nsamples", ["--method", "mse", "--nsamples", "4"])):
+                        ("--nsamples", ["--method", "mse", "--nsamples", "4"]),
+                        ("--bits", ["--method", "signround", "--bits", "4", *whole]),
+                        ("--balance", ["--outliers", "1", "--balance", *whole])):
     refused(2, *nowhere, *options, words=[option])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "1", words=["--average", "1", "2"])
 refused(2, "allocate", "--model", nonsense, "--text", text, "--average", "3", "--widths", "4,8", words=["3", "4"])
@@ -532,8 +534,6 @@ for words, options in ((["outliers", "not all"], ["--outliers", "0.0001"]),
                        (["significant"], ["--significant", "0.0001"]),
                        (["even", "3"], ["--significant", "1", "--rule", "simpson", "--intervals", "3"]),
                        (["adaptive"], ["--significant", "1", "--rule", "adaptive", "--each-sample"]),
-                       (["8 bits"], ["--outliers", "1", "--method", "signround", "--bits", "4"]),
-                       (["balancing"], ["--outliers", "1", "--balance"]),
                        (["qat"], ["--outliers", "1", "--method", "qat"]),
                        (["round_clamp"], ["--outliers", "1", "--method", "signround", "--slice", "round_clamp"])):
     refused(1, "quantize", broken, "-o", folder / "x.jack", *short, *options, words=words)

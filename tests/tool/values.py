@@ -247,7 +247,7 @@ for options in (["--method", "rtn"], ["--method", "gptq", *calibrated[:4]],
         if not np.allclose(scales, wanted, rtol=2.0**-10, atol=0):
             fail(f"{options} --scheme {scheme}: scales {scales}, not {wanted}")
 expect(2, run("quantize", model, "-o", file, "--method", "squeezellm", "--bits", "4", *calibrated[:4], "--scheme",
-              "sym"), "--scheme", "squeezellm")
+              "sym", "--dense-head"), "--scheme", "squeezellm")
 
 # slices that round read one more plane: a file that is cut, or stops at the end of a level, gives what it gave before
 for slice_ in ("truncate_centred", "round_clamp", "extra_precision"):

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,29 +60,56 @@ namespace cli
                 auto const words = engine::tokenizer::from_bytes(m.tokenizer, m.tokenizer_settings, model);
                 auto const tokens = words->encode(read_text(text));
                 engine::expect_tokens(tokens, words->bos(), m.sizes, text);
+                auto const sizes = sizes_of(m, !of_head.empty());
+                expect_room(sizes, of_head);
                 auto const losses = about(model,
                                           [&] {
                                               return dense.empty() ? measured(m, of_head, tokens, words->bos())
                                                                    : predicted(m, of_head, tokens, *words);
                                           });
 
-                std::uint64_t weights = 0;
                 std::vector<std::vector<jackplane::allocation_choice>> table(losses.size());
                 for (std::size_t i = 0; i < table.size(); ++i)
-                {
-                    bool const is_head = i == m.sizes.layers;
-                    std::uint64_t const size =
-                        is_head ? m.table.parameters()[m.head()].size() : engine::size_of(m.table.of_layer(i));
-                    weights += size;
                     for (std::size_t w = 0; w < losses[i].size(); ++w)
-                        table[i].push_back({size * (is_head ? of_head : widths)[w], losses[i][w]});
-                }
-                // 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
-                auto const budget = static_cast<std::uint64_t>((average + 1e-9) * static_cast<double>(weights));
-                report(table, of_head, jackplane::allocate(table, budget, model), weights);
+                        table[i].push_back({sizes[i] * (i == m.sizes.layers ? of_head : widths)[w], losses[i][w]});
+                report(table, of_head, jackplane::allocate(table, budget_of(sizes), model), sum_of(sizes));
             }
 
         private:
+            // Weights of each layer, then of a head that gets a width, too.
+            static std::vector<std::uint64_t> sizes_of(engine::packed_model const& m, bool with_head)
+            {
+                std::vector<std::uint64_t> all;
+                for (std::size_t i = 0; i < m.sizes.layers; ++i)
+                    all.push_back(engine::size_of(m.table.of_layer(i)));
+                if (with_head)
+                    all.push_back(m.table.parameters()[m.head()].size());
+                return all;
+            }
+            static std::uint64_t sum_of(std::vector<std::uint64_t> const& sizes)
+            {
+                return std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
+            }
+            // In bits. 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
+            std::uint64_t budget_of(std::vector<std::uint64_t> const& sizes) const
+            {
+                return static_cast<std::uint64_t>((average + 1e-9) * static_cast<double>(sum_of(sizes)));
+            }
+            // Before anything is measured: what the narrowest widths take.
+            void expect_room(std::vector<std::uint64_t> const& sizes, std::vector<unsigned> const& of_head) const
+            {
+                std::uint64_t const least = *std::min_element(widths.begin(), widths.end());
+                std::uint64_t const head = of_head.empty() ? 0 : sizes.back(), all = sum_of(sizes);
+                std::uint64_t const bits = least * (all - head) +
+                                           (head == 0 ? 0 : *std::min_element(of_head.begin(), of_head.end()) * head);
+                if (bits > budget_of(sizes))
+                    throw CLI::ValidationError(
+                        "--average", engine::text("is ", average, "; ", model, " at the narrowest of --widths, ", least,
+                                                  head_bits != 0 ? engine::text(", and --head-bits ", head_bits) : "",
+                                                  ", has ", static_cast<double>(bits) / static_cast<double>(all),
+                                                  " bits a weight"));
+            }
+
             using layer_losses = std::vector<std::vector<double>>; // [layers, widths], then those of the head
 
             engine::windows cut(engine::packed_model const& m, std::vector<engine::token> tokens,

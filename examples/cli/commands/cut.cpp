@@ -22,16 +22,29 @@ namespace cli
             void run() const
             {
                 auto out = engine::inputs{from}.create(to);
-                if (head_bits != 0)
-                    engine::load_nested(from).expect_width_of_head(head_bits, from);
                 jackplane::nested::file const whole = jackplane::nested::open(from);
-                jackplane::nested::cut(whole, out, bits, head_bits != 0 ? head_bits : 8);
+                jackplane::nested::settings const& s = whole.described();
+                JACKPLANE_EXPECTS(head_bits == 0 || s.has_common_layers(), jackplane::value_error, from,
+                                  ": --head-bits: the output head is dense, or (in an older file) one of the layers, "
+                                  "which --bits cuts");
+                jackplane::nested::cut(whole, out, bits, head_bits);
                 auto const before = whole.size(), after = out.size();
+                unsigned const planes = s.bits_read(bits), of_head = head_bits != 0 ? s.bits_read(head_bits) : 0;
                 if (json)
-                    print_json({{"output", to}, {"bits", bits}, {"bytes", after}, {"bytes_before", before}});
-                else
-                    std::printf("%s: %s of %s\n", to.c_str(), megabytes(static_cast<double>(after)).c_str(),
-                                megabytes(static_cast<double>(before)).c_str());
+                    return print_json({{"output", to},
+                                       {"bits", bits},
+                                       {"bits_kept", planes}, // which a slice that rounds reads for them
+                                       {"head_bits", of_head != 0 ? nlohmann::ordered_json(head_bits) : nullptr},
+                                       {"head_bits_kept", of_head != 0 ? nlohmann::ordered_json(of_head) : nullptr},
+                                       {"bytes", after},
+                                       {"bytes_before", before}});
+                std::printf("%s: %s of %s\n", to.c_str(), megabytes(static_cast<double>(after)).c_str(),
+                            megabytes(static_cast<double>(before)).c_str());
+                if (planes != bits)
+                    std::printf("%u bits are read from %u (%s)\n", bits, planes, s.slice.c_str());
+                if (of_head != head_bits)
+                    std::printf("%u bits of the output head are read from %u (%s)\n", head_bits, of_head,
+                                s.slice.c_str());
             }
         };
     }

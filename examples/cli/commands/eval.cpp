@@ -53,6 +53,7 @@ namespace cli
         }
 
         constexpr unsigned fp32 = 0, head_alone = 9; // rows that are no width of the layers
+        constexpr unsigned unasked = 10;             // of the head: the width that it has beside the layers'
 
         // "8,4,fp32" -> 8, 4, 0; others: words that stand for something else
         std::vector<unsigned> widths_of(char const* option, std::vector<std::string> const& names,
@@ -95,10 +96,7 @@ namespace cli
                 if (!folder)
                     needs_reference("--bits", asked, fp32, "fp32 is its row");
                 needs_reference("--bits", asked, head_alone, "head is its layers beside the quantized head");
-                bool const none_packed =
-                    std::all_of(asked.begin(), asked.end(), [](unsigned w) { return w == fp32 || w == head_alone; });
-                if (!folder && !activation.empty() && !asked.empty() && none_packed && mix.empty())
-                    throw CLI::ValidationError("--activation", "has no effect here: fp32 rows have no packed weights");
+                expect_read(asked, heads_asked, folder);
                 warn_about(model);
                 if (!reference_folder.empty() && reference_folder != model)
                     warn_about(reference_folder);
@@ -158,16 +156,14 @@ namespace cli
                         std::printf("%s\n", engine::table_line(row, !head_bits.empty()).c_str());
                     engine::flush_report();
                 };
-                if (!json && x)
-                    std::printf("x as %s, kernels %s\n\n", activation.c_str(), engine::kernels_name());
-                if (!json && packed && packed->head_is_packed())
-                    head_bits.empty() ? std::printf("output head: %u bits\n\n", heads[0])
-                                      : std::printf("bits: of the layers / of the output head\n\n");
+                std::size_t const in_fp32 = x ? engine::matrices_in_fp32(*packed, *x) : 0;
                 if (!json)
-                    std::printf("%s\n", engine::table_head().c_str());
-                // of_layers: their width, or each one's
-                auto const quantized = [&](unsigned width, char const* note, unsigned head, auto const& of_layers)
+                    print_head(packed, in_fp32);
+                // of_layers: their width, or each one's; widest: of those
+                auto const quantized =
+                    [&](unsigned width, char const* note, unsigned asked_head, unsigned widest, auto const& of_layers)
                 {
+                    unsigned const head = head_of(*packed, asked_head, widest);
                     engine::packed_model const& m = head == 0 && with_dense_head ? *with_dense_head : *packed;
                     engine::row row = about(
                         model, [&] { return engine::quantized_row(m, m.mix(of_layers, head), width, scored, r, x); });
@@ -185,21 +181,66 @@ namespace cli
                     else
                         for (unsigned const head : heads)
                             if (width != head_alone)
-                                quantized(width, "", head, width);
-                            else if (head != 0)
-                                show(about(model, [&] { return row_of_head(*packed, *full, head, scored, r); }));
+                                quantized(width, "", head, width, width);
+                            else if (unsigned const at = head_of(*packed, head, 8); at != 0)
+                                show(about(model, [&] { return row_of_head(*packed, *full, at, scored, r); }));
                 if (!mix.empty())
                     for (unsigned const head : heads)
-                        quantized(0, "mix", head, mix);
+                        quantized(0, "mix", head, 8, mix);
                 if (json)
                     print_json({{"model", model},
                                 {"tokens", scored.cut.scored()},
-                                {"activation", x ? activation : "fp32"},
+                                {"activation", x ? activation : "fp32"}, // of the rows of quantized layers
+                                {"matrices_in_fp32", in_fp32},
                                 {"kernels", x ? engine::kernels_name() : "openblas"},
                                 {"rows", rows}});
             }
 
         private:
+            // Throws ValidationError for options that no row reads.
+            void expect_read(std::vector<unsigned> const& asked, std::vector<unsigned> const& heads, bool folder) const
+            {
+                auto const has = [](auto const& all, unsigned width)
+                { return std::find(all.begin(), all.end(), width) != all.end(); };
+                bool const no_layers =
+                    !asked.empty() && mix.empty() &&
+                    std::all_of(asked.begin(), asked.end(), [](unsigned w) { return w == fp32 || w == head_alone; });
+                if (!folder && !activation.empty() && no_layers)
+                    throw CLI::ValidationError("--activation",
+                                               "has no effect here: rows fp32 and head are scored with dense weights");
+                if (!heads.empty() && no_layers && !has(asked, head_alone))
+                    throw CLI::ValidationError("--head-bits", "has no effect here: a row fp32 has no quantized head");
+                if (!heads.empty() && has(asked, head_alone) && std::count(heads.begin(), heads.end(), 0u) > 0 &&
+                    std::all_of(heads.begin(), heads.end(), [](unsigned w) { return w == 0; }))
+                    throw CLI::ValidationError("--head-bits",
+                                               "is dense alone, and the row head of --bits is of a quantized head");
+            }
+
+            // What is said before the table.
+            void print_head(std::optional<engine::packed_model> const& packed, std::size_t in_fp32) const
+            {
+                if (!activation.empty())
+                    std::printf("x as %s, kernels %s%s\n\n", activation.c_str(), engine::kernels_name(),
+                                in_fp32 == 0
+                                    ? ""
+                                    : engine::text("; as fp32 in ", in_fp32, " matrices, whose groups are no multiple "
+                                                   "of 32 columns, or whose format has no integer kernel here")
+                                          .c_str());
+                if (packed && packed->head_is_packed() && !head_bits.empty())
+                    std::printf("bits: of the layers / of the output head\n\n");
+                else if (packed && packed->head_is_layer)
+                    std::printf("output head: at the width of the layers, among which this older file has it\n\n");
+                else if (packed && packed->head_is_packed())
+                    std::printf("output head: %u bits\n\n", packed->widest_head());
+                std::printf("%s\n", engine::table_head().c_str());
+            }
+
+            // A width of the head as it was asked for, beside layers of at most so many bits (8: the most there are).
+            static unsigned head_of(engine::packed_model const& m, unsigned asked, unsigned layers)
+            {
+                return asked != unasked ? asked : m.head_beside(std::min(layers, std::max(1u, m.widest_head())));
+            }
+
             // What the head costs alone: it is quantized, the layers are those of the reference.
             static engine::row row_of_head(engine::packed_model const& packed, engine::model const& full, unsigned head,
                                            engine::scored_text const& scored, engine::reference const* against)
@@ -212,12 +253,12 @@ namespace cli
                 return row;
             }
 
-            // The widths of the head: those asked for, or the most there are; 0: dense.
+            // The widths of the head: those asked for, or `unasked`; 0: dense.
             std::vector<unsigned> heads_of(std::optional<engine::packed_model> const& packed,
                                            std::vector<unsigned> const& asked) const
             {
                 if (asked.empty())
-                    return {packed ? packed->widest_head() : 0};
+                    return {packed && packed->head_is_packed() ? unasked : 0};
                 JACKPLANE_EXPECTS(packed, jackplane::value_error, model,
                                   ": a folder has no quantized head for --head-bits; quantize it first");
                 for (unsigned const width : asked)
@@ -237,9 +278,11 @@ namespace cli
                         most = std::max(most, width == head_alone ? 0 : width);
                         any = any || width != fp32;
                     }
+                unsigned head = 0;
+                for (unsigned const width : heads)
+                    head = std::max(head, head_of(packed, width, mix.empty() ? most : 8));
                 if (any)
-                    engine::verify_nested(model, packed,
-                                          packed.mix(most, *std::max_element(heads.begin(), heads.end())));
+                    engine::verify_nested(model, packed, packed.mix(most, head));
             }
 
             void expect(unsigned width, std::optional<engine::packed_model> const& packed) const
@@ -309,7 +352,7 @@ namespace cli
             ->delimiter(',');
         sub->add_option("--head-bits", c->head_bits,
                         "widths of the output head, a row for each, such as dense,8,4; dense: the head of --reference; "
-                        "default: the widest in the file")
+                        "default: the widest in the file; not of rows fp32")
             ->delimiter(',');
         sub->add_option("--mix", c->mix, "one more row: a width for each decoder layer, from the first on")
             ->delimiter(',')

@@ -49,14 +49,14 @@ namespace cli
                 JACKPLANE_EXPECTS(!readable.empty(), jackplane::width_error, model, ": no width that all layers offer");
                 unsigned const asked = bits == 0 ? readable.back() : bits;
                 loaded.expect_width(asked, model);
-                unsigned const of_head = head_width(loaded, head_bits, model);
+                unsigned const of_head = head_width(loaded, asked, head_bits, model);
                 auto const every = loaded.mix(asked, of_head);
                 engine::verify_nested(model, loaded, every);
                 auto const [m, widths] = loaded.sliced(every);
                 how.warn_of_threads();
                 std::size_t const room = std::min(context, start.size() + count);
-                engine::decoder decode(m, widths, room, engine::activation_of(how.activation),
-                                       jackplane::team(how.threads));
+                engine::activation const as = engine::activation_of(how.activation);
+                engine::decoder decode(m, widths, room, as, jackplane::team(how.threads));
                 std::string text;
                 if (!json)
                     std::fputs(prompt.c_str(), stdout);
@@ -83,6 +83,7 @@ namespace cli
                                 {"bits", asked},
                                 {"head_bits", of_head != 0 ? nlohmann::ordered_json(of_head) : nullptr},
                                 {"activation", how.activation},
+                                {"matrices_in_fp32", engine::matrices_in_fp32(m, as)},
                                 {"threads", how.threads},
                                 {"prompt", prompt},
                                 {"prompt_tokens", start.size()},

@@ -74,7 +74,10 @@ namespace cli
                 settings.slice = engine::slice_of(slice);
                 if (command->count("--scale-iters") == 0)
                     settings.scales.steps = of.scale_steps;
-                check();
+                bool const keeps = of.learns || settings.scales.steps > 0 || detach.asked(); // to resume from
+                check(of, keeps);
+                if (needs_calibration() && calibration.file.empty())
+                    throw CLI::RequiredError("--calibration for this method");
                 auto beside = detach.asked() ? detach.resolved(how, settings) : engine::detach_settings{};
                 detach.expect_read(*command, beside);
                 engine::inputs const read{folder, calibration.file, detach.validation.file, inside()};
@@ -94,8 +97,7 @@ namespace cli
                     jackplane::count_of(beside.outliers, engine::size_of(matrices), "outliers");
                 if (beside.significant > 0)
                     jackplane::count_of(beside.significant, engine::size_of(matrices), "significant weights");
-                bool const long_run = of.learns || settings.scales.steps > 0 || detach.asked();
-                kept_folder const kept = long_run && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
+                kept_folder const kept = keeps && !no_resume ? kept_folder(output + ".layers", read) : kept_folder();
                 if (of.learns && of.looks_at == engine::sight::model) // weights and two moments of Adam
                     kept.expect_room(3 * sizeof(float) * engine::size_of(matrices));
                 else if (of.learns)
@@ -122,7 +124,7 @@ namespace cli
                         else
                             engine::expect_possible(how, settings, false);
                         engine::model_source const source(folder);
-                        for (std::string const& line : engine::unread_experts(source, settings.calibration))
+                        for (std::string const& line : engine::unread_experts(source, settings.calibration, of.unread))
                             warn(line);
                         return detach.asked() ? engine::quantize_and_detach(source, how, settings, beside, go)
                                               : engine::detach_result{engine::quantize(source, how, settings, go)};
@@ -160,12 +162,30 @@ namespace cli
                 return engine::needs_calibration(method.facts(), settings) || detach.asked();
             }
 
-            // Options of a text that nobody reads.
-            void check() const
+            // Options that nothing would read, or that cannot be followed. Throws ValidationError.
+            void check(engine::method_facts const& of, bool keeps) const
             {
+                auto const expect = [&](bool read, char const* name, std::string const& why)
+                {
+                    if (!read && command->count(name) > 0)
+                        throw CLI::ValidationError(name, why);
+                };
+                std::string const name_of_method = of.name;
                 for (char const* const name : {"--seed", "--nsamples", "--seqlen"})
-                    if (!needs_calibration() && command->count(name) > 0)
-                        throw CLI::ValidationError(name, "says nothing here: this method looks at weights alone");
+                    expect(needs_calibration(), name, "has no effect here: this method looks at weights alone");
+                for (char const* const name : {"--group-size", "--scheme"})
+                    expect(of.scales || !dense_head, name,
+                           "has no effect here: " + name_of_method +
+                               " has values of each row's own, and --dense-head leaves no other scales");
+                expect(keeps, "--no-resume", "has no effect here: " + name_of_method + " keeps nothing to resume from");
+                expect(of.balances, "--balance",
+                       "goes with " + methods_that([](auto const& each) { return each.balances; }) +
+                           (of.looks_at == engine::sight::layers ? "; " + name_of_method + " always does so" : ""));
+                bool const whole = settings.bits == 8;
+                expect(whole || !(of.makes_parents || settings.scales.steps > 0), "--bits",
+                       engine::text("is ", settings.bits, "; what is learned is a parent of 8 bits, for all widths"));
+                expect(whole || slice == "truncate_centred", "--slice",
+                       engine::text("goes with --bits 8: codes of ", settings.bits, " bits are read as they are"));
             }
 
             // Progress that tells the losses of a layer when it is done.
@@ -276,7 +296,8 @@ namespace cli
                               ", and in which order they are learned from");
         c->detach.add_to(*sub);
         sub->add_flag("--balance", c->settings.balance,
-                      "columns of large inputs scaled up before the method, as awq does");
+                      methods_that([](auto const& of) { return of.balances; }) +
+                          ": columns of large inputs scaled up before, as awq does");
         sub->add_option("--scale-iters", c->settings.scales.steps,
                         "after the method, scales learn end to end, so many steps" + second_phases() +
                             "; of several --widths each gets its own")
@@ -286,14 +307,17 @@ namespace cli
             ->check(positive())
             ->capture_default_str();
         sub->add_flag("--no-resume", c->no_resume,
-                      "learned, integrated: keep nothing beside the output that a killed run could go on from");
-        sub->add_option("--group-size", c->group_size, "columns that share a scale; -1: a row, 0: a tensor")
+                      "of what is learned or integrated, keep nothing beside the output that a killed run could go on "
+                      "from");
+        sub->add_option("--group-size", c->group_size,
+                        "columns that share a scale (with " + methods_that(has_no_scales) +
+                            ", of the output head alone); -1: a row, 0: a tensor")
             ->check(CLI::Range(-1L, 1L << 30))
             ->capture_default_str();
         sub->add_option(
                "--scheme", c->settings.range,
-               "how a group gets its scale, for every method but " + methods_that(has_no_scales) +
-                   ": sym: the largest magnitude on the "
+               "how a group gets its scale (with " + methods_that(has_no_scales) +
+                   ", of the output head alone): sym: the largest magnitude on the "
                    "outermost code of the smaller side; gptq-sym: the range over all steps; full-range: signed scales; "
                    "asym (default): a zero, too")
             ->transform(one_of(named<engine::scheme>{{"sym", engine::scheme::symmetric},
@@ -313,12 +337,6 @@ namespace cli
                       "whatever the method, with --scheme and --group-size; read at a width of its own");
         sub->add_flag("--json", c->json, "report as JSON");
         sub->add_flag("--quiet", c->quiet, "no progress");
-        sub->callback(
-            [c]
-            {
-                if (c->needs_calibration() && c->calibration.file.empty())
-                    throw CLI::RequiredError("--calibration for this method");
-                c->run();
-            });
+        sub->callback([c] { c->run(); });
     }
 }

@@ -55,6 +55,8 @@ namespace cli
                 tokens = words->encode_from_start(read_text(file));
             }
             engine::expect_tokens(tokens, {}, sizes, file);
+            JACKPLANE_EXPECTS(tokens.size() >= window, jackplane::shape_error, file, ": ", tokens.size(),
+                              " tokens, fewer than one sample of ", window, "; --seqlen takes shorter ones");
             auto windows = engine::calibration_text::of(tokens, samples, window, seed, file);
             warn_of_window(sizes, window, folder.string());
             return windows;

@@ -44,7 +44,8 @@ namespace cli
     };
 
     // Whether a file was made from these weights of a model with the same config.json; weights(i): of parameter i.
-    // Looks at what stayed dense, and at the matrices of the first and the last layer.
+    // Looks at the embedding and the last norm as they are, at every matrix and at whatever else is dense (routers,
+    // biases, norms of layers) by its signs, which balancing leaves.
     template <class Weights>
     origin origin_by(engine::packed_model const& packed, Weights&& weights)
     {
@@ -63,6 +64,7 @@ namespace cli
                 continue;
             auto const was = weights(i);
             auto const is = packed.dense_values(i);
+            std::span<float const> const as_span(is.data, was.size());
             found.same_rest = found.same_rest && std::equal(was.begin(), was.end(), is.data, engine::same_but_for_half);
             double error = 0, magnitude = 0;
             for (std::size_t k = 0; k < was.size(); ++k)
@@ -70,7 +72,9 @@ namespace cli
                 error += std::pow(double{is.data[k]} - double{was[k]}, 2);
                 magnitude += std::pow(double{was[k]}, 2);
             }
-            if (i < ends + 2 && error > 1e-4 * magnitude) // half and bfloat16 stay below 2e-6; balancing changes others
+            bool const stays = i < ends + 2; // balancing changes others
+            bool const has_signs = !all[i].norm || !packed.sizes.block.shifted_norms; // 1 + w keeps its sign, not w
+            if (stays ? error > 1e-4 * magnitude : has_signs && agreement(was, as_span) < 0.5) // half: below 2e-6
                 tell(i);
         }
         auto const widths = packed.widths();
@@ -79,9 +83,7 @@ namespace cli
         auto const bits = packed.mix(widths.back());
         for (std::size_t i = 0; i < packed.matrices.size(); ++i)
         {
-            bool const of_ends =
-                i < packed.table.first_of_layer(1) || i >= packed.table.first_of_layer(packed.sizes.layers - 1);
-            if (!packed.matrices[i].is_packed || !of_ends)
+            if (!packed.matrices[i].is_packed)
                 continue;
             auto const was = weights(i);
             std::vector<float> is(was.size());

@@ -49,7 +49,7 @@ namespace cli
                    "the error of their matrix most, with fitted values; information: SqueezeLLM's own, taken out "
                    "before; default: pqi with an option of the integral; else pursuit with --validation and --bits "
                    "4, 3 or 2; else pqi where errors make up for each other (gptq, learned methods), else fisher; "
-                   "in a file for all widths they are taken out before (--before; not in qat)")
+                   "in a file for all widths they are taken out before (--before; not with qat, --inside)")
                 ->check(CLI::IsMember(engine::weight_score_names()))
                 ->needs(significant);
             app.add_flag("--before", settings.before,
@@ -88,7 +88,7 @@ namespace cli
             engine::detach_settings out = settings;
             bool const one_width = s.bits < 8;
             out.score = !score.empty() ? score : best_score(of.compensates, one_width);
-            if (score.empty() && !out.fit && !one_width && of.one_by_one)
+            if (score.empty() && !out.fit && !one_width && engine::may_leave(how))
                 out.before = true; // which serves every width
             if (CLI::Option const* const asked = integral_asked(); asked && out.score != "pqi" && out.score != "rise")
                 throw CLI::ValidationError(asked->get_name(),

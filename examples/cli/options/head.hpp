@@ -14,11 +14,12 @@ namespace cli
         return command.add_option("--head-bits", bits, help)->check(CLI::Range(1u, 8u));
     }
 
-    // What --head-bits means for a file; asked: 0 for none. 0 for a dense head, of which no width may be asked.
-    inline unsigned head_width(engine::packed_model const& m, unsigned asked, std::string const& name)
+    // What --head-bits means for a file whose layers are read at `bits`; asked: 0 for none. 0 for a dense head, of
+    // which no width may be asked.
+    inline unsigned head_width(engine::packed_model const& m, unsigned bits, unsigned asked, std::string const& name)
     {
         if (asked != 0)
             m.expect_width_of_head(asked, name);
-        return asked != 0 ? asked : m.widest_head();
+        return asked != 0 ? asked : m.head_beside(bits);
     }
 }

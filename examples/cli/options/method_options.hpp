@@ -266,9 +266,6 @@ namespace cli
             expect("--scale-lr", methods_that([](auto const& of) { return of.scale_steps > 0; }), true);
             if (given("--scale-lr") && given("--scale-iters") && !scales_learn)
                 refuse("--scale-lr", "goes with --scale-iters, which is 0");
-            for (char const* const name : {"--group-size", "--scheme"})
-                if (!chosen.scales && given(name))
-                    refuse(name, engine::text("is of scales; ", chosen.name, " has values of each row's own"));
         }
 
         // Both lists by width, narrowest first.
@@ -277,7 +274,7 @@ namespace cli
             auto& widths = std::get<std::vector<unsigned>>(entry_of(_entries, "--widths").value);
             auto& lambdas = std::get<std::vector<float>>(entry_of(_entries, "--lambda").value);
             if (!lambdas.empty() && (!given("--widths") || lambdas.size() != widths.size()))
-                refuse("--lambda", "one for each of --widths, please");
+                refuse("--lambda", engine::text("has ", lambdas.size(), " weights, it needs one for each of --widths"));
             std::map<unsigned, float> by_width;
             for (std::size_t i = 0; i < widths.size(); ++i)
                 if (!by_width.emplace(widths[i], lambdas.empty() ? 0 : lambdas[i]).second)

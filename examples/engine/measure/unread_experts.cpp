@@ -4,6 +4,7 @@
 namespace engine
 {
     std::vector<std::string> unread_experts(model_source const& source, calibration_text const& text,
+                                            std::string_view becomes,
                                             jackplane::team const& workers)
     {
         config const& c = source.sizes();
@@ -27,9 +28,7 @@ namespace engine
                     unread += engine::text(unread.empty() ? "" : ", ", e);
             if (!unread.empty())
                 told.push_back(engine::text("model.layers.", i, ": no token of the calibration text goes to expert ",
-                                            unread,
-                                            "; what the method learns from tokens stays out of it, and its "
-                                            "weights are rounded to nearest"));
+                                            unread, "; ", becomes));
             stream.advance(layer, workers);
         }
         return told;

@@ -148,8 +148,13 @@ namespace engine
             m.tokenizer_settings = text_of("tokenizer_config.json");
         check_names(file, m.table);
         auto const& all = m.table.parameters();
-        if (m.sizes.tied && file.described().layers.contains(all[m.head()].name))
-            m.matrices.emplace_back(); // a packed embedding
+        auto const& layers = file.described().layers;
+        if (auto const head = layers.find(all[m.head()].name); head != layers.end())
+        {
+            m.head_is_layer = head->second.common == 0;
+            if (m.sizes.tied)
+                m.matrices.emplace_back(); // a packed embedding
+        }
         std::size_t const behind = all[m.matrices.size()].offset;
         m.rest.resize(m.table.size() - behind);
         for (std::size_t i = 0; i < all.size(); ++i)
@@ -158,9 +163,9 @@ namespace engine
             bool const is_packed = i < m.matrices.size() && file.find(p.name) == nullptr;
             if (is_packed)
             {
-                m.matrices[i].packed = file.matrix(p.name, i == m.head() ? 8 : most_bits);
+                m.matrices[i].packed = file.matrix(p.name, layers.at(p.name).common != 0 ? 8 : most_bits);
                 m.matrices[i].is_packed = true;
-                if (auto const& layers = file.described().layers; layers.at(p.name).sparse)
+                if (layers.at(p.name).sparse)
                     m.matrices[i].sparse = read_sparse(file, p.name);
                 std::size_t const rows = jackplane::rows_of(m.matrices[i].packed),
                                   cols = jackplane::cols_of(m.matrices[i].packed);

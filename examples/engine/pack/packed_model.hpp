@@ -44,6 +44,7 @@ namespace engine
         std::string tokenizer;                 // bytes of tokenizer.model or .json; may be empty
         std::string tokenizer_settings;        // bytes of tokenizer_config.json; may be empty
         slice_rule slice;
+        bool head_is_layer = false; // an older file holds the head among the layers: it goes with their width
 
         explicit packed_model(config const& c) : sizes(c), table(c), matrices(table.tuned_parameters()) {}
 
@@ -55,6 +56,8 @@ namespace engine
         std::vector<unsigned> widths() const;
         std::vector<unsigned> widths_of_head() const;
         unsigned widest_head() const { return head_is_packed() ? widths_of_head().back() : 0; }
+        // The width of the head where none is asked for, beside layers of so many bits; 0: dense.
+        unsigned head_beside(unsigned bits) const { return head_is_layer ? bits : widest_head(); }
 
         // Throws width_error that lists the widths there are; `name` of the file.
         void expect_width(unsigned bits, std::string const& name) const;
@@ -78,7 +81,7 @@ namespace engine
         // Of a parameter that is not packed.
         jackplane::matrix_view<float const> dense_values(std::size_t parameter) const;
 
-        // Dense, with every packed matrix decoded at `bits`, the head at the most it offers. Throws width_error.
+        // Dense, with every packed matrix decoded at `bits`, the head at head_beside(bits). Throws width_error.
         model decode(unsigned bits) const { return decode(mix(bits)); }
 
         // A width for each matrix (Mix'n'Match): from one for each decoder layer, and one for the head. Throws
@@ -88,7 +91,7 @@ namespace engine
         {
             return mix(std::vector<unsigned>(sizes.layers, bits), bits_of_head);
         }
-        std::vector<unsigned> mix(unsigned bits) const { return mix(bits, widest_head()); }
+        std::vector<unsigned> mix(unsigned bits) const { return mix(bits, head_beside(bits)); }
         model decode(std::span<unsigned const> bits_of_matrices) const;
 
         // Row `row` of a packed matrix -> out [cols].

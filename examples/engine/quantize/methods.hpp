@@ -26,6 +26,7 @@ namespace engine
     //     void run(job&) const                    makes the matrices of all layers
     // and, where it has something to say:
     //     void check(auto&& given, auto&& refuse) const              options that contradict each other
+    //     bool keeps_codes() const                                   of a file, so that no weight may leave before
     //     void expect_possible(quantize_settings const&, bool) const throws; true: weights stand beside the planes
     //     std::vector<unsigned> widths, or tuning_settings tuning    of the latter, all that options() does not name
     //                                                                stays as it is

@@ -71,6 +71,18 @@ namespace engine
         return of.looks_at != sight::weights || s.balance || s.scales.steps > 0;
     }
 
+    bool may_leave(any_method const& how)
+    {
+        return std::visit(
+            []<class M>(M const& m)
+            {
+                if constexpr (requires { m.keeps_codes(); })
+                    return M::facts.one_by_one && !m.keeps_codes();
+                return M::facts.one_by_one;
+            },
+            how);
+    }
+
     void expect_possible(any_method const& how, quantize_settings const& s, bool beside)
     {
         method_facts const of = facts_of(how);
@@ -83,8 +95,8 @@ namespace engine
                           " are read as they are, not by ", slice_name(s.slice));
         JACKPLANE_EXPECTS(some_learn || s.scales.steps == 0, jackplane::value_error,
                           "this build trains no scales (ENGINE_QUICK_BUILD)");
-        JACKPLANE_EXPECTS(!s.balance || of.looks_at == sight::layers, jackplane::value_error,
-                          "balancing goes with methods that look at activations layer by layer");
+        JACKPLANE_EXPECTS(!s.balance || of.balances, jackplane::value_error, of.name,
+                          " balances columns always or never (--balance)");
         JACKPLANE_EXPECTS(!beside || of.one_by_one, jackplane::value_error,
                           "weights leave before the others are quantized where layers are, one by one; not in ",
                           of.name);

@@ -19,6 +19,8 @@ namespace engine
     unsigned narrowest(any_method const& how, quantize_settings const& s);
     // Whether a calibration text is read.
     bool needs_calibration(method_facts const& of, quantize_settings const& s);
+    // Whether weights may stand beside the planes before the others are quantized.
+    bool may_leave(any_method const& how);
     // Throws where what is asked, known without a look at any weight, cannot be done. beside: weights stand beside the
     // planes, which ones may be open yet.
     void expect_possible(any_method const& how, quantize_settings const& s, bool beside);

@@ -40,6 +40,25 @@ namespace engine
 
     char const* kernels_name() { return kernels::name(); }
 
+    std::size_t matrices_in_fp32(packed_model const& m, activation const& how)
+    {
+        auto const count = [&]<class A>(A const&)
+        {
+            auto const reads_fp32 = []<class M>(M const& a)
+            {
+                if constexpr (common_format<M>)
+                    return !jackplane::takes_integers<kernels>(a, typename A::prepared{});
+                return true;
+            };
+            std::size_t sum = 0;
+            if constexpr (requires { A::count; })
+                for (packed_model::matrix const& each : m.matrices)
+                    sum += each.is_packed && std::visit(reads_fp32, each.packed) ? 1 : 0;
+            return sum;
+        };
+        return std::visit(count, how);
+    }
+
     void decoder::open_widths()
     {
         JACKPLANE_EXPECTS(_bits.size() == _model->matrices.size(), jackplane::shape_error, _bits.size(), " widths for ",

@@ -16,6 +16,9 @@ namespace engine
 {
     // The kernels that this machine runs.
     char const* kernels_name();
+    // Packed matrices that read x as fp32 though limbs are asked for: where groups are no multiple of 32 columns, codes
+    // are numbers in a table, or this machine multiplies no such integers (jackplane::takes_integers).
+    std::size_t matrices_in_fp32(packed_model const& m, activation const& how);
 
     // Decoding on packed weights at one width, with a key-value cache: token by token, or several at once (a prompt, a
     // text to score), which share each look at the weights. The logits are the same but for rounding: products of
@@ -27,8 +30,8 @@ namespace engine
     public:
         static constexpr std::size_t together = 32; // tokens: as many vectors as the kernels decode a weight for
 
-        // Throws width_error when some matrix of a layer has no such width; the head is read at its widest. room: the
-        // most tokens of one text.
+        // Throws width_error when some matrix of a layer has no such width; the head is read at head_beside(bits).
+        // room: the most tokens of one text.
         decoder(packed_model const& m, unsigned bits, std::size_t room, activation const& how = {},
                 jackplane::team team = jackplane::team(1))
             : decoder(m, m.mix(bits), room, how, std::move(team))

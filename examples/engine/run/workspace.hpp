@@ -36,15 +36,16 @@ namespace engine
         }
     };
 
-    // The most numbers inside the MLPs of a layer, of n tokens.
+    // Numbers inside the MLPs of a layer, of n tokens; the most in any layer.
+    inline std::size_t inner_numbers(config const& c, layer_kind const& kind, std::size_t n)
+    {
+        return n * (kind.experts ? c.block.experts.used : 1) * c.inner(kind);
+    }
     inline std::size_t inner_numbers(config const& c, std::size_t n)
     {
         std::size_t most = 0;
         for (std::size_t i = 0; i < c.layers; ++i)
-        {
-            layer_kind const kind = c.block.kind(i);
-            most = std::max(most, n * (kind.experts ? c.block.experts.used : 1) * c.inner(kind));
-        }
+            most = std::max(most, inner_numbers(c, c.block.kind(i), n));
         return most;
     }
 
@@ -68,7 +69,9 @@ namespace engine
         std::vector<T> routed, given;                       // [n used, hidden]: what they read and give
         std::vector<T> mlp_branch, mlp_branch_inverse;      // as attention's
 
-        layer_state(config const& c, std::size_t n, std::size_t length)
+        // inner: numbers inside its MLPs; experts: or none, where no layer that it serves has any.
+        layer_state(config const& c, std::size_t n, std::size_t length, std::size_t inner,
+                    expert_description const& experts)
             : input(n * c.hidden),
               attention_normed(n * c.hidden),
               attention_inverse(n),
@@ -83,10 +86,10 @@ namespace engine
               middle(n * c.hidden),
               mlp_normed(n * c.hidden),
               mlp_inverse(n),
-              gate_up(2 * inner_numbers(c, n)),
-              active(inner_numbers(c, n)),
-              routes(c.block.experts, n),
-              routed(n * c.block.experts.used * c.hidden),
+              gate_up(2 * inner),
+              active(inner),
+              routes(experts, n),
+              routed(n * experts.used * c.hidden),
               given(routed.size()),
               mlp_branch(attention_branch.size()),
               mlp_branch_inverse(branch_inverse.size())
@@ -120,7 +123,6 @@ namespace engine
         workspace(config const& c, std::size_t windows, std::size_t window_length, bool gradients)
             : capacity(windows * window_length),
               length(window_length),
-              states(gradients ? c.layers : 1, layer_state<T>(c, capacity, window_length)),
               last(capacity * c.hidden),
               last_inverse(capacity),
               hidden(capacity * c.hidden),
@@ -130,8 +132,13 @@ namespace engine
         {
             for (rotation const& r : c.rotations())
                 rotary.emplace_back(window_length, c.head_dim, r);
-            if (gradients)
+            if (!gradients)
+                states.emplace_back(c, capacity, window_length, inner_numbers(c, capacity), c.block.experts);
+            else
             {
+                for (std::size_t i = 0; i < c.layers; ++i)
+                    states.emplace_back(c, capacity, window_length, inner_numbers(c, c.block.kind(i), capacity),
+                                        c.block.kind(i).experts ? c.block.experts : expert_description{});
                 d_stream.resize(capacity * c.hidden);
                 d_normed.resize(capacity * c.hidden);
                 d_qkv.resize(capacity * c.qkv_width());

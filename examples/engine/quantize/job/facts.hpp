@@ -22,9 +22,13 @@ namespace engine
         bool learns = false;         // in steps; so a run is long, and told and kept
         bool compensates = false;    // errors of single weights make up for each other
         bool one_by_one = true;      // matrices are quantized one by one, so that weights may leave before
+        bool balances = false;       // columns of large inputs are scaled up first, if that is asked for
         bool scales = true;          // groups have scales; else each row has values of its own
         std::size_t scale_steps = 0; // of scales, end to end, that are its second phase
         char const* rate = "";       // of a method that learns in steps, where none is asked for
+        // What becomes of the weights of an expert that no token of the calibration text goes to.
+        char const* unread =
+            "what the method learns from tokens stays out of it, and its weights are rounded to nearest";
     };
 
     // Of a method that learns layer by layer.
@@ -36,6 +40,7 @@ namespace engine
                 .makes_parents = true,
                 .learns = true,
                 .compensates = true,
+                .balances = true,
                 .rate = rate};
     }
 }

@@ -128,6 +128,6 @@ namespace engine
     {
         check_lambdas(t.widths, t.lambdas, t.teacher, refuse);
         if (given("--finer-iters") && given("--lambda") && t.joint_steps == 0)
-            refuse("--finer-iters", "says nothing here: --lambda without --joint-iters tunes all widths at once");
+            refuse("--finer-iters", "has no effect here: --lambda without --joint-iters tunes all widths at once");
     }
 }

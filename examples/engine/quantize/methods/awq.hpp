@@ -7,8 +7,9 @@ namespace engine
     // To the nearest code, after channels were scaled and weights clipped (arXiv 2306.00978): see layer_balancer.
     struct awq
     {
-        static constexpr method_facts facts{
-            .name = "awq", .about = "columns of large inputs scaled up first", .looks_at = sight::layers};
+        static constexpr method_facts facts{.name = "awq",
+                                            .about = "columns of large inputs scaled up first, weights clipped",
+                                            .looks_at = sight::layers};
 
         void options(auto&&) {}
         void run(job& j) const

@@ -11,7 +11,8 @@ namespace engine
         static constexpr method_facts facts{.name = "gptq",
                                             .about = "each weight makes up for the errors before it",
                                             .looks_at = sight::layers,
-                                            .compensates = true};
+                                            .compensates = true,
+                                            .balances = true};
         bool by_activation = false; // columns of large inputs first
         bool search_scale = false;
 

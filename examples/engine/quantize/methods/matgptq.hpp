@@ -8,10 +8,11 @@ namespace engine
     struct matgptq
     {
         static constexpr method_facts facts{.name = "matgptq",
-                                            .about = "so for several --widths",
+                                            .about = "as gptq, each code of 8 bits the best for several --widths",
                                             .looks_at = sight::layers,
                                             .makes_parents = true,
-                                            .compensates = true};
+                                            .compensates = true,
+                                            .balances = true};
         std::vector<unsigned> widths{2, 3, 4, 6, 8};
         std::vector<float> lambdas{}; // weights of the widths' errors; none: all the same
         bool search_scale = false;

@@ -61,15 +61,16 @@ namespace engine
     {
         JACKPLANE_EXPECTS(!inside.model || (!layer_wise && tuning.lambdas.empty() && !s.balance && !beside),
                           jackplane::value_error,
-                          "codes that stay go with signround of whole layers, without lambdas, balancing and weights "
-                          "beside the planes");
+                          "codes that stay (--inside) go with signround of whole layers, without lambdas, balancing "
+                          "and weights beside the planes from the start (--outliers, --before)");
         JACKPLANE_EXPECTS(!layer_wise || tuning.lambdas.empty(), jackplane::value_error,
-                          "widths are learned all at once from whole layers or models, not matrix after matrix");
+                          "widths are learned all at once (--lambda) from whole layers or models, not matrix after "
+                          "matrix (--layer-wise)");
         JACKPLANE_EXPECTS(!layer_wise || (!tuning.suppress_outliers && !tuning.keep_best && !tuning.dense_inputs &&
                                           tuning.learn_clipping),
                           jackplane::value_error,
-                          "suppressed outliers, the best step, dense inputs and ranges that stay go with methods that "
-                          "learn from whole layers, not matrix after matrix");
+                          "--suppress-outliers, --keep-best, --dense-inputs and --no-clipping go with learning from "
+                          "whole layers, not matrix after matrix (--layer-wise)");
     }
 
     void signround::run(job& j) const

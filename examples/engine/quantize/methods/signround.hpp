@@ -51,9 +51,10 @@ namespace engine
                 {"--iters", "--inside", "keeps the first width; --finer-iters are of the others"}};
             for (auto const& [name, beside, why] : pairs)
                 if (given(name) && given(beside))
-                    refuse(name, text("says nothing here: ", beside, " ", why));
+                    refuse(name, text("has no effect here: ", beside, " ", why));
             check_widths(tuning, given, refuse);
         }
+        bool keeps_codes() const { return !inside.empty(); }
         void expect_possible(quantize_settings const& s, bool beside) const;
         void run(job& j) const;
     };

@@ -11,13 +11,15 @@ namespace engine
         static constexpr method_facts facts{.name = "squeezellm",
                                             .about = "values of each row's own, for --bits 4, 3 or 2",
                                             .looks_at = sight::model,
-                                            .scales = false};
+                                            .scales = false,
+                                            .unread = "no gradient tells its weights apart, and they count alike for "
+                                                      "the values of their rows"};
 
         void options(auto&&) {}
         void expect_possible(quantize_settings const& s, bool) const
         {
             JACKPLANE_EXPECTS(2 <= s.bits && s.bits <= 4, jackplane::width_error,
-                              "values of each row's own are for 4, 3 or 2 bits, not ", s.bits);
+                              "values of each row's own are for 4, 3 or 2 bits (--bits), not ", s.bits);
         }
         void run(job& j) const;
     };

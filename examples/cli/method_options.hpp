@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../engine/pack/nested_model.hpp"
 #include "../engine/quantize/methods.hpp"
 #include "numbers.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <deque>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -97,8 +98,8 @@ namespace cli
         }
 
         // The chosen one with what is asked of it; some of that is of scales that learn end to end, too. samples: of
-        // the calibration text, where a preset may say how many. Throws ValidationError for options that contradict
-        // each other or that nothing would read.
+        // the calibration text, where a preset may say how many. A given model has but its name yet: see give(). Throws
+        // ValidationError for options that contradict each other or that nothing would read.
         engine::any_method read(engine::scale_settings& scales, std::uint64_t seed, std::size_t* samples)
         {
             engine::any_method made;
@@ -127,10 +128,23 @@ namespace cli
             return made;
         }
 
-        // "" where the option is not there
-        std::filesystem::path path(char const* name) const
+        // Of the file with a model; "" where the option is not there.
+        std::string const& file(char const* name) const { return value_of<engine::given_model>(name).name; }
+        // The model of that file, opened, to the method that was read.
+        static void give(engine::any_method& how, engine::given_model const& opened)
         {
-            return given(name) ? value_of<std::filesystem::path>(name) : std::filesystem::path();
+            std::visit(
+                [&](auto& method)
+                {
+                    method.options(
+                        [&]<class T>(engine::option const&, T& field)
+                        {
+                            if constexpr (std::same_as<T, engine::given_model>)
+                                if (field.name == opened.name)
+                                    field = opened;
+                        });
+                },
+                how);
         }
 
     private:
@@ -141,7 +155,7 @@ namespace cli
         {
             engine::option of;
             std::variant<bool, unsigned, std::size_t, float, std::vector<unsigned>, std::vector<float>,
-                         std::filesystem::path>
+                         engine::given_model>
                 value;
             std::string read_by, others{}; // methods; those of another usual value, with it
             CLI::Option* asked = nullptr;
@@ -201,13 +215,13 @@ namespace cli
             std::string const help = each.read_by + ": " + of.help + each.others;
             if constexpr (std::same_as<T, bool>)
                 each.asked = _command->add_flag(of.name, value, help);
+            else if constexpr (std::same_as<T, engine::given_model>)
+                each.asked = _command->add_option(of.name, value.name, help)->check(CLI::ExistingFile);
             else
             {
                 each.asked = _command->add_option(of.name, value, help);
                 constexpr bool list = requires { value.push_back(value.front()); };
-                if constexpr (std::same_as<T, std::filesystem::path>)
-                    each.asked->check(CLI::ExistingFile);
-                else if (of.above_least)
+                if (of.above_least)
                     each.asked->check(positive());
                 else if (std::same_as<T, std::vector<float>>)
                     each.asked->check(CLI::Range(of.least, of.most));

@@ -104,7 +104,7 @@ namespace cli
                 if (auto const words = engine::tokenizer::file_in(folder); !words.empty())
                     engine::tokenizer{words}; // a broken one is an error before any work
                 if (!inside().empty())
-                    look_at_inside(sizes);
+                    open_inside(sizes);
                 if (needs_calibration())
                     settings.calibration = calibration.read(folder);
                 else if (!calibration.file.empty())
@@ -142,19 +142,20 @@ namespace cli
             }
 
             // Other norms in that file are an error of the method; other matrices are told.
-            void look_at_inside(engine::config const& sizes) const
+            void open_inside(engine::config const& sizes)
             {
-                std::string const file = inside();
+                std::string const& file = inside();
                 warn_about(file);
                 engine::verify_nested(file, 8);
-                engine::packed_model const packed = engine::load_nested(file);
-                if (!engine::difference(sizes, packed.sizes).empty())
+                engine::given_model const given = engine::give_nested(file);
+                method.give(how, given);
+                if (!engine::difference(sizes, given.model->sizes).empty())
                     return;
-                if (origin const found = origin_of(packed, folder); found.same_rest && !found.other.empty())
+                if (origin const found = origin_of(*given.model, folder); found.same_rest && !found.other.empty())
                     warn(made_from_others(file, folder, found));
             }
 
-            std::string inside() const { return method.path("--inside").string(); }
+            std::string const& inside() const { return method.file("--inside"); }
             bool needs_calibration() const
             {
                 return engine::needs_calibration(method.facts(), settings) || detach.asked();

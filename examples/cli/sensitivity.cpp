@@ -101,7 +101,7 @@ namespace cli
                 engine::expect_rule(settings);
                 engine::inputs const read{folder, quantized, calibration.file};
                 kept_folder const kept = no_resume ? kept_folder() : kept_folder(quantized + ".integral", read);
-                settings.resume = kept.path();
+                settings.kept = engine::kept_runs(kept.path());
                 map_files written(maps, folder, read);
                 warn_about(folder);
                 warn_about(quantized);

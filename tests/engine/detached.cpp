@@ -249,7 +249,7 @@ namespace engine
         std::size_t const all = std::exchange(gradients, 0);
 
         t.run.kept = kept_runs("killed.choice");
-        std::filesystem::remove_all(t.run.kept.folder());
+        std::filesystem::remove_all("killed.choice");
         last = all / 2 + 2;
         CHECK_THROWS_AS(made(), killed);
         std::size_t const before = std::exchange(gradients, 0);

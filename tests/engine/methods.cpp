@@ -210,7 +210,8 @@ namespace engine
         };
         refuses_to_learn([](auto& s) { s.lambdas = {}, s.joint_steps = 5; }, "go with lambdas");
         refuses_to_learn([](auto& s) { s.teacher = 6; }, "distilled from 6, which no term has");
-        refuses(signround{.tuning = t.tuning, .inside = "tuned.jack"}, "without lambdas");
+        auto const other = std::make_shared<packed_model const>(t.nearest());
+        refuses(signround{.tuning = t.tuning, .inside = {"a.jack", "", other}}, "without lambdas");
         refuses(signround{.tuning = t.tuning, .layer_wise = true}, "learned all at once from whole layers");
         refuses(signround{.tuning = {.dense_inputs = true}, .layer_wise = true},
                 "go with methods that learn from whole layers");
@@ -224,12 +225,15 @@ namespace engine
         t.tuning.widths = {2, 4, 8};
         t.tuning.lambdas = {1, 0.1f, 0.1f};
         packed_model const joint = t.learned();
-        bytes_of(joint, t.folder); // tuned.jack
         t.tuning.lambdas = {};
-        signround how{.tuning = t.tuning, .inside = "inside.jack"};
-        std::filesystem::rename("tuned.jack", how.inside);
+        auto const given = [&](packed_model const& m)
+        {
+            save_nested(m, t.folder, "inside.jack");
+            return give_nested("inside.jack");
+        };
+        signround how{.tuning = t.tuning, .inside = given(joint)};
         t.run.kept = kept_runs("inside.layers");
-        std::filesystem::remove_all(t.run.kept.folder());
+        std::filesystem::remove_all("inside.layers");
         width_reports report;
         packed_model const tuned = t.made(how, &report);
         CHECK(report.size() == 2 * t.m.sizes.layers);
@@ -239,11 +243,11 @@ namespace engine
         auto const bytes = bytes_of(tuned, t.folder);
         CHECK(bytes_of(t.made(how), t.folder) == bytes); // all layers were kept
 
+        how.inside = given(t.nearest());
+        CHECK(bytes_of(t.made(how), t.folder) != bytes); // of other codes, so none of them counts
         t.run.kept = {};
         auto const refused = [&](char const* message)
         { CHECK_THROWS_WITH_AS(t.made(how), doctest::Contains(message), jackplane::error); };
-        save_nested(t.nearest(), t.folder, how.inside);
-        CHECK(bytes_of(t.made(how), t.folder) != bytes);
         t.s.range = scheme::symmetric;
         refused("no parent of 8 bits with this --scheme");
         t.s.range = scheme::asymmetric;
@@ -251,11 +255,11 @@ namespace engine
         parameter const& first = t.m.table.parameters()[0];
         std::vector<jackplane::triplet> const one{{0, 0, 1.0f}};
         sparse.matrices[0].sparse = jackplane::csr<>(first.rows, first.cols, one, first.name);
-        save_nested(sparse, t.folder, how.inside);
+        how.inside = given(sparse);
         refused("has weights beside its planes");
         auto other = t.nearest();
         other.rest[0] += 1;
-        save_nested(other, t.folder, how.inside);
+        how.inside = given(other);
         refused("another model");
         how.layer_wise = true;
         refused("go with signround of whole layers");

@@ -127,8 +127,8 @@ namespace engine
         t.how.each_sample = true;
         auto const whole = t.measure().integral;
         REQUIRE(whole.magnitude.size() == t.m.table.tuned_size());
-        t.how.resume = "killed.integral";
-        std::filesystem::remove_all(t.how.resume);
+        t.how.kept = kept_runs("killed.integral");
+        std::filesystem::remove_all("killed.integral");
         struct killed
         {
         };

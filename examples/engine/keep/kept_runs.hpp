@@ -18,7 +18,7 @@ namespace engine
 
         layer_store layers() const { return layer_store(_folder); }
         run_store run(std::string const& name, std::string origin) const { return {_folder, name, std::move(origin)}; }
-        std::filesystem::path const& folder() const noexcept { return _folder; } // "" for none
+        bool keeps() const noexcept { return !_folder.empty(); }
 
     private:
         std::filesystem::path _folder{};

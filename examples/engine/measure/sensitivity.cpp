@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sensitivity.hpp"
 #include "loss.hpp"
-#include "../keep/run_store.hpp"
 #include <jackplane/integrate/taylor.hpp>
 #include <jackplane/store/digest.hpp>
 #include <algorithm>
@@ -128,8 +127,8 @@ namespace engine
                                           jackplane::integrate_options options)
     {
         options.each_sample = s.each_sample;
-        std::string const origin = s.resume.empty() ? "" : origin_of(w, to, s);
-        run_store store(s.resume, jackplane::text("integral.", origin), origin);
+        std::string const origin = s.kept.keeps() ? origin_of(w, to, s) : "";
+        run_store store = s.kept.run(jackplane::text("integral.", origin), origin);
         options.checkpoints = store.serve(1);
         jackplane::sensitivity found;
         auto const fixed = [&](auto const& rule) { found = integrate(loss, w, to, rule, options); };

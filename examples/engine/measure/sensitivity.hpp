@@ -4,9 +4,9 @@
 #include <jackplane/integrate/integrate.hpp>
 #include "calibration.hpp"
 #include "loss.hpp"
+#include "../keep/kept_runs.hpp"
 #include "../read/model.hpp"
 #include <cstddef>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <utility>
@@ -45,7 +45,7 @@ namespace engine
         bool parts_alone = true;         // `actual` of each matrix and block; else of the total only
         bool taylor = true;              // the other estimates
         std::size_t fisher_tokens = 160; // that are looked at one by one; spread over the text
-        std::filesystem::path resume{};  // killed integrals go on from this folder, each from a file of its own
+        kept_runs kept{};                // killed integrals go on from there
     };
 
     struct sensitivity_result

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nested_model.hpp"
 #include "../tokenize/tokenizer.hpp"
+#include <jackplane/store/digest.hpp>
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <algorithm>
@@ -175,6 +176,14 @@ namespace engine
                         tuned ? std::span<float>(m.matrices[i].dense) : std::span<float>(m.rest));
         }
         return m;
+    }
+
+    given_model give_nested(std::filesystem::path const& path)
+    {
+        jackplane::digest all;
+        jackplane::mapped_file const map(path);
+        all.add(map.bytes());
+        return {path.string(), all.text(), std::make_shared<packed_model const>(load_nested(path))};
     }
 
     void verify_nested(std::filesystem::path const& path, unsigned bits) { nested::open(path).verify(bits); }

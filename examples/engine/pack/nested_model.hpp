@@ -4,6 +4,7 @@
 #include "packed_model.hpp"
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,15 @@ namespace engine
     // Opens a nested file at the widths its length holds. Matrices stay in the file's mapping: planes that nobody asks
     // for are never read. most_bits: hand out no planes of layers beyond it.
     packed_model load_nested(std::filesystem::path const& path, unsigned most_bits = 8);
+
+    // The model of a nested file, for methods that begin with another one's codes.
+    struct given_model
+    {
+        std::string name{};                          // of the file, in errors
+        std::string digest{};                        // of all its bytes: a killed run resumes only beside the same
+        std::shared_ptr<packed_model const> model{}; // null: none is given
+    };
+    given_model give_nested(std::filesystem::path const& path);
 
     // Reads what `bits` bits need, or every matrix at its own, and compares digests. Throws format_error.
     void verify_nested(std::filesystem::path const& path, unsigned bits);

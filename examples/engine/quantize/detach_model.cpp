@@ -57,7 +57,7 @@ namespace engine
                 {
                     auto how = d.integral;
                     how.calibration = text();
-                    how.resume = run.kept.folder();
+                    how.kept = run.kept;
                     auto found = integrate_path(loss, w, to, how, {.tell = run.tell, .name = "integral"});
                     change = std::move(d.integral.each_sample ? found.magnitude : found.change);
                 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../describe/settings_file.hpp"
+#include "../pack/nested_model.hpp"
 #include "job.hpp"
-#include <filesystem>
-#include <vector>
+#include <concepts>
 
 namespace engine
 {
@@ -17,8 +16,8 @@ namespace engine
         auto const say = [&]<class T>(auto const& of, T const& value)
         {
             all.say(of.name);
-            if constexpr (std::same_as<T, std::filesystem::path>)
-                all.say(value.empty() ? std::string() : settings_file::contents(value));
+            if constexpr (std::same_as<T, given_model>)
+                all.say(value.digest);
             else if constexpr (requires { value.begin(); })
                 for (auto const& each : value)
                     all.say(each);

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "signround.hpp"
-#include "../../pack/nested_model.hpp"
 #include <algorithm>
 
 namespace engine
 {
     namespace
     {
-        // The matrices of a file of the same model.
-        std::vector<packed_model::matrix> matrices_of(std::string const& file, job const& j)
+        void expect_same_model(std::string const& file, packed_model const& inside, job const& j)
         {
             packed_model const& m = j.packed;
-            packed_model inside = load_nested(file);
             std::string const other = difference(m.sizes, inside.sizes);
             JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, file, ": another model (", other, ")");
             auto const shared = std::span<float const>(m.rest).last(inside.rest.size()); // not a packed embedding
@@ -31,12 +28,10 @@ namespace engine
                 JACKPLANE_EXPECTS(found.sparse.nonzeros() == 0, jackplane::value_error, file, ": ", p.name,
                                   " has weights beside its planes");
             }
-            return std::move(inside.matrices);
         }
 
         // Parents of 8 bits, with scales of this scheme, whose first bits every width can share.
-        void expect_parents(std::string const& file, std::vector<packed_model::matrix> const& all, job const& j,
-                            unsigned bits)
+        void expect_parents(std::string const& file, packed_model const& inside, job const& j, unsigned bits)
         {
             for (std::size_t i = 0; i < j.source.table().of_layers().size(); ++i)
             {
@@ -45,7 +40,7 @@ namespace engine
                 {
                     using parent =
                         jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, S, typename P::zero_type>;
-                    auto const* const of = std::get_if<parent>(&all[i].packed);
+                    auto const* const of = std::get_if<parent>(&inside.matrices[i].packed);
                     if (!of || !of->readable(bits))
                         return false;
                     JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, file, ": ",
@@ -64,7 +59,7 @@ namespace engine
 
     void signround::expect_possible(quantize_settings const& s, bool beside) const
     {
-        JACKPLANE_EXPECTS(inside.empty() || (!layer_wise && tuning.lambdas.empty() && !s.balance && !beside),
+        JACKPLANE_EXPECTS(!inside.model || (!layer_wise && tuning.lambdas.empty() && !s.balance && !beside),
                           jackplane::value_error,
                           "codes that stay go with signround of whole layers, without lambdas, balancing and weights "
                           "beside the planes");
@@ -79,11 +74,12 @@ namespace engine
 
     void signround::run(job& j) const
     {
-        std::vector<packed_model::matrix> stay;
-        if (!inside.empty())
+        std::span<packed_model::matrix const> stay;
+        if (inside.model)
         {
-            stay = matrices_of(inside.string(), j);
-            expect_parents(inside.string(), stay, j, tuning.widths.front());
+            expect_same_model(inside.name, *inside.model, j);
+            expect_parents(inside.name, *inside.model, j, tuning.widths.front());
+            stay = inside.model->matrices;
         }
         auto const rate = [this](std::size_t steps) {
             return jackplane::linear_decay{tuning.rate_or(jackplane::signround_rate(steps).first), steps};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../../pack/nested_model.hpp"
 #include "../origin.hpp"
-#include <filesystem>
 
 namespace engine
 {
@@ -17,9 +17,9 @@ namespace engine
         // layer_wise: not from the outputs of whole layers but, matrix after matrix, from the Gram matrix of its
         // inputs; from_feedback: then starting at the codes and scales of GPTQ.
         bool layer_wise = false, from_feedback = false;
-        // A file of the same model whose codes, cut to the first width, stay, with their scales and groups; the other
+        // Of the same model: its codes, cut to the first width, stay, with their scales and groups; the other
         // widths are tuned inside their cells.
-        std::filesystem::path inside{};
+        given_model inside{};
 
         void options(auto&& to)
         {

@@ -98,8 +98,8 @@ namespace cli
         }
 
         // The chosen one with what is asked of it; some of that is of scales that learn end to end, too. samples: of
-        // the calibration text, where a preset may say how many. Of a given model there is but the name. Throws ValidationError for options that contradict
-        // each other or that nothing would read.
+        // the calibration text, where a preset may say how many. A given model has but its name yet: see give(). Throws
+        // ValidationError for options that contradict each other or that nothing would read.
         engine::any_method read(engine::scale_settings& scales, std::uint64_t seed, std::size_t* samples)
         {
             engine::any_method made;

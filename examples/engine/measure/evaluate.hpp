@@ -158,7 +158,8 @@ namespace engine
         inline double log_total(std::span<float const> logits) { return log_of_sum(logits.data(), logits.size()); }
         inline std::size_t best(std::span<float const> logits)
         {
-            return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+            auto const found = std::find(logits.begin(), logits.end(), maximum(logits.data(), logits.size()));
+            return static_cast<std::size_t>(found - logits.begin());
         }
     }
 

@@ -186,32 +186,31 @@ namespace engine
         ends.reserve(text.size() / 3);
         words known(*this, out, ends);
         passage const whole = passage::of(text);
-        auto const add = [&](token id, std::size_t end)
+        // Added tokens of that list as they are, what stands between them to `rest`.
+        auto const each_part = [&](added_tokens const& added, passage const& all, auto const& rest)
         {
-            out.push_back(id);
-            ends.push_back(end);
-        };
-        for (auto const& raw : _added.cut(whole.text))
-        {
-            if (raw.which != nullptr)
+            for (auto const& part : added.cut(all.text))
             {
-                add(raw.which->id, whole.end_of(raw.where.end));
-                continue;
-            }
-            passage normalized = whole.part(raw.where);
-            _rules.normalize(normalized);
-            for (auto const& part : _added_to_normalized.cut(normalized.text))
-            {
-                if (part.which != nullptr)
+                if (part.which == nullptr)
                 {
-                    add(part.which->id, normalized.end_of(part.where.end));
+                    rest(all.part(part.where));
                     continue;
                 }
-                passage p = normalized.part(part.where);
-                for (text_range const r : _rules.split(p))
-                    known.add(p, r);
+                out.push_back(part.which->id);
+                ends.push_back(all.end_of(part.where.end));
             }
-        }
+        };
+        each_part(_added, whole,
+                  [&](passage raw)
+                  {
+                      _rules.normalize(raw);
+                      each_part(_added_to_normalized, raw,
+                                [&](passage p)
+                                {
+                                    for (text_range const r : _rules.split(p))
+                                        known.add(p, r);
+                                });
+                  });
         if (!ends.empty())
             ends.back() = text.size();
         return out;

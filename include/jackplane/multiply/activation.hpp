@@ -135,4 +135,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
     static_assert(activation<exact>);
+
+    namespace detail
+    {
+        // What every other activation prepares, too: x as fp32, for matrices that take no other.
+        class prepared_floats
+        {
+        public:
+            exact_view floats() const& noexcept { return m_x.view(); }
+            void floats() const&& = delete; // would point into a temporary
+            std::size_t cols() const noexcept { return m_x.cols(); }
+            std::size_t vectors() const noexcept { return m_x.vectors(); }
+
+        protected:
+            exact::prepared m_x;
+        };
+    }
 }

@@ -9,19 +9,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it becomes 0).
     struct bf16
     {
-        class prepared // keeps its memory from one x to the next
+        class prepared : public detail::prepared_floats // keeps its memory from one x to the next
         {
         public:
             bf16_view view() const& noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
-            exact_view floats() const& noexcept { return m_x.view(); }
-            void view() const&& = delete; // both would point into a temporary
-            void floats() const&& = delete;
-            std::size_t cols() const noexcept { return m_x.cols(); }
-            std::size_t vectors() const noexcept { return m_x.vectors(); }
+            void view() const&& = delete; // would point into a temporary
 
         private:
             friend struct bf16;
-            exact::prepared m_x;
             aligned_vector<std::uint32_t> m_pairs;
             aligned_vector<float> m_sums;
         };

@@ -18,6 +18,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V, class View>
         inline constexpr bool decodes = View::layout::aligned() && fits_vectors<V, View>;
 
+        template <class V, class View>
+        inline constexpr bool multiplies_as_pairs =
+            multiplies_pairs<V> && View::layout::aligned() && linear_codebook<typename View::codebook_type>;
+
         template <class View>
         [[gnu::always_inline]] constexpr bool of_whole_blocks(View const& a) noexcept
         {
@@ -47,12 +51,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                            std::size_t last, common const&) noexcept
         {
             using V = vectors<Arch>;
-            using L = typename View::layout;
-            using C = typename View::codebook_type;
             if constexpr (decodes<V, View>)
                 if (x.vectors == 1 && of_whole_blocks(a))
-                    return at_width<L, C>(
-                        a.bits, [&](auto bits) __attribute__((always_inline)) {
+                    return at_width(
+                        a, [&](auto bits) __attribute__((always_inline)) {
                             multiply_exact<Acc, V, bits>(a, x, y, first, last);
                         });
             if constexpr (looks_up_by_row<V, View>)
@@ -65,8 +67,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                            std::size_t last, common const&) noexcept
         {
             using V = vectors<Arch>;
-            using L = typename View::layout;
-            using C = typename View::codebook_type;
             if constexpr (multiplies_as_integers<View, Limbs>(Arch{}))
             {
                 if (!of_whole_blocks(a))
@@ -75,8 +75,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     return multiply_rows<Acc, Arch>(a, by_blocks(x), y, stride, first, last, common{});
                 if (x.x.vectors > 1)
                     return multiply_tiles<Acc, V>(a, x, y, stride, first, last);
-                at_width<L, C>(
-                    a.bits, [&](auto bits) __attribute__((always_inline)) {
+                at_width(
+                    a, [&](auto bits) __attribute__((always_inline)) {
                         multiply_limbs<Acc, V, bits, Limbs, 1>(a, x, 1, y, stride, first, last);
                     });
             }
@@ -89,14 +89,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                            std::size_t last, common const&) noexcept
         {
             using V = vectors<Arch>;
-            using L = typename View::layout;
-            using C = typename View::codebook_type;
-            if constexpr (L::aligned() && linear_codebook<C> && multiplies_pairs<V>)
+            if constexpr (multiplies_as_pairs<V, View>)
             {
                 if (!of_whole_blocks(a))
                     return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
-                at_width<L, C>(
-                    a.bits, [&](auto bits) __attribute__((always_inline)) {
+                at_width(
+                    a, [&](auto bits) __attribute__((always_inline)) {
                         for (std::size_t n = 0; n < x.x.vectors; ++n)
                             multiply_pairs<Acc, V, bits>(a, x.pairs + n * x.x.blocks * block::cols / 2,
                                                          x.sums + n * x.x.blocks, y + n * stride, first, last);

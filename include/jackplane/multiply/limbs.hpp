@@ -29,7 +29,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return {(divides(a.view()) && ...) ? 64u : 32u};
         }
 
-        class prepared // keeps its memory from one x to the next
+        class prepared : public detail::prepared_floats // keeps its memory from one x to the next
         {
         public:
             limbs_view<Limbs> view() const& noexcept
@@ -43,15 +43,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         m_block_sums.data(),
                         floats()};
             }
-            exact_view floats() const& noexcept { return m_x.view(); }
-            void view() const&& = delete; // both would point into a temporary
-            void floats() const&& = delete;
-            std::size_t cols() const noexcept { return m_x.cols(); }
-            std::size_t vectors() const noexcept { return m_x.vectors(); }
+            void view() const&& = delete; // would point into a temporary
 
         private:
             friend struct limbs;
-            exact::prepared m_x;
             aligned_vector<std::int8_t> m_q;
             aligned_vector<float> m_scales, m_sums, m_block_scales, m_block_sums;
             std::size_t m_group = 0;

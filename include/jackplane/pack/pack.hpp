@@ -137,21 +137,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return {v, storage};
         }
 
+        // What a linear codebook makes of whole codes; others have the line of the codes themselves.
+        struct code_line
+        {
+            float step = 1, base = 0;
+            bool operator==(code_line const&) const = default;
+        };
         template <codebook C>
-        constexpr float step_of() noexcept
+        constexpr code_line line_of() noexcept
         {
             if constexpr (linear_codebook<C>)
-                return C::step;
+                return {C::step, C::base};
             else
-                return 1;
-        }
-        template <codebook C>
-        constexpr float base_of() noexcept
-        {
-            if constexpr (linear_codebook<C>)
-                return C::base;
-            else
-                return 0;
+                return {};
         }
     }
 
@@ -163,9 +161,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
         detail::pack_scales(q, *storage);
+        constexpr detail::code_line line = detail::line_of<C>();
         packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, ceil_div(q.cols, block::cols),
-                                        q.grid.columns, groups, L::count, L::bits, detail::step_of<C>(),
-                                        detail::base_of<C>(), q.book};
+                                        q.grid.columns, groups, L::count, L::bits, line.step,
+                                        line.base, q.book};
         return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, std::size_t nth, auto& codes)
         {
             codes.fill(0);
@@ -223,8 +222,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         auto const v = a.view();
         auto make = []<class L, class C, class S, class Z>(packed_view<L, C, S, Z> const& p)
         {
-            JACKPLANE_EXPECTS(p.bits == C::bits && p.step == detail::step_of<C>() && p.base == detail::base_of<C>(),
-                              width_error, "unpack: ", p.bits, "-bit codes mean other values to the codebook of ",
+            bool const means_the_same = p.bits == C::bits && detail::code_line{p.step, p.base} == detail::line_of<C>();
+            JACKPLANE_EXPECTS(means_the_same, width_error,
+                              "unpack: ", p.bits, "-bit codes mean other values to the codebook of ",
                               C::bits, " bits; codes_of(a) gives the codes, dequantize the values");
             return quantized<C, S, Z>{p.book, p.rows, p.cols, {p.group, p.groups, false}, {}, {}, {}};
         };

@@ -40,7 +40,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                       "the file holds whole codes of a codebook without state");
         auto const& v = a.view();
         std::string const where = "layer '" + printable(name) + "': ";
-        bool const is_whole = v.planes == L::count && v.step == step_of<C>() && v.base == base_of<C>();
+        bool const is_whole = v.planes == L::count && code_line{v.step, v.base} == line_of<C>();
         JACKPLANE_EXPECTS(is_whole, width_error, where, "a prefix or a repacked copy; store the matrix it came from");
         JACKPLANE_EXPECTS(v.rows <= nested::largest_side && v.cols <= nested::largest_side, shape_error, where, v.rows,
                           " x ", v.cols, "; a side may have ", nested::largest_side);

@@ -31,16 +31,25 @@ namespace engine
             "what the method learns from tokens stays out of it, and its weights are rounded to nearest";
     };
 
-    // Of a method that learns layer by layer.
-    constexpr method_facts layer_learner(char const* name, char const* about, char const* rate = "")
+    // Of a method that looks at layers, where errors of single weights make up for each other.
+    constexpr method_facts compensating(char const* name, char const* about, bool makes_parents = false)
     {
         return {.name = name,
                 .about = about,
                 .looks_at = sight::layers,
-                .makes_parents = true,
-                .learns = true,
+                .makes_parents = makes_parents,
                 .compensates = true,
-                .balances = true,
-                .rate = rate};
+                .balances = true};
+    }
+    // Of a method that learns layer by layer, or the whole model at once.
+    constexpr method_facts learner(char const* name, char const* about, char const* rate = "",
+                                   sight looks_at = sight::layers)
+    {
+        method_facts f = compensating(name, about, true);
+        f.looks_at = looks_at;
+        f.learns = true;
+        f.one_by_one = f.balances = looks_at == sight::layers;
+        f.rate = rate;
+        return f;
     }
 }

@@ -96,16 +96,19 @@ namespace engine
         to(option_of::rate, t.rate);
         to(option_of::batch, t.batch);
     }
-    void stage_options(auto&& to, tuning_settings& t)
-    {
-        to(option_of::finer_steps, t.finer_steps);
-        to(option_of::joint_steps, t.joint_steps);
-    }
     void block_options(auto&& to, tuning_settings& t)
     {
         to(option_of::suppress_outliers, t.suppress_outliers);
         to(option_of::keep_best, t.keep_best);
         to(option_of::dense_inputs, t.dense_inputs);
+    }
+    void layer_options(auto&& to, tuning_settings& t) // of several widths
+    {
+        width_options(to, t);
+        training_options(to, t);
+        to(option_of::finer_steps, t.finer_steps);
+        to(option_of::joint_steps, t.joint_steps);
+        block_options(to, t);
     }
 
     // Settings that contradict each other. given(name): whether that option stands there; refuse(name, why) throws.

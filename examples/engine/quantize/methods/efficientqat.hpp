@@ -10,7 +10,7 @@ namespace engine
     {
         static constexpr method_facts facts = []
         {
-            method_facts f = layer_learner("efficientqat", "weights and scales learn, layer by layer",
+            method_facts f = learner("efficientqat", "weights and scales learn, layer by layer",
                                            "1e-3, in units of the weights");
             f.scale_steps = 60;
             return f;

@@ -8,11 +8,7 @@ namespace engine
     // the inputs (arXiv 2210.17323).
     struct gptq
     {
-        static constexpr method_facts facts{.name = "gptq",
-                                            .about = "each weight makes up for the errors before it",
-                                            .looks_at = sight::layers,
-                                            .compensates = true,
-                                            .balances = true};
+        static constexpr method_facts facts = compensating("gptq", "each weight makes up for the errors before it");
         bool by_activation = false; // columns of large inputs first
         bool search_scale = false;
 

@@ -7,12 +7,8 @@ namespace engine
     // GPTQ with codes of 8 bits, each the best for what it means at several widths (arXiv 2602.03537).
     struct matgptq
     {
-        static constexpr method_facts facts{.name = "matgptq",
-                                            .about = "as gptq, each code of 8 bits the best for several --widths",
-                                            .looks_at = sight::layers,
-                                            .makes_parents = true,
-                                            .compensates = true,
-                                            .balances = true};
+        static constexpr method_facts facts =
+            compensating("matgptq", "as gptq, each code of 8 bits the best for several --widths", true);
         std::vector<unsigned> widths{2, 3, 4, 6, 8};
         std::vector<float> lambdas{}; // weights of the widths' errors; none: all the same
         bool search_scale = false;

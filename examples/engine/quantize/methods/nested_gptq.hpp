@@ -7,7 +7,7 @@ namespace engine
     // GPTQ coarse to fine: the finer bits, inside the cells of the coarser ones, make up for errors, too.
     struct nested_gptq
     {
-        static constexpr method_facts facts = layer_learner("nested-gptq", "gptq at --widths, coarse to fine");
+        static constexpr method_facts facts = learner("nested-gptq", "gptq at --widths, coarse to fine");
         tuning_settings tuning{};
 
         void options(auto&& to)

@@ -8,15 +8,12 @@ namespace engine
     struct omniquant
     {
         static constexpr method_facts facts =
-            layer_learner("omniquant", "clipping alone is learned", "0.01, in logits");
+            learner("omniquant", "clipping alone is learned", "0.01, in logits");
         tuning_settings tuning{}; // its rate: in logits; by default 0.01
 
         void options(auto&& to)
         {
-            width_options(to, tuning);
-            training_options(to, tuning);
-            stage_options(to, tuning);
-            block_options(to, tuning);
+            layer_options(to, tuning);
         }
         void check(auto&& given, auto&& refuse) const { check_widths(tuning, given, refuse); }
         void run(job& j) const

@@ -7,14 +7,8 @@ namespace engine
     // The weights themselves learn, all at once, from the cross-entropy of the calibration text: see train_weights.
     struct qat
     {
-        static constexpr method_facts facts{.name = "qat",
-                                            .about = "weights learn, all at once",
-                                            .looks_at = sight::model,
-                                            .makes_parents = true,
-                                            .learns = true,
-                                            .compensates = true,
-                                            .one_by_one = false,
-                                            .rate = "3e-4, in units of the weights"};
+        static constexpr method_facts facts =
+            learner("qat", "weights learn, all at once", "3e-4, in units of the weights", sight::model);
         // Its rate: in units of the weights; by default 3e-4. More steps overfit a short text:
         // examples/results/one_width.md.
         tuning_settings tuning{.steps = 40};

@@ -8,7 +8,7 @@ namespace engine
     // Learned rounding and clipping: the output of each layer is fitted to that in the dense model (arXiv 2309.05516).
     struct signround
     {
-        static constexpr method_facts facts = layer_learner(
+        static constexpr method_facts facts = learner(
             "signround", "rounding and clipping are learned, layer by layer", "1/iters, in steps of the codes");
         static constexpr effort efforts[]{{"light", 50, 15, 128, 5e-3f, 5e-3f}, // AutoRound's (its documentation)
                                           {"best", 1000, 300, 512, 2e-3f, 1e-3f}};
@@ -23,10 +23,7 @@ namespace engine
 
         void options(auto&& to)
         {
-            width_options(to, tuning);
-            training_options(to, tuning);
-            stage_options(to, tuning);
-            block_options(to, tuning);
+            layer_options(to, tuning);
             to(option_of::reach, tuning.reach);
             to(option_of::no_clipping, tuning.learn_clipping);
             to(option_of::own_range, tuning.own_range);

@@ -23,14 +23,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for_each(std::make_index_sequence<N>{}, body);
         }
 
-        // body(integral_constant<unsigned, bits>) for the width that a matrix is read at
-        template <code_layout L, codebook C, class Body>
-        [[gnu::always_inline]] inline void at_width(unsigned bits, Body&& body) noexcept
+        // body(integral_constant<unsigned, bits>) for the width that the matrix is read at
+        template <class View, class Body>
+        [[gnu::always_inline]] inline void at_width(View const& a, Body&& body) noexcept
         {
+            using L = typename View::layout;
             for_each<L::count>([&](auto p) __attribute__((always_inline)) {
                 constexpr unsigned width = L::prefix_bits(p + 1);
-                if constexpr (width == L::bits || nested_codebook<C>)
-                    if (bits == width)
+                if constexpr (width == L::bits || nested_codebook<typename View::codebook_type>)
+                    if (a.bits == width)
                         body(std::integral_constant<unsigned, width>{});
             });
         }

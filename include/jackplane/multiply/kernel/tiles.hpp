@@ -80,8 +80,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         end = begin + stretch < limit ? begin + stretch : limit;
                         end = end < cols ? end : cols;
                         part.blocks = (end - begin) / block::cols;
-                        at_width<L, C>(
-                            a.bits, [&](auto bits) __attribute__((always_inline)) {
+                        at_width(
+                            a, [&](auto bits) __attribute__((always_inline)) {
                                 decode_bytes<V, bits>(a, panel * a.blocks + begin / block::cols, part.blocks, bytes);
                             });
                         std::size_t const g = begin / group, at = (panel * a.groups + g) * block::rows;

@@ -205,6 +205,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         if (!is_this)
             return false;
         auto const size = [](std::uint64_t n) { return static_cast<std::size_t>(n); };
+        constexpr detail::code_line line = detail::line_of<C>();
         packed_view<L, C, S, Z> v{{},
                                   data<S>(scale_name(layer_name)),
                                   nullptr,
@@ -216,8 +217,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                                   size(l.groups()),
                                   L::count,
                                   L::bits,
-                                  detail::step_of<C>(),
-                                  detail::base_of<C>(),
+                                  line.step,
+                                  line.base,
                                   C{}};
         auto const zeros = [&](unsigned bits)
         { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };

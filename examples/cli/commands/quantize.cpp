@@ -17,6 +17,7 @@
 #include <jackplane/detach/choose.hpp>
 #include <sys/resource.h>
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -24,6 +25,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace cli
@@ -149,7 +151,12 @@ namespace cli
                 warn_about(file);
                 engine::verify_nested(file, 8);
                 engine::given_model const given = engine::give_nested(file);
-                method.give(how, given);
+                auto const give = [&]<class T>(engine::option const&, T& field)
+                {
+                    if constexpr (std::same_as<T, engine::given_model>)
+                        field = given;
+                };
+                std::visit([&](auto& m) { m.options(give); }, how);
                 if (!engine::difference(sizes, given.model->sizes).empty())
                     return;
                 if (origin const found = origin_of(*given.model, folder); found.same_rest && !found.other.empty())

@@ -98,7 +98,7 @@ namespace cli
         }
 
         // The chosen one with what is asked of it; some of that is of scales that learn end to end, too. samples: of
-        // the calibration text, where a preset may say how many. A given model has but its name yet: see give(). Throws
+        // the calibration text, where a preset may say how many. A given model has but its name yet. Throws
         // ValidationError for options that contradict each other or that nothing would read.
         engine::any_method read(engine::scale_settings& scales, std::uint64_t seed, std::size_t* samples)
         {
@@ -130,22 +130,6 @@ namespace cli
 
         // Of the file with a model; "" where the option is not there.
         std::string const& file(char const* name) const { return value_of<engine::given_model>(name).name; }
-        // The model of that file, opened, to the method that was read.
-        static void give(engine::any_method& how, engine::given_model const& opened)
-        {
-            std::visit(
-                [&](auto& method)
-                {
-                    method.options(
-                        [&]<class T>(engine::option const&, T& field)
-                        {
-                            if constexpr (std::same_as<T, engine::given_model>)
-                                if (field.name == opened.name)
-                                    field = opened;
-                        });
-                },
-                how);
-        }
 
     private:
         enum class place : unsigned

@@ -51,7 +51,7 @@ namespace engine
                     refuse(name, text("has no effect here: ", beside, " ", why));
             check_widths(tuning, given, refuse);
         }
-        bool keeps_codes() const { return !inside.empty(); }
+        bool keeps_codes() const { return !inside.name.empty(); }
         void expect_possible(quantize_settings const& s, bool beside) const;
         void run(job& j) const;
     };

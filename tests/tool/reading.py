@@ -351,8 +351,10 @@ for kind, data in kinds.items():
     expect(1, run("eval", "--model", model, "--text", text), "tokenizer.model", kind)
     expect(1, run("quantize", model, "-o", jack, "--quiet"), "tokenizer.model", kind)
     (folder / "file").write_bytes(data)
-    expect(1, run("eval", "--model", folder / "file", "--tokens", tokens), "file", kind)
-    expect(1, run("quantize", folder / "file", "-o", jack, "--quiet"), "file", kind, "folder")
+    found = ["a file of 32 bytes"] if kind == "GGUF" else [kind]  # which is read, but holds nothing
+    expect(1, run("eval", "--model", folder / "file", "--tokens", tokens), "file", *found)
+    found = found if kind == "GGUF" else [kind, "folder"]
+    expect(1, run("quantize", folder / "file", "-o", jack, "--quiet"), "file", *found)
     expect(1, run("eval", "--model", folder / "good", "--tokens", folder / "file"), "file", kind)
 
 fresh(tokenizer__model=tokenizer(True)[:-1])

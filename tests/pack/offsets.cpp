@@ -40,7 +40,7 @@ namespace
         return q;
     }
     template <class Q, class At>
-    std::size_t differing(Q const& q, unsigned bits, At&& at)
+    std::size_t off_formula(Q const& q, unsigned bits, At&& at)
     {
         unsigned const cell = 1u << (Q::codebook_type::bits - bits);
         std::size_t wrong = 0;
@@ -58,9 +58,9 @@ namespace
         constexpr unsigned whole = Q::codebook_type::bits;
         laws::sample out{q.rows, q.cols, aligned_vector<float>(q.codes.size())};
         auto const from_out = [&](std::size_t row, std::size_t col) { return out.data[row * q.cols + col]; };
-        CHECK(differing(q, whole, [&](std::size_t row, std::size_t col) { return q.at(row, col); }) == 0);
+        CHECK(off_formula(q, whole, [&](std::size_t row, std::size_t col) { return q.at(row, col); }) == 0);
         dequantize(q, out.view());
-        CHECK(differing(q, whole, from_out) == 0);
+        CHECK(off_formula(q, whole, from_out) == 0);
         auto const a = pack<L>(q);
         CHECK(unpack(a).zeros == q.zeros);
         for (unsigned bits = 1; bits <= whole; ++bits)
@@ -69,8 +69,8 @@ namespace
                 continue;
             auto const b = a.prefix(bits);
             dequantize(b, out.view());
-            CHECK(differing(q, bits, from_out) == 0);
-            CHECK(differing(q, bits, [&](std::size_t row, std::size_t col) { return b.at(row, col); }) == 0);
+            CHECK(off_formula(q, bits, from_out) == 0);
+            CHECK(off_formula(q, bits, [&](std::size_t row, std::size_t col) { return b.at(row, col); }) == 0);
         }
         dequantize_row(repack<L>(a, whole, truncate_centred{}), q.rows - 1, std::span(out.data).last(q.cols));
         for (std::size_t col = 0; col < q.cols; ++col)

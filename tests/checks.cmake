@@ -143,4 +143,5 @@ endif()
 # --- projects outside, and the tool ---
 include(consumer/tests.cmake)
 include(tool/tests.cmake)
+include(words/tests.cmake)
 include(clients/tests.cmake)

@@ -4,9 +4,11 @@ cmake_minimum_required(VERSION 3.25)
 # a sentence says why, once for each. With exceptions they do.
 
 set(twins "safetensors::try_open(p)" "safetensors::try_parse({}, p)" "nested::try_open(p)" "nested::try_parse({}, p)"
+          "gguf::try_open(p)" "gguf::try_parse({}, p)" "gguf::try_open_imatrix(p)"
           "npy::try_open(p)" "npy::try_parse({}, p)" "try_load(one)")
 set(others "safetensors::open(p)" "safetensors::parse({}, p)" "nested::open(p)" "nested::open(p).sparse(p)"
-           "nested::open(p).matrix(p)" "npy::open(p)")
+           "nested::open(p).matrix(p)" "npy::open(p)" "gguf::open(p)" "gguf::parse({}, p)"
+           "gguf::open_imatrix(p)")
 
 # uses `calls` -> result, error
 function(compile calls flags)
@@ -14,7 +16,8 @@ function(compile calls flags)
     foreach(call IN LISTS calls)
         string(APPEND body "    (void)jackplane::${call};\n")
     endforeach()
-    file(WRITE ${OUT}/use.cpp "#include <jackplane/store/nested_read.hpp>
+    file(WRITE ${OUT}/use.cpp "#include <jackplane/store/gguf/imatrix.hpp>
+#include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/npy.hpp>
 #include <jackplane/store/safetensors.hpp>
 int one();

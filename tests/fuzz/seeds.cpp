@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes the seeds in corpus/:  seeds FOLDER
+#include <jackplane/store/gguf/imatrix.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <jackplane/store/npy.hpp>
 #include <jackplane/store/safetensors_write.hpp>
@@ -45,6 +46,22 @@ int main(int argc, char** argv)
     csr<> const few(3, 5, weights);
     beside.add("a", models::matrix<packed<planes<4, 4>, uniform<8>, half, std::uint8_t>>(3, 5, 2), few);
     beside.save(folder / "sparse.nested");
+
+    gguf::metadata about;
+    about.set("general.architecture", std::string("llama"));
+    about.set("general.alignment", std::uint32_t{8});
+    about.set("flag", true);
+    about.set("tokens", gguf::array(std::vector<std::string>{"a", "bc"}));
+    about.set("scores", gguf::array(std::vector<float>{1, 2}));
+    std::vector<std::byte> const blocks(144);
+    gguf::item const tensors[] = {gguf::item::of<gguf::q4_k>("a", {1, 256}, blocks),
+                                  gguf::item::of<gguf::q4_0>("b", {2, 32}, std::span(blocks).first(36)),
+                                  gguf::item::of<gguf::f32>("c", {2}, std::span(blocks).first(8))};
+    gguf::save(folder / "model.gguf", tensors, about);
+    gguf::importance_matrix importance{{"text"}, 1, 2, {}};
+    importance.of["a"] = {{1, 2, 3, 4}, {1, 2}};
+    gguf::save_imatrix(folder / "imatrix.gguf", importance);
+    gguf::save_old_imatrix(folder / "imatrix.dat", importance);
 
     std::ifstream whole(folder / "two_levels.nested", std::ios::binary);
     std::string const bytes(std::istreambuf_iterator<char>(whole), {});

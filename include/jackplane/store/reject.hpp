@@ -99,12 +99,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     {
         std::string_view file, tensor;
         std::uint64_t offset = 0;
+        std::string_view kind = "tensor"; // of the name
     };
 
     // The one line of every format_error.
     [[noreturn]] inline void reject(place at, std::string const& expected, std::string const& found)
     {
-        std::string const tensor = at.tensor.empty() ? "" : text("tensor '", printable(at.tensor), "', ");
+        std::string const tensor = at.tensor.empty() ? "" : text(at.kind, " '", printable(at.tensor), "', ");
         fail<format_error>(
             text(one_line(at.file), ": ", tensor, "offset ", at.offset, ": expected ", expected, ", found ", found));
     }

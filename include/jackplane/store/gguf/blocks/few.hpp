@@ -71,21 +71,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         static void codes(std::byte const* block, code* q) noexcept
         {
             each(
-                [&](std::size_t byte, std::size_t value, std::size_t stride, unsigned digits)
+                [&](std::size_t byte, std::size_t nth, std::size_t stride, unsigned digits)
                 {
                     unsigned fraction = detail::byte_at(block, byte);
                     for (unsigned digit = 0; digit < digits; ++digit, fraction = fraction * 3 & 255u)
-                        q[value + digit * stride] = static_cast<code>(fraction * 3 >> 8);
+                        q[nth + digit * stride] = static_cast<code>(fraction * 3 >> 8);
                 });
         }
         static void put_codes(code const* q, std::byte* block) noexcept
         {
             each(
-                [&](std::size_t byte, std::size_t value, std::size_t stride, unsigned digits)
+                [&](std::size_t byte, std::size_t nth, std::size_t stride, unsigned digits)
                 {
                     unsigned number = 0;
                     for (unsigned digit = 0; digit < 5; ++digit)
-                        number = number * 3 + (digit < digits ? q[value + digit * stride] : 0u);
+                        number = number * 3 + (digit < digits ? q[nth + digit * stride] : 0u);
                     block[byte] = static_cast<std::byte>((number * 256 + 242) / 243);
                 });
         }

@@ -30,16 +30,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         static void get(std::byte const* block, code* q) noexcept // adds its bits
         {
             each<Values>(
-                [&](std::size_t byte, std::size_t value, unsigned shift) {
-                    q[value] = static_cast<code>(q[value] |
+                [&](std::size_t byte, std::size_t nth, unsigned shift) {
+                    q[nth] = static_cast<code>(q[nth] |
                                                  (std::to_integer<unsigned>(block[At + byte]) >> shift & mask) << Up);
                 });
         }
         template <std::size_t Values>
         static void put(code const* q, std::byte* block) noexcept // the bytes were 0
         {
-            each<Values>([&](std::size_t byte, std::size_t value, unsigned shift)
-                         { block[At + byte] |= static_cast<std::byte>((q[value] >> Up & mask) << shift); });
+            each<Values>([&](std::size_t byte, std::size_t nth, unsigned shift)
+                         { block[At + byte] |= static_cast<std::byte>((q[nth] >> Up & mask) << shift); });
         }
         template <std::size_t Values>
         static void clear(std::byte* block) noexcept

@@ -289,7 +289,7 @@ namespace cli
             {
                 std::string const row = width == head_alone ? "quantized head" : engine::text(width, "-bit row");
                 JACKPLANE_EXPECTS(width == fp32 || packed, jackplane::width_error, model,
-                                  ": a folder is full precision and ", "has no ", row, "; quantize it first");
+                                  ": a dense model has no ", row, "; quantize it first");
                 if (width == head_alone)
                     packed->expect_width_of_head(packed->widest_head(), model);
                 else if (width != 0)

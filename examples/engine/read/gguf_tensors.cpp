@@ -39,6 +39,13 @@ namespace engine
             return std::stoul(tensor.substr(tensor.find(before) + before.size()));
         }
 
+        // "blk.0.ffn_up_exps.weight": "blk.0.ffn_up.3.weight".
+        std::string one_expert(std::string const& stacked, std::size_t expert)
+        {
+            constexpr std::string_view end = "_exps.weight";
+            return text(stacked.substr(0, stacked.size() - end.size()), ".", expert, ".weight");
+        }
+
         template <std::size_t N>
         std::string_view other_name(two_names const (&all)[N], std::string_view ours)
         {
@@ -82,6 +89,15 @@ namespace engine
         return found.empty() ? std::string() : text("blk.", number, ".", found, tensor.substr(dot));
     }
 
+    void gguf_tensors::expect_shape(jackplane::gguf::tensor const& t, safetensors::extents const& shape) const
+    {
+        JACKPLANE_EXPECTS(t.shape == shape, jackplane::shape_error, _file.name(), ": tensor '", t.name, "' has shape ",
+                          safetensors::shape_text(t.shape), ", the metadata makes it ",
+                          safetensors::shape_text(shape));
+        JACKPLANE_EXPECTS(t.type.is_decoded, jackplane::format_error, _file.name(), ": tensor '", t.name, "' is ",
+                          t.type.name, ", a type that is not read here");
+    }
+
     gguf_tensors::place gguf_tensors::find(parameter const& p) const
     {
         std::string expected;
@@ -93,7 +109,15 @@ namespace engine
             expected += text(expected.empty() ? "'" : " nor '", name, "'");
             jackplane::gguf::tensor const* const found = _file.find(name);
             if (found == nullptr)
-                continue;
+            {
+                // older files: each expert in a tensor of its own
+                std::string const alone = p.of_expert ? one_expert(name, expert_of(part.tensor)) : std::string();
+                jackplane::gguf::tensor const* const one = p.of_expert ? _file.find(alone) : nullptr;
+                if (one == nullptr)
+                    continue;
+                expect_shape(*one, {p.rows, p.cols});
+                return {one, 0};
+            }
             safetensors::extents shape(part.shape.begin(), part.shape.end());
             std::size_t first = part.first;
             if (p.of_expert) // all of a layer in one tensor
@@ -101,9 +125,7 @@ namespace engine
                 first = expert_of(part.tensor) * p.size();
                 shape = {_config.block.experts.count, p.rows, p.cols};
             }
-            JACKPLANE_EXPECTS(found->shape == shape, jackplane::shape_error, _file.name(), ": tensor '", name,
-                              "' has shape ", safetensors::shape_text(found->shape), ", the metadata makes it ",
-                              safetensors::shape_text(shape));
+            expect_shape(*found, shape);
             return {found, first};
         }
         jackplane::fail<jackplane::format_error>(text(_file.name(), ": no tensor ", expected));

@@ -33,6 +33,7 @@ namespace engine
             std::size_t first; // elements before the parameter
         };
         place find(parameter const& p) const;
+        void expect_shape(jackplane::gguf::tensor const& t, safetensors::extents const& shape) const;
         std::string name_of(std::string const& tensor) const;
         // Heads of a parameter whose rotary pairs are to be parted; 0: none.
         std::size_t heads_of(parameter const& p) const;

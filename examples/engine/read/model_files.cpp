@@ -4,6 +4,7 @@
 #include "../tokenize/tokenizer.hpp"
 #include "gguf_tensors.hpp"
 #include "model.hpp"
+#include <cerrno>
 #include <fstream>
 #include <optional>
 #include <string_view>
@@ -43,11 +44,11 @@ namespace engine
         public:
             explicit gguf(std::filesystem::path const& path) : _file(jackplane::gguf::open(path)) {}
 
-            settings_file settings() const override { return {_file.name(), config_json()}; }
-            std::string config_json() const override { return config_json_of(_file); }
+            settings_file settings() const override { return {_file.name() + ", as a config.json", config_json()}; }
+            std::string config_json() const override { return settings_of(_file).config_json; }
             std::string tokenizer_name() const override { return _file.name(); }
-            std::string tokenizer_bytes() const override { return words_of(_file).bytes; }
-            std::string tokenizer_settings() const override { return words_of(_file).settings; }
+            std::string tokenizer_bytes() const override { return words().bytes; }
+            std::string tokenizer_settings() const override { return words().settings; }
             void check(config const& c) const override { tensors().check(parameter_table(c)); }
             void read(parameter const& p, std::span<float> w) const override { tensors().read(p, w); }
 
@@ -56,8 +57,11 @@ namespace engine
             {
                 return _tensors ? *_tensors : _tensors.emplace(_file, read_config(settings()));
             }
+            gguf_words const& words() const { return _words ? *_words : _words.emplace(words_of(_file)); }
+
             jackplane::gguf::file _file;
             mutable std::optional<gguf_tensors> _tensors;
+            mutable std::optional<gguf_words> _words;
         };
     }
 
@@ -68,7 +72,7 @@ namespace engine
         char start[4] = {};
         std::ifstream(model, std::ios::binary).read(start, 4);
         std::string_view const found(start, 4);
-        return found == "GGUF" || found == "FUGG"; // big-endian
+        return found == "GGUF";
     }
 
     std::unique_ptr<tokenizer> tokenizer_of(std::filesystem::path const& model)
@@ -84,6 +88,8 @@ namespace engine
     {
         if (is_gguf(model))
             return std::make_unique<gguf const>(model);
+        if (!is_there(model))
+            jackplane::detail::fail_io(model, "open", ENOENT);
         return std::make_unique<folder const>(model);
     }
 }

@@ -102,12 +102,18 @@ namespace engine
         {
             auto const from = model_files::open(model);
             from->check(read_config(from->settings()));
+            jackplane::gguf::file const file = jackplane::gguf::open(model);
+            std::vector<std::string> out;
             std::string names;
-            for (std::string const& key : unknown_keys(jackplane::gguf::open(model)))
+            for (std::string const& key : settings_of(file).unread)
                 names += text(names.empty() ? "'" : ", '", jackplane::detail::printable(key), "'");
-            if (names.empty())
-                return {};
-            return {text(model.string(), ": ", names, ": not known here and read past")};
+            if (!names.empty())
+                out.push_back(text(model.string(), ": ", names, ": not read for this architecture"));
+            if (file.metadata().find("tokenizer.ggml.add_eos_token") != nullptr &&
+                file.metadata().get<bool>("tokenizer.ggml.add_eos_token"))
+                out.push_back(model.string() + ": 'tokenizer.ggml.add_eos_token' is true; no end is put behind a text "
+                                               "here");
+            return out;
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../family.hpp"
+#include <algorithm>
 #include <cmath>
 
 namespace engine::families
@@ -26,14 +27,14 @@ namespace engine::families
     inline void describe_gemma(gguf_fields const& fields, nlohmann::ordered_json& c, std::size_t layers_of_largest)
     {
         bool const largest = fields.size("block_count") == layers_of_largest;
-        c["query_pre_attn_scalar"] =
-            largest ? fields.size("embedding_length") / fields.size("attention.head_count") : fields.head_dim();
-        c["final_logit_softcapping"] = nullptr;
+        std::size_t const heads = std::max<std::size_t>(fields.size("attention.head_count"), 1);
+        c["query_pre_attn_scalar"] = largest ? fields.size("embedding_length") / heads : fields.head_dim();
         for (char const* const name : {"attn_logit_softcapping", "final_logit_softcapping"})
             if (fields.has(name))
                 c[name] = fields.real(name);
         add_rotation(fields, c);
-        add_window(fields, c);
+        if (fields.has("attention.sliding_window")) // else the family's own, as for caps
+            add_window(fields, c);
     }
 
     // Gemma 2: capped scores and logits; every other layer sees a window, the first one does.

@@ -44,6 +44,6 @@ namespace engine::families
          {
              describe_gemma(fields, c, 62);
              c["sliding_window_pattern"] = fields.size_or("attention.sliding_window_pattern", 6);
-             c["rope_local_base_freq"] = fields.has("rope.freq_base_swa") ? fields.real("rope.freq_base_swa") : 1e4;
+             c["rope_local_base_freq"] = fields.real_or("rope.freq_base_swa", 1e4);
          }}};
 }

@@ -20,9 +20,14 @@ namespace engine::families
                                {
                                    add_rotation(fields, c);
                                    add_window(fields, c);
-                                   if (c["sliding_window"].is_null())
-                                       add_biases(fields, c);
-                                   else
+                                   if (!c["sliding_window"].is_null())
+                                   {
                                        c["model_type"] = "mistral";
+                                       return;
+                                   }
+                                   c["mlp_bias"] = fields.has_tensor("blk.0.ffn_down.bias");
+                                   c["attention_bias"] = fields.has_tensor("blk.0.attn_output.bias");
+                                   if (fields.has_tensor("blk.0.attn_q.bias") && !c["attention_bias"])
+                                       c["model_type"] = "qwen2"; // biases of q, k, v alone
                                }}};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fields.hpp"
 #include <cmath>
+#include <string>
 
 namespace engine
 {
@@ -8,19 +9,27 @@ namespace engine
 
     void add_rotation(gguf_fields const& d, json& c, bool partial)
     {
-        c["rope_theta"] = d.has("rope.freq_base") ? d.real("rope.freq_base") : 10000.0;
+        c["rope_theta"] = d.real_or("rope.freq_base", 10000.0);
         std::size_t const whole = d.head_dim(), turned = d.size_or("rope.dimension_count", whole);
         if (partial && turned != whole)
             c["partial_rotary_factor"] = static_cast<double>(turned) / static_cast<double>(whole);
         else
             d.expect(turned == whole, "rope.dimension_count", text(whole, ", the size of a head"));
-        std::string const type = d.has("rope.scaling.type") ? d.string("rope.scaling.type") : std::string("none");
+        double const factor = d.real_or("rope.scaling.factor", 0);
+        std::string const type = d.has("rope.scaling.type")   ? d.string("rope.scaling.type")
+                                 : factor != 0 && factor != 1 ? "linear"
+                                                              : "none";
+        bool const long_factors = d.has_tensor("rope_factors_long.weight");
+        if (d.has("rope.scale_linear")) // an older name
+            d.expect(d.real("rope.scale_linear") == 1, "rope.scale_linear", "1: rope.scaling.factor is what is read");
+        d.has("rope.scaling.finetuned"); // says nothing
         std::size_t const context = d.size("context_length");
         std::size_t const usual = d.size_or("rope.scaling.original_context_length", context);
         json turn = {{"rope_type", type}};
         if (d.has_tensor("rope_freqs.weight")) // Llama 3.1's frequencies, each divided by a factor
         {
-            d.expect(type == "none" || type == "linear", "rope.scaling.type", "none beside 'rope_freqs.weight'");
+            d.expect(type == "none" || (type == "linear" && factor <= 1), "rope.scaling.type",
+                     "none beside 'rope_freqs.weight'");
             auto const factors = d.vector("rope_freqs.weight");
             turn = {{"rope_type", "longrope"},
                     {"short_factor", factors},
@@ -29,8 +38,11 @@ namespace engine
                     {"attention_factor", 1.0}};
         }
         else if (type == "linear" || type == "yarn")
-            turn["factor"] = d.real("rope.scaling.factor");
-        else if (type == "longrope" || d.has_tensor("rope_factors_long.weight"))
+        {
+            d.expect(!long_factors, "rope.scaling.type", "longrope beside 'rope_factors_long.weight'");
+            turn["factor"] = factor == 0 ? 1 : factor;
+        }
+        else if (type == "longrope" || long_factors || d.has_tensor("rope_factors_short.weight"))
             turn = {{"rope_type", "longrope"},
                     {"short_factor", d.vector("rope_factors_short.weight")},
                     {"long_factor", d.vector("rope_factors_long.weight")},
@@ -38,6 +50,11 @@ namespace engine
         else
         {
             d.expect(type == "none", "rope.scaling.type", "none, linear, yarn or longrope");
+            return;
+        }
+        if (turn["rope_type"] == "linear")
+        {
+            c["rope_scaling"] = turn;
             return;
         }
         bool const scaled = d.has("rope.scaling.attn_factor");
@@ -49,20 +66,11 @@ namespace engine
                     turn[name] = d.real(text("rope.scaling.yarn_", name));
             if (scaled) // of YaRN's own factor
                 turn["attention_factor"] =
-                    d.real("rope.scaling.attn_factor") * (0.1 * std::log(d.real("rope.scaling.factor")) + 1);
+                    d.real("rope.scaling.attn_factor") * (0.1 * std::log(turn["factor"].get<double>()) + 1);
         }
         else if (turn["rope_type"] == "longrope" && scaled)
             turn["attention_factor"] = d.real("rope.scaling.attn_factor");
         c["rope_scaling"] = turn;
-    }
-
-    void add_biases(gguf_fields const& d, json& c)
-    {
-        bool const inner = d.has_tensor("blk.0.attn_q.bias"), outer = d.has_tensor("blk.0.attn_output.bias");
-        JACKPLANE_EXPECTS(inner == outer, jackplane::format_error, d.file.name(), ": tensor 'blk.0.attn_",
-                          inner ? "q" : "output", ".bias' without one of 'blk.0.attn_", inner ? "output" : "q", "'");
-        c["attention_bias"] = inner;
-        c["mlp_bias"] = d.has_tensor("blk.0.ffn_down.bias");
     }
 
     void add_experts(gguf_fields const& d, json& c, char const* count)
@@ -70,8 +78,10 @@ namespace engine
         c[count] = d.size("expert_count");
         c["num_experts_per_tok"] = d.size("expert_used_count");
         d.expect(d.size_or("expert_shared_count", 0) == 0, "expert_shared_count", "0");
+        if (d.has("expert_weights_norm"))
+            d.expect(d.file.metadata().get<bool>(d.key("expert_weights_norm")), "expert_weights_norm", "true");
         d.expect(d.size_or("expert_gating_func", 1) <= 1, "expert_gating_func", "1 (softmax)");
-        double const scale = d.has("expert_weights_scale") ? d.real("expert_weights_scale") : 0;
+        double const scale = d.real_or("expert_weights_scale", 0);
         d.expect(scale == 0 || scale == 1, "expert_weights_scale", "1");
     }
 

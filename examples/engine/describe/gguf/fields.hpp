@@ -3,10 +3,15 @@
 #include <jackplane/store/gguf/file.hpp>
 #include "../settings_file.hpp"
 #include <algorithm>
+#include <cmath>
+#include <concepts>
 #include <cstddef>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -32,13 +37,38 @@ namespace engine
         }
 
         std::string key(std::string_view name) const { return text(architecture, ".", name); }
-        bool has(std::string_view name) const { return file.metadata().find(key(name)) != nullptr; }
+        // What is asked for counts as read: unread() names the others.
+        bool has(std::string_view name) const
+        {
+            _asked.insert(key(name));
+            return file.metadata().find(key(name)) != nullptr;
+        }
         bool has_tensor(std::string const& name) const { return file.find(name) != nullptr; }
-        double real(std::string_view name) const { return file.metadata().get<double>(key(name)); }
-        std::string string(std::string_view name) const { return file.metadata().get<std::string>(key(name)); }
+        double real(std::string_view name) const // also of one that is stored as a whole number
+        {
+            bool const there = has(name);
+            std::optional<double> found;
+            if (there)
+                std::visit(
+                    [&]<class T>(T const& x)
+                    {
+                        if constexpr (std::is_arithmetic_v<T> && !std::same_as<T, bool>)
+                            found = static_cast<double>(x);
+                    },
+                    *file.metadata().find(key(name)));
+            expect(found && std::isfinite(*found), name, "a finite number");
+            return *found;
+        }
+        double real_or(std::string_view name, double otherwise) const { return has(name) ? real(name) : otherwise; }
+        std::string string(std::string_view name) const
+        {
+            _asked.insert(key(name));
+            return file.metadata().get<std::string>(key(name));
+        }
         // A number, or the same number for every layer.
         std::size_t size(std::string_view name) const
         {
+            _asked.insert(key(name));
             auto const* const found = file.metadata().find(key(name));
             if (found == nullptr || !std::holds_alternative<jackplane::gguf::array>(*found))
                 return file.metadata().get<std::size_t>(key(name));
@@ -67,8 +97,21 @@ namespace engine
             return {values.begin(), values.end()};
         }
 
+        // Keys of the architecture that nobody asked for.
+        std::vector<std::string> unread() const
+        {
+            std::vector<std::string> all;
+            for (auto const& [name, value] : file.metadata())
+                if (name.starts_with(architecture + ".") && !_asked.contains(name))
+                    all.push_back(name);
+            return all;
+        }
+
         jackplane::gguf::file const& file;
         std::string architecture;
+
+    private:
+        mutable std::set<std::string> _asked{};
     };
 
     // How a family's models stand in GGUF files.
@@ -83,7 +126,6 @@ namespace engine
 
     // Parts of a config.json that several families have.
     void add_rotation(gguf_fields const& fields, nlohmann::ordered_json& config, bool partial = false);
-    void add_biases(gguf_fields const& fields, nlohmann::ordered_json& config);
     void add_experts(gguf_fields const& fields, nlohmann::ordered_json& config, char const* count);
     void add_window(gguf_fields const& fields, nlohmann::ordered_json& config);
 }

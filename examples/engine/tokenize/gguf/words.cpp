@@ -2,10 +2,13 @@
 #include "words.hpp"
 #include "../../describe/gguf/fields.hpp"
 #include <nlohmann/json.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,12 +36,16 @@ namespace engine
 
             explicit vocabulary_fields(file const& f)
                 : pieces(f.metadata().get<std::vector<std::string>>("tokenizer.ggml.tokens")),
-                  types(f.metadata().get<std::vector<std::int64_t>>("tokenizer.ggml.token_type"))
+                  types(f.metadata().get_or("tokenizer.ggml.token_type",
+                                            std::vector<std::int64_t>(pieces.size(), normal)))
             {
                 expect(f, types.size() == pieces.size(), "tokenizer.ggml.token_type",
                        text("a type for each of the ", pieces.size(), " tokens"));
-                for (std::int64_t const type : types)
-                    expect(f, type >= normal && type <= byte, "tokenizer.ggml.token_type", "types from 1 to 6");
+                for (std::int64_t& type : types)
+                {
+                    expect(f, type >= 0 && type <= byte, "tokenizer.ggml.token_type", "types from 0 to 6");
+                    type = std::max<std::int64_t>(type, normal); // 0: nobody said
+                }
                 bos = id(f, "tokenizer.ggml.bos_token_id");
             }
             std::optional<std::size_t> id(file const& f, char const* key) const
@@ -46,6 +53,8 @@ namespace engine
                 if (f.metadata().find(key) == nullptr)
                     return {};
                 std::size_t const found = f.metadata().get<std::size_t>(key);
+                if (found == 0xffffffff)
+                    return {}; // none
                 expect(f, found < pieces.size(), key, text("below ", pieces.size(), ", the number of tokens"));
                 return found;
             }
@@ -79,6 +88,8 @@ namespace engine
             {.name = "llama-bpe", .regex = llama3_words, .whole_words = true, .bos = true},
             {.name = "llama-v3", .regex = llama3_words, .whole_words = true, .bos = true},
             {.name = "llama3", .regex = llama3_words, .whole_words = true, .bos = true},
+            {.name = "falcon3", .regex = llama3_words, .whole_words = true, .bos = true},
+            {.name = "pixtral", .regex = llama3_words, .whole_words = true, .bos = true}, // Mistral Small 3
             {.name = "dbrx", .regex = llama3_words}, // Phi-4
             {.name = "smaug-bpe", .regex = llama3_words},
             {.name = "qwen2", .regex = qwen2_words, .composes = true},
@@ -102,9 +113,23 @@ namespace engine
             return all_cuttings[0];
         }
 
+        // JSON is UTF-8, and so are the pieces that are spelled in it.
+        std::string text_of(file const& f, nlohmann::json const& tree)
+        {
+            try
+            {
+                return tree.dump();
+            }
+            catch (nlohmann::json::type_error const&)
+            {
+                expect(f, false, "tokenizer.ggml.tokens", "texts in UTF-8");
+                return {};
+            }
+        }
+
         gguf_words byte_pairs_of(file const& f)
         {
-            using json = nlohmann::ordered_json;
+            using nlohmann::json;
             vocabulary_fields const fields(f);
             cutting const& how = cutting_of(f);
             json vocabulary = json::object(), added = json::array(), parts = json::array();
@@ -147,7 +172,7 @@ namespace engine
             if (fields.bos)
                 settings["bos_token"] = fields.pieces[*fields.bos];
             expect(f, !starts || fields.bos, "tokenizer.ggml.bos_token_id", "the token that starts a text");
-            return {all.dump(), settings.dump()};
+            return {text_of(f, all), text_of(f, settings)};
         }
 
         // A protocol buffer.
@@ -195,13 +220,31 @@ namespace engine
             std::vector<float> const scores = f.metadata().get<std::vector<float>>("tokenizer.ggml.scores");
             expect(f, scores.size() == fields.pieces.size(), "tokenizer.ggml.scores",
                    text("a score for each of the ", fields.pieces.size(), " tokens"));
+            std::size_t const none = fields.id(f, "tokenizer.ggml.unknown_token_id").value_or(0);
             message all;
             bool has_bytes = false;
+            std::set<std::string> spelled;
             for (std::size_t i = 0; i < scores.size(); ++i)
             {
-                auto const type = static_cast<std::uint64_t>(fields.types[i]);
+                std::string piece = fields.pieces[i];
+                std::int64_t type = fields.types[i];
+                // SentencePiece wants one unknown piece, no empty one and none twice; its spaces are U+2581.
+                if (i == none || type == unknown)
+                    type = i == none ? unknown : control;
+                if (type == user_defined)
+                    for (std::size_t at = 0; (at = piece.find(' ', at)) != piece.npos;)
+                        piece.replace(at, 1, "\xe2\x96\x81");
+                if (piece.empty() || !spelled.insert(piece).second)
+                {
+                    piece = text("<piece ", i, ">");
+                    type = unused;
+                }
                 has_bytes = has_bytes || type == byte;
-                all.bytes(1, message().bytes(1, fields.pieces[i]).real(2, scores[i]).number(3, type).whole());
+                all.bytes(1, message()
+                                 .bytes(1, piece)
+                                 .real(2, scores[i])
+                                 .number(3, static_cast<std::uint64_t>(type))
+                                 .whole());
             }
             message trainer;
             trainer.number(3, 2).number(4, scores.size()).number(35, has_bytes); // BPE
@@ -221,9 +264,11 @@ namespace engine
             rules.number(4, 0).number(5, 1); // spaces are kept, and written as U+2581
             all.bytes(2, trainer.whole()).bytes(3, rules.whole());
             bool const starts = f.metadata().get_or<bool>("tokenizer.ggml.add_bos_token", true);
-            nlohmann::ordered_json const settings = {{"add_bos_token", starts},
-                                                     {"bos_token", fields.pieces.at(fields.bos.value_or(1))}};
-            return {all.whole(), settings.dump()};
+            std::size_t const bos = fields.bos.value_or(1);
+            nlohmann::json settings = {{"add_bos_token", starts && bos < scores.size()}};
+            if (bos < scores.size())
+                settings["bos_token"] = fields.pieces[bos];
+            return {all.whole(), text_of(f, settings)};
         }
     }
 

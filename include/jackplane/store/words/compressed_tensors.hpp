@@ -11,6 +11,7 @@
 // What is stored is the unsigned code and zero of ours: both are moved, so their difference stays.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
 {
+    // compressed-tensors, pack-quantized.
     struct compressed_tensors
     {
         static constexpr char const* name() noexcept { return "pack-quantized"; }

@@ -9,6 +9,7 @@
 // The one list of formats whose codes lie in words.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
 {
+    // All of them. To add one: its type, and its name here.
     using formats = std::tuple<gptq, gptq_v2, gptq_p, auto_round, auto_round_gptq, awq, compressed_tensors>;
 
     // body(format) for the one of that name; false: there is none.

@@ -104,6 +104,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
     // written; read, it is 0. AutoRound has a packing of its own, and one for readers of GPTQ.
     namespace facts
     {
+        // AutoGPTQ's: zeros less 1.
         struct gptq
         {
             static constexpr char const* name = "gptq";
@@ -114,26 +115,31 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
             static constexpr std::size_t rows_in = 32;
             static constexpr std::size_t columns_in(group_grid const&) noexcept { return 32; }
         };
+        // The same with zeros as they are.
         struct gptq_v2 : gptq
         {
             static constexpr char const* name = "gptq_v2";
             static constexpr unsigned less = 0;
         };
+        // The same with codes as planes of 8, 4, 2 and 1 bits.
         struct gptq_p : gptq_v2
         {
             static constexpr char const* name = "gptq_p";
             using order = plane_order;
             static constexpr std::array widths{2u, 3u, 4u, 5u, 6u, 7u, 8u};
         };
+        // AutoRound's for readers of GPTQ.
         struct auto_round_gptq : gptq
         {
             static constexpr char const* name = "auto_round:auto_gptq";
         };
+        // AutoRound's own: columns are in place.
         struct auto_round : gptq_v2
         {
             static constexpr char const* name = "auto_round";
             static constexpr bool writes_index = false;
         };
+        // AutoAWQ's ("gemm"): 4 bits along columns, even places first.
         struct awq : auto_round
         {
             static constexpr char const* name = "awq";

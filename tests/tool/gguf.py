@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """gguf.py JACKPLANE FOLDER: models in GGUF files are those of their folders, to every command that reads a model."""
 import json
+import math
 import pathlib
 import sys
 
@@ -49,6 +50,53 @@ for title, config in architectures.CASES.items():
     if abs(ours["mean_nll"] - theirs["mean_nll"]) > 2e-5:
         fail(f"{title}: {ours['mean_nll']} nats in a folder, {theirs['mean_nll']} in a GGUF file")
 
+# What files of converters have, or leave out, in place of what stands above.
+def same(title, config, weights, metadata, tensors, most=2e-5):
+    store_model(model, config, architectures.as_stored(title, config, weights))
+    gguf.write(file, {**architectures.gguf_metadata(config), **metadata}, tensors)
+    np.save(tokens, rng.integers(0, config["vocab_size"], 300).astype("<u2"))
+    scored = ["--tokens", tokens, "--context", "100"]
+    ours, = measured("--model", model, *scored)
+    theirs, = measured("--model", file, *scored)
+    if abs(ours["mean_nll"] - theirs["mean_nll"]) > most:
+        fail(f"{title}: {ours['mean_nll']} nats in a folder, {theirs['mean_nll']} in a GGUF file")
+
+
+config = architectures.CASES["mixtral"]
+weights = architectures.tensors_of(config)
+tensors = architectures.gguf_tensors(config, weights)
+apart = {name: value for name, value in tensors.items() if "_exps." not in name}
+for name, value in tensors.items():  # older files: each expert in a tensor of its own
+    apart |= {name.replace("_exps", f".{e}"): part for e, part in enumerate(value)} if "_exps." in name else {}
+same("mixtral", config, weights, {}, apart)
+config = {**architectures.CASES["llama"], "rope_scaling": {"type": "linear", "factor": 4.0}}
+weights = architectures.tensors_of(config)
+same("linear without a type", config, weights, {"llama.rope.scaling.type": "linear", "llama.rope.freq_base": 10000},
+     architectures.gguf_tensors(config, weights))
+metadata = architectures.gguf_metadata(config)
+metadata.pop("llama.rope.scaling.type")
+gguf.write(file, metadata, architectures.gguf_tensors(config, weights))
+scored = ["--tokens", tokens, "--context", "100"]
+if measured("--model", file, *scored)[0]["mean_nll"] != measured("--model", model, *scored)[0]["mean_nll"]:
+    fail("a factor of positions without a type is linear")
+config = {**architectures.CASES["qwen2"], "rope_scaling": None}
+weights = architectures.tensors_of(config)
+tensors = architectures.gguf_tensors(config, weights)
+for name in [name for name in tensors if "attn_q." in name or "attn_k." in name]:
+    heads = config["num_attention_heads" if "attn_q" in name else "num_key_value_heads"]
+    tensors[name] = architectures.interleaved(tensors[name], heads)
+metadata = architectures.gguf_metadata(config)  # biases of q, k, v alone, in a file of Llama's kind
+as_llama = {key.replace("qwen2.", "llama."): value for key, value in metadata.items()}
+same("llama with biases of q, k, v", config, weights, {**as_llama, "general.architecture": "llama"}, tensors)
+config = {**architectures.CASES["gemma2"], "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+weights = architectures.tensors_of(config)
+store_model(model, config, weights)
+write(config, weights, attn_logit_softcapping=None, final_logit_softcapping=None)
+np.save(tokens, rng.integers(0, config["vocab_size"], 300).astype("<u2"))
+difference = measured("--model", model, *scored)[0]["mean_nll"] - measured("--model", file, *scored)[0]["mean_nll"]
+if abs(difference) > 2e-5:
+    fail(f"caps that a file does not name: {difference} nats off")
+
 # Quantized: the same planes.
 config = architectures.CASES["llama, head_dim, tied"]
 weights = architectures.tensors_of(config)
@@ -79,11 +127,27 @@ weights = {name: np.frombuffer(data[8 + size :][slice(*about["data_offsets"])], 
 gguf.write(file, {**architectures.gguf_metadata(config), **gguf.vocabulary(MODEL / "tokenizer.model")},
            architectures.gguf_tensors(config, weights))
 expect(0, run("quantize", file, "-o", folder / "text.jack", "--quiet"))
-scored = ["--text", folder / "text.txt", "--context", "200"]
-ours, theirs = measured("--model", MODEL, *scored), measured("--model", file, *scored)
-packed, = measured("--model", folder / "text.jack", "--bits", "8", *scored)
+scored_text, weights_of_model = ["--text", folder / "text.txt", "--context", "200"], weights
+ours, theirs = measured("--model", MODEL, *scored_text), measured("--model", file, *scored_text)
+packed, = measured("--model", folder / "text.jack", "--bits", "8", *scored_text)
 if ours != theirs or packed["mean_nll"] - ours[0]["mean_nll"] > 0.01:
     fail(f"{ours} of the repository's model, {theirs} of a GGUF file, {packed} of what was made of that")
+
+# SentencePiece's rules hold whatever a converter wrote: the unknown piece as a control, spaces of added pieces as such,
+# pieces that are empty or there twice.
+vocabulary = gguf.vocabulary(MODEL / "tokenizer.model")
+pieces, kinds = vocabulary["tokenizer.ggml.tokens"], vocabulary["tokenizer.ggml.token_type"]
+kinds[0] = 3
+for changes in ({}, {len(pieces) - 1: ("", 5), len(pieces) - 2: (pieces[300], 1)}):
+    changed, of = list(pieces), list(kinds)
+    for at, (piece, kind) in changes.items():
+        changed[at], of[at] = piece, kind
+    gguf.write(file, {**architectures.gguf_metadata(json.loads((MODEL / "config.json").read_text())), **vocabulary,
+                      "tokenizer.ggml.tokens": changed, "tokenizer.ggml.token_type": of},
+               architectures.gguf_tensors(json.loads((MODEL / "config.json").read_text()), weights_of_model))
+    theirs = measured("--model", file, *scored_text)
+    if not changes and theirs != ours:
+        fail(f"{ours} of the repository's model, {theirs} where <unk> is a control piece")
 
 # What is not understood is refused with a sentence; what is read past is named.
 config = architectures.CASES["llama"]
@@ -94,18 +158,25 @@ for changes, words in (({"attention__head_count": None}, ["llama.attention.head_
                        ({"rope__dimension_count": 6}, ["llama.rope.dimension_count", "6"]),
                        ({"attention__value_length": 7}, ["llama.attention.value_length", "7"]),
                        ({"rope__scaling__type": "ntk"}, ["llama.rope.scaling.type", "ntk", "yarn"]),
+                       ({"rope__freq_base": math.nan}, ["llama.rope.freq_base", "finite"]),
+                       ({"attention__layer_norm_rms_epsilon": math.inf}, ["llama.attention.layer_norm_rms_epsilon"]),
+                       ({"rope__scale_linear": 4.0}, ["llama.rope.scale_linear"]),
+                       ({"block_count": 2**32 - 1}, ["llama.block_count", "4096"]),
+                       ({"attention__head_count": 0}, ["num_attention_heads"]),
                        ({"block_count": 3}, ["blk.2.", "no tensor"]),
                        ({"embedding_length": 40}, ["blk.0.attn_q.weight", "[48, 48]", "[48, 40]"])):
     write(config, weights, **changes)
     expect(1, run(*asked), *words)
-write(config, weights, attention__temperature=2.0)
+write(config, weights, attention__temperature=2.0, attn_logit_softcapping=9.0)
 said = run(*asked)
-if said.returncode != 0 or "llama.attention.temperature" not in said.stderr:
+if said.returncode != 0 or "llama.attention.temperature', 'llama.attn_logit_softcapping'" not in said.stderr:
     fail(f"an unknown key: {said.stderr!r}")
 metadata = architectures.gguf_metadata(config)
 tensors = architectures.gguf_tensors(config, weights)
-gguf.write(file, {**metadata, "general.architecture": "grok"}, tensors)
-expect(1, run(*asked), "general.architecture", "grok", "gemma2")
+for kind in ("grok", ""):
+    gguf.write(file, {**metadata, **{key.replace("llama", kind): value for key, value in metadata.items()},
+                      "general.architecture": kind}, tensors)
+    expect(1, run(*asked), "general.architecture", kind, "gemma2")
 gguf.write(file, metadata, {**tensors, "blk.0.attn_sinks": np.zeros(4)})
 expect(1, run(*asked), "blk.0.attn_sinks")
 tensors["blk.0.attn_q.weight"][3, 5] = np.nan

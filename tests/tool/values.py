@@ -272,7 +272,8 @@ for slice_ in ("truncate_centred", "round_clamp", "extra_precision"):
             same(perplexity(fewer, prefix), before[fewer], f"{slice_} up to level {level['bits']}, at {fewer}", 0)
         expect(0, run("inspect", prefix, "--verify"))
     if slice_ != "truncate_centred":
-        expect(2, run("quantize", model, "-o", file, "--bits", "4", "--slice", slice_, "--quiet"), "--slice", "--bits 8")
+        expect(2, run("quantize", model, "-o", file, "--bits", "4", "--slice", slice_, "--quiet"), "--slice",
+               "--bits 8")
 
 # 65,537 columns: indices of 32 bits, and none where no weight stands beside
 wide = {"hidden_size": 8, "intermediate_size": 65537, "head_dim": 4}

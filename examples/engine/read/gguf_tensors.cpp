@@ -92,8 +92,7 @@ namespace engine
     void gguf_tensors::expect_shape(jackplane::gguf::tensor const& t, safetensors::extents const& shape) const
     {
         JACKPLANE_EXPECTS(t.shape == shape, jackplane::shape_error, _file.name(), ": tensor '", t.name, "' has shape ",
-                          safetensors::shape_text(t.shape), ", the metadata makes it ",
-                          safetensors::shape_text(shape));
+                          safetensors::shape_text(t.shape), ", the metadata makes it ", safetensors::shape_text(shape));
         JACKPLANE_EXPECTS(t.type.is_decoded, jackplane::format_error, _file.name(), ": tensor '", t.name, "' is ",
                           t.type.name, ", a type that is not read here");
     }

@@ -23,8 +23,8 @@ namespace engine
         virtual std::string tokenizer_name() const = 0;     // for errors
         virtual std::string tokenizer_bytes() const = 0;    // tokenizer.model or tokenizer.json; empty: none
         virtual std::string tokenizer_settings() const = 0; // tokenizer_config.json; empty: none
-        // Throws format_error, shape_error unless the tensors are those of the configuration: before a wrong one can ask
-        // for all memory.
+        // Throws format_error, shape_error unless the tensors are those of the configuration: before a wrong one can
+        // ask for all memory.
         virtual void check(config const& c) const = 0;
         // w: p.size() values. Throws value_error where one is not finite.
         virtual void read(parameter const& p, std::span<float> w) const = 0;

@@ -11,8 +11,8 @@
 
 namespace engine
 {
-    // A dense model whose tensors are read one by one, when somebody asks: those of a checkpoint, which lie in its files
-    // until then, or of a model in memory.
+    // A dense model whose tensors are read one by one, when somebody asks: those of a checkpoint, which lie in its
+    // files until then, or of a model in memory.
     class model_source
     {
     public:

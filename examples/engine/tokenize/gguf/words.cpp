@@ -90,7 +90,7 @@ namespace engine
             {.name = "llama3", .regex = llama3_words, .whole_words = true, .bos = true},
             {.name = "falcon3", .regex = llama3_words, .whole_words = true, .bos = true},
             {.name = "pixtral", .regex = llama3_words, .whole_words = true, .bos = true}, // Mistral Small 3
-            {.name = "dbrx", .regex = llama3_words}, // Phi-4
+            {.name = "dbrx", .regex = llama3_words},                                      // Phi-4
             {.name = "smaug-bpe", .regex = llama3_words},
             {.name = "qwen2", .regex = qwen2_words, .composes = true},
             {.name = "deepseek-r1-qwen", .regex = qwen2_words, .composes = true},
@@ -240,11 +240,9 @@ namespace engine
                     type = unused;
                 }
                 has_bytes = has_bytes || type == byte;
-                all.bytes(1, message()
-                                 .bytes(1, piece)
-                                 .real(2, scores[i])
-                                 .number(3, static_cast<std::uint64_t>(type))
-                                 .whole());
+                all.bytes(
+                    1,
+                    message().bytes(1, piece).real(2, scores[i]).number(3, static_cast<std::uint64_t>(type)).whole());
             }
             message trainer;
             trainer.number(3, 2).number(4, scores.size()).number(35, has_bytes); // BPE

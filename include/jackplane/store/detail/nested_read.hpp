@@ -292,10 +292,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                                  {data<I>(sparse_name(layer_name, "column")), nonzeros},
                                  {data<std::uint32_t>(sparse_name(layer_name, "row")), rows + 1}, _all->keep, "csr");
             });
+        std::string const rows_name = sparse_name(layer_name, "row");
         if (!made)
-            detail::reject({name(), sparse_name(layer_name, "row"),
-                            _all->head.tensors.find(sparse_name(layer_name, "row"))->second.offset},
-                           "compressed sparse rows", made.error);
+            detail::reject({name(), rows_name, find(rows_name)->offset}, "compressed sparse rows", made.error);
         return *made;
     }
 }

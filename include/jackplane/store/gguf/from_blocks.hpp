@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include <cstddef>
+#include <span>
+#include "../../quantize/quantized.hpp"
+#include "file.hpp"
+
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
+{
+    // Rows of blocks as codes [rows, cols] with a scale and an offset for each sub-block, to be packed and multiplied as
+    // they are: dequantize() gives the values that decode() gives, bit for bit. Throws shape_error where the bytes are
+    // not those of the sizes, value_error where a scale or offset is not finite (row, group).
+    //     auto const a = pack<planes<4>>(gguf::from_blocks<gguf::q4_k>(file.at("blk.0.ffn_up.weight")));
+    template <linear_block T>
+    quantized<uniform<T::bits>, float, offset_zero<float>> from_blocks(std::span<std::byte const> blocks,
+                                                                       std::size_t rows, std::size_t cols)
+    {
+        std::size_t const row_bytes = cols / T::values * T::bytes;
+        JACKPLANE_EXPECTS(cols % T::values == 0 && blocks.size() == rows * row_bytes, shape_error, rows, " x ", cols,
+                          " from ", blocks.size(), " bytes of ", T::name, " blocks of ", T::values, " values in ",
+                          T::bytes, " bytes");
+        quantized<uniform<T::bits>, float, offset_zero<float>> q{
+            {}, rows, cols, group_grid::of(group{T::sub_block}, cols), {}, {}, {}};
+        q.codes.resize(rows * cols);
+        q.scales.reserve(rows * cols / T::sub_block);
+        q.zeros.reserve(rows * cols / T::sub_block);
+        for (std::size_t i = 0; i < rows * cols / T::values; ++i)
+        {
+            std::byte const* const block = blocks.data() + i * T::bytes;
+            T::codes(block, q.codes.data() + i * T::values);
+            auto const constants = T::read(block);
+            for (std::size_t s = 0; s < T::values / T::sub_block; ++s)
+            {
+                q.scales.push_back(T::scale(constants, s));
+                q.zeros.push_back({T::offset(constants, s)});
+            }
+        }
+        q.expect_whole(T::name);
+        return q;
+    }
+
+    // The same of a tensor. Throws format_error for one of another type.
+    template <linear_block T>
+    auto from_blocks(tensor const& t)
+    {
+        JACKPLANE_EXPECTS(t.type.id == T::id, format_error, "tensor '", detail::printable(t.name), "': ", t.type.name,
+                          " read as ", T::name);
+        return from_blocks<T>(t.bytes, t.rows(), t.cols());
+    }
+}

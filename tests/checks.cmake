@@ -112,7 +112,7 @@ file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cpp)
 list(FILTER fuzzers EXCLUDE REGEX "/seeds.cpp$")
 foreach(source IN LISTS fuzzers)
     cmake_path(GET source STEM name)
-    check(fuzz_${name} fuzz LABELS fuzz WITH SOURCE=${source} SECONDS=60)
+    check(fuzz_${name} fuzz LABELS fuzz WITH SOURCE=${source} SECONDS=20) # a minute for all three
 endforeach()
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL fuzz/seeds.cpp) # fuzz_seeds FOLDER writes tests/fuzz/corpus anew
 target_link_libraries(fuzz_seeds PRIVATE jackplane::store)

@@ -66,7 +66,7 @@ namespace gguf_sample
         return s + number(type) + files::u64(offset);
     }
 
-    std::string error_of(std::string const& bytes)
+    std::string error_in(std::string const& bytes)
     {
         auto const read = gguf::try_parse(files::bytes(bytes), "f");
         CHECK(std::all_of(read.error.begin(), read.error.end(), [](char c) { return c >= ' ' && c <= '~'; }));
@@ -117,11 +117,11 @@ TEST_CASE("the sample of ggml's writer is read, and written again byte for byte"
                          format_error);
     CHECK_THROWS_WITH(f.metadata().get<std::string>("y"), doctest::Contains("key 'y': expected STRING, found none"));
     std::string without_padding = sample.substr(0, 0x1ac);
-    CHECK(error_of(without_padding) == "");
+    CHECK(error_in(without_padding) == "");
     without_padding.pop_back();
-    CHECK(error_of(without_padding) ==
+    CHECK(error_in(without_padding) ==
           "f: tensor 'b', offset 427: expected a file of 448 bytes, found 427 (truncated)");
-    CHECK(error_of(sample + "x") == "f: tensor 'b', offset 449: expected a file of 448 bytes, found 449");
+    CHECK(error_in(sample + "x") == "f: tensor 'b', offset 449: expected a file of 448 bytes, found 449");
 }
 
 TEST_CASE("every type of values and of tensors comes back")
@@ -263,62 +263,62 @@ TEST_CASE("version 2 is read; others, parts of models and other files are named"
 {
     std::string v = bytes();
     v[4] = 2;
-    CHECK(error_of(v) == "");
+    CHECK(error_in(v) == "");
     v[4] = 1;
-    CHECK(error_of(v) == "f: offset 4: expected version 2 or 3, found 1");
-    CHECK(error_of(file({key("split.count", 2, number(std::uint16_t{3}))}, {})) ==
+    CHECK(error_in(v) == "f: offset 4: expected version 2 or 3, found 1");
+    CHECK(error_in(file({key("split.count", 2, number(std::uint16_t{3}))}, {})) ==
           "f: key 'split.count': expected a whole model, found one of 3 parts; llama-gguf-split --merge joins them");
-    CHECK(error_of("PK\3\4 and more of it") ==
+    CHECK(error_in("PK\3\4 and more of it") ==
           "f: offset 0: expected a GGUF file, found a zip archive (as PyTorch's .bin "
           "and .pt, NumPy's .npz); save its tensors as safetensors first");
-    CHECK(error_of("") == "f: offset 0: expected a GGUF file, found a file that begins with ''");
-    CHECK(error_of("GGUF") == "f: offset 4: expected 4 bytes of the version, found 0 up to the end of the file");
-    CHECK(error_of(file({}, {})) == "");
+    CHECK(error_in("") == "f: offset 0: expected a GGUF file, found a file that begins with ''");
+    CHECK(error_in("GGUF") == "f: offset 4: expected 4 bytes of the version, found 0 up to the end of the file");
+    CHECK(error_in(file({}, {})) == "");
 }
 
 TEST_CASE("what a header may not say")
 {
     std::string const ok = number(std::uint32_t{1});
-    CHECK(error_of(file({key("", 4, ok)}, {})) == "f: offset 24: expected a key of 1 to 65535 bytes, found 0");
-    CHECK(error_of(file({key("a", 4, ok), key("a", 4, ok)}, {})) ==
+    CHECK(error_in(file({key("", 4, ok)}, {})) == "f: offset 24: expected a key of 1 to 65535 bytes, found 0");
+    CHECK(error_in(file({key("a", 4, ok), key("a", 4, ok)}, {})) ==
           "f: key 'a', offset 41: expected every key once, found "
           "another");
-    CHECK(error_of(file({key("a", 13, ok)}, {})) == "f: key 'a', offset 33: expected a type from 0 to 12, found 13");
-    CHECK(error_of(file({key("a", 7, "\2" + ok)}, {})) == "f: key 'a', offset 37: expected a BOOL of 0 or 1, found 2");
+    CHECK(error_in(file({key("a", 13, ok)}, {})) == "f: key 'a', offset 33: expected a type from 0 to 12, found 13");
+    CHECK(error_in(file({key("a", 7, "\2" + ok)}, {})) == "f: key 'a', offset 37: expected a BOOL of 0 or 1, found 2");
     std::string const huge = files::u64(std::uint64_t(-1));
-    CHECK(error_of(file({key("a", 8, huge)}, {})) ==
+    CHECK(error_in(file({key("a", 8, huge)}, {})) ==
           "f: key 'a', offset 45: expected 18446744073709551615 bytes of a string, "
           "found 19 up to the end of the file");
-    CHECK(error_of(file({key("a", 9, number(std::uint32_t{9}) + files::u64(1))}, {})) ==
+    CHECK(error_in(file({key("a", 9, number(std::uint32_t{9}) + files::u64(1))}, {})) ==
           "f: key 'a', offset 37: expected elements of a type from 0 to 12, no arrays, found 9");
-    CHECK(error_of(file({key("a", 9, number(std::uint32_t{4}) + huge)}, {})) ==
+    CHECK(error_in(file({key("a", 9, number(std::uint32_t{4}) + huge)}, {})) ==
           "f: key 'a', offset 41: expected at most 3 elements, found 18446744073709551615");
-    CHECK(error_of(file({key("general.alignment", 4, number(std::uint32_t{24}))}, {})) ==
+    CHECK(error_in(file({key("general.alignment", 4, number(std::uint32_t{24}))}, {})) ==
           "f: key 'general.alignment': expected a power of two, found 24");
-    CHECK(error_of(file({key("general.alignment", 8, named("32"))}, {})) ==
+    CHECK(error_in(file({key("general.alignment", 8, named("32"))}, {})) ==
           "f: key 'general.alignment': expected a whole number of 32 bits, unsigned, found STRING '32'");
-    CHECK(error_of("GGUF" + number(std::uint32_t{3}) + huge + files::u64(0)) ==
+    CHECK(error_in("GGUF" + number(std::uint32_t{3}) + huge + files::u64(0)) ==
           "f: offset 8: expected at most 0 tensors, found 18446744073709551615");
 
     std::string const data(128, '\1');
-    CHECK(error_of(file({}, {tensor("a", {8}, 0, 0)}, data.substr(0, 32))) == "");
-    CHECK(error_of(file({}, {tensor("a", {8}, 0, 0), tensor("a", {8}, 0, 32)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {8}, 0, 0)}, data.substr(0, 32))) == "");
+    CHECK(error_in(file({}, {tensor("a", {8}, 0, 0), tensor("a", {8}, 0, 32)}, data)) ==
           "f: tensor 'a', offset 57: expected every name once, found another");
-    CHECK(error_of(file({}, {tensor("a", {1, 1, 1, 1, 1}, 0, 0)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {1, 1, 1, 1, 1}, 0, 0)}, data)) ==
           "f: tensor 'a', offset 33: expected at most 4 dimensions, found 5");
-    CHECK(error_of(file({}, {tensor("a", {8}, 4, 0)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {8}, 4, 0)}, data)) ==
           "f: tensor 'a', offset 45: expected a type of tensors that is known, found 4");
-    CHECK(error_of(file({}, {tensor("a", {33, 2}, 8, 0)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {33, 2}, 8, 0)}, data)) ==
           "f: tensor 'a', offset 24: expected rows of whole Q8_0 blocks of 32 and fewer than 2^61 values, found "
           "[2, 33]");
-    CHECK(error_of(file({}, {tensor("a", {std::uint64_t(1) << 33, std::uint64_t(1) << 31}, 0, 0)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {std::uint64_t(1) << 33, std::uint64_t(1) << 31}, 0, 0)}, data)) ==
           "f: tensor 'a', offset 24: expected rows of whole F32 blocks of 1 and fewer than 2^61 values, found "
           "[2147483648, 8589934592]");
-    CHECK(error_of(file({}, {tensor("a", {std::uint64_t(1) << 60}, 27, 0)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {std::uint64_t(1) << 60}, 27, 0)}, data)) ==
           "f: tensor 'a', offset 24: expected data of less than 2^62 bytes, found 9223372036854775808");
-    CHECK(error_of(file({}, {tensor("a", {8}, 0, 32)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {8}, 0, 32)}, data)) ==
           "f: tensor 'a', offset 49: expected the offset 0, found 32");
-    CHECK(error_of(file({}, {tensor("a", {8}, 0, 0), tensor("b", {8}, 0, 64)}, data)) ==
+    CHECK(error_in(file({}, {tensor("a", {8}, 0, 0), tensor("b", {8}, 0, 64)}, data)) ==
           "f: tensor 'b', offset 82: expected the offset 32, found 64");
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -170,22 +169,24 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
                                                    std::size_t cols, std::string_view format)
         {
             auto const of = safetensors::read<std::int32_t>(t, {cols});
-            std::vector<std::uint32_t> order(cols);
-            std::iota(order.begin(), order.end(), 0u);
-            std::vector<std::size_t> size(grid.per_row);
+            std::vector<std::size_t> next(grid.per_row); // first the size of a group, then where its next column goes
             for (std::size_t k = 0; k < cols; ++k)
             {
                 if (of[k] < 0 || static_cast<std::size_t>(of[k]) >= grid.per_row)
                     refuse<value_error>(format, t.name, "column ", k, " is in group ", of[k], " of ", grid.per_row);
-                ++size[static_cast<std::size_t>(of[k])];
+                ++next[static_cast<std::size_t>(of[k])];
             }
             for (std::size_t g = 0; g < grid.per_row; ++g)
-                if (std::size_t const wanted = std::min(grid.columns, cols - g * grid.columns); size[g] != wanted)
-                    refuse<value_error>(format, t.name, "group ", g, " has ", size[g], " columns, not ", wanted);
-            std::stable_sort(order.begin(), order.end(),
-                             [&](std::uint32_t a, std::uint32_t b) { return of[a] < of[b]; });
-            bool const in_place = std::is_sorted(order.begin(), order.end());
-            return in_place ? std::vector<std::uint32_t>{} : order;
+            {
+                std::size_t const wanted = std::min(grid.columns, cols - g * grid.columns);
+                if (next[g] != wanted)
+                    refuse<value_error>(format, t.name, "group ", g, " has ", next[g], " columns, not ", wanted);
+                next[g] = g * grid.columns;
+            }
+            std::vector<std::uint32_t> order(cols);
+            for (std::size_t k = 0; k < cols; ++k)
+                order[next[static_cast<std::size_t>(of[k])]++] = static_cast<std::uint32_t>(k);
+            return std::is_sorted(order.begin(), order.end()) ? std::vector<std::uint32_t>{} : order;
         }
         inline std::vector<std::int32_t> index_of(std::span<std::uint32_t const> order, group_grid const& grid,
                                                   std::size_t cols)

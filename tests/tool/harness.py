@@ -2,6 +2,7 @@
 """What the scripts of the tool's tests share; each is called SCRIPT.py JACKPLANE FOLDER and works in that folder."""
 import json
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -28,6 +29,30 @@ def expect(code, done, *words):
         fail(f"{done.args[1:]}: exit {done.returncode} instead of {code}, wanted {words}, said {done.stderr!r} and "
              f"{done.stdout[:200]!r}")
     return done
+
+
+def contents():
+    """Every file there is, with what changes when it is written or replaced."""
+    return {path: (found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode)
+            for path in folder.rglob("*") for found in [path.lstat()] if not path.is_dir() or path.is_symlink()}
+
+
+def refused(code, *arguments, words=()):
+    """Refused in one line, before anything changed or was told."""
+    before = contents()
+    expect(code, run(*arguments), *words)
+    if contents() != before:
+        fail(f"{arguments}: changed {set(contents().items()) ^ set(before.items())}")
+
+
+def child(*arguments, **options):
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen([tool, *map(str, arguments)], **options)
+
+
+def ended(process, seconds=30):
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
 
 
 def iterations(options, first, further):
@@ -66,6 +91,33 @@ def store_model(path, c, tensors):
     text = json.dumps(header).encode()
     (path / "config.json").write_text(json.dumps(c))
     (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def make_folder(path, shards=False, layers=1):
+    """A model of equal layers and the repository's tokenizer; a folder as they come, with files that nobody reads."""
+    words, vocabulary = pathlib.Path(__file__).resolve().parents[2] / "examples/model/tokenizer.model", 4096
+    config, tensors = make_model(vocab_size=vocabulary, num_hidden_layers=layers)
+    tensors = {name.replace("layers.0.", f"layers.{number}."): value
+               for number in range(layers) for name, value in tensors.items()}
+    rng = np.random.default_rng(3)
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        tensors[name] = rng.normal(0, 0.3, (vocabulary, 16)).astype("<f4")
+    store_model(path, config, tensors)
+    shutil.copy(words, path)
+    (path / "generation_config.json").write_text("{}")
+    (folder / "elsewhere").mkdir(exist_ok=True)
+    (path / "README.md").symlink_to(folder / "elsewhere" / "card.md")
+    (folder / "elsewhere" / "card.md").write_text("a card")
+    if shards:
+        (path / "model.safetensors").unlink()
+        place = {}
+        names = sorted(tensors)
+        for number, part in enumerate((names[::2], names[1::2]), 1):
+            store_model(folder / "part", config, {name: tensors[name] for name in part})
+            file = f"model-{number:05d}-of-00002.safetensors"
+            shutil.move(folder / "part" / "model.safetensors", path / file)
+            place.update({name: file for name in part})
+        (path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
 
 
 def field(number, value):

@@ -285,16 +285,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
                            l.sparse ? text(dtype_name(l.sparse->value), " at ", dtype_name(l.sparse->column)) : "none");
         auto const rows = static_cast<std::size_t>(l.rows), cols = static_cast<std::size_t>(l.cols),
                    nonzeros = static_cast<std::size_t>(l.sparse->nonzeros);
+        std::string const starts = sparse_name(layer_name, "row");
         auto made = detail::attempt_to( // a csr blames its arguments; here it is the file
             [&]
             {
                 return csr<T, I>(rows, cols, {data<T>(sparse_name(layer_name, "value")), nonzeros},
                                  {data<I>(sparse_name(layer_name, "column")), nonzeros},
-                                 {data<std::uint32_t>(sparse_name(layer_name, "row")), rows + 1}, _all->keep, "csr");
+                                 {data<std::uint32_t>(starts), rows + 1}, _all->keep, "csr");
             });
-        std::string const rows_name = sparse_name(layer_name, "row");
         if (!made)
-            detail::reject({name(), rows_name, find(rows_name)->offset}, "compressed sparse rows", made.error);
+            detail::reject({name(), starts, _all->head.tensors.find(starts)->second.offset}, "compressed sparse rows",
+                           made.error);
         return *made;
     }
 }

@@ -11,8 +11,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         _all->bytes = bytes;
         _all->keep = std::move(keep);
         _all->head = safetensors::read_header(_all->name, bytes);
-        auto const& metadata = _all->head.metadata;
-        auto const value = [&](std::string_view key)
+        auto const value = [&metadata = _all->head.metadata](std::string_view key)
         {
             auto const found = metadata.find(key);
             return found == metadata.end() ? std::string() : found->second;

@@ -39,6 +39,7 @@ namespace engine
             mutable std::optional<checkpoint_files> _files;
         };
 
+#ifndef ENGINE_QUICK_BUILD
         class gguf final : public model_files
         {
         public:
@@ -63,6 +64,7 @@ namespace engine
             mutable std::optional<gguf_tensors> _tensors;
             mutable std::optional<gguf_words> _words;
         };
+#endif
     }
 
     bool is_gguf(std::filesystem::path const& model)
@@ -87,7 +89,11 @@ namespace engine
     std::unique_ptr<model_files const> model_files::open(std::filesystem::path const& model)
     {
         if (is_gguf(model))
+#ifdef ENGINE_QUICK_BUILD
+            jackplane::fail<jackplane::format_error>(model.string() + ": this build reads no GGUF files");
+#else
             return std::make_unique<gguf const>(model);
+#endif
         if (!is_there(model))
             jackplane::detail::fail_io(model, "open", ENOENT);
         return std::make_unique<folder const>(model);

@@ -212,9 +212,9 @@ namespace engine
         refuses_to_learn([](auto& s) { s.teacher = 6; }, "distilled from 6, which no term has");
         auto const other = std::make_shared<packed_model const>(t.nearest());
         refuses(signround{.tuning = t.tuning, .inside = {"a.jack", "", other}}, "without lambdas");
-        refuses(signround{.tuning = t.tuning, .layer_wise = true}, "learned all at once from whole layers");
+        refuses(signround{.tuning = t.tuning, .layer_wise = true}, "learned all at once (--lambda) from whole layers");
         refuses(signround{.tuning = {.dense_inputs = true}, .layer_wise = true},
-                "go with methods that learn from whole layers");
+                "go with learning from whole layers");
         t.s.slice = jackplane::round_clamp{};
         refuses_to_learn([](auto& s) { s.joint_steps = 5; }, "need truncate_centred");
     }

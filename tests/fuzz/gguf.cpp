@@ -7,40 +7,28 @@
 #include <span>
 #include <string>
 #include <vector>
+#include "is_right.hpp"
 
 using namespace jackplane;
-
-namespace
-{
-    template <class T>
-    bool is_right_gguf(attempt<T> const& read)
-    {
-        bool const holds = static_cast<bool>(read) == read.error.empty() && read.error.size() < 2000 &&
-                           read.error.find('\n') == std::string::npos;
-        if (!holds)
-            std::abort();
-        return static_cast<bool>(read);
-    }
-}
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
 {
     auto const bytes = std::as_bytes(std::span(data, size));
-    if (auto const f = gguf::try_parse(bytes, "fuzz"); is_right_gguf(f))
+    if (auto const f = gguf::try_parse(bytes, "fuzz"); is_right(f))
     {
         for (auto const* t : f->order())
-            if (is_right_gguf(try_load([&] { return gguf::read(*t); })) != t->type.is_decoded)
+            if (is_right(try_load([&] { return gguf::read(*t); })) != t->type.is_decoded)
                 std::abort();
         for (auto const& entry : f->metadata())
         {
-            is_right_gguf(try_load([&] { return f->metadata().get<std::uint16_t>(entry.first); }));
-            is_right_gguf(try_load([&] { return f->metadata().get<std::vector<float>>(entry.first); }));
+            is_right(try_load([&] { return f->metadata().get<std::uint16_t>(entry.first); }));
+            is_right(try_load([&] { return f->metadata().get<std::vector<float>>(entry.first); }));
         }
         std::vector<gguf::item> items;
         for (auto const* t : f->order())
             items.push_back(gguf::item::of(*t));
-        is_right_gguf(try_load([&] { return gguf::write_header(items, f->metadata()); }));
+        is_right(try_load([&] { return gguf::write_header(items, f->metadata()); }));
     }
-    is_right_gguf(try_load([&] { return gguf::parse_imatrix(bytes, "fuzz"); }));
+    is_right(try_load([&] { return gguf::parse_imatrix(bytes, "fuzz"); }));
     return 0;
 }

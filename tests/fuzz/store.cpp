@@ -11,23 +11,12 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+#include "is_right.hpp"
 
 using namespace jackplane;
 
 namespace
 {
-    void require(bool holds)
-    {
-        if (!holds)
-            std::abort();
-    }
-    template <class T>
-    bool is_right(attempt<T> const& read)
-    {
-        require(static_cast<bool>(read) == read.error.empty());
-        require(read.error.find('\n') == std::string::npos && read.error.size() < 2000);
-        return static_cast<bool>(read);
-    }
     void touch(std::span<std::byte const> bytes)
     {
         static volatile unsigned sum = 0;

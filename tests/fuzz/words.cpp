@@ -8,24 +8,12 @@
 #include <map>
 #include <string>
 #include <vector>
+#include "is_right.hpp"
 
 using namespace jackplane;
 
 namespace
 {
-    void require(bool holds)
-    {
-        if (!holds)
-            std::abort();
-    }
-    template <class T>
-    bool is_right(attempt<T> const& read)
-    {
-        require(static_cast<bool>(read) == read.error.empty());
-        require(read.error.find('\n') == std::string::npos && read.error.size() < 2000);
-        return static_cast<bool>(read);
-    }
-
     class input
     {
     public:

@@ -11,9 +11,9 @@
 
 namespace engine
 {
-    // The tensors of a GGUF file by Hugging Face's names of a model's parameters. llama.cpp has names of its own, stores
-    // all experts of a layer in one tensor, the rows of q and k of some families in another order, and 1 + w of norms
-    // that multiply by that.
+    // The tensors of a GGUF file by Hugging Face's names of a model's parameters. llama.cpp has names of its own,
+    // stores all experts of a layer in one tensor, the rows of q and k of some families in another order, and 1 + w of
+    // norms that multiply by that.
     class gguf_tensors
     {
     public:

@@ -7,6 +7,21 @@ namespace engine
 {
     using json = nlohmann::ordered_json;
 
+    namespace
+    {
+        // turn: with its factor.
+        void add_yarn(gguf_fields const& d, json& turn, std::size_t usual)
+        {
+            turn["original_max_position_embeddings"] = usual;
+            for (char const* const name : {"beta_fast", "beta_slow"})
+                if (d.has(text("rope.scaling.yarn_", name)))
+                    turn[name] = d.real(text("rope.scaling.yarn_", name));
+            if (d.has("rope.scaling.attn_factor")) // of YaRN's own factor
+                turn["attention_factor"] =
+                    d.real("rope.scaling.attn_factor") * (0.1 * std::log(turn["factor"].get<double>()) + 1);
+        }
+    }
+
     void add_rotation(gguf_fields const& d, json& c, bool partial)
     {
         c["rope_theta"] = d.real_or("rope.freq_base", 10000.0);
@@ -35,41 +50,29 @@ namespace engine
                     {"short_factor", factors},
                     {"long_factor", factors},
                     {"original_max_position_embeddings", context},
-                    {"attention_factor", 1.0}};
+                    {"attention_factor", d.real_or("rope.scaling.attn_factor", 1.0)}};
         }
         else if (type == "linear" || type == "yarn")
         {
             d.expect(!long_factors, "rope.scaling.type", "longrope beside 'rope_factors_long.weight'");
             turn["factor"] = factor == 0 ? 1 : factor;
+            if (type == "yarn")
+                add_yarn(d, turn, usual);
         }
         else if (type == "longrope" || long_factors || d.has_tensor("rope_factors_short.weight"))
+        {
             turn = {{"rope_type", "longrope"},
                     {"short_factor", d.vector("rope_factors_short.weight")},
                     {"long_factor", d.vector("rope_factors_long.weight")},
                     {"original_max_position_embeddings", usual}};
+            if (d.has("rope.scaling.attn_factor"))
+                turn["attention_factor"] = d.real("rope.scaling.attn_factor");
+        }
         else
         {
             d.expect(type == "none", "rope.scaling.type", "none, linear, yarn or longrope");
             return;
         }
-        if (turn["rope_type"] == "linear")
-        {
-            c["rope_scaling"] = turn;
-            return;
-        }
-        bool const scaled = d.has("rope.scaling.attn_factor");
-        if (turn["rope_type"] == "yarn")
-        {
-            turn["original_max_position_embeddings"] = usual;
-            for (char const* const name : {"beta_fast", "beta_slow"})
-                if (d.has(text("rope.scaling.yarn_", name)))
-                    turn[name] = d.real(text("rope.scaling.yarn_", name));
-            if (scaled) // of YaRN's own factor
-                turn["attention_factor"] =
-                    d.real("rope.scaling.attn_factor") * (0.1 * std::log(turn["factor"].get<double>()) + 1);
-        }
-        else if (turn["rope_type"] == "longrope" && scaled)
-            turn["attention_factor"] = d.real("rope.scaling.attn_factor");
         c["rope_scaling"] = turn;
     }
 

@@ -7,9 +7,9 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 {
-    // Rows of blocks as codes [rows, cols] with a scale and an offset for each sub-block, to be packed and multiplied as
-    // they are: dequantize() gives the values that decode() gives, bit for bit. Throws shape_error where the bytes are
-    // not those of the sizes, value_error where a scale or offset is not finite (row, group).
+    // Rows of blocks as codes [rows, cols] with a scale and an offset for each sub-block, to be packed and multiplied
+    // as they are: dequantize() gives the values that decode() gives, bit for bit. Throws shape_error where the bytes
+    // are not those of the sizes, value_error where a scale or offset is not finite (row, group).
     //     auto const a = pack<planes<4>>(gguf::from_blocks<gguf::q4_k>(file.at("blk.0.ffn_up.weight")));
     template <linear_block T>
     quantized<uniform<T::bits>, float, offset_zero<float>> from_blocks(std::span<std::byte const> blocks,

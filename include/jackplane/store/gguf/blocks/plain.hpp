@@ -10,31 +10,28 @@
 // Types without blocks.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 {
-    // float
-    struct f32
+    // What they share.
+    template <class Element, std::uint32_t Id>
+    struct plain_type
     {
-        using element = float;
+        using element = Element;
+        static constexpr std::uint32_t id = Id;
+        static constexpr std::size_t values = 1, bytes = sizeof(Element);
+        static constexpr std::array words{word{0, sizeof(Element)}};
+    };
+    // float
+    struct f32 : plain_type<float, 0>
+    {
         static constexpr std::string_view name = "F32";
-        static constexpr std::uint32_t id = 0;
-        static constexpr std::size_t values = 1, bytes = 4;
-        static constexpr std::array words{word{0, 4}};
     };
     // half
-    struct f16
+    struct f16 : plain_type<half, 1>
     {
-        using element = half;
         static constexpr std::string_view name = "F16";
-        static constexpr std::uint32_t id = 1;
-        static constexpr std::size_t values = 1, bytes = 2;
-        static constexpr std::array words{word{0, 2}};
     };
     // bfloat16
-    struct bf16
+    struct bf16 : plain_type<bfloat16, 30>
     {
-        using element = bfloat16;
         static constexpr std::string_view name = "BF16";
-        static constexpr std::uint32_t id = 30;
-        static constexpr std::size_t values = 1, bytes = 2;
-        static constexpr std::array words{word{0, 2}};
     };
 }

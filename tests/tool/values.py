@@ -5,19 +5,22 @@ Weights scaled far down and up again in the next matrix, norms and embeddings ou
 beyond 16 bits, slices that round, schemes, and the errors that `quantize` reports, all against numpy.
 """
 import json
+import pathlib
 import shutil
-import struct
+import sys
 
 import numpy as np
 
 from harness import expect, fail, folder, make_model, run, store_model
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "nested"))
+import reader
 
 V, O = "model.layers.0.self_attn.v_proj.weight", "model.layers.0.self_attn.o_proj.weight"
 EMBEDDING, NORM = "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"
 model, file, tokens = folder / "model", folder / "model.jack", folder / "tokens.npy"
 np.save(tokens, np.random.default_rng(1).integers(0, 40, 160).astype("<u2"))
 calibrated = ["--calibration", tokens, "--seqlen", "16", "--group-size", "8"]
-kinds = {"U8": "u1", "U16": "<u2", "U32": "<u4", "F16": "<f2", "BF16": "<u2", "F32": "<f4"}
 
 
 def quantize(*options):
@@ -35,49 +38,15 @@ def perplexity(bits=8, of=file):
     return rows["rows"][0]["perplexity"]
 
 
-def read(path=file):
-    """Tensors of a file, in float64 or as integers; its header's metadata; what each is stored as."""
-    data = path.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    metadata = header.pop("__metadata__", {})
-    tensors, types = {}, {}
-    for name, t in header.items():
-        begin, end = (8 + size + x for x in t["data_offsets"])
-        if end > len(data):
-            continue
-        x = np.frombuffer(data[begin:end], kinds[t["dtype"]])
-        if t["dtype"] == "BF16":
-            x = (x.astype("<u4") << 16).view("<f4")
-        tensors[name] = (x.astype(np.float64) if x.dtype.kind == "f" else x).reshape(t["shape"])
-        types[name] = t["dtype"]
-    return tensors, metadata, types
+def read():
+    """Tensors of the file as they are stored; what each is stored as."""
+    of = reader.File(file)
+    return {name: of.tensor(name) for name in of.tensors}, {name: t["dtype"] for name, t in of.tensors.items()}
 
 
-def decode(tensors, layer):
-    """A parent in eight planes with an integer zero -> its weights, those of the sparse part in their places."""
-    is_ = json.loads(read()[1]["nested"])["layers"][layer]
-    rows, cols, group = is_["rows"], is_["cols"], is_["group"]
-    at = np.arange(64)
-    codes = 0
-    for plane in range(8):
-        vectors = tensors[f"{layer}.plane.{plane}"].astype(int)  # [panels, blocks, 64]
-        bits = np.zeros((vectors.shape[0], 16, vectors.shape[1], 32), int)
-        for step in range(8):
-            bits[:, at // 4, :, 4 * step + at % 4] = np.moveaxis(
-                vectors >> (7 - 2 * (step % 4) - step // 4) & 1, 2, 0)
-        codes = 2 * codes + bits.reshape(vectors.shape[0] * 16, -1)
-    own = ".8" if f"{layer}.scale.8" in tensors else ""
-
-    def spread(what):
-        all_rows = np.moveaxis(tensors[f"{layer}.{what}{own}"], 1, 2)  # [panels, 16, groups]
-        return np.repeat(all_rows.reshape(-1, all_rows.shape[2]), group, 1)[:rows, :cols].astype(np.float64)
-
-    w = spread("scale") * (codes[:rows, :cols] - spread("zero"))
-    if f"{layer}.sparse.row" in tensors:
-        row = np.repeat(np.arange(rows), np.diff(tensors[f"{layer}.sparse.row"].astype(int)))
-        w[row, tensors[f"{layer}.sparse.column"].astype(int)] = tensors[f"{layer}.sparse.value"]
-    return w
+def decode(name):
+    """The weights of a matrix at 8 bits, those of the sparse part in their places."""
+    return reader.File(file).weights(name, 8).astype(np.float64)
 
 
 def same(a, b, what, bound=1e-3):
@@ -128,7 +97,7 @@ for options in methods:
         if not 0.5 * plain < error < 1.5 * plain + 2e-3:
             fail(f"{options}, 10^{k}: v_proj's relative error {error}, {plain} without")
         same(perplexity(bits), score, f"{options}, 10^{k}: perplexity", 1e-3 if exact else 0.02)
-        tensors, _, types = read()
+        tensors, types = read()
         scales = tensors[V + ".scale"]
         smallest = abs(scales[scales != 0]).min()
         if types[V + ".scale"] == "F16" and smallest < 2.0**-14 and "squeezellm" not in options:
@@ -139,7 +108,7 @@ for options in methods:
 half_rows = np.where(np.arange(6) < 3, 1e-7, 1).astype("<f4")
 store(**{V: weights[V] * half_rows[:, None]})
 report = quantize("--group-size", "8")
-w = decode(read()[0], V)
+w = decode(V)
 for part in (slice(0, 3), slice(3, 6)):
     x = weights[V][part] * half_rows[part, None].astype(np.float64)
     if np.linalg.norm(w[part] - x) > 0.01 * np.linalg.norm(x):
@@ -156,7 +125,7 @@ for factor in (1e6, 1e-8):
         changes = {NORM: weights[NORM] * by, **{m: weights[m] / by for m in behind}}
         store(**changes)
         quantize("--group-size", "1")
-        tensors, _, types = read()
+        tensors, types = read()
         if types[NORM] == "F16" or not np.array_equal(tensors[NORM], changes[NORM].astype(np.float64)):
             fail(f"a norm of {factor} is stored in {types[NORM]}: {tensors[NORM]} for {changes[NORM]}")
         same(perplexity(), score, f"a norm of {factor}: perplexity", 0.01)
@@ -167,7 +136,7 @@ for changes, kind in (({EMBEDDING: weights[EMBEDDING] * np.float32(7e4 / abs(wei
                       ({"lm_head.weight": weights["lm_head.weight"] * np.float32(1e6)}, "F32")):
     store(**changes)
     quantize("--group-size", "8")
-    tensors, _, types = read()
+    tensors, types = read()
     for name, x in changes.items():
         if types[name] != kind or not np.array_equal(tensors[name], x.astype(np.float64)):
             fail(f"{name} up to {abs(x).max()} is stored in {types[name]}")
@@ -175,14 +144,14 @@ few = weights[EMBEDDING].copy()
 few[3, 5] = few[7, 2] = 1e-9
 store(**{EMBEDDING: few})
 quantize("--group-size", "8")
-if read()[2][EMBEDDING] != "F16":
-    fail(f"two tiny elements make an embedding {read()[2][EMBEDDING]}")
+if read()[1][EMBEDDING] != "F16":
+    fail(f"two tiny elements make an embedding {read()[1][EMBEDDING]}")
 
 # sparse values beyond half
 for k in (0, 6, 20):
     store(**shifted(k))
     report = quantize(*calibrated, "--outliers", "2", "--outlier-rule", "even")
-    tensors, _, types = read()
+    tensors, types = read()
     wanted = "F16" if k == 0 else "F32"
     if {types[V + ".sparse.value"], types[O + ".sparse.value"]} != {wanted}:
         fail(f"10^{k}: sparse values in {types[V + '.sparse.value']}, {types[O + '.sparse.value']}")
@@ -200,7 +169,7 @@ for options in (["--significant", "2"], ["--outliers", "2", "--significant", "1"
     for t in report["tensors"]:
         name = t["name"]
         x = weights[name].astype(np.float64)
-        off = np.linalg.norm(decode(tensors, name) - x) / np.linalg.norm(x)
+        off = np.linalg.norm(decode(name) - x) / np.linalg.norm(x)
         if abs(off - t["relative_error"]) > 1e-5 * off:
             fail(f"{options}: {name}: relative error {t['relative_error']} told, {off} in the file")
         beside += len(tensors.get(f"{name}.sparse.value", []))
@@ -292,10 +261,10 @@ store()
 quantize()
 plain = perplexity()
 quantize(*calibrated[:4], "--outliers", "0.1", "--outlier-rule", "even")
-tensors, _, types = read()
+tensors, types = read()
 if types[DOWN + ".sparse.column"] != "U32" or types[UP + ".sparse.column"] != "U16":
     fail(f"columns in {types[DOWN + '.sparse.column']} and {types[UP + '.sparse.column']}")
-if decode(tensors, DOWN)[3, 65536] != 9:
-    fail(f"the last weight of 65,537 is {decode(tensors, DOWN)[3, 65536]}")
+if decode(DOWN)[3, 65536] != 9:
+    fail(f"the last weight of 65,537 is {decode(DOWN)[3, 65536]}")
 same(perplexity(), plain, "65,537 columns with outliers", 0.02)
 print("values: ok")

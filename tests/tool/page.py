@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""page.py JACKPLANE FOLDER: files of the tool, read by numpy as the page on their format says (tests/nested/reader.py)
+"""page.py JACKPLANE FOLDER: files of the tool, read by numpy as the page on their format says (tests/files/reader.py)
 and run by a plain numpy model, give the mean NLL that `jackplane eval` gives.
 """
 import json
@@ -11,7 +11,7 @@ import numpy as np
 from harness import expect, fail, folder, run
 
 root = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(root / "tests/nested"), str(root / "tests/clients")]
+sys.path[:0] = [str(root / "tests/files"), str(root / "tests/clients")]
 import reader
 import reference
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness import expect, fail, folder, make_model, run, store_model
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "nested"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "files"))
 import reader
 
 V, O = "model.layers.0.self_attn.v_proj.weight", "model.layers.0.self_attn.o_proj.weight"

@@ -5,34 +5,13 @@ READER decodes them and writes them again: every weight must be equal, and every
 """
 import json
 import pathlib
-import struct
 import subprocess
 import sys
 
 import numpy as np
 
-NAMES = {"int32": "I32", "int64": "I64", "float16": "F16", "float32": "F32"}
-
-
-def save(path, tensors, metadata):
-    header, data = {"__metadata__": metadata}, b""
-    for name, value in tensors.items():
-        raw = np.ascontiguousarray(value).tobytes()
-        header[name] = {"dtype": NAMES[str(value.dtype)], "shape": list(value.shape),
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def load(path):
-    raw = path.read_bytes()
-    length = struct.unpack("<Q", raw[:8])[0]
-    header = json.loads(raw[8:8 + length])
-    header.pop("__metadata__", None)
-    types = {v: k for k, v in NAMES.items()}
-    return {name: np.frombuffer(raw[8 + length:][slice(*t["data_offsets"])], types[t["dtype"]]).reshape(t["shape"])
-            for name, t in header.items()}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "files"))
+import safetensors
 
 
 def words_of(bits):
@@ -142,12 +121,12 @@ def main(reader, folder):
                         "strategy": "channel" if group == cols else "group", "group_size": group,
                         "actorder": "group" if ordered else None}}}}, parts, facts, ordered)
 
-    save(folder / "packed.safetensors", tensors, configs)
+    safetensors.save(folder / "packed.safetensors", tensors, configs)
     run = subprocess.run([reader, folder / "packed.safetensors", folder / "again.safetensors"], text=True,
                          stdout=subprocess.PIPE)
     if run.returncode != 0:
         sys.exit(f"{run.stdout}FAILED: {run.returncode}")
-    again = load(folder / "again.safetensors")
+    again, _ = safetensors.load(folder / "again.safetensors")
     given = {name: value for name, value in tensors.items() if not name.endswith((".order", ".expected"))}
     differ = sorted(name for name in given.keys() | again.keys() if name not in given or name not in again or
                     given[name].tobytes() != again[name].tobytes() or given[name].shape != again[name].shape)

@@ -44,6 +44,6 @@ for slice_ in ("truncate_centred", "round_clamp", "extra_precision"):
         (folder / "part").write_bytes(data[: level["end"]])
         widest[level["bits"]], wrong_here = differing(folder / "part")
         wrong |= wrong_here
-    print(f"{slice_}: {len(settings['layers'])} formats, {matrices} matrices equal bit by bit; up to each level {widest}")
+    print(f"{slice_}: {len(settings['layers'])} formats, {matrices} matrices compared; up to each level {widest}")
     if wrong or not 0 < widest[1] < widest[8] == matrices:
         sys.exit(f"FAILED: {slice_}: weights that differ: {wrong}")

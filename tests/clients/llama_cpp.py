@@ -9,13 +9,13 @@ it, the test is skipped: exit code 77.
 import argparse
 import json
 import pathlib
-import struct
 import subprocess
 import sys
 
 import numpy as np
 
 import architectures
+import checkpoints
 import gguf
 import llama_npm
 import reference
@@ -24,28 +24,6 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 BOUND, CLEAR = 2e-4, 2e-3  # nats; by how much a logit must lead for all to agree (llama.cpp's GELU is of F16)
 # What llama.cpp does not know: there all layers have experts, and the weights of a token's add up to 1.
 ALONE = ("qwen3_moe, dense layers",)
-
-
-def store_model(path, c, tensors):
-    path.mkdir(exist_ok=True)
-    header, data = {}, b""
-    for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": value.shape, "data_offsets": [len(data), len(data) + value.nbytes]}
-        data += value.tobytes()
-    text = json.dumps(header).encode()
-    (path / "config.json").write_text(json.dumps(c))
-    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def load_model(path):
-    """config.json and the F16 tensors of a folder."""
-    data = (path / "model.safetensors").read_bytes()
-    size, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    header.pop("__metadata__", None)
-    tensors = {name: np.frombuffer(data[8 + size :][slice(*about["data_offsets"])], "<f2").reshape(about["shape"])
-               for name, about in header.items()}
-    return json.loads((path / "config.json").read_text()), tensors
 
 
 def said_by(*command):
@@ -116,11 +94,11 @@ rng = np.random.default_rng(11)
 problems = []
 for title, config in architectures.CASES.items():
     weights = architectures.tensors_of(config)
-    store_model(folder / "model", config, architectures.as_stored(title, config, weights))
+    checkpoints.store(folder / "model", config, architectures.as_stored(title, config, weights))
     problems += compare(title, folder / "model", config, weights, {})
 data = (EXAMPLES / "data" / "test.txt").read_bytes()
 (folder / "text.txt").write_bytes(data if arguments.whole else data[: data.index(b"\n", 4000) + 1])
-problems += compare("examples/model", EXAMPLES / "model", *load_model(EXAMPLES / "model"),
+problems += compare("examples/model", EXAMPLES / "model", *checkpoints.load(EXAMPLES / "model"),
                     gguf.vocabulary(EXAMPLES / "model" / "tokenizer.model"), folder / "text.txt", 512)
 for problem in problems:
     print(problem, file=sys.stderr)

@@ -139,13 +139,14 @@ class Model:
         turn = rope(c, width is not None, n)
         q, k = rotate(q, *turn), rotate(k, *turn)
         k, v = np.repeat(k, heads // kv, 1), np.repeat(v, heads // kv, 1)
-        s = np.einsum("ihd,jhd->hij", q, k) / math.sqrt(c.get("query_pre_attn_scalar") or d)
+        q, k, v = q.swapaxes(0, 1), k.swapaxes(0, 1), v.swapaxes(0, 1)  # [head, token, dim]
+        s = q @ k.swapaxes(1, 2) / math.sqrt(c.get("query_pre_attn_scalar") or d)
         s = capped(s, c.get("attn_logit_softcapping"))
         back = np.arange(n)[:, None] - np.arange(n)
         s = np.where((back >= 0) & (back < (width or n)), s, -np.inf)
         s = np.exp(s - s.max(-1, keepdims=True))
         s /= s.sum(-1, keepdims=True)
-        return self.linear(np.einsum("hij,jhd->ihd", s, v).reshape(n, heads * d), p + "o_proj")
+        return self.linear((s @ v).swapaxes(0, 1).reshape(n, heads * d), p + "o_proj")
 
     def mixture(self, x, layer):
         """A softmax over all experts, of which the most likely ones stay."""

@@ -8,9 +8,14 @@ if(NOT TARGET engine OR NOT TARGET jackplane OR NOT npm OR NOT node OR NOT pytho
     set_tests_properties(clients PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED:")
     return()
 endif()
-add_executable(client_llama_cpp ${CMAKE_CURRENT_LIST_DIR}/witness.cpp)
-target_link_libraries(client_llama_cpp PRIVATE ${CMAKE_DL_LIBS})
-target_compile_features(client_llama_cpp PRIVATE cxx_std_20)
+add_executable(client_llama_cpp ${CMAKE_CURRENT_LIST_DIR}/llama/witness.cpp)
+foreach(client judge quantizer)
+    add_executable(client_${client} ${CMAKE_CURRENT_LIST_DIR}/llama/${client}.cpp)
+endforeach()
+foreach(client llama_cpp judge quantizer)
+    target_link_libraries(client_${client} PRIVATE ${CMAKE_DL_LIBS})
+    target_compile_features(client_${client} PRIVATE cxx_std_20)
+endforeach()
 add_executable(client_blocks ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp)
 target_link_libraries(client_blocks PRIVATE jackplane::store ${CMAKE_DL_LIBS})
 add_executable(client_gguf ${CMAKE_CURRENT_LIST_DIR}/gguf.cpp)
@@ -29,11 +34,15 @@ add_test(NAME clients_llama_cpp
 add_test(NAME clients_blocks
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/blocks.py $<TARGET_FILE:client_blocks>
                  ${packages}/llama_cpp/npm)
-set_tests_properties(clients_llama_cpp clients_blocks PROPERTIES RESOURCE_LOCK npm_llama_cpp)
+add_test(NAME clients_quality
+         COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/quality.py $<TARGET_FILE:client_llama_cpp>
+                 $<TARGET_FILE:client_judge> $<TARGET_FILE:client_quantizer> ${packages}/quality
+                 ${packages}/llama_cpp/npm)
+set(of_llama clients_llama_cpp clients_blocks clients_quality)
+set_tests_properties(${of_llama} PROPERTIES RESOURCE_LOCK npm_llama_cpp LABELS consumer SKIP_RETURN_CODE 77)
 foreach(client tokenizers gguf nbits)
     add_test(NAME clients_${client}
              COMMAND ${node} ${CMAKE_CURRENT_LIST_DIR}/${client}.mjs $<TARGET_FILE:client_${client}>
                      ${packages}/${client})
     set_tests_properties(clients_${client} PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)
 endforeach()
-set_tests_properties(clients_llama_cpp clients_blocks PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)

@@ -26,6 +26,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             return {static_cast<float>(1u << (bits - leading_bits)), std::numeric_limits<float>::max()};
         }
+        // The smallest offset, in steps, that leads to a code which lies `off` from the fractional code.
+        static constexpr float least(float off) noexcept
+        {
+            constexpr float almost = 0.499f; // of a step, from the middle of a code
+            return off > almost ? off - almost : off < -almost ? off + almost : 0.0f;
+        }
     };
 
     enum class learns // what v is added to
@@ -75,6 +81,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
     public:
         using result_type = quantized<C, S, typename K::zero_type>;
+        using reading_type = code_reading;
         struct parameters // what is learned of a matrix
         {
             std::vector<float> offset;        // v [rows, cols]
@@ -103,6 +110,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // After round(): what is learned so far, as quantize would give it.
         result_type const& result() const& noexcept { return m_result; }
         result_type result() && { return std::move(m_result); }
+
+        // Of its codes at fewer bits. Throws width_error.
+        template <slice Slice>
+        code_reading reading(Slice const& rule, unsigned bits) const
+        {
+            return code_reading::of(m_result.book, rule, bits);
+        }
 
         // Offsets that lead to these codes, as small as can be (inside the reach). Throws shape_error, value_error.
         void start_from(aligned_vector<code> const& codes);

@@ -232,14 +232,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         detail::expect_codes(codes, m_w.cols, C::bits, m_options.name);
         auto const of_group = [&](std::size_t row, std::size_t at, std::size_t begin, std::size_t end)
         {
-            constexpr float almost = 0.499f; // of a step, from the middle of a code
             scale_and_zero const s = scale_at(at);
             float const* const w = elements_of(row);
             for (std::size_t i = begin; i < end; ++i)
             {
                 float const off = static_cast<float>(codes[i]) - coordinate(w[i], s);
-                float const least = off > almost ? off - almost : off < -almost ? off + almost : 0.0f;
-                m_learned.offset[i] = least / m_options.reach.unit;
+                m_learned.offset[i] = offset_reach::least(off) / m_options.reach.unit;
             }
         };
         for_each_group(std::size_t{0}, m_w.rows, of_group);

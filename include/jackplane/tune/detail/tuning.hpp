@@ -12,6 +12,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
         public:
             using state = std::vector<typename Tunable::parameters>; // what is learned of every matrix
+            using reading = typename Tunable::reading_type;          // what codes stand for at a width
 
             template <slice Slice>
             tuning(std::span<Tunable> matrices, std::span<F> losses, objective<Slice> const& goal, Step const& step,
@@ -28,7 +29,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 JACKPLANE_EXPECTS(m_losses.size() == 1 || m_losses.size() == m_terms.size(), shape_error, options.name,
                                   ": ", m_losses.size(), " losses for ", m_terms.size(), " widths");
                 auto const read_at = [&](unsigned bits)
-                { return code_reading::of(m_matrices[0].result().book, goal.rule, bits); };
+                { return m_matrices[0].reading(goal.rule, bits); };
                 for (objective_term const& term : m_terms)
                 {
                     JACKPLANE_EXPECTS(term.teacher == 0 || teachable_loss<F>, value_error, options.name,
@@ -38,7 +39,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                       width_error, options.name, ": ", term.bits, " bits are distilled from ",
                                       term.teacher, ", which no term has");
                     m_readings.push_back(read_at(term.bits));
-                    m_teachers.push_back(term.teacher == 0 ? code_reading{} : read_at(term.teacher));
+                    m_teachers.push_back(term.teacher == 0 ? reading{} : read_at(term.teacher));
                 }
                 std::size_t size = 0;
                 for (Tunable const& m : m_matrices)
@@ -98,12 +99,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return sum;
             }
 
-            void decode(code_reading const& reading)
+            void decode(reading const& by)
             {
                 std::size_t begin = 0;
                 for (Tunable const& m : m_matrices)
                 {
-                    m.decode(reading, std::span(m_decoded).subspan(begin, m.size()), m_parallel);
+                    m.decode(by, std::span(m_decoded).subspan(begin, m.size()), m_parallel);
                     begin += m.size();
                 }
             }
@@ -197,7 +198,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             tune_options m_options;
             Parallel m_parallel;
             std::vector<Step> m_steps; // of the offsets, the first and the second of the pairs of each matrix
-            std::vector<code_reading> m_readings, m_teachers; // of the terms
+            std::vector<reading> m_readings, m_teachers; // of the terms
             std::vector<float> m_decoded, m_slope;            // of all matrices
             state m_kept;
         };

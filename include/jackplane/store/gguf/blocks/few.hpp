@@ -54,6 +54,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     {
         static constexpr std::string_view name = "TQ2_0";
         static constexpr std::uint32_t id = 35;
+        static constexpr unsigned levels = 3;
         static constexpr std::size_t values = 256, bytes = 66, sub_block = 256;
         static constexpr std::array words{word{64, 2}};
         static constants choose(block_input const& in, code* q) noexcept { return detail::choose_ternary(in, 2, q); }
@@ -64,7 +65,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     {
         static constexpr std::string_view name = "TQ1_0";
         static constexpr std::uint32_t id = 34;
-        static constexpr unsigned bits = 2; // of a code
+        static constexpr unsigned bits = 2, levels = 3; // of a code; codes there are
         static constexpr std::size_t values = 256, bytes = 54, sub_block = 256;
         static constexpr std::array words{word{52, 2}};
 

@@ -2,6 +2,7 @@
 """A GGUF v3 file of F32 tensors, and a SentencePiece model as its metadata: what llama.cpp needs to load a model. And
 which types a file holds."""
 import math
+import pathlib
 import struct
 
 import numpy as np
@@ -94,6 +95,17 @@ def table(path):
             kind, _ = taken(file, "IQ")
             of, values, size = TYPES[kind]
             out[name] = of, shape, math.prod(shape) // values * size
+    return out
+
+
+def data_of(path):
+    """The bytes of the tensors of a file by name."""
+    sizes, out, end = table(path), {}, pathlib.Path(path).stat().st_size
+    with open(path, "rb") as file:
+        for name, (_, _, size) in reversed(sizes.items()):  # each is padded, the last one, too
+            end -= size + -size % ALIGNMENT
+            file.seek(end)
+            out[name] = file.read(size)
     return out
 
 

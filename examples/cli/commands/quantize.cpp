@@ -12,10 +12,11 @@
 #include "../options/detach_choice.hpp"
 #include "../kept_folder.hpp"
 #include "../options/method_options.hpp"
+#include "../peak_memory.hpp"
 #include "../terminal.hpp"
 #include "../warn.hpp"
+#include "quantize_blocks.hpp"
 #include <jackplane/detach/choose.hpp>
-#include <sys/resource.h>
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
@@ -44,18 +45,12 @@ namespace cli
             return list;
         }
 
-        std::size_t peak_memory() // bytes
-        {
-            rusage used{};
-            getrusage(RUSAGE_SELF, &used);
-            return static_cast<std::size_t>(used.ru_maxrss) * 1024;
-        }
-
         struct quantize_command
         {
             std::string folder, output, slice = "truncate_centred";
             calibration_choice calibration;
             detach_choice detach;
+            block_choice blocks;
             method_choice method;
             engine::any_method how;
             engine::quantize_settings settings;
@@ -69,6 +64,10 @@ namespace cli
             {
                 bool const asks_samples = !calibration.samples_option->empty();
                 how = method.read(settings.scales, calibration.seed, asks_samples ? nullptr : &calibration.samples);
+                block_command in_blocks{folder, output, how, blocks, calibration, dense_head, json, quiet};
+                in_blocks.check(*command);
+                if (blocks.asked())
+                    return in_blocks.run();
                 engine::method_facts const of = method.facts();
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
@@ -292,10 +291,10 @@ namespace cli
         auto const has_no_scales = [](auto const& of) { return !of.scales; };
         auto const c = std::make_shared<quantize_command>();
         CLI::App* const sub =
-            app.add_subcommand("quantize", "Quantize a Hugging Face folder or GGUF file to one nested file");
+            app.add_subcommand("quantize", "Quantize a Hugging Face folder or GGUF file to one nested file, or to a GGUF file");
         c->command = sub;
         sub->add_option("model", c->folder, "a Hugging Face folder, or a GGUF file")->required();
-        sub->add_option("-o,--output", c->output, "nested file to write")->required();
+        sub->add_option("-o,--output", c->output, "file to write, nested or GGUF (--format)")->required();
         c->method.add_to(*sub);
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
@@ -303,6 +302,7 @@ namespace cli
         c->calibration.add_to(*sub, "for all methods but " + methods_that(looks_at_weights, " and ") + ": ",
                               ", and in which order they are learned from");
         c->detach.add_to(*sub);
+        c->blocks.add_to(*sub);
         sub->add_flag("--balance", c->settings.balance,
                       methods_that([](auto const& of) { return of.balances; }) +
                           ": columns of large inputs scaled up before, as awq does");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string_view>
@@ -9,6 +10,9 @@
 // calibration and balancing all read this; no other place tells one family of models from another.
 namespace engine
 {
+    // Whether two files mean the same number: some hold it in fp32, or what it is made of.
+    inline bool same_number(double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); }
+
     // RoPE of the heads of queries and keys: pair i, (x[i], x[i + n]) with n = frequencies.size(), turns by position *
     // frequencies[i]. What follows the first 2 n numbers of a head stays.
     // Which of two sets of frequencies is used is decided once a run, by the longest text that it may hold (a window, a
@@ -24,7 +28,13 @@ namespace engine
         {
             return !beyond.empty() && tokens > usual ? beyond : frequencies;
         }
-        bool operator==(rotation const&) const = default;
+        bool operator==(rotation const& other) const
+        {
+            auto const same = [](auto const& a, auto const& b)
+            { return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_number); };
+            return same(frequencies, other.frequencies) && same(beyond, other.beyond) && usual == other.usual &&
+                   same_number(magnitude, other.magnitude);
+        }
     };
 
     // base^(-2 i / turned), as Llama's.

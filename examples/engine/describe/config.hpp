@@ -57,9 +57,16 @@ namespace engine
     inline std::string difference(config const& a, config const& b)
     {
         std::string found;
+        auto const same = []<class T>(T x, T y)
+        {
+            if constexpr (std::same_as<T, double>)
+                return same_number(x, y);
+            else
+                return x == y;
+        };
         auto const compare = [&](char const* key, auto config::*member)
         {
-            if (found.empty() && a.*member != b.*member)
+            if (found.empty() && !same(a.*member, b.*member))
                 found = text(key, ": ", a.*member, " and ", b.*member);
         };
         compare("vocab_size", &config::vocabulary);

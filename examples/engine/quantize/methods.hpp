@@ -25,6 +25,7 @@ namespace engine
     //     void options(auto&& to)                 to(option, field) of each setting that it reads
     //     void run(job&) const                    makes the matrices of all layers
     // and, where it has something to say:
+    //     void options_in_blocks(auto&& to)       of those, what it reads where matrices become blocks of a GGUF file
     //     void check(auto&& given, auto&& refuse) const              options that contradict each other
     //     bool keeps_codes() const                                   of a file, so that no weight may leave before
     //     void expect_possible(quantize_settings const&, bool) const throws; true: weights stand beside the planes

@@ -144,6 +144,6 @@ namespace engine
             how);
         j.packed.tokenizer = source.tokenizer_bytes();
         j.packed.tokenizer_settings = source.tokenizer_settings();
-        return {std::move(j.packed), std::move(j.balanced), std::move(j.losses)};
+        return {std::move(j.packed), std::move(j.blocks), std::move(j.balanced), std::move(j.losses)};
     }
 }

@@ -3,13 +3,25 @@
 #include <jackplane/core/progress.hpp>
 #include "../keep/kept_runs.hpp"
 #include "../measure/calibration.hpp"
+#include "../read/block_matrix.hpp"
 #include "../tune/settings.hpp"
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
 namespace engine
 {
+    // Matrices in blocks of a GGUF file, in place of planes.
+    struct block_settings
+    {
+        std::vector<std::uint32_t> types{};           // of each matrix of the layers; empty: planes
+        std::vector<std::vector<float>> importance{}; // of each: a weight for each column, by which scales are searched
+        std::vector<block_matrix> given{};            // of each: scales that stay, codes to start from; empty: none
+
+        bool asked() const noexcept { return !types.empty(); }
+    };
+
     // What is asked of every method; what one method alone reads stands in its own type (methods/).
     struct quantize_settings
     {
@@ -25,6 +37,8 @@ namespace engine
         std::vector<std::vector<std::size_t>> beside{};
         // Of every tuned weight: see information_of. Empty: taken from the calibration text by methods that need it.
         std::vector<float> information{};
+
+        block_settings blocks{};
 
         code_settings codes() const { return {range, group, slice}; }
     };

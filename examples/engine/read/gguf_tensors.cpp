@@ -158,11 +158,17 @@ namespace engine
         if (p.norm && _config.block.shifted_norms && p.name.ends_with("norm.weight"))
             for (float& each : w)
                 each -= 1;
+        part_pairs(p, w, p.norm ? 1 : p.cols); // a bias is a column
+    }
+
+    template <class T>
+    void gguf_tensors::part_pairs(parameter const& p, std::span<T> w, std::size_t width) const
+    {
         std::size_t const heads = heads_of(p);
         if (heads == 0)
             return;
-        std::size_t const width = p.norm ? 1 : p.cols, turned = p.size() / width / heads; // a bias is a column
-        std::vector<float> head(turned * width);
+        std::size_t const turned = w.size() / width / heads;
+        std::vector<T> head(turned * width);
         for (std::size_t h = 0; h < heads; ++h)
         {
             auto const rows = w.subspan(h * head.size(), head.size());
@@ -174,5 +180,26 @@ namespace engine
                             rows.begin() + static_cast<std::ptrdiff_t>(row * width));
             }
         }
+    }
+
+    block_matrix gguf_tensors::blocks(parameter const& p) const
+    {
+        place const at = find(p);
+        jackplane::gguf::type_facts const& type = at.tensor->type;
+        std::size_t const row = p.cols / type.values * type.bytes;
+        auto const bytes = at.tensor->bytes.subspan(at.first / p.cols * row, p.rows * row);
+        block_matrix m{type.id, p.rows, p.cols, {bytes.begin(), bytes.end()}};
+        part_pairs(p, std::span(m.bytes), row);
+        return m;
+    }
+
+    std::vector<block_matrix> read_blocks(std::filesystem::path const& path, parameter_table const& table)
+    {
+        jackplane::gguf::file const file = jackplane::gguf::open(path);
+        gguf_tensors const tensors(file, read_config({file.name(), settings_of(file).config_json}));
+        std::vector<block_matrix> all;
+        for (parameter const& p : table.of_layers())
+            all.push_back(tensors.blocks(p));
+        return all;
     }
 }

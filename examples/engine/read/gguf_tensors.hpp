@@ -2,9 +2,11 @@
 #pragma once
 #include <jackplane/store/gguf/file.hpp>
 #include "../describe/gguf/config.hpp"
+#include "block_matrix.hpp"
 #include "checkpoint_files.hpp"
 #include "table.hpp"
 #include <cstddef>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +27,8 @@ namespace engine
 
         // w: p.size() values, all finite. Throws value_error, format_error.
         void read(parameter const& p, std::span<float> w) const;
+        // The same as the blocks that the file holds, rows as here.
+        block_matrix blocks(parameter const& p) const;
 
     private:
         struct place
@@ -37,9 +41,15 @@ namespace engine
         std::string name_of(std::string const& tensor) const;
         // Heads of a parameter whose rotary pairs are to be parted; 0: none.
         std::size_t heads_of(parameter const& p) const;
+        // Parts them; width: of a row.
+        template <class T>
+        void part_pairs(parameter const& p, std::span<T> w, std::size_t width) const;
 
         jackplane::gguf::file const& _file;
         config _config;
         bool _side_by_side;
     };
+
+    // The matrices of a table's layers as the blocks of a GGUF file of the same model. Throws format_error.
+    std::vector<block_matrix> read_blocks(std::filesystem::path const& path, parameter_table const& table);
 }

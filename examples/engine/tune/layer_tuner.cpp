@@ -92,15 +92,6 @@ namespace engine
             _streams.emplace_back(c, embedding, text);
     }
 
-    jackplane::tune_options layer_tuner::options_of(std::size_t number, std::string const& name) const
-    {
-        return {.batch = _settings.batch,
-                .seed = _settings.seed + 1000003 * number,
-                .kept = _settings.keep_best ? jackplane::keep::best : jackplane::keep::last,
-                .check_every = 20,
-                .name = name};
-    }
-
     tuned_matrices layer_tuner::tune(std::size_t number, dense_layer const& layer, learning const& how)
     {
         std::string const name = text("layer ", number);
@@ -118,7 +109,7 @@ namespace engine
             else if (how.groups == learning::of_groups::scale_and_zero)
                 what = {typename clip::moves_zero{{from.own}}};
             return in_half_or_wider([&]<class S>(S)
-                                    { return tune_as<S, Z>(layer, what, how, options_of(number, name)); });
+                                    { return tune_as<S, Z>(layer, what, how, options_of(_settings, number, name)); });
         };
         auto tuned = with_scheme(_codes.range, by_policy);
         advance(layer, tuned.matrices);

@@ -65,7 +65,6 @@ namespace engine
 
     private:
         std::span<float const> input_of(std::size_t width) const; // of the layer at hand, when it learns
-        jackplane::tune_options options_of(std::size_t number, std::string const& name) const;
         layer_view<float const> view_of(std::vector<float> const& weights, layer_view<float const> const& w) const;
         void advance(dense_layer const& layer, std::span<jackplane::any_packed const> tuned);
         // S, Z: what the scales and zeros of the parents are stored as

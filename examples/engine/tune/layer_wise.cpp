@@ -19,7 +19,7 @@ namespace engine
                                      return in_half_or_wider(
                                          [&]<class S>(S) {
                                              return tune_matrices_as<S, typename P::zero_type>(
-                                                 layer, from.start, from.learned, how, options_of(number, name));
+                                                 layer, from.start, from.learned, how, options_of(_settings, number, name));
                                          });
                                  });
         _dense.advance(layer.w, _workers);

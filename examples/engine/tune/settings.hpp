@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <jackplane/tune/objective.hpp>
+#include <jackplane/tune/tune.hpp>
 #include "../pack/format/scheme.hpp"
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -40,6 +41,16 @@ namespace engine
 
         bool operator==(tuning_settings const&) const = default;
     };
+
+    // Of one decoder layer; name: which outlives them.
+    inline jackplane::tune_options options_of(tuning_settings const& t, std::size_t layer, std::string const& name)
+    {
+        return {.batch = t.batch,
+                .seed = t.seed + 1000003 * layer,
+                .kept = t.keep_best ? jackplane::keep::best : jackplane::keep::last,
+                .check_every = 20,
+                .name = name};
+    }
 
     // Of scales that learn end to end, after everything else.
     struct scale_settings

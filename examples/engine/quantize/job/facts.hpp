@@ -12,6 +12,14 @@ namespace engine
         model // all of it, and a way back through it
     };
 
+    // Where the scales come from if a method makes blocks of a GGUF file in place of planes.
+    enum class block_scales
+    {
+        none,    // it makes no blocks
+        usual,   // the type's own quantizer, which looks at weights alone
+        searched // the same, weighed by an importance matrix; or those of a file
+    };
+
     // What others have to know of a method.
     struct method_facts
     {
@@ -25,6 +33,7 @@ namespace engine
         bool balances = false;       // columns of large inputs are scaled up first, if that is asked for
         bool scales = true;          // groups have scales; else each row has values of its own
         std::size_t scale_steps = 0; // of scales, end to end, that are its second phase
+        block_scales blocks = block_scales::none;
         char const* rate = "";       // of a method that learns in steps, where none is asked for
         // What becomes of the weights of an expert that no token of the calibration text goes to.
         char const* unread =
@@ -50,6 +59,11 @@ namespace engine
         f.learns = true;
         f.one_by_one = f.balances = looks_at == sight::layers;
         f.rate = rate;
+        return f;
+    }
+    constexpr method_facts with_blocks(method_facts f, block_scales from = block_scales::searched)
+    {
+        f.blocks = from;
         return f;
     }
 }

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "job.hpp"
 #include "../methods.hpp"
+#include <jackplane/core/parallel.hpp>
 #include <algorithm>
 #include <utility>
 
 namespace engine
 {
+    namespace
+    {
+        void decode(job::coded_matrix const& m, jackplane::matrix_view<float> out)
+        {
+            if (auto const* const blocks = std::get_if<block_matrix>(&m))
+                return blocks->decode(out);
+            std::visit([&](auto const& a) { dequantize(a, out, jackplane::threads{}); },
+                       std::get<jackplane::any_packed>(m));
+        }
+    }
+
     job::job(model_source const& from, quantize_settings const& s, run_options const& r)
-        : source(from), settings(s), run(r), packed(from.sizes())
+        : source(from), settings(s), run(r), packed(from.sizes()), blocks(s.blocks.types.size())
     {
         packed.slice = s.slice;
         packed.rest.resize(packed.table.size() - packed.table.tuned_size());
@@ -44,6 +56,17 @@ namespace engine
         return view;
     }
 
+    // In the blocks that are asked for, with codes to start from.
+    block_matrix job::blocks_of(parameter const& p, jackplane::matrix_view<float const> w) const
+    {
+        block_settings const& to = settings.blocks;
+        auto const i = static_cast<std::size_t>(&p - packed.table.parameters().data());
+        if (!to.given.empty())
+            return to.given[i];
+        std::span<float const> const importance = to.importance.empty() ? std::span<float const>() : to.importance[i];
+        return to_blocks(w, to.types[i], importance, p.name);
+    }
+
     // The weights of matrix i that stand beside its planes; in w they become 0.
     any_csr job::detached(std::size_t i, jackplane::matrix_view<float> w) const
     {
@@ -51,9 +74,12 @@ namespace engine
         return settings.beside.empty() ? any_csr{} : any_csr::detach(w, settings.beside[i], name);
     }
 
-    void job::made(std::size_t i, jackplane::any_packed m, any_csr beside)
+    void job::made(std::size_t i, coded_matrix m, any_csr beside)
     {
-        packed.matrices[i] = {std::move(m), true, {}, std::move(beside)};
+        if (auto* const planes = std::get_if<jackplane::any_packed>(&m))
+            packed.matrices[i] = {std::move(*planes), true, {}, std::move(beside)};
+        else
+            blocks[i] = std::get<block_matrix>(std::move(m));
         told(i);
     }
     void job::told(std::size_t i) const
@@ -112,7 +138,7 @@ namespace engine
                     auto m = codes(all[i], weights, order ? &*order : nullptr);
                     if (stream) // the layers behind read what the quantized matrix gives
                     {
-                        std::visit([&](auto const& a) { dequantize(a, weights, jackplane::threads{}); }, m);
+                        decode(m, weights);
                         put_back(beside, weights);
                     }
                     made(i, std::move(m), std::move(beside));
@@ -125,8 +151,19 @@ namespace engine
 
     void job::quantize_to_codes(bool search_scale, jackplane::feedback_options const* feedback)
     {
-        quantize_in_stages([&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
-                           { return codes_of(w, settings, search_scale, order, p.name); },
-                           feedback);
+        auto const to_planes = [&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
+        { return codes_of(w, settings, search_scale, order, p.name); };
+        auto const in_blocks = [&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
+        {
+            block_matrix m = blocks_of(p, w);
+            if (order && m.has_levels())
+            {
+                auto q = m.codes();
+                jackplane::round_to_levels(w, m.levels(), q, *order, p.name, jackplane::threads{});
+                m.put_codes(q);
+            }
+            return m;
+        };
+        quantize_in_stages(settings.blocks.asked() ? codes_of_matrix(in_blocks) : codes_of_matrix(to_planes), feedback);
     }
 }

@@ -23,9 +23,10 @@ namespace engine
     class job
     {
     public:
+        using coded_matrix = std::variant<jackplane::any_packed, block_matrix>;
         // w: what the planes have to hold, 0 for weights beside them
-        using codes_of_matrix = std::function<jackplane::any_packed(parameter const& p, jackplane::matrix_view<float> w,
-                                                                    jackplane::feedback const* order)>;
+        using codes_of_matrix = std::function<coded_matrix(parameter const& p, jackplane::matrix_view<float> w,
+                                                           jackplane::feedback const* order)>;
         using layer_learning = std::variant<learning, matrix_learning>;
 
         job(model_source const& source, quantize_settings const& s, run_options const& run);
@@ -35,6 +36,7 @@ namespace engine
         run_options const& run;
         packed_model packed;             // norms and embedding are there from the start, balanced layer by layer
         std::optional<model> balanced{}; // the dense weights as the method sees them, where they are balanced
+        std::vector<block_matrix> blocks; // of the layers, where the settings ask for blocks in place of planes
         width_reports losses{};
 
         float const* embedding() const noexcept { return packed.rest.data(); } // which stands first
@@ -51,14 +53,18 @@ namespace engine
         void tune_layers(tuning_settings const& t, run_origin origin, layer_learning const& how,
                          std::span<packed_model::matrix const> inside = {});
 
+        // The same in blocks: of t steps, batches, inputs and rate are read.
+        void tune_blocks(tuning_settings const& t, any_rate const& rate);
+
         // Matrix i is there.
-        void made(std::size_t i, jackplane::any_packed m, any_csr beside = {});
+        void made(std::size_t i, coded_matrix m, any_csr beside = {});
         void told(std::size_t i) const;
         void add(width_reports const& more);
         // Of all that decides a run but its method's own settings and the weights.
         run_origin origin() const;
 
     private:
+        block_matrix blocks_of(parameter const& p, jackplane::matrix_view<float const> w) const;
         std::size_t first_of(std::size_t layer) const noexcept { return packed.table.first_of_layer(layer); }
         std::span<parameter const> parts_of(std::size_t layer) const;
         layer_view<float> read_layer(std::size_t layer, jackplane::aligned_vector<float>& w);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../../tune/block_tuner.hpp"
 #include "job.hpp"
 #include <utility>
 
@@ -34,6 +35,23 @@ namespace engine
             add(done->losses);
             for (std::size_t i = 0; i < parts.size(); ++i)
                 made(first_of(layer) + i, std::move(done->matrices[i]), std::move(beside[i]));
+        }
+    }
+
+    void job::tune_blocks(tuning_settings const& t, any_rate const& rate)
+    {
+        block_tuner tuner(source.sizes(), embedding(), t, settings.calibration);
+        jackplane::aligned_vector<float> w;
+        for (std::size_t layer = 0; layer < source.sizes().layers; ++layer)
+        {
+            auto const parts = parts_of(layer);
+            auto const view = read_layer(layer, w);
+            std::vector<block_matrix> made_of;
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                made_of.push_back(blocks_of(parts[i], matrix_of<float const>(w.data(), parts, i)));
+            add({tuner.tune(layer, view, parts, made_of, rate)});
+            for (std::size_t i = 0; i < parts.size(); ++i)
+                made(first_of(layer) + i, std::move(made_of[i]));
         }
     }
 }

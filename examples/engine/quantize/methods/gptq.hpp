@@ -8,7 +8,8 @@ namespace engine
     // the inputs (arXiv 2210.17323).
     struct gptq
     {
-        static constexpr method_facts facts = compensating("gptq", "each weight makes up for the errors before it");
+        static constexpr method_facts facts =
+            with_blocks(compensating("gptq", "each weight makes up for the errors before it"));
         bool by_activation = false; // columns of large inputs first
         bool search_scale = false;
 
@@ -17,6 +18,7 @@ namespace engine
             to(option_of::search_scale, search_scale);
             to(option_of::by_activation, by_activation);
         }
+        void options_in_blocks(auto&& to) { to(option_of::by_activation, by_activation); }
         void run(job& j) const
         {
             jackplane::feedback_options const feedback{.by_activation = by_activation};

@@ -75,6 +75,11 @@ namespace engine
 
     void signround::run(job& j) const
     {
+        auto const rate = [this](std::size_t steps) {
+            return jackplane::linear_decay{tuning.rate_or(jackplane::signround_rate(steps).first), steps};
+        };
+        if (j.settings.blocks.asked())
+            return j.tune_blocks(tuning, rate(tuning.steps));
         std::span<packed_model::matrix const> stay;
         if (inside.model)
         {
@@ -82,9 +87,6 @@ namespace engine
             expect_parents(inside.name, *inside.model, j, tuning.widths.front());
             stay = inside.model->matrices;
         }
-        auto const rate = [this](std::size_t steps) {
-            return jackplane::linear_decay{tuning.rate_or(jackplane::signround_rate(steps).first), steps};
-        };
         job::layer_learning how = matrix_learning{.feedback = from_feedback, .rate = rate};
         if (!layer_wise)
             how = learning{

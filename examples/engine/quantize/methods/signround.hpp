@@ -8,8 +8,9 @@ namespace engine
     // Learned rounding and clipping: the output of each layer is fitted to that in the dense model (arXiv 2309.05516).
     struct signround
     {
-        static constexpr method_facts facts = learner(
-            "signround", "rounding and clipping are learned, layer by layer", "1/iters, in steps of the codes");
+        static constexpr method_facts facts =
+            with_blocks(learner("signround", "rounding and clipping are learned, layer by layer",
+                                "1/iters, in steps of the codes"));
         static constexpr effort efforts[]{{"light", 50, 15, 128, 5e-3f, 5e-3f}, // AutoRound's (its documentation)
                                           {"best", 1000, 300, 512, 2e-3f, 1e-3f}};
 
@@ -31,6 +32,11 @@ namespace engine
             to(option_of::inside, inside);
             to(option_of::layer_wise, layer_wise);
             to(option_of::from_feedback, from_feedback);
+        }
+        void options_in_blocks(auto&& to)
+        {
+            training_options(to, tuning);
+            block_options(to, tuning);
         }
         void check(auto&& given, auto&& refuse) const
         {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/quantize/levels.hpp>
 #include <jackplane/store/gguf/types.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace engine
@@ -25,15 +28,20 @@ namespace engine
         {
             return std::span(bytes).subspan(i * row_bytes(), row_bytes());
         }
+
         // Its values -> out [rows, cols].
-        void decode(jackplane::matrix_view<float> out) const
-        {
-            jackplane::gguf::visit_type(type,
-                                        [&]<class T>(T)
-                                        {
-                                            for (std::size_t i = 0; i < rows; ++i)
-                                                jackplane::gguf::decode<T>(row(i), {&out(i, 0), cols});
-                                        });
-        }
+        void decode(jackplane::matrix_view<float> out) const;
+
+        // Of a type whose codes stand for ascending values (has_levels), what its codes are and stand for; other codes
+        // by the same scales.
+        bool has_levels() const;
+        jackplane::given_levels levels() const;
+        jackplane::aligned_vector<jackplane::code> codes() const;
+        void put_codes(std::span<jackplane::code const> q);
     };
+
+    // Rows of w in blocks of that type, as ggml's quantizer makes them; importance: a weight >= 0 for each column, or
+    // empty. Throws shape_error where a row is no whole number of blocks, value_error for what no block holds (tensor).
+    block_matrix to_blocks(jackplane::matrix_view<float const> w, std::uint32_t type, std::span<float const> importance,
+                           std::string_view name);
 }

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "quantize_blocks.hpp"
+#include "../../engine/keep/inputs.hpp"
+#include "../../engine/measure/importance.hpp"
+#include "../../engine/measure/unread_experts.hpp"
+#include "../../engine/quantize/blocks/allocate.hpp"
+#include "../../engine/quantize/blocks/importance.hpp"
+#include "../../engine/read/gguf_tensors.hpp"
+#include "../../engine/write/gguf_model.hpp"
+#include "../about.hpp"
+#include "../clock.hpp"
+#include "../options/method_options.hpp"
+#include "../peak_memory.hpp"
+#include "../terminal.hpp"
+#include "../warn.hpp"
+#include <jackplane/store/gguf/types.hpp>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cli
+{
+    namespace
+    {
+        bool looks_at_layers(engine::any_method const& how)
+        {
+            return engine::facts_of(how).looks_at != engine::sight::weights;
+        }
+        bool searches(engine::any_method const& how)
+        {
+            return engine::facts_of(how).blocks == engine::block_scales::searched;
+        }
+
+        struct tensor_line
+        {
+            std::string name;
+            std::string_view type;
+            std::size_t rows, cols, bytes;
+            double relative_error; // |w^ - w| / |w|, Frobenius norms
+        };
+        tensor_line line_of(engine::model_source const& source, std::size_t i, engine::block_matrix const& m)
+        {
+            engine::parameter const& p = source.table().parameters()[i];
+            jackplane::aligned_vector<float> w(p.size()), decoded(p.size());
+            source.read(p, w.data());
+            m.decode({decoded.data(), p.rows, p.cols});
+            double error = 0, magnitude = 0;
+            for (std::size_t k = 0; k < w.size(); ++k)
+            {
+                error += std::pow(double{decoded[k]} - double{w[k]}, 2);
+                magnitude += std::pow(double{w[k]}, 2);
+            }
+            return {p.name, jackplane::gguf::find_type(m.type)->name,    p.rows, p.cols, m.bytes.size(),
+                    magnitude > 0 ? std::sqrt(error / magnitude) : error};
+        }
+    }
+
+    void block_command::check(CLI::App const& command) const
+    {
+        std::vector<std::string> read;
+        std::visit(
+            [&]<class M>(M method)
+            {
+                if constexpr (M::facts.blocks != engine::block_scales::none)
+                    method.options_in_blocks([&](engine::option const& of, auto&) { read.push_back(of.name); });
+            },
+            how);
+        std::string const name = engine::facts_of(how).name;
+        blocks.check(command, read, name);
+        if (!blocks.asked())
+            return;
+        auto const makes_blocks = [](auto const& of) { return of.blocks != engine::block_scales::none; };
+        if (!makes_blocks(engine::facts_of(how)))
+            throw CLI::ValidationError("--method", name + " makes no blocks; --format gguf goes with " +
+                                                       methods_that(makes_blocks));
+        bool const counts = !blocks.importance.empty() || !calibration.file.empty();
+        if (!searches(how) && counts && blocks.types.empty())
+            throw CLI::ValidationError(blocks.importance.empty() ? "--calibration" : "--imatrix",
+                                       "has no effect here: " + name + " looks at weights alone");
+        if (looks_at_layers(how) && calibration.file.empty())
+            throw CLI::RequiredError("--calibration for this method");
+        if (searches(how) && !counts && blocks.scales.empty())
+            throw CLI::RequiredError("--imatrix or --calibration for this method");
+        if (!looks_at_layers(how) && !blocks.scales.empty())
+            throw CLI::ValidationError("--scales-of",
+                                       "goes with methods that look at layers: by " + name + " the file would be the same");
+        if (!blocks.types.empty() && calibration.file.empty())
+            throw CLI::RequiredError("--calibration for --types");
+        if (!blocks.scales.empty() && !blocks.importance.empty())
+            throw CLI::ValidationError("--imatrix", "has no effect here: --scales-of searches no scales");
+    }
+
+    // Importance, calibration and types, in the order in which they need each other.
+    engine::quantize_settings block_command::settings_of(engine::model_source const& source,
+                                                         engine::block_types& types) const
+    {
+        engine::config const& sizes = source.sizes();
+        auto const bar = progress_on_stderr(quiet);
+        engine::quantize_settings settings;
+        engine::block_settings& to = settings.blocks;
+        engine::calibration_text text;
+        if (!calibration.file.empty())
+            text = calibration.read(model);
+        if (!blocks.importance.empty())
+            to.importance = engine::importance_of_layers(jackplane::gguf::open_imatrix(blocks.importance), sizes,
+                                                         blocks.importance);
+        else if (searches(how) && blocks.scales.empty())
+            to.importance = engine::importance_of_layers(
+                about(model, [&] { return engine::importance_of(source, text, bar); }), sizes, calibration.file);
+        if (!blocks.scales.empty())
+        {
+            to.given = engine::read_blocks(blocks.scales, source.table());
+            types.file_type = engine::file_type_of(blocks.scales);
+            for (std::size_t i = 0; i < to.given.size(); ++i)
+                types.of_layers[i] = to.given[i].type;
+        }
+        if (!blocks.types.empty())
+        {
+            std::vector<std::uint32_t> choices;
+            for (std::string const& name : blocks.types)
+                choices.push_back(engine::type_of(name));
+            types.of_layers = about(model, [&] {
+                return engine::allocate_types(source.whole(), choices, blocks.average, to.importance, text, bar);
+            });
+        }
+        to.types = types.of_layers;
+        if (looks_at_layers(how))
+            settings.calibration = std::move(text);
+        return settings;
+    }
+
+    // The head, if it is a matrix of its own, and the embedding, in blocks.
+    void block_command::add_head(engine::model_source const& source, std::uint32_t type,
+                                 std::vector<engine::block_matrix>& to) const
+    {
+        engine::parameter_table const& table = source.table();
+        for (std::size_t i = to.size(); i <= table.tuned_parameters(); ++i)
+        {
+            engine::parameter const& p = table.parameters()[i];
+            jackplane::aligned_vector<float> w(p.size());
+            source.read(p, w.data());
+            to.push_back(about(model, [&] { return engine::to_blocks({w.data(), p.rows, p.cols}, type, {}, p.name); }));
+        }
+    }
+
+    void block_command::run()
+    {
+        engine::inputs const read{model, calibration.file, blocks.importance, blocks.scales};
+        auto out = read.create(output);
+        auto const begin = clock::now();
+        engine::config const sizes = engine::config_of(model);
+        engine::block_types types = !blocks.recipe.empty() ? engine::recipe_of(blocks.recipe, sizes)
+                                                           : engine::types_of(blocks.usual_type(), sizes);
+        std::uint32_t const head = dense_head            ? jackplane::gguf::f16::id
+                                   : blocks.head.empty() ? types.of_head
+                                                         : engine::type_for(engine::type_of(blocks.head), sizes.hidden);
+        warn_about(model);
+        engine::model_source const source{std::filesystem::path(model)};
+        auto const settings = settings_of(source, types);
+        for (std::string const& line :
+             engine::unread_experts(source, settings.calibration, engine::facts_of(how).unread))
+            warn(line);
+        engine::width_reports learned;
+        engine::run_options const go{progress_on_stderr(quiet), [&](auto const& each) { learned.push_back(each); }, {}};
+        auto made = about(model, [&] { return engine::quantize(source, how, settings, go); }).blocks;
+        std::vector<tensor_line> lines;
+        for (std::size_t i = 0; i < made.size(); ++i)
+            lines.push_back(line_of(source, i, made[i]));
+        if (!dense_head)
+            add_head(source, head, made);
+        jackplane::gguf::metadata facts;
+        facts.set("general.file_type", types.file_type);
+        engine::save_gguf(source, made, facts, out);
+        double bytes = 0, weights = 0;
+        for (tensor_line const& t : lines)
+            bytes += static_cast<double>(t.bytes), weights += static_cast<double>(t.rows * t.cols);
+        std::size_t const size = out.size();
+        std::string const head_type(dense_head ? "dense" : jackplane::gguf::find_type(head)->name);
+        if (json)
+        {
+            nlohmann::ordered_json report{{"output", output},
+                                          {"bytes", size},
+                                          {"seconds", seconds_since(begin)},
+                                          {"bits_per_weight", 8 * bytes / weights},
+                                          {"head_type", head_type},
+                                          {"peak_bytes", peak_memory()},
+                                          {"losses", nlohmann::ordered_json::array()}};
+            for (auto const& each : learned)
+                report["losses"].push_back(
+                    {{"before", each.before}, {"after", each.after}, {"moved", each.moved}, {"steps", each.steps}});
+            for (tensor_line const& t : lines)
+                report["tensors"].push_back({{"name", t.name},
+                                             {"type", t.type},
+                                             {"shape", {t.rows, t.cols}},
+                                             {"bytes", t.bytes},
+                                             {"relative_error", t.relative_error}});
+            return print_json(report);
+        }
+        for (tensor_line const& t : lines)
+            std::printf("%-48s %6zu x %-6zu %-6s relative error %.5f\n", t.name.c_str(), t.rows, t.cols,
+                        std::string(t.type).c_str(), t.relative_error);
+        std::printf("%zu matrices at %.4f bits a weight, head and embedding %s, %s in %.1f s, peak memory %s: %s\n",
+                    lines.size(), 8 * bytes / weights, head_type.c_str(), megabytes(static_cast<double>(size)).c_str(),
+                    seconds_since(begin), megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../engine/quantize/blocks/types.hpp"
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cli
+{
+    // Matrices in blocks of a GGUF file in place of planes: --format gguf, and which types.
+    struct block_choice
+    {
+        std::string format = "jack", type{}, recipe{}, head{}, importance{}, scales{};
+        std::vector<std::string> types{}; // to choose from
+        double average = 0;               // bits a weight
+
+        bool asked() const noexcept { return format == "gguf"; }
+
+        // What all matrices get, unless something says otherwise of each.
+        std::string usual_type() const { return !type.empty() ? type : !types.empty() ? types.front() : "q8_0"; }
+
+        void add_to(CLI::App& app)
+        {
+            app.add_option("--format", format,
+                           "jack: a nested file, planes for all widths; gguf: a file that llama.cpp runs, blocks of one "
+                           "type (--type), of a mixture (--recipe), or with the scales of another file (--scales-of)")
+                ->check(CLI::IsMember({"jack", "gguf"}))
+                ->capture_default_str();
+            auto* const one = app.add_option("--type", type,
+                                             "gguf: the type of all matrices, as q4_k; rows that are no whole number of "
+                                             "its blocks take the type that llama.cpp takes for them");
+            auto* const mixture =
+                app.add_option("--recipe", recipe, "gguf: llama.cpp's mixture of that name, as q4_k_m");
+            auto* const given =
+                app.add_option("--scales-of", scales,
+                               "gguf: types and scales of this GGUF file of the same model stay, rounding is made anew")
+                    ->check(CLI::ExistingFile);
+            auto* const several = app.add_option("--types", types,
+                                                 "gguf: types to choose from, one for each matrix, with --average; those "
+                                                 "of least loss, as the Post-quantization Integral predicts it")
+                                      ->delimiter(',');
+            app.add_option("--average", average, "--types: at most so many bits a weight of the layers, scales counted")
+                ->check(CLI::Range(1.0, 32.0))
+                ->needs(several);
+            several->needs(app.get_option("--average"));
+            for (auto* const each : {mixture, given, several})
+                one->excludes(each);
+            mixture->excludes(given)->excludes(several);
+            given->excludes(several);
+            app.add_option("--head-type", head,
+                           "gguf: the type of the output head and the embedding; default: of a mixture what llama.cpp "
+                           "takes, else q8_0");
+            app.add_option("--imatrix", importance,
+                           "gguf: importance matrix by which scales are searched; default: that of --calibration")
+                ->check(CLI::ExistingFile);
+        }
+
+        // Throws ValidationError where an option stands there that --format does not read; of_method: options of the
+        // method that it reads in blocks, its name.
+        void check(CLI::App const& command, std::vector<std::string> const& of_method, std::string const& method) const
+        {
+            std::vector<std::string> const own{"--type",    "--recipe",    "--scales-of", "--types",
+                                               "--average", "--head-type", "--imatrix"};
+            if (!asked())
+            {
+                for (std::string const& name : own)
+                    if (command.count(name) > 0)
+                        throw CLI::ValidationError(name, "goes with --format gguf");
+                return;
+            }
+            std::vector<std::string> read{"model",     "--output", "--method", "--format", "--calibration", "--nsamples",
+                                          "--seqlen",  "--seed",   "--preset", "--quiet",  "--dense-head",  "--json",
+                                          "--help"};
+            read.insert(read.end(), own.begin(), own.end());
+            read.insert(read.end(), of_method.begin(), of_method.end());
+            for (CLI::Option const* const each : command.get_options())
+                if (each->count() > 0 && std::find(read.begin(), read.end(), each->get_name()) == read.end())
+                    throw CLI::ValidationError(each->get_name(),
+                                               "has no effect here: --format gguf with " + method + " does not read it");
+            if (type.empty() && recipe.empty() && scales.empty() && types.empty())
+                throw CLI::RequiredError("--type, --recipe, --types or --scales-of with --format gguf");
+            auto const expect = [](char const* option, std::string const& name, auto&& exists)
+            {
+                try
+                {
+                    if (!name.empty())
+                        exists(name);
+                }
+                catch (jackplane::value_error const& none)
+                {
+                    throw CLI::ValidationError(option, none.what());
+                }
+            };
+            expect("--type", type, engine::type_of);
+            expect("--head-type", head, engine::type_of);
+            expect("--recipe", recipe, engine::expect_recipe);
+            for (std::string const& each : types)
+                expect("--types", each, engine::type_of);
+            if (!head.empty() && command.count("--dense-head") > 0)
+                throw CLI::ValidationError("--head-type", "excludes --dense-head");
+        }
+    };
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "types.hpp"
+#include <jackplane/store/gguf/file.hpp>
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
+namespace engine
+{
+    namespace
+    {
+        namespace gguf = jackplane::gguf;
+
+        // A matrix as mixtures see it.
+        struct role
+        {
+            enum class kind
+            {
+                value, // also of a tensor that holds query, key and value
+                query,
+                key,
+                output,
+                down,
+                other
+            } is;
+            std::size_t layer, layers, group; // group: heads that share a key
+
+            bool is_among_first(std::size_t part) const { return layer < layers / part; }
+            // The first and the last eighth, and every third between.
+            bool gets_more() const
+            {
+                return is_among_first(8) || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
+            }
+        };
+        using kind = role::kind;
+
+        struct recipe
+        {
+            std::string_view name;
+            std::uint32_t file_type, usual, output_of_eight; // of a model of eight experts
+            std::uint32_t (*of)(role const& r, std::uint32_t usual);
+        };
+
+        constexpr std::uint32_t alike(role const&, std::uint32_t usual) { return usual; }
+        std::uint32_t medium(role const& r, std::uint32_t usual)
+        {
+            return (r.is == kind::value || r.is == kind::down) && r.gets_more() ? gguf::q6_k::id : usual;
+        }
+
+        // llama.cpp's mixtures of the types that are written here.
+        constexpr recipe recipes[] = {
+            {"Q2_K", 10, gguf::q2_k::id, gguf::q5_k::id,
+             [](role const& r, std::uint32_t usual)
+             {
+                 if (r.is == kind::value)
+                     return r.group >= 4 ? gguf::q4_k::id : gguf::q3_k::id;
+                 return r.is == kind::down || r.is == kind::output ? gguf::q3_k::id : usual;
+             }},
+            {"Q2_K_S", 21, gguf::q2_k::id, gguf::q2_k::id,
+             [](role const& r, std::uint32_t usual)
+             {
+                 bool const more = r.is == kind::value ? r.group >= 4 : r.is == kind::down && r.is_among_first(8);
+                 return more ? gguf::q4_k::id : usual;
+             }},
+            {"Q3_K_S", 11, gguf::q3_k::id, gguf::q5_k::id, alike},
+            {"Q3_K_M", 12, gguf::q3_k::id, gguf::q5_k::id,
+             [](role const& r, std::uint32_t usual)
+             {
+                 if (r.is == kind::value)
+                     return r.layer < 2 ? gguf::q5_k::id : gguf::q4_k::id;
+                 if (r.is == kind::down)
+                     return r.is_among_first(16) ? gguf::q5_k::id : gguf::q4_k::id;
+                 return r.is == kind::output ? gguf::q4_k::id : usual;
+             }},
+            {"Q3_K_L", 13, gguf::q3_k::id, gguf::q3_k::id,
+             [](role const& r, std::uint32_t usual)
+             {
+                 bool const more = r.is == kind::value || r.is == kind::down || r.is == kind::output;
+                 return more ? gguf::q5_k::id : usual;
+             }},
+            {"Q4_K_S", 14, gguf::q4_k::id, gguf::q5_k::id,
+             [](role const& r, std::uint32_t usual)
+             {
+                 bool const more = r.is == kind::value ? r.layer < 4 : r.is == kind::down && r.is_among_first(8);
+                 return more ? gguf::q5_k::id : usual;
+             }},
+            {"Q4_K_M", 15, gguf::q4_k::id, gguf::q5_k::id, medium},
+            {"Q5_K_S", 16, gguf::q5_k::id, gguf::q5_k::id, alike},
+            {"Q5_K_M", 17, gguf::q5_k::id, gguf::q5_k::id, medium},
+            {"Q6_K", 18, gguf::q6_k::id, gguf::q6_k::id, alike},
+            {"Q8_0", 7, gguf::q8_0::id, gguf::q8_0::id, alike},
+        };
+
+        // What a file of one type alone is called; others have no number of their own.
+        struct file_type
+        {
+            std::uint32_t type, number;
+        };
+        constexpr file_type file_types[] = {
+            {gguf::f32::id, 0},    {gguf::f16::id, 1},   {gguf::q4_0::id, 2},  {gguf::q4_1::id, 3},
+            {gguf::q8_0::id, 7},   {gguf::q5_0::id, 8},  {gguf::q5_1::id, 9},  {gguf::q2_k::id, 10},
+            {gguf::q3_k::id, 11},  {gguf::q4_k::id, 14}, {gguf::q5_k::id, 16}, {gguf::q6_k::id, 18},
+            {gguf::iq4_nl::id, 25}, {gguf::iq4_xs::id, 30}, {gguf::bf16::id, 32}, {gguf::tq1_0::id, 36},
+            {gguf::tq2_0::id, 37},
+        };
+        constexpr std::uint32_t guessed = 1024; // llama.cpp's mark of a number that says nothing
+
+        struct substitute
+        {
+            std::uint32_t wanted, instead;
+        };
+        constexpr substitute substitutes[] = {
+            {gguf::q2_k::id, gguf::q4_0::id},  {gguf::q3_k::id, gguf::q4_0::id},    {gguf::tq1_0::id, gguf::q4_0::id},
+            {gguf::tq2_0::id, gguf::q4_0::id}, {gguf::q2_0::id, gguf::q4_0::id},    {gguf::q4_k::id, gguf::q5_0::id},
+            {gguf::q5_k::id, gguf::q5_1::id},  {gguf::iq4_xs::id, gguf::iq4_nl::id}, {gguf::q6_k::id, gguf::q8_0::id},
+        };
+
+        std::string upper(std::string_view name)
+        {
+            std::string out(name);
+            std::transform(out.begin(), out.end(), out.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+            return out;
+        }
+        bool fits(std::uint32_t type, std::size_t cols) { return cols % gguf::find_type(type)->values == 0; }
+
+        recipe const& find_recipe(std::string_view name)
+        {
+            std::string list;
+            for (recipe const& each : recipes)
+            {
+                if (each.name == upper(name))
+                    return each;
+                list += text(list.empty() ? "" : ", ", each.name);
+            }
+            jackplane::fail<jackplane::value_error>(text("no mixture '", name, "'; there are ", list));
+        }
+
+        kind kind_of(parameter const& p, config const& c)
+        {
+            auto const has = [&](std::string_view part) { return p.name.find(part) != std::string::npos; };
+            if (has(".v_proj.") || (c.block.fused && (has(".q_proj.") || has(".k_proj."))))
+                return kind::value;
+            if (has(".q_proj."))
+                return kind::query;
+            if (has(".k_proj."))
+                return kind::key;
+            if (has(".o_proj."))
+                return kind::output;
+            std::string const down = text(".", c.block.experts.down, ".");
+            return has(".down_proj.") || (p.of_expert && has(down)) ? kind::down : kind::other;
+        }
+
+        // What every mixture does with models of eight experts, and of 80 layers whose heads share keys (70 billion
+        // weights).
+        std::uint32_t by_size(role const& r, config const& c, recipe const& of)
+        {
+            std::uint32_t type = of.of(r, of.usual);
+            if (r.is == kind::value && c.layers == 80 && c.heads != c.kv_heads &&
+                (type == gguf::q3_k::id || type == gguf::q4_k::id))
+                type = gguf::q5_k::id;
+            if (c.block.experts.count != 8)
+                return type;
+            if (r.is == kind::value || r.is == kind::key)
+                return gguf::q8_0::id;
+            return r.is == kind::output ? of.output_of_eight : type;
+        }
+    }
+
+    std::uint32_t type_of(std::string_view name)
+    {
+        if (auto const found = gguf::find_type(upper(name)); found && found->is_decoded)
+            return found->id;
+        std::string list;
+        for (std::uint32_t id = 0; id < 64; ++id)
+            if (auto const t = gguf::find_type(id); t && t->is_decoded)
+                list += text(list.empty() ? "" : ", ", t->name);
+        jackplane::fail<jackplane::value_error>(text("no type '", name, "' to write; there are ", list));
+    }
+
+    std::uint32_t file_type_of(std::filesystem::path const& path)
+    {
+        return gguf::open(path).metadata().get_or<std::uint32_t>("general.file_type", guessed);
+    }
+
+    std::uint32_t type_for(std::uint32_t wanted, std::size_t cols)
+    {
+        if (fits(wanted, cols))
+            return wanted;
+        for (substitute const& each : substitutes)
+            if (each.wanted == wanted && fits(each.instead, cols))
+                return each.instead;
+        return gguf::f16::id;
+    }
+
+    block_types types_of(std::string_view name, config const& c)
+    {
+        block_types types{{}, type_for(gguf::q8_0::id, c.hidden), guessed};
+        std::uint32_t const type = type_of(name);
+        parameter_table const table(c);
+        for (parameter const& p : table.of_layers())
+            types.of_layers.push_back(type_for(type, p.cols));
+        for (file_type const& each : file_types)
+            if (each.type == type)
+                types.file_type = each.number;
+        return types;
+    }
+
+    block_types recipe_of(std::string_view name, config const& c)
+    {
+        recipe const& r = find_recipe(name);
+        block_types types{{}, type_for(r.usual == gguf::q8_0::id ? r.usual : gguf::q6_k::id, c.hidden), r.file_type};
+        parameter_table const table(c);
+        for (std::size_t layer = 0; layer < c.layers; ++layer)
+            for (parameter const& p : table.of_layer(layer))
+            {
+                role const is{kind_of(p, c), layer, c.layers, c.heads / c.kv_heads};
+                types.of_layers.push_back(type_for(by_size(is, c, r), p.cols));
+            }
+        return types;
+    }
+    void expect_recipe(std::string_view name) { find_recipe(name); }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+#include "../../read/table.hpp"
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Which GGUF type each matrix of a model gets.
+namespace engine
+{
+    struct block_types
+    {
+        std::vector<std::uint32_t> of_layers; // of each matrix of the layers, by the numbers of the types
+        std::uint32_t of_head;                // and of the embedding, tied or not
+        std::uint32_t file_type;              // what `general.file_type` says of such a mixture
+    };
+
+    // One type for all matrices: "Q4_K", in any case. Throws value_error with the names there are.
+    block_types types_of(std::string_view type, config const& c);
+    // llama.cpp's mixture of that name: "Q4_K_M". Throws value_error with the names there are.
+    block_types recipe_of(std::string_view name, config const& c);
+    void expect_recipe(std::string_view name);
+
+    // What `general.file_type` of a GGUF file says; a file of one without it: llama.cpp's mark for that.
+    std::uint32_t file_type_of(std::filesystem::path const& path);
+
+    // The number of a type of numbers or blocks, by its name in any case. Throws value_error with the names there are.
+    std::uint32_t type_of(std::string_view name);
+    // What llama.cpp takes in its place where rows of so many values are no whole number of blocks: a type with blocks
+    // of 32, or F16.
+    std::uint32_t type_for(std::uint32_t wanted, std::size_t cols);
+}

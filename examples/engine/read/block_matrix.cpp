@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "block_matrix.hpp"
+#include <jackplane/core/parallel.hpp>
+#include <jackplane/store/gguf/levels.hpp>
+
+namespace engine
+{
+    namespace
+    {
+        // f(T{}) of the type of that number, if it has levels.
+        template <class F>
+        bool with_levels(std::uint32_t type, F&& f)
+        {
+            bool done = false;
+            jackplane::gguf::visit_type(type,
+                                        [&]<class T>(T t)
+                                        {
+                                            if constexpr (jackplane::gguf::ordered_block<T>)
+                                                f(t), done = true;
+                                        });
+            return done;
+        }
+        template <class F>
+        void expect_levels(block_matrix const& m, F&& f)
+        {
+            JACKPLANE_EXPECTS(with_levels(m.type, f), jackplane::format_error, "blocks of type ", m.type,
+                              " have no codes of ascending values");
+        }
+    }
+
+    void block_matrix::decode(jackplane::matrix_view<float> out) const
+    {
+        auto const by_rows = [&]<class T>(T)
+        {
+            jackplane::threads{}(rows,
+                                 [&](std::size_t first, std::size_t end)
+                                 {
+                                     for (std::size_t i = first; i < end; ++i)
+                                         jackplane::gguf::decode<T>(row(i), {&out(i, 0), cols});
+                                 });
+        };
+        bool const is_known = jackplane::gguf::visit_type(type, by_rows);
+        JACKPLANE_EXPECTS(is_known, jackplane::format_error, "blocks of type ", type, " are not read here");
+    }
+
+    bool block_matrix::has_levels() const
+    {
+        return with_levels(type, [](auto) {});
+    }
+    jackplane::given_levels block_matrix::levels() const
+    {
+        std::optional<jackplane::given_levels> found;
+        expect_levels(*this, [&]<class T>(T) { found = jackplane::gguf::levels<T>(bytes, cols); });
+        return *std::move(found);
+    }
+    jackplane::aligned_vector<jackplane::code> block_matrix::codes() const
+    {
+        jackplane::aligned_vector<jackplane::code> q;
+        expect_levels(*this, [&]<class T>(T) { q = jackplane::gguf::codes<T>(bytes, cols); });
+        return q;
+    }
+    void block_matrix::put_codes(std::span<jackplane::code const> q)
+    {
+        expect_levels(*this, [&]<class T>(T) { jackplane::gguf::put_codes<T>(q, bytes); });
+    }
+
+    block_matrix to_blocks(jackplane::matrix_view<float const> w, std::uint32_t type, std::span<float const> importance,
+                           std::string_view name)
+    {
+        block_matrix m{type, w.rows, w.cols};
+        auto const by_rows = [&]<class T>(T)
+        {
+            JACKPLANE_EXPECTS(w.cols % T::values == 0, jackplane::shape_error, name, ": rows of ", w.cols,
+                              " values in ", T::name, " blocks of ", T::values);
+            m.bytes.resize(w.rows * (w.cols / T::values * T::bytes));
+            jackplane::threads{}(w.rows,
+                                 [&](std::size_t first, std::size_t end)
+                                 {
+                                     for (std::size_t i = first; i < end; ++i)
+                                         jackplane::gguf::encode<T>({&w(i, 0), w.cols}, importance, m.row(i));
+                                 });
+        };
+        bool is_known = false;
+        try
+        {
+            is_known = jackplane::gguf::visit_type(type, by_rows);
+        }
+        catch (jackplane::value_error const& error)
+        {
+            jackplane::fail<jackplane::value_error>(jackplane::text(name, ": ", error.what()));
+        }
+        JACKPLANE_EXPECTS(is_known, jackplane::format_error, "blocks of type ", type, " are not written here");
+        return m;
+    }
+}

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""blocks.py JACKPLANE FOLDER: quantize --format gguf makes files of the types asked for, by each method, whose scales
+are those of the search and whose codes the method chose."""
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+from harness import expect, fail, folder, refused, run, store_model
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+import architectures  # noqa: E402
+import gguf  # noqa: E402
+
+CONFIG = {**architectures.LLAMA, "hidden_size": 256, "intermediate_size": 288, "num_hidden_layers": 2, "head_dim": 64,
+          "vocab_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}
+# What rows of 256 and of 288 take.
+TYPES = {"q8_0": ("q8_0", "q8_0"), "q4_0": ("q4_0", "q4_0"), "q4_1": ("q4_1", "q4_1"), "q5_0": ("q5_0", "q5_0"),
+         "q5_1": ("q5_1", "q5_1"), "iq4_nl": ("iq4_nl", "iq4_nl"), "q2_k": ("q2_k", "q4_0"), "q3_k": ("q3_k", "q4_0"),
+         "q4_k": ("q4_k", "q5_0"), "Q5_K": ("q5_k", "q5_1"), "q6_k": ("q6_k", "q8_0"), "iq4_xs": ("iq4_xs", "iq4_nl")}
+BITS = {name: 8 * size / values for name, values, size in gguf.TYPES.values()}
+SCALES = {"q4_0": (18, [(0, 2)]), "q2_k": (84, [(0, 16), (80, 84)])}  # bytes of a block, and where its scales stand
+
+model, tokens, dense = folder / "model", folder / "tokens.npy", folder / "dense.gguf"
+rng = np.random.default_rng(8)
+weights = {name: value.astype("<f2").astype("<f4") for name, value in architectures.tensors_of(CONFIG).items()}
+store_model(model, CONFIG, weights)
+np.save(tokens, rng.integers(0, CONFIG["vocab_size"], 640).astype("<u2"))
+look = ["--calibration", tokens, "--nsamples", "8", "--seqlen", "48"]
+
+
+def nats(file):
+    done = run("eval", "--model", file, "--tokens", tokens, "--context", "64", "--json")
+    return json.loads(expect(0, done).stdout)["rows"][0]["mean_nll"]
+
+
+def made(name, *arguments, of=model):
+    """The report, and the bytes of the tensors."""
+    file = folder / f"{name}.gguf"
+    done = expect(0, run("quantize", of, "-o", file, "--format", "gguf", *arguments, "--quiet", "--json"))
+    report = json.loads(done.stdout)
+    types, bits = gguf.layers_of(file)
+    if abs(report["bits_per_weight"] - bits) > 1e-9 or len(report["tensors"]) != sum(types.values()):
+        fail(f"{name}: reports {report['bits_per_weight']} bits a weight, the file has {bits} in {types}")
+    return report, gguf.data_of(file)
+
+
+def split(data, kind):
+    """The scales of blocks, and the rest of them."""
+    size, places = SCALES[kind]
+    blocks = np.frombuffer(data, np.uint8).reshape(-1, size)
+    scales = np.zeros(size, bool)
+    for first, end in places:
+        scales[first:end] = True
+    return blocks[:, scales], blocks[:, ~scales]
+
+
+whole = nats(model)
+made("dense", "--type", "f16", "--method", "rtn", "--dense-head")
+if abs(nats(dense) - whole) > 2e-5:
+    fail(f"{nats(dense)} nats in F16, {whole} before")
+
+for kind, (of_256, of_288) in TYPES.items():
+    _, tensors = made("rtn", "--type", kind, "--method", "rtn")
+    held = gguf.table(folder / "rtn.gguf")
+    for name, (found, shape, _) in held.items():
+        wanted = "f32" if len(shape) == 1 else of_288 if shape[-1] == 288 else of_256
+        if name.startswith("blk.") and found != wanted or name in ("token_embd.weight", "output.weight") and \
+                found != "q8_0":
+            fail(f"--type {kind}: {name} {shape} is {found}")
+    other, _ = made("mse", "--type", kind, "--method", "mse", *look)
+    loss = nats(folder / "mse.gguf") - whole
+    print(f"{kind:7} {BITS[of_256]:.3f} bits  rtn {nats(folder / 'rtn.gguf') - whole:+.4f}  mse {loss:+.4f} nats")
+    if abs(loss) > 2.0 ** (3 - BITS[of_256]):
+        fail(f"--type {kind} costs {loss} nats")
+
+# A file is the same model to quantize as its folder.
+for kind in ("q4_0", "q2_k"):
+    _, of_folder = made("folder", "--type", kind, "--method", "mse", *look)
+    _, of_file = made("file", "--type", kind, "--method", "mse", *look, of=dense)
+    if of_folder != of_file:
+        fail(f"--type {kind}: other blocks from a GGUF file")
+
+# An importance matrix is what the calibration text says.
+expect(0, run("imatrix", model, *look, "-o", folder / "imatrix.gguf", "--quiet"))
+_, searched = made("mse", "--type", "q2_k", "--method", "mse", *look)
+_, by_file = made("file", "--type", "q2_k", "--method", "mse", "--imatrix", folder / "imatrix.gguf")
+if searched != by_file:
+    fail("an importance matrix from a file gives other blocks")
+
+# Scales stay, codes are the method's, and what is learned is better.
+held = gguf.table(folder / "mse.gguf")
+for method, more in {"gptq": [], "signround": ["--iters", "40", "--batch", "4"]}.items():
+    report, tensors = made(method, "--type", "q2_k", "--method", method, *more, *look)
+    for name, (kind, shape, _) in held.items():
+        if not name.startswith("blk.") or len(shape) == 1:
+            if tensors[name] != searched[name]:
+                fail(f"{method}: {name} is not as it was")
+            continue
+        scales, codes = split(tensors[name], kind)
+        scales_before, codes_before = split(searched[name], kind)
+        if not np.array_equal(scales, scales_before) or np.array_equal(codes, codes_before):
+            fail(f"{method}: {name} has other scales, or the same codes")
+    for layer in report["losses"]:
+        if not layer["after"] < 0.9 * layer["before"] or not 0 < layer["moved"] < 0.6:
+            fail(f"{method}: {layer['before']} -> {layer['after']}, {layer['moved']} of the codes moved")
+    # the same once more, by the scales of a file
+    _, again = made("again", "--scales-of", folder / "mse.gguf", "--method", method, *more, *look)
+    if again != tensors:
+        fail(f"{method} --scales-of: other blocks")
+if len(report["losses"]) != CONFIG["num_hidden_layers"]:
+    fail(f"{len(report['losses'])} layers learned")
+
+# A mixture, and types under a size.
+made("mixture", "--recipe", "q4_k_m", "--method", "rtn")
+kinds = {name: kind for name, (kind, _, _) in gguf.table(folder / "mixture.gguf").items()}
+wanted = {"token_embd.weight": "q6_k", "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
+          "blk.1.ffn_down.weight": "q8_0", "blk.0.ffn_down.weight": "q5_0", "blk.1.attn_q.weight": "q4_k"}
+if any(kinds[name] != kind for name, kind in wanted.items()):
+    fail(f"q4_k_m is {kinds}")
+sizes = []
+for average in (3, 4, 6):
+    report, _ = made("chosen", "--types", "q2_k,q4_k,q6_k", "--average", average, "--method", "mse", *look)
+    sizes.append((report["bits_per_weight"], nats(folder / "chosen.gguf")))
+    if not average - 1 < report["bits_per_weight"] <= average:
+        fail(f"--average {average}: {report['bits_per_weight']} bits a weight")
+if not sizes[0][1] > sizes[2][1]:
+    fail(f"more bits, more loss: {sizes}")
+
+ask = ["quantize", model, "-o", folder / "refused.gguf", "--format", "gguf"]
+for words, more in {("--type",): ["--method", "rtn"],
+                    ("q4_7", "Q4_K"): ["--method", "rtn", "--type", "q4_7"],
+                    ("q4_k_x", "Q4_K_M"): ["--method", "rtn", "--recipe", "q4_k_x"],
+                    ("--group-size",): ["--method", "rtn", "--type", "q4_0", "--group-size", "32"],
+                    ("--bits",): ["--method", "rtn", "--type", "q4_0", "--bits", "4"],
+                    ("--widths",): ["--method", "signround", "--type", "q4_0", "--widths", "4", *look],
+                    ("--mse",): ["--method", "gptq", "--type", "q4_0", "--mse", *look],
+                    ("awq", "signround"): ["--method", "awq", "--type", "q4_0", *look],
+                    ("--calibration",): ["--method", "gptq", "--type", "q4_0"],
+                    ("--imatrix or --calibration",): ["--method", "mse", "--type", "q4_0"],
+                    ("--calibration", "weights alone"): ["--method", "rtn", "--type", "q4_0", *look],
+                    ("--average",): ["--method", "rtn", "--types", "q4_0,q8_0", *look],
+                    ("types under a size", "budget"): ["--method", "rtn", "--types", "q4_0,q8_0", "--average", "2",
+                                                       *look],
+                    ("--scales-of",): ["--method", "mse", "--scales-of", folder / "mse.gguf", *look],
+                    ("--dense-head",): ["--method", "rtn", "--type", "q4_0", "--head-type", "q8_0", "--dense-head"],
+                    ("attn_q",): ["--method", "mse", "--type", "q4_0", "--imatrix", dense]}.items():
+    refused(1 if words[0] in ("attn_q", "types under a size") else 2, *ask, *more, words=words)
+refused(2, "quantize", model, "-o", folder / "refused.jack", "--type", "q4_0", words=("--format gguf",))

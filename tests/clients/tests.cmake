@@ -13,7 +13,7 @@ target_link_libraries(client_llama_cpp PRIVATE ${CMAKE_DL_LIBS})
 target_compile_features(client_llama_cpp PRIVATE cxx_std_20)
 add_executable(client_blocks ${CMAKE_CURRENT_LIST_DIR}/blocks.cpp)
 target_link_libraries(client_blocks PRIVATE jackplane::store ${CMAKE_DL_LIBS})
-foreach(client tokenizers likeliest)
+foreach(client tokenizers likeliest written)
     add_executable(client_${client} ${CMAKE_CURRENT_LIST_DIR}/${client}.cpp)
     target_link_libraries(client_${client} PRIVATE engine)
 endforeach()
@@ -25,8 +25,13 @@ add_test(NAME clients_llama_cpp
 add_test(NAME clients_blocks
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/blocks.py $<TARGET_FILE:client_blocks>
                  ${packages}/llama_cpp/npm)
-set_tests_properties(clients_llama_cpp clients_blocks PROPERTIES RESOURCE_LOCK npm_llama_cpp)
+add_test(NAME clients_written
+         COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/written.py $<TARGET_FILE:jackplane>
+                 ${packages}/written $<TARGET_FILE:client_written> $<TARGET_FILE:client_llama_cpp>
+                 ${packages}/llama_cpp/npm)
+set_tests_properties(clients_llama_cpp clients_blocks clients_written PROPERTIES RESOURCE_LOCK npm_llama_cpp)
 add_test(NAME clients_tokenizers
          COMMAND ${node} ${CMAKE_CURRENT_LIST_DIR}/tokenizers.mjs $<TARGET_FILE:client_tokenizers>
                  ${packages}/tokenizers)
-set_tests_properties(clients_llama_cpp clients_blocks clients_tokenizers PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)
+set_tests_properties(clients_llama_cpp clients_blocks clients_written clients_tokenizers
+                     PROPERTIES LABELS consumer SKIP_RETURN_CODE 77)

@@ -22,7 +22,7 @@ add_executable(client_gguf ${CMAKE_CURRENT_LIST_DIR}/gguf.cpp)
 target_link_libraries(client_gguf PRIVATE jackplane::store)
 add_executable(client_nbits ${CMAKE_CURRENT_LIST_DIR}/nbits.cpp)
 target_link_libraries(client_nbits PRIVATE jackplane::multiply jackplane::store)
-foreach(client tokenizers likeliest)
+foreach(client tokenizers likeliest written)
     add_executable(client_${client} ${CMAKE_CURRENT_LIST_DIR}/${client}.cpp)
     target_link_libraries(client_${client} PRIVATE engine)
 endforeach()
@@ -34,11 +34,15 @@ add_test(NAME clients_llama_cpp
 add_test(NAME clients_blocks
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/blocks.py $<TARGET_FILE:client_blocks>
                  ${packages}/llama_cpp/npm)
+add_test(NAME clients_written
+         COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/written.py $<TARGET_FILE:jackplane>
+                 ${packages}/written $<TARGET_FILE:client_written> $<TARGET_FILE:client_llama_cpp>
+                 ${packages}/llama_cpp/npm)
 add_test(NAME clients_quality
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/quality.py $<TARGET_FILE:client_llama_cpp>
                  $<TARGET_FILE:client_judge> $<TARGET_FILE:client_quantizer> ${packages}/quality
                  ${packages}/llama_cpp/npm)
-set(of_llama clients_llama_cpp clients_blocks clients_quality)
+set(of_llama clients_llama_cpp clients_blocks clients_written clients_quality)
 set_tests_properties(${of_llama} PROPERTIES RESOURCE_LOCK npm_llama_cpp LABELS consumer SKIP_RETURN_CODE 77)
 foreach(client tokenizers gguf nbits)
     add_test(NAME clients_${client}

@@ -8,22 +8,18 @@
 
 namespace engine
 {
-    namespace
+    family const& family_of(settings_file const& file)
     {
-        // Without model_type: a Llama.
-        family const& family_of(settings_file const& file)
+        auto const type = file.tree().value("model_type", nlohmann::json("llama"));
+        std::string known;
+        for (family const* const f : all_families)
         {
-            auto const type = file.tree().value("model_type", nlohmann::json("llama"));
-            std::string known;
-            for (family const* const f : all_families)
-            {
-                if (type == f->type || (type.is_null() && f == &families::llama))
-                    return *f;
-                known += text(known.empty() ? "" : ", ", f->type);
-            }
-            file.expect(false, "model_type", "one of " + known);
-            return families::llama;
+            if (type == f->type || (type.is_null() && f == &families::llama))
+                return *f;
+            known += text(known.empty() ? "" : ", ", f->type);
         }
+        file.expect(false, "model_type", "one of " + known);
+        return families::llama;
     }
 
     settings_file language_part(settings_file const& file)

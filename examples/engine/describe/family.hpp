@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "config.hpp"
+#include "gguf/description.hpp"
 #include "gguf/fields.hpp"
 #include "rotation.hpp"
 #include "settings_file.hpp"
@@ -21,6 +22,9 @@ namespace engine
         void (*describe)(settings_file const& file, config& c); // c has its sizes already
         gguf_form gguf{};
     };
+
+    // The family that a config.json names; without model_type: a Llama. Throws format_error.
+    family const& family_of(settings_file const& file);
 
     inline config defaults(std::size_t context, bool tied = false, std::size_t head_dim = 0, double base = 1e4,
                            double eps = 1e-6)
@@ -54,9 +58,8 @@ namespace engine
     inline std::size_t read_window(settings_file const& file, std::size_t otherwise)
     {
         std::size_t const window = !file.tree().contains("sliding_window") ? otherwise
-                                   : file.has("sliding_window")
-                                       ? file.size("sliding_window", std::uint64_t{1} << 40)
-                                       : 0;
+                                   : file.has("sliding_window") ? file.size("sliding_window", std::uint64_t{1} << 40)
+                                                                : 0;
         file.expect(window == 0 || file.flag("use_sliding_window", true), "use_sliding_window",
                     text("true: models of this class see a window of ", window, " tokens all the same"));
         return window;

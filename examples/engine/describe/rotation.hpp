@@ -19,6 +19,7 @@ namespace engine
         static rotation_settings of_type(settings_file const& file, std::string const& layer_type);
 
         double base(double otherwise) const;
+        settings_file const& keys() const noexcept { return _all; } // rope_type and what it needs, merged
 
         // Head by head, in a model of these sizes. partial: a part of each head may turn. Throws format_error for what
         // is not understood: anything but default, linear, llama3, yarn and longrope.

@@ -114,13 +114,11 @@ namespace engine
     }
 
     // sum over all tokens of a x^T; left(window, state, x [rows, size]) gives a [rows, size]. A window is added in
-    // float, the windows of each of a fixed number of parts in double, and then the parts: the same for any number of
-    // threads.
+    // float, the windows of each of the parts in double.
     template <class Left>
     std::vector<float> calibration_stream::sum_of_products(layer_view<float const> const& w, layer_stage const& which,
                                                            jackplane::team const& workers, Left&& left) const
     {
-        constexpr std::size_t parts = 4;
         std::size_t const size = size_of(w, which), n = _text.length;
         std::vector<std::vector<double>> sums(parts, std::vector<double>(size * size));
         workers(parts,
@@ -203,6 +201,44 @@ namespace engine
             means[i] = static_cast<float>(sum / static_cast<double>(tokens));
         }
         return means;
+    }
+
+    std::vector<input_squares> calibration_stream::squares(layer_view<float const> const& w,
+                                                           jackplane::team const& workers) const
+    {
+        auto const stages = stages_of(_config, w.kind);
+        std::vector<input_squares> none;
+        for (layer_stage const& stage : stages)
+            none.push_back({std::vector<double>(size_of(w, stage)), 0});
+        std::vector<std::vector<input_squares>> of_parts(parts, none);
+        auto const add_window = [&](layer_state<float> const& s, std::vector<input_squares>& to)
+        {
+            for (std::size_t i = 0; i < stages.size(); ++i)
+            {
+                auto const [x, rows] = input_of(_config, w, s, stages[i], _text.length);
+                std::size_t const size = to[i].sums.size();
+                for (std::size_t at = 0; at < rows * size; ++at)
+                    to[i].sums[at % size] += static_cast<double>(x[at]) * static_cast<double>(x[at]);
+                to[i].tokens += rows;
+            }
+        };
+        workers(parts,
+                [&](std::size_t first, std::size_t end)
+                {
+                    for (std::size_t p = first; p < end; ++p)
+                        for_each_window(w, windows() * p / parts, windows() * (p + 1) / parts,
+                                        [&](layer_state<float> const& s, float const*, std::size_t)
+                                        { add_window(s, of_parts[p]); });
+                });
+        for (std::size_t p = 1; p < parts; ++p)
+            for (std::size_t i = 0; i < stages.size(); ++i)
+            {
+                auto& all = of_parts[0][i];
+                std::transform(all.sums.begin(), all.sums.end(), of_parts[p][i].sums.begin(), all.sums.begin(),
+                               std::plus<>{});
+                all.tokens += of_parts[p][i].tokens;
+            }
+        return std::move(of_parts[0]);
     }
 
     std::vector<std::size_t> calibration_stream::tokens_of_experts(layer_view<float const> const& w,

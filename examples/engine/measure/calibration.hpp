@@ -49,6 +49,14 @@ namespace engine
         return all;
     }
 
+    // Of what the linear layers of a stage read: of each number the sum over tokens of its square [size], and how many
+    // tokens.
+    struct input_squares
+    {
+        std::vector<double> sums;
+        std::size_t tokens = 0;
+    };
+
     // The calibration windows on their way through a model, layer by layer: the input of the next one is all that is
     // kept, however many layers there are.
     class calibration_stream
@@ -70,6 +78,9 @@ namespace engine
         // mean over all tokens of |x| -> [size]
         std::vector<float> mean_magnitudes(layer_view<float const> const& w, layer_stage const& which,
                                            jackplane::team const& workers = jackplane::team(1)) const;
+        // Of every stage, as stages_of() has them, in one pass: what importance matrices are made of.
+        std::vector<input_squares> squares(layer_view<float const> const& w,
+                                           jackplane::team const& workers = jackplane::team(1)) const;
         // How many tokens each expert of a layer with these weights reads.
         std::vector<std::size_t> tokens_of_experts(layer_view<float const> const& w,
                                                    jackplane::team const& workers) const;
@@ -80,6 +91,9 @@ namespace engine
         std::size_t length() const noexcept { return _text.length; }
 
     private:
+        // Sums over windows are those of so many parts of the text, then of the parts: the same for any number of
+        // threads.
+        static constexpr std::size_t parts = 4;
         template <class Body>
         void for_each_window(layer_view<float const> const& w, std::size_t first, std::size_t end, Body&& body) const;
         template <class Left>

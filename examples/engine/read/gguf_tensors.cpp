@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "gguf_tensors.hpp"
+#include "../describe/gguf/layout.hpp"
 #include <algorithm>
 #include <iterator>
 #include <set>
@@ -9,84 +10,17 @@ namespace engine
 {
     namespace
     {
-        struct two_names
-        {
-            std::string_view ours, theirs;
-        };
-        constexpr two_names whole_names[] = {
-            {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
-        constexpr two_names layer_names[] = {
-            {"input_layernorm", "attn_norm"},
-            {"self_attn.q_proj", "attn_q"},
-            {"self_attn.k_proj", "attn_k"},
-            {"self_attn.v_proj", "attn_v"},
-            {"self_attn.qkv_proj", "attn_qkv"},
-            {"self_attn.o_proj", "attn_output"},
-            {"self_attn.q_norm", "attn_q_norm"},
-            {"self_attn.k_norm", "attn_k_norm"},
-            {"pre_feedforward_layernorm", "ffn_norm"},
-            {"post_feedforward_layernorm", "post_ffw_norm"},
-            {"mlp.gate_proj", "ffn_gate"},
-            {"mlp.up_proj", "ffn_up"},
-            {"mlp.gate_up_proj", "ffn_up"},
-            {"mlp.down_proj", "ffn_down"},
-        };
-
-        // "model.layers.0.mlp.experts.3.up_proj.weight": 3.
-        std::size_t expert_of(std::string const& tensor)
-        {
-            constexpr std::string_view before = ".experts.";
-            return std::stoul(tensor.substr(tensor.find(before) + before.size()));
-        }
-
         // "blk.0.ffn_up_exps.weight": "blk.0.ffn_up.3.weight".
         std::string one_expert(std::string const& stacked, std::size_t expert)
         {
             constexpr std::string_view end = "_exps.weight";
             return text(stacked.substr(0, stacked.size() - end.size()), ".", expert, ".weight");
         }
-
-        template <std::size_t N>
-        std::string_view other_name(two_names const (&all)[N], std::string_view ours)
-        {
-            for (two_names const& each : all)
-                if (each.ours == ours)
-                    return each.theirs;
-            return {};
-        }
     }
 
     gguf_tensors::gguf_tensors(jackplane::gguf::file const& file, config c)
         : _file(file), _config(std::move(c)), _side_by_side(family_of(file).gguf.pairs_side_by_side)
     {
-    }
-
-    // Empty: it has none.
-    std::string gguf_tensors::name_of(std::string const& tensor) const
-    {
-        auto const dot = tensor.rfind('.');
-        std::string_view const stem = std::string_view(tensor).substr(0, dot);
-        constexpr std::string_view layers = "model.layers.";
-        if (!stem.starts_with(layers))
-        {
-            auto const found = other_name(whole_names, stem);
-            return found.empty() ? std::string() : text(found, tensor.substr(dot));
-        }
-        auto const number_end = stem.find('.', layers.size());
-        std::string_view const number = stem.substr(layers.size(), number_end - layers.size()),
-                               inside = stem.substr(number_end + 1);
-        expert_description const& e = _config.block.experts;
-        std::string_view found = other_name(layer_names, inside);
-        if (inside == "post_attention_layernorm")
-            found = _config.block.post_norms ? "post_attention_norm" : "ffn_norm";
-        else if (inside == text(e.place, "gate"))
-            found = "ffn_gate_inp";
-        else if (inside.starts_with(text(e.place, "experts.")))
-            for (two_names const& each :
-                 {two_names{e.gate, "ffn_gate_exps"}, {e.up, "ffn_up_exps"}, {e.down, "ffn_down_exps"}})
-                if (inside.substr(inside.rfind('.') + 1) == each.ours)
-                    found = each.theirs;
-        return found.empty() ? std::string() : text("blk.", number, ".", found, tensor.substr(dot));
     }
 
     void gguf_tensors::expect_shape(jackplane::gguf::tensor const& t, safetensors::extents const& shape) const
@@ -102,7 +36,7 @@ namespace engine
         std::string expected;
         for (tensor_part const& part : p.places)
         {
-            std::string const name = name_of(part.tensor);
+            std::string const name = gguf_name(_config, part.tensor);
             if (name.empty())
                 continue;
             expected += text(expected.empty() ? "'" : " nor '", name, "'");
@@ -130,12 +64,6 @@ namespace engine
         jackplane::fail<jackplane::format_error>(text(_file.name(), ": no tensor ", expected));
     }
 
-    std::size_t gguf_tensors::heads_of(parameter const& p) const
-    {
-        auto const is = [&](std::string_view which) { return p.name.find(which) != std::string::npos; };
-        return !_side_by_side ? 0 : is(".q_proj.") ? _config.heads : is(".k_proj.") ? _config.kv_heads : 0;
-    }
-
     void gguf_tensors::check(parameter_table const& table) const
     {
         std::set<std::string> read{"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
@@ -155,16 +83,16 @@ namespace engine
             JACKPLANE_EXPECTS(jackplane::is_finite(w[i]), jackplane::value_error, _file.name(), ": tensor '",
                               at.tensor->name, "', row ", (at.first + i) / p.cols, ", column ", i % p.cols,
                               ": no finite number in fp32");
-        if (p.norm && _config.block.shifted_norms && p.name.ends_with("norm.weight"))
+        if (float const shift = norm_shift_there(_config, p.name); shift != 0)
             for (float& each : w)
-                each -= 1;
+                each -= shift;
         part_pairs(p, w, p.norm ? 1 : p.cols); // a bias is a column
     }
 
     template <class T>
     void gguf_tensors::part_pairs(parameter const& p, std::span<T> w, std::size_t width) const
     {
-        std::size_t const heads = heads_of(p);
+        std::size_t const heads = _side_by_side ? rotary_heads(_config, p.name) : 0;
         if (heads == 0)
             return;
         std::size_t const turned = w.size() / width / heads;
@@ -173,12 +101,9 @@ namespace engine
         {
             auto const rows = w.subspan(h * head.size(), head.size());
             std::copy(rows.begin(), rows.end(), head.begin());
-            for (std::size_t row = 0; row < turned; ++row) // pair i: rows 2 i and 2 i + 1 there, i and i + half here
-            {
-                std::size_t const half = turned / 2, from = 2 * (row % half) + row / half;
-                std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(from * width), width,
+            for (std::size_t row = 0; row < turned; ++row)
+                std::copy_n(head.begin() + static_cast<std::ptrdiff_t>(row_side_by_side(row, turned) * width), width,
                             rows.begin() + static_cast<std::ptrdiff_t>(row * width));
-            }
         }
     }
 

@@ -13,9 +13,8 @@
 
 namespace engine
 {
-    // The tensors of a GGUF file by Hugging Face's names of a model's parameters. llama.cpp has names of its own,
-    // stores all experts of a layer in one tensor, the rows of q and k of some families in another order, and 1 + w of
-    // norms that multiply by that.
+    // The tensors of a GGUF file by Hugging Face's names of a model's parameters; describe/gguf/layout.hpp says in what
+    // they differ.
     class gguf_tensors
     {
     public:
@@ -38,10 +37,7 @@ namespace engine
         };
         place find(parameter const& p) const;
         void expect_shape(jackplane::gguf::tensor const& t, safetensors::extents const& shape) const;
-        std::string name_of(std::string const& tensor) const;
-        // Heads of a parameter whose rotary pairs are to be parted; 0: none.
-        std::size_t heads_of(parameter const& p) const;
-        // Parts them; width: of a row.
+        // Parts the rotary pairs of rows that have them side by side; width: of a row.
         template <class T>
         void part_pairs(parameter const& p, std::span<T> w, std::size_t width) const;
 

@@ -50,6 +50,7 @@ namespace engine
             std::string tokenizer_name() const override { return _file.name(); }
             std::string tokenizer_bytes() const override { return words().bytes; }
             std::string tokenizer_settings() const override { return words().settings; }
+            jackplane::gguf::metadata const* gguf_metadata() const override { return &_file.metadata(); }
             void check(config const& c) const override { tensors().check(parameter_table(c)); }
             void read(parameter const& p, std::span<float> w) const override { tensors().read(p, w); }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <jackplane/store/gguf/metadata.hpp>
 #include "../describe/config.hpp"
 #include "../tokenize/tokenizer.hpp"
 #include "table.hpp"
@@ -23,6 +24,8 @@ namespace engine
         virtual std::string tokenizer_name() const = 0;     // for errors
         virtual std::string tokenizer_bytes() const = 0;    // tokenizer.model or tokenizer.json; empty: none
         virtual std::string tokenizer_settings() const = 0; // tokenizer_config.json; empty: none
+        // Of a GGUF file; else null.
+        virtual jackplane::gguf::metadata const* gguf_metadata() const { return nullptr; }
         // Throws format_error, shape_error unless the tensors are those of the configuration: before a wrong one can
         // ask for all memory.
         virtual void check(config const& c) const = 0;

@@ -51,6 +51,8 @@ namespace engine
         // Of a checkpoint; else empty.
         std::string tokenizer_bytes() const { return _model ? std::string() : _files->tokenizer_bytes(); }
         std::string tokenizer_settings() const { return _model ? std::string() : _files->tokenizer_settings(); }
+        // Of a GGUF file; else null.
+        jackplane::gguf::metadata const* gguf_metadata() const { return _model ? nullptr : _files->gguf_metadata(); }
 
     private:
         std::unique_ptr<model_files const> _files{};

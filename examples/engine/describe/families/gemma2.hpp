@@ -3,6 +3,7 @@
 #include "../family.hpp"
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace engine::families
 {
@@ -24,6 +25,7 @@ namespace engine::families
 
     // llama.cpp divides scores by the root of a head's size; in the largest model of each generation, which it knows by
     // its layers, by that of hidden / heads.
+    inline constexpr std::size_t gemma2_largest = 46, gemma3_largest = 62;
     inline void describe_gemma(gguf_fields const& fields, nlohmann::ordered_json& c, std::size_t layers_of_largest)
     {
         bool const largest = fields.size("block_count") == layers_of_largest;
@@ -35,6 +37,17 @@ namespace engine::families
         add_rotation(fields, c);
         if (fields.has("attention.sliding_window")) // else the family's own, as for caps
             add_window(fields, c);
+    }
+
+    inline void tell_gemma(gguf_description& to, std::size_t layers_of_largest)
+    {
+        config const& c = to.sizes;
+        std::size_t const scalar = c.layers == layers_of_largest ? c.hidden / c.heads : c.head_dim;
+        to.query_factor = c.block.score_scale * std::sqrt(static_cast<double>(scalar));
+        std::size_t window = c.context; // which is none
+        for (layer_kind const& kind : c.block.layers)
+            window = kind.window != 0 ? kind.window : window;
+        to.set("attention.sliding_window", window);
     }
 
     // Gemma 2: capped scores and logits; every other layer sees a window, the first one does.
@@ -62,5 +75,17 @@ namespace engine::families
             set_windows(file, c, window, [](std::size_t i) { return i % 2 == 0; });
         },
         {"gemma2", false, false,
-         [](gguf_fields const& fields, nlohmann::ordered_json& c) { describe_gemma(fields, c, 46); }}};
+         [](gguf_fields const& fields, nlohmann::ordered_json& c) { describe_gemma(fields, c, gemma2_largest); },
+         [](gguf_description& to)
+         {
+             tell_gemma(to, gemma2_largest);
+             tell_rotation(to);
+             for (auto const& [name, cap] : {std::pair{"attn_logit_softcapping", to.sizes.block.score_cap},
+                                             {"final_logit_softcapping", to.sizes.block.logit_cap}})
+             {
+                 to.expect(cap != 0, name, "a positive number");
+                 to.set(name, cap);
+             }
+             to.expect(period_of_windows(to) == 2, "layer_types", "every other layer a window, the first one, too");
+         }}};
 }

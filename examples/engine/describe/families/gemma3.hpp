@@ -17,6 +17,11 @@ namespace engine::families
         c.kv_heads = 4;
         return c;
     }
+    inline double gemma3_local_base(settings_file const& file) // of layers with a window
+    {
+        return rotation_settings::of_type(file, "sliding_attention")
+            .base(file.has("rope_local_base_freq") ? file.positive("rope_local_base_freq") : 1e4);
+    }
     inline family const gemma3{
         "gemma3_text",
         "Gemma3ForCausalLM",
@@ -34,16 +39,28 @@ namespace engine::families
             rotation_settings const full(file, "full_attention");
             c.rope_theta = full.base(c.rope_theta);
             auto const local = rotation_settings::of_type(file, "sliding_attention");
-            double const base = file.has("rope_local_base_freq") ? file.positive("rope_local_base_freq") : 1e4;
-            c.block.rotations = {full.of(c, c.rope_theta), local.of(c, local.base(base))};
+            c.block.rotations = {full.of(c, c.rope_theta), local.of(c, gemma3_local_base(file))};
             for (layer_kind& kind : c.block.layers)
                 kind.rotation = kind.window != 0 ? 1 : 0;
         },
         {"gemma3", false, false,
          [](gguf_fields const& fields, nlohmann::ordered_json& c)
          {
-             describe_gemma(fields, c, 62);
+             describe_gemma(fields, c, gemma3_largest);
              c["sliding_window_pattern"] = fields.size_or("attention.sliding_window_pattern", 6);
              c["rope_local_base_freq"] = fields.real_or("rope.freq_base_swa", 1e4);
+         },
+         [](gguf_description& to)
+         {
+             tell_gemma(to, gemma3_largest);
+             tell_rotation(to, rotation_settings(to.said, "full_attention"));
+             to.expect(to.sizes.block.score_cap == 0, "attn_logit_softcapping", "null in a model of this family");
+             if (to.sizes.block.logit_cap != 0)
+                 to.set("final_logit_softcapping", to.sizes.block.logit_cap);
+             double const base = gemma3_local_base(to.said);
+             to.expect(to.sizes.block.rotations[1] == plain_rotation(base, to.sizes.head_dim), "rope_parameters",
+                       "the default rotation in layers with a window");
+             to.set("rope.freq_base_swa", base);
+             to.set("attention.sliding_window_pattern", period_of_windows(to));
          }}};
 }

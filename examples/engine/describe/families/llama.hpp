@@ -29,5 +29,8 @@ namespace engine::families
                                    c["attention_bias"] = fields.has_tensor("blk.0.attn_output.bias");
                                    if (fields.has_tensor("blk.0.attn_q.bias") && !c["attention_bias"])
                                        c["model_type"] = "qwen2"; // biases of q, k, v alone
+                               },
+                               [](gguf_description& to) {
+                                   tell_rotation(to, {true, true});
                                }}};
 }

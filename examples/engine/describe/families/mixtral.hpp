@@ -31,5 +31,11 @@ namespace engine::families
              add_rotation(fields, c);
              add_window(fields, c);
              add_experts(fields, c, "num_local_experts");
+         },
+         [](gguf_description& to)
+         {
+             tell_rotation(to, {true, true});
+             tell_window(to);
+             tell_experts(to);
          }}};
 }

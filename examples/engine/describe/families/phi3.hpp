@@ -21,5 +21,10 @@ namespace engine::families
                               {
                                   add_rotation(fields, c, true);
                                   add_window(fields, c);
+                              },
+                              [](gguf_description& to)
+                              {
+                                  tell_rotation(to, {false, true});
+                                  tell_window(to);
                               }}};
 }

@@ -16,16 +16,23 @@ namespace engine::families
         set_windows(file, c, window, [=](std::size_t i) { return i >= first; });
     }
 
+    inline void tell_qwen(gguf_description& to)
+    {
+        tell_rotation(to);
+        expect_no_window(to);
+    }
+
     // Qwen2, Qwen2.5: biases of q, k and v.
-    inline family const qwen2{
-        "qwen2",
-        "Qwen2ForCausalLM",
-        qwen_keys,
-        defaults(32768),
-        [](settings_file const& file, config& c)
-        {
-            c.block.qkv_bias = true;
-            read_qwen_windows(file, c);
-        },
-        {"qwen2", false, false, [](gguf_fields const& fields, nlohmann::ordered_json& c) { add_rotation(fields, c); }}};
+    inline family const qwen2{"qwen2",
+                              "Qwen2ForCausalLM",
+                              qwen_keys,
+                              defaults(32768),
+                              [](settings_file const& file, config& c)
+                              {
+                                  c.block.qkv_bias = true;
+                                  read_qwen_windows(file, c);
+                              },
+                              {"qwen2", false, false,
+                               [](gguf_fields const& fields, nlohmann::ordered_json& c) { add_rotation(fields, c); },
+                               tell_qwen}};
 }

@@ -11,17 +11,23 @@ namespace engine::families
     {
         file.expect(file.flag("use_qk_norm", true), "use_qk_norm", "true: heads of q and k have norms");
     }
-    inline family const qwen3{
-        "qwen3",
-        "Qwen3ForCausalLM",
-        qwen3_keys,
-        defaults(32768, false, 128),
-        [](settings_file const& file, config& c)
-        {
-            c.block.head_norms = true;
-            expect_head_norms(file);
-            read_attention_bias(file, c);
-            read_qwen_windows(file, c);
-        },
-        {"qwen3", false, false, [](gguf_fields const& fields, nlohmann::ordered_json& c) { add_rotation(fields, c); }}};
+    inline void tell_qwen3(gguf_description& to)
+    {
+        tell_qwen(to);
+        to.expect(!to.sizes.block.qkv_bias, "attention_bias", "false in a model of this family");
+    }
+    inline family const qwen3{"qwen3",
+                              "Qwen3ForCausalLM",
+                              qwen3_keys,
+                              defaults(32768, false, 128),
+                              [](settings_file const& file, config& c)
+                              {
+                                  c.block.head_norms = true;
+                                  expect_head_norms(file);
+                                  read_attention_bias(file, c);
+                                  read_qwen_windows(file, c);
+                              },
+                              {"qwen3", false, false,
+                               [](gguf_fields const& fields, nlohmann::ordered_json& c) { add_rotation(fields, c); },
+                               tell_qwen3}};
 }

@@ -5,9 +5,9 @@
 namespace engine::families
 {
     inline constexpr std::string_view qwen3_moe_keys[] = {
-        "sliding_window",    "layer_types",           "attention_bias", "use_qk_norm",         "num_experts",
-        "num_local_experts", "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers",
-        "max_window_layers"};
+        "sliding_window",      "layer_types",       "attention_bias",        "use_qk_norm",
+        "num_experts",         "num_local_experts", "moe_intermediate_size", "norm_topk_prob",
+        "decoder_sparse_step", "mlp_only_layers",   "max_window_layers"};
 
     // Every decoder_sparse_step-th layer has experts, those of mlp_only_layers do not.
     inline void read_expert_layers(settings_file const& file, config& c)
@@ -55,5 +55,11 @@ namespace engine::families
              for (std::size_t i = 0; i < fields.size("block_count"); ++i)
                  if (!fields.has_tensor(text("blk.", i, ".ffn_gate_exps.weight")))
                      c["mlp_only_layers"].push_back(i);
+         },
+         [](gguf_description& to)
+         {
+             tell_qwen3(to);
+             tell_experts(to);
+             to.set("expert_feed_forward_length", to.sizes.block.experts.inner);
          }}};
 }

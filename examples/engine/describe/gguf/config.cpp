@@ -39,10 +39,11 @@ namespace engine
         for (family const* const each : all_families)
         {
             gguf_form const& form = each->gguf;
-            if (!form.name.empty() && form.name == d.architecture && form.experts == experts)
+            if (form.describe == nullptr)
+                continue;
+            if (form.name == d.architecture && form.experts == experts)
                 return *each;
-            if (!form.name.empty())
-                known += text(known.empty() ? "" : ", ", form.name, form.experts ? " with experts" : "");
+            known += text(known.empty() ? "" : ", ", form.name, form.experts ? " with experts" : "");
         }
         expect(f, false, "general.architecture", "one of " + known);
         return families::llama;

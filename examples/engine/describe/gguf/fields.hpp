@@ -114,14 +114,18 @@ namespace engine
         mutable std::set<std::string> _asked{};
     };
 
+    struct gguf_description;
+
     // How a family's models stand in GGUF files.
     struct gguf_form
     {
-        std::string_view name{};         // general.architecture; empty: there are no such files
+        std::string_view name{};         // general.architecture
         bool experts = false;            // families with experts and without share a name
         bool pairs_side_by_side = false; // rows of q and k: the two numbers that turn together are neighbours
-        // What the family adds to a config.json that has sizes and model_type already.
+        // What the family adds to a config.json that has sizes and model_type already. Null: the files are read as
+        // another family's.
         void (*describe)(gguf_fields const& fields, nlohmann::ordered_json& config) = nullptr;
+        void (*tell)(gguf_description& to) = nullptr; // what it adds to the sizes in a file
     };
 
     // Parts of a config.json that several families have.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "words.hpp"
+#include "cuttings.hpp"
+#include "message.hpp"
+#include "token_type.hpp"
 #include "../../describe/gguf/fields.hpp"
 #include <nlohmann/json.hpp>
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,16 +19,7 @@ namespace engine
     namespace
     {
         using jackplane::gguf::file;
-
-        enum token_type : std::int64_t // of tokenizer.ggml.token_type; SentencePiece has the same numbers
-        {
-            normal = 1,
-            unknown = 2,
-            control = 3,
-            user_defined = 4,
-            unused = 5,
-            byte = 6
-        };
+        using namespace token_type;
 
         struct vocabulary_fields
         {
@@ -58,45 +51,6 @@ namespace engine
                 expect(f, found < pieces.size(), key, text("below ", pieces.size(), ", the number of tokens"));
                 return found;
             }
-        };
-
-        // How texts are cut into words before pairs are merged: llama.cpp names the rules, a tokenizer.json holds them.
-        struct cutting
-        {
-            std::string_view name, regex; // no regex: that of ByteLevel, as GPT-2's
-            bool whole_words = false;     // ignore_merges
-            bool bos = false;             // where tokenizer.ggml.add_bos_token says nothing
-            bool composes = false;        // NFC, which llama.cpp leaves out
-        };
-        constexpr std::string_view llama3_words =
-            R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
-            R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
-        constexpr std::string_view qwen2_words =
-            R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
-            R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
-        constexpr std::string_view tekken_words =
-            R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
-            R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}|)"
-            R"( ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-        constexpr std::string_view gpt4o_words =
-            R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
-            R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-            R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
-            R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-            R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-        constexpr cutting all_cuttings[] = {
-            {.name = "llama-bpe", .regex = llama3_words, .whole_words = true, .bos = true},
-            {.name = "llama-v3", .regex = llama3_words, .whole_words = true, .bos = true},
-            {.name = "llama3", .regex = llama3_words, .whole_words = true, .bos = true},
-            {.name = "falcon3", .regex = llama3_words, .whole_words = true, .bos = true},
-            {.name = "pixtral", .regex = llama3_words, .whole_words = true, .bos = true}, // Mistral Small 3
-            {.name = "dbrx", .regex = llama3_words},                                      // Phi-4
-            {.name = "smaug-bpe", .regex = llama3_words},
-            {.name = "qwen2", .regex = qwen2_words, .composes = true},
-            {.name = "deepseek-r1-qwen", .regex = qwen2_words, .composes = true},
-            {.name = "tekken", .regex = tekken_words, .whole_words = true, .bos = true}, // Mistral Nemo
-            {.name = "gpt-4o", .regex = gpt4o_words},                                    // Phi-4-mini
-            {.name = "gpt-2", .regex = ""},
         };
 
         cutting const& cutting_of(file const& f)
@@ -174,44 +128,6 @@ namespace engine
             expect(f, !starts || fields.bos, "tokenizer.ggml.bos_token_id", "the token that starts a text");
             return {text_of(f, all), text_of(f, settings)};
         }
-
-        // A protocol buffer.
-        class message
-        {
-        public:
-            message& number(unsigned field, std::uint64_t value)
-            {
-                key(field, 0);
-                varint(value);
-                return *this;
-            }
-            message& real(unsigned field, float value)
-            {
-                key(field, 5);
-                char bytes[4];
-                std::memcpy(bytes, &value, 4);
-                _bytes.append(bytes, 4);
-                return *this;
-            }
-            message& bytes(unsigned field, std::string_view value)
-            {
-                key(field, 2);
-                varint(value.size());
-                _bytes += value;
-                return *this;
-            }
-            std::string const& whole() const noexcept { return _bytes; }
-
-        private:
-            void key(unsigned field, unsigned type) { varint(std::uint64_t{field} << 3 | type); }
-            void varint(std::uint64_t value)
-            {
-                for (; value > 127; value >>= 7)
-                    _bytes += static_cast<char>(value | 128);
-                _bytes += static_cast<char>(value);
-            }
-            std::string _bytes;
-        };
 
         // SentencePiece's file of the same pieces: sentencepiece_model.proto of its sources names the fields.
         gguf_words sentence_pieces_of(file const& f)

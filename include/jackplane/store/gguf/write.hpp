@@ -139,11 +139,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 
     // Writes the file whole or not at all (atomic_file), tensors in the order given. `general.alignment` of the
     // metadata is that of the file; nothing is added to the metadata.
-    inline void save(std::filesystem::path const& path, std::span<item const> items, metadata const& about)
+    inline void save(atomic_file& out, std::span<item const> items, metadata const& about) // and commits
     {
         std::string const head = write_header(items, about);
         auto const alignment = about.get_or<std::uint32_t>(alignment_key, 32);
-        atomic_file out(path);
         out.write(std::as_bytes(std::span(head)));
         for (item const& i : items)
         {
@@ -159,5 +158,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
             out.write(std::as_bytes(std::span(padding)));
         }
         out.commit();
+    }
+    inline void save(std::filesystem::path const& path, std::span<item const> items, metadata const& about)
+    {
+        atomic_file out(path);
+        save(out, items, about);
     }
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "gguf_model.hpp"
+#include <jackplane/core/version.hpp>
+#include <jackplane/store/gguf/write.hpp>
+#include "tensors.hpp"
+#include "words.hpp"
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace engine
+{
+    namespace
+    {
+        using jackplane::gguf::metadata;
+
+        // general.file_type by the type of most weights; where a type has several mixtures, that of this type alone.
+        std::uint32_t file_type_of(std::uint32_t type)
+        {
+            struct entry
+            {
+                std::uint32_t type, file;
+            };
+            constexpr entry all[] = {{0, 0},   {1, 1},   {2, 2},   {3, 3},   {6, 8},   {7, 9},
+                                     {8, 7},   {10, 10}, {11, 11}, {12, 14}, {13, 16}, {14, 18},
+                                     {20, 25}, {23, 30}, {30, 32}, {34, 36}, {35, 37}, {39, 38}};
+            for (entry const& each : all)
+                if (each.type == type)
+                    return each.file;
+            return 1024; // guessed by readers
+        }
+
+        void add(metadata& to, metadata const& more)
+        {
+            for (auto const& [key, value] : more)
+                to.set(key, value);
+        }
+
+        // What another GGUF file says that holds for this one, too.
+        metadata kept(metadata const& from, std::string_view prefix)
+        {
+            metadata to;
+            for (auto const& [key, value] : from)
+                if (key.starts_with(prefix) && key != jackplane::gguf::alignment_key)
+                    to.set(key, value);
+            return to;
+        }
+    }
+
+    void save_gguf(model_source const& source, std::span<block_matrix const> matrices, metadata const& more,
+                   jackplane::atomic_file& out)
+    {
+        gguf_description const about(source.sizes());
+        metadata const* const before = source.gguf_metadata();
+        metadata all;
+        all.set("general.architecture", about.architecture);
+        if (before != nullptr)
+            add(all, kept(*before, "general."));
+        metadata const words =
+            before != nullptr ? kept(*before, "tokenizer.")
+                              : fields_of_words(source.tokenizer_bytes(), source.tokenizer_settings(), source.sizes());
+        gguf_items const tensors(source, matrices, about);
+        all.set("general.architecture", about.architecture);
+        all.set("general.type", std::string("model"));
+        all.set("general.file_type", file_type_of(tensors.commonest_type()));
+        all.set("general.quantization_version", std::uint32_t{2});
+        if (std::any_of(matrices.begin(), matrices.end(), [](block_matrix const& m) { return !m.empty(); }))
+            all.set("general.quantized_by", text("jackplane ", JACKPLANE_VERSION_MAJOR, ".", JACKPLANE_VERSION_MINOR,
+                                                 ".", JACKPLANE_VERSION_PATCH));
+        add(all, about.keys);
+        add(all, words);
+        add(all, more);
+        jackplane::gguf::save(out, tensors.items(), all);
+    }
+
+    void save_gguf(model_source const& source, std::span<block_matrix const> matrices, metadata const& more,
+                   std::filesystem::path const& out)
+    {
+        jackplane::atomic_file file(out);
+        save_gguf(source, matrices, more, file);
+    }
+}

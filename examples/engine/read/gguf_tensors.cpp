@@ -10,13 +10,6 @@ namespace engine
 {
     namespace
     {
-        // "model.layers.0.mlp.experts.3.up_proj.weight": 3.
-        std::size_t expert_of(std::string const& tensor)
-        {
-            constexpr std::string_view before = ".experts.";
-            return std::stoul(tensor.substr(tensor.find(before) + before.size()));
-        }
-
         // "blk.0.ffn_up_exps.weight": "blk.0.ffn_up.3.weight".
         std::string one_expert(std::string const& stacked, std::size_t expert)
         {

@@ -6,6 +6,7 @@
 namespace cli
 {
     void add_quantize(CLI::App& app);
+    void add_imatrix(CLI::App& app);
     void add_inspect(CLI::App& app);
     void add_cut(CLI::App& app);
     void add_eval(CLI::App& app);

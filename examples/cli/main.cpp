@@ -42,6 +42,7 @@ namespace
             [](CLI::App const*, CLI::Error const& e)
             { return "jackplane: " + jackplane::detail::one_line(e.what()) + " (--help shows the usage)\n"; });
         cli::add_quantize(app);
+        cli::add_imatrix(app);
         cli::add_inspect(app);
         cli::add_cut(app);
         cli::add_eval(app);

@@ -15,7 +15,7 @@ np.save(tokens, np.arange(35, dtype="<u2"))
 
 # usage
 for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"], ["allocate"],
-                ["sensitivity"], ["bench-decode"]):
+                ["sensitivity"], ["imatrix"], ["bench-decode"]):
     if "Usage" not in expect(0, run(*command, "--help")).stdout:
         fail(f"{command} --help shows no usage")
 expect(2, run())

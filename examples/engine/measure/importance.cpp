@@ -59,7 +59,7 @@ namespace engine
                      auto const stages = stages_of(c, layer.kind);
                      for (std::size_t s = 0; s < stages.size(); ++s)
                          for (std::size_t m = stages[s].first; m < stages[s].last; ++m)
-                             add(out, gguf_name(c, parts[m].places[0].tensor), squares[s], parts[m].of_expert);
+                             add(out, gguf_name_of(c, parts[m]), squares[s], parts[m].of_expert);
                      if (progress)
                          progress(engine::text("model.layers.", i), i + 1, c.layers);
                  });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/view.hpp>
+#include "../describe/gguf/layout.hpp"
 #include "weights.hpp"
 #include <algorithm>
 #include <cstddef>
@@ -160,6 +161,9 @@ namespace engine
         std::vector<std::size_t> _first; // of each layer, and behind the last
         std::size_t _size = 0, _tuned = 0, _tuned_parameters = 0;
     };
+
+    // The tensor of a GGUF file that a parameter lies in.
+    inline std::string gguf_name_of(config const& c, parameter const& p) { return gguf_name(c, p.places[0].tensor); }
 
     // Matrix i of a layer whose matrices `parts` lie one after the other from `first` on.
     template <class T>

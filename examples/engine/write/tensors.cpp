@@ -47,7 +47,7 @@ namespace engine
         auto const& all = source.table().parameters();
         for (std::size_t i = 0; i < all.size(); ++i)
         {
-            std::string const name = gguf_name(source.sizes(), all[i].places[0].tensor);
+            std::string const name = gguf_name_of(source.sizes(), all[i]);
             std::uint32_t const type = type_of(i);
             auto const [found, is_new] = _tensors.try_emplace(name, whole{type});
             if (is_new)

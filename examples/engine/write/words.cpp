@@ -64,6 +64,9 @@ namespace engine
         {
             settings_file const file("tokenizer.json", bytes);
             json_place const all(file), model = all.at("model");
+            model.at("byte_fallback")
+                .expect(!model.at("byte_fallback").flag(false),
+                        "false: pieces of characters are written from a tokenizer.model");
             to.set("tokenizer.ggml.model", std::string("gpt2"));
             to.set("tokenizer.ggml.pre", std::string(cutting_of(all).name));
             pieces_there found;

@@ -12,6 +12,12 @@ namespace engine
 {
     // The name there of a tensor, as "blk.0.ffn_up.weight"; all experts of a layer have one. Empty: there is none.
     std::string gguf_name(config const& c, std::string const& tensor);
+    // Which expert's a tensor is here: of "model.layers.0.mlp.experts.3.up_proj.weight" 3.
+    inline std::size_t expert_of(std::string const& tensor)
+    {
+        constexpr std::string_view before = ".experts.";
+        return std::stoul(tensor.substr(tensor.find(before) + before.size()));
+    }
 
     // "model.layers.0.mlp.experts.3.up_proj.weight": 3.
     inline std::size_t expert_of(std::string const& tensor)

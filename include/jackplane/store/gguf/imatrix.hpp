@@ -171,8 +171,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         return try_load([&] { return open_imatrix(path); });
     }
 
-    // As a GGUF file.
-    inline void save_imatrix(std::filesystem::path const& path, importance_matrix const& m)
+    // As a GGUF file; commits.
+    inline void save_imatrix(atomic_file& out, importance_matrix const& m)
     {
         metadata about;
         about.set("general.type", std::string("imatrix"));
@@ -188,11 +188,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
             items.push_back(item::of<f32>(name + std::string(detail::counts_end), {matrices, 1},
                                           std::as_bytes(std::span(sums.counts))));
         }
-        save(path, items, about);
+        save(out, items, about);
+    }
+    inline void save_imatrix(std::filesystem::path const& path, importance_matrix const& m)
+    {
+        atomic_file out(path);
+        save_imatrix(out, m);
     }
 
-    // As the older form, which has one count for each weight: of several matrices it keeps the means.
-    inline void save_old_imatrix(std::filesystem::path const& path, importance_matrix const& m)
+    // As the older form, which has one count for each weight: of several matrices it keeps the means. Commits.
+    inline void save_old_imatrix(atomic_file& out, importance_matrix const& m)
     {
         detail::header_writer to;
         auto const add_text = [&](std::string const& s) { to.add(static_cast<std::int32_t>(s.size())), to.head += s; };
@@ -210,8 +215,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         }
         to.add(static_cast<std::int32_t>(m.chunk_count));
         add_text(m.datasets.empty() ? "" : m.datasets.front());
-        atomic_file out(path);
         out.write(std::as_bytes(std::span(to.head)));
         out.commit();
+    }
+    inline void save_old_imatrix(std::filesystem::path const& path, importance_matrix const& m)
+    {
+        atomic_file out(path);
+        save_old_imatrix(out, m);
     }
 }

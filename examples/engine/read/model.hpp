@@ -133,14 +133,18 @@ namespace engine
     }
 
     // Every tensor of the table is there, in the shape that config.json makes it, and no other that matters (a bias,
-    // say): checked before a wrong config.json can ask for all memory.
-    inline void check_tensors(checkpoint_files const& files, config const& c)
+    // say): checked before a wrong config.json can ask for all memory. elsewhere(p, rest): whether other tensors hold a
+    // parameter, which it takes out of the rest.
+    template <class Elsewhere>
+    void check_tensors(checkpoint_files const& files, config const& c, Elsewhere const& elsewhere)
     {
         constexpr char const* embedding = "model.embed_tokens.weight";
         parameter_table const table(c);
         auto rest = files.tensors();
         for (parameter const& p : table.parameters())
         {
+            if (elsewhere(p, rest))
+                continue;
             std::string const& tensor = tensor_of(files, p);
             check_shape(files.find(tensor)->name(), files.at(tensor), p);
             rest.erase(tensor);
@@ -157,6 +161,11 @@ namespace engine
                                                               jackplane::detail::printable(name),
                                                               "' has no place in a model of this config.json"));
         }
+    }
+
+    inline void check_tensors(checkpoint_files const& files, config const& c)
+    {
+        check_tensors(files, c, [](auto&...) { return false; });
     }
 
     inline void read_parameter(checkpoint_files const& files, parameter const& p, std::span<float> w)

@@ -4,6 +4,7 @@
 #include "../tokenize/tokenizer.hpp"
 #include "gguf_tensors.hpp"
 #include "model.hpp"
+#include "word_tensors.hpp"
 #include <cerrno>
 #include <fstream>
 #include <optional>
@@ -13,7 +14,7 @@ namespace engine
 {
     namespace
     {
-        class folder final : public model_files
+        class folder : public model_files
         {
         public:
             explicit folder(std::filesystem::path path) : _path(std::move(path)) {}
@@ -26,20 +27,54 @@ namespace engine
             void check(config const& c) const override { check_tensors(files(), c); }
             void read(parameter const& p, std::span<float> w) const override { read_parameter(files(), p, w); }
 
+        protected:
+            checkpoint_files const& files() const // which a reader of settings alone does not need
+            {
+                return _files ? *_files : _files.emplace(_path);
+            }
+
         private:
             static std::string contents(std::filesystem::path const& file)
             {
                 return file.empty() || !is_there(file) ? std::string() : settings_file::contents(file);
-            }
-            checkpoint_files const& files() const // which a reader of settings alone does not need
-            {
-                return _files ? *_files : _files.emplace(_path);
             }
             std::filesystem::path _path;
             mutable std::optional<checkpoint_files> _files;
         };
 
 #ifndef ENGINE_QUICK_BUILD
+        // Whose linear layers lie in words: they are read as numbers.
+        class folder_of_words final : public folder
+        {
+        public:
+            folder_of_words(std::filesystem::path const& path, jackplane::words::settings const& s)
+                : folder(path), _settings(s)
+            {
+            }
+
+            settings_file settings() const override
+            {
+                settings_file file = folder::settings();
+                file.put("quantization_config", nullptr);
+                return file;
+            }
+            std::string config_json() const override { return settings().tree().dump(2) + "\n"; }
+            void check(config const& c) const override
+            {
+                check_tensors(files(), c, [layers = layers()](auto&... of) { return layers.take(of...); });
+            }
+            void read(parameter const& p, std::span<float> w) const override
+            {
+                if (!layers().read(p, w))
+                    folder::read(p, w);
+            }
+
+        private:
+            word_tensors layers() const { return {files(), _settings}; }
+
+            jackplane::words::settings _settings;
+        };
+
         class gguf final : public model_files
         {
         public:
@@ -97,6 +132,11 @@ namespace engine
 #endif
         if (!is_there(model))
             jackplane::detail::fail_io(model, "open", ENOENT);
+#ifndef ENGINE_QUICK_BUILD
+        if (auto const config = model / "config.json"; is_there(config))
+            if (auto const words = words_in(model, settings_file(config)))
+                return std::make_unique<folder_of_words const>(model, *words);
+#endif
         return std::make_unique<folder const>(model);
     }
 }

@@ -80,14 +80,14 @@ namespace engine
 
         std::vector<std::string> about_folder(std::filesystem::path const& folder)
         {
-            auto const file = folder / "config.json";
-            config const c = read_config(file);
+            auto const from = model_files::open(folder);
+            settings_file const file = from->settings();
+            from->check(read_config(file));
             checkpoint_files const files(folder);
-            check_tensors(files, c);
             std::vector<std::string> out;
-            look_at_keys(settings_file(file), out);
+            look_at_keys(file, out);
             if (files.left_out() > 0)
-                out.push_back(text(file.string(), ": a language model inside a larger one; ", files.left_out(),
+                out.push_back(text(file.name(), ": a language model inside a larger one; ", files.left_out(),
                                    " tensors of that are not read"));
             for (std::string const& stray : files.strays())
                 out.push_back(stray + ": not part of the checkpoint and not read");

@@ -2,9 +2,8 @@
 #pragma once
 #include <jackplane/quantize/group.hpp>
 #include <jackplane/quantize/scale.hpp>
+#include "../../read/with_width.hpp"
 #include "../packed_model.hpp"
-#include <type_traits>
-#include <utility>
 
 // From settings of codes, known at run time, to the types they name.
 namespace engine
@@ -40,16 +39,5 @@ namespace engine
         default:
             return body(jackplane::full_range{});
         }
-    }
-
-    // body(width as a constant)
-    template <class Body>
-    void with_width(unsigned bits, Body&& body)
-    {
-        [&]<unsigned... B>(std::integer_sequence<unsigned, B...>)
-        {
-            ((bits == B + 1 ? body(std::integral_constant<unsigned, B + 1>{}) : void()), ...);
-        }
-        (std::make_integer_sequence<unsigned, 8>{});
     }
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 # A method is a type: no code but its own files and the list of methods names it. (Sentences may, and so may the name of
-# an option; the demo uses methods as anybody would.)
+# an option; the demo uses methods as anybody would. Formats of files have names that methods have, too.)
 
 file(GLOB files RELATIVE ${ROOT}/examples/engine/quantize/methods ${ROOT}/examples/engine/quantize/methods/*.hpp)
 list(LENGTH files count)
@@ -9,7 +9,7 @@ if(count LESS 11)
     message(FATAL_ERROR "only ${count} methods were found: ${files}")
 endif()
 file(GLOB_RECURSE sources ${ROOT}/examples/engine/*.?pp ${ROOT}/examples/cli/*.?pp)
-list(FILTER sources EXCLUDE REGEX "/quantize/methods\\.hpp$")
+list(FILTER sources EXCLUDE REGEX "/quantize/methods\\.hpp$|/(read|write)/words?_[a-z]*\\.cpp$")
 set(looked_at 0)
 foreach(source IN LISTS sources)
     get_filename_component(own ${source} NAME_WE)

@@ -3,6 +3,7 @@
 // [TYPE...]: a matrix of a layer has the type of its number in the list, counted from the first again at its end, as
 // ggml's own quantizer makes it; where a row is no whole number of blocks, and without types, it stays dense.
 #include <engine/write/gguf_model.hpp>
+#include <jackplane/store/gguf/blocks.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

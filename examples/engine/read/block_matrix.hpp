@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/quantize/levels.hpp>
-#include <jackplane/store/gguf/types.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

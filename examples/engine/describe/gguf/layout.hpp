@@ -19,13 +19,6 @@ namespace engine
         return std::stoul(tensor.substr(tensor.find(before) + before.size()));
     }
 
-    // "model.layers.0.mlp.experts.3.up_proj.weight": 3.
-    inline std::size_t expert_of(std::string const& tensor)
-    {
-        constexpr std::string_view before = ".experts.";
-        return std::stoul(tensor.substr(tensor.find(before) + before.size()));
-    }
-
     // Heads of a parameter whose rotary pairs are to be parted, where its family has them side by side; 0: none.
     inline std::size_t rotary_heads(config const& c, std::string_view parameter)
     {

@@ -8,6 +8,7 @@ namespace cli
     void add_quantize(CLI::App& app);
     void add_inspect(CLI::App& app);
     void add_cut(CLI::App& app);
+    void add_export(CLI::App& app);
     void add_eval(CLI::App& app);
     void add_generate(CLI::App& app);
     void add_allocate(CLI::App& app);

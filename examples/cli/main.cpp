@@ -44,6 +44,7 @@ namespace
         cli::add_quantize(app);
         cli::add_inspect(app);
         cli::add_cut(app);
+        cli::add_export(app);
         cli::add_eval(app);
         cli::add_generate(app);
         cli::add_allocate(app);
@@ -77,7 +78,7 @@ namespace
     }
 }
 
-// jackplane: quantize a model once, look at it, cut it, score it, let it write; measure a machine.
+// jackplane: quantize a model once, look at it, cut it, export it, score it, let it write; measure a machine.
 // Exit codes: 0 done; 1 bad data, with one line that says where; 2 bad usage.
 int main(int argc, char** argv)
 {

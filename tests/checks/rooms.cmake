@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
 # The rooms of the example engine, in the order in which a file may include another room's: those before its own.
-set(rooms describe tokenize read pack run keep measure tune quantize)
+set(rooms describe tokenize read pack write run keep measure tune quantize)
 
 file(GLOB found LIST_DIRECTORIES true RELATIVE ${ROOT}/examples/engine ${ROOT}/examples/engine/*)
 list(FILTER found EXCLUDE REGEX "\\.")

@@ -14,7 +14,7 @@ store_model(model, config, weights)
 np.save(tokens, np.arange(35, dtype="<u2"))
 
 # usage
-for command in ([], ["quantize"], ["inspect"], ["cut"], ["eval"], ["generate"], ["allocate"],
+for command in ([], ["quantize"], ["inspect"], ["cut"], ["export"], ["eval"], ["generate"], ["allocate"],
                 ["sensitivity"], ["bench-decode"]):
     if "Usage" not in expect(0, run(*command, "--help")).stdout:
         fail(f"{command} --help shows no usage")

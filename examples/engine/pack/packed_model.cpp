@@ -24,15 +24,6 @@ namespace engine
                 jackplane::fail<jackplane::width_error>(
                     text("a ", C::name(), " codebook of ", C::bits, " bits has no slice ", rule.name()));
         }
-        // The planes that a matrix is read from, and at which width.
-        jackplane::any_packed sliced(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
-                                     unsigned& width)
-        {
-            if (std::holds_alternative<jackplane::truncate_centred>(slice))
-                return m;
-            return std::visit([&](auto const& a, auto const& rule) { return repacked(a, bits, rule, width); }, m,
-                              slice);
-        }
         bool offers(packed_model::matrix const& m, unsigned read)
         {
             return !m.is_packed || std::visit([&](auto const& a) { return a.readable(read); }, m.packed);
@@ -91,6 +82,15 @@ namespace engine
         std::string const what = text(name, ": the output head (", table.parameters()[head()].name, ")");
         JACKPLANE_EXPECTS(head_is_packed(), jackplane::value_error, what, " is dense and has no width");
         expect_among(widths_of_head(), bits, what);
+    }
+
+    jackplane::any_packed sliced(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
+                                 unsigned& width)
+    {
+        width = bits;
+        if (std::holds_alternative<jackplane::truncate_centred>(slice))
+            return m;
+        return std::visit([&](auto const& a, auto const& rule) { return repacked(a, bits, rule, width); }, m, slice);
     }
 
     void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,

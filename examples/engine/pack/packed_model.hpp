@@ -20,6 +20,9 @@ namespace engine
     // Throws value_error with the names there are.
     slice_rule slice_of(std::string_view name);
 
+    // The planes that a matrix is read from at `bits` by that rule, and at which width they hold that.
+    jackplane::any_packed sliced(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
+                                 unsigned& width);
     // w^ of one matrix, read at `bits` by that rule -> out. Throws width_error, shape_error.
     void dequantize(jackplane::any_packed const& m, slice_rule const& slice, unsigned bits,
                     jackplane::matrix_view<float> out);

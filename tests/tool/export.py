@@ -63,7 +63,8 @@ def planes(packed, bits, count):
 
 def nibbles(packed, bits, count):
     """Column j of eight is nibble 0 4 1 5 2 6 3 7 of a word."""
-    return stream(packed, bits, count).reshape(len(packed), -1, 8)[..., [0, 4, 1, 5, 2, 6, 3, 7]].reshape(len(packed), -1)
+    eights = stream(packed, bits, count).reshape(len(packed), -1, 8)
+    return eights[..., [0, 4, 1, 5, 2, 6, 3, 7]].reshape(len(packed), -1)
 
 
 def floats(value):
@@ -241,7 +242,8 @@ weights[first + ".weight"][3, 32:] = np.abs(weights[first + ".weight"][3, 32:])
 store_model(model, llama, weights)
 for width in ("8", "4"):
     quantized("--group-size", "32", "--dense-head", "--bits", width)
-    turned_away("gptq", width, first, "the zero of group 1 in row 3 is 0; it holds 1 to", "held by gptq_v2, gptq_p, auto_r")
+    turned_away("gptq", width, first, "the zero of group 1 in row 3 is 0; it holds 1 to",
+                "held by gptq_v2, gptq_p, auto_round")
     same("a zero of 0", "gptq_v2", int(width), 32)
 weights[first + ".weight"][:] *= 1e9
 weights["model.layers.0.self_attn.k_proj.weight"][:] *= 1e-9

@@ -120,7 +120,8 @@ def refused(*wanted):
         expect(1, run(*command), *wanted)
 
 
-for change, wanted in (({"quant_method": "fp8"}, "fp8"), ({"checkpoint_format": "marlin"}, "marlin"), ({"bits": 9}, "9"),
+for change, wanted in (({"quant_method": "fp8"}, "fp8"), ({"checkpoint_format": "marlin"}, "marlin"),
+                       ({"bits": 9}, "9"),
                        ({"group_size": 0}, "group_size"), ({"desc_act": "no"}, "desc_act"),
                        ({"dynamic": {"+:.*": {"bits": 8}}}, "dynamic"), ({"bits": 8}, "8 bits has"),
                        ({"group_size": 16}, "model.layers.0.self_attn.q_proj.scales")):
@@ -129,9 +130,11 @@ for change, wanted in (({"quant_method": "fp8"}, "fp8"), ({"checkpoint_format": 
 first = "model.layers.0.self_attn.q_proj"
 index = tensors[first + ".g_idx"]
 bad = np.full_like(tensors[first + ".scales"], np.nan)
-for changed, wanted in (({first + ".scales": None}, [first + ".scales"]), ({first + ".qzeros": None}, [first + ".qzeros"]),
+for changed, wanted in (({first + ".scales": None}, [first + ".scales"]),
+                        ({first + ".qzeros": None}, [first + ".qzeros"]),
                         ({first + ".qweight": None}, [first + ".weight"]),
-                        ({first + ".qweight": tensors[first + ".qweight"][:4]}, [first + ".qweight", "64 x 64", "[4, 64]"]),
+                        ({first + ".qweight": tensors[first + ".qweight"][:4]},
+                         [first + ".qweight", "64 x 64", "[4, 64]"]),
                         ({first + ".qweight": tensors[first + ".qweight"].reshape(16, 32)}, [first]),
                         ({first + ".g_idx": index + 1}, [first + ".g_idx", "group 2 of 2"]),
                         ({first + ".g_idx": index * 0}, [first + ".g_idx", "64 columns, not 32"]),

@@ -19,7 +19,7 @@ import gguf_read
 import llama_npm
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tool"))
-from harness import expect, fail, folder, run, store_model  # noqa: E402
+from harness import expect, fail, field, folder, run, store_model, tokenizer  # noqa: E402
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 BOUND = 2e-4  # nats, of fp32 weights
@@ -62,6 +62,10 @@ def in_fp32(weights):
     return out
 
 
+def in_half(weights):
+    return {name: value.astype("<f2").astype("<f4") if value.ndim > 1 else value for name, value in weights.items()}
+
+
 def same_metadata(title, config, found):
     """All that architectures.py says of it is there, and beyond that only what is known here."""
     wanted = architectures.gguf_metadata(config)
@@ -85,6 +89,12 @@ def same_tensors(title, config, weights, found):
             fail(f"{title}: {name} {found[name].shape} is another one than {value.shape}")
 
 
+def without_tokenizer():
+    for name in ("tokenizer.model", "tokenizer_config.json"):
+        (model / name).unlink(missing_ok=True)
+
+
+without_tokenizer()  # of a run that failed
 for title, config in architectures.CASES.items():
     weights = in_fp32(architectures.tensors_of(config))
     store_model(model, config, architectures.as_stored(title, config, weights))
@@ -117,8 +127,7 @@ for title, config in architectures.CASES.items():
 
 # In half, where that holds all: the same numbers; llama.cpp rounds what such matrices read to half.
 config = architectures.CASES["mistral"]
-weights = {name: value.astype("<f2").astype("<f4") if value.ndim > 1 else value
-           for name, value in architectures.tensors_of(config).items()}
+weights = in_half(architectures.tensors_of(config))
 store_model(model, config, weights)
 expect(0, write(model, file))
 metadata, found = gguf_read.read(file)
@@ -165,6 +174,36 @@ ours, theirs, llama = by_tool(EXAMPLES / "model", *given), by_tool(file, *given)
 print(f"{'examples/model':32} folder {ours:.6f}  file {theirs:.6f}  llama.cpp {llama:.6f}", flush=True)
 if ours != theirs or abs(ours - llama) > 2e-3:
     fail(f"{ours} nats of the repository's model, {theirs} of the file, {llama} by llama.cpp")
+
+# What tokenizer_config.json adds: pieces behind those of tokenizer.model, what starts and ends a text, a template.
+config = {**architectures.CASES["llama"], "vocab_size": 34}
+store_model(model, config, in_half(architectures.tensors_of(config)))
+(model / "tokenizer_config.json").write_text(json.dumps({
+    "bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "<|pad|>", "add_bos_token": True,
+    "chat_template": [{"name": "tools", "template": "no"}, {"name": "default", "template": "{{ messages }}"}],
+    "added_tokens_decoder": {"30": {"content": "<|pad|>", "special": True},
+                             "31": {"content": "<tool>", "special": False}}}))
+(model / "tokenizer.model").write_bytes(tokenizer(True))
+expect(1, write(model, file), "tokenizer.model", "BPE")
+(model / "tokenizer.model").write_bytes(tokenizer(True) + field(2, field(3, 2)))
+expect(1, write(model, file), "tokenizer.model", "spaces that stay")
+(model / "tokenizer.model").write_bytes(tokenizer(True) + field(2, field(3, 2)) + field(3, field(4, 0)))
+expect(0, write(model, file))
+metadata, _ = gguf_read.read(file)
+for key, value in {"bos_token_id": 1, "eos_token_id": 2, "padding_token_id": 30, "unknown_token_id": 0,
+                   "add_bos_token": True, "add_eos_token": False, "add_space_prefix": False, "model": "llama"}.items():
+    if metadata[f"tokenizer.ggml.{key}"] != value:
+        fail(f"{key} is {metadata[f'tokenizer.ggml.{key}']}")
+added = [metadata[f"tokenizer.ggml.{key}"][29:] for key in ("tokens", "token_type", "scores")]
+if metadata["tokenizer.chat_template"] != "{{ messages }}" or added != [
+        ["z", "<|pad|>", "<tool>", "[PAD32]", "[PAD33]"], [1, 3, 4, 5, 5], [-1, -1000, -1000, -10000, -10000]]:
+    fail(f"{added}, {metadata['tokenizer.chat_template']!r}")
+text.write_text("a cab, a bad cab and a deed\n" * 6)
+draw(config)
+given = ("--text", text, "--context", 64)
+if by_tool(model, *given) != by_tool(file, *given) or not abs(by_llama() - by_tool(file)) < 2e-3:
+    fail("a vocabulary with added pieces")
+without_tokenizer()
 
 # What cannot be said, and what is no matrix of the model.
 for title, changes, words in (

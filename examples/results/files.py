@@ -19,6 +19,7 @@ sys.path.insert(0, str(CLIENTS))
 import architectures  # noqa: E402
 import checkpoints  # noqa: E402
 import gguf  # noqa: E402
+import gguf_read  # noqa: E402
 import importance  # noqa: E402
 import llama_npm  # noqa: E402
 
@@ -74,7 +75,7 @@ def by_us(cell, model, made, tool):
 def by_llama_cpp(dense, made):
     matrix = dense.with_name("imatrix.gguf")
     sums, tokens = importances()
-    columns = {name: shape[-1] for name, (_, shape, _) in gguf.table(dense).items()}  # what is padded reads zeros
+    columns = {name: shape[-1] for name, (_, shape, _) in gguf_read.table(dense).items()}  # what is padded reads zeros
     importance.write(matrix, {name: np.pad(value, (0, columns[name] - len(value))) for name, value in sums.items()},
                      tokens, CALIBRATION, WINDOW)
     used = {"minutes": 0.0, "cpu_minutes": 0.0}
@@ -98,7 +99,7 @@ def judged(dense, made):
     """A row of each file, that of the dense one first."""
     rows = []
     for kind, said in zip([FP32, *made], asked("judge", TEXT, WINDOW, dense, *made.values()), strict=True):
-        types, bits = gguf.layers_of(said.pop("file"))
+        types, bits = gguf_read.layers_of(pathlib.Path(said.pop("file")))
         said["window_nll"] = [round(x, 4) for x in said["window_nll"]]
         rows.append({"bits": kind, "effective_bits": bits, "types": types, **said})
     return rows

@@ -180,7 +180,9 @@ def file_cells():
         out[f"llama-cpp{ending}"] = Files(THEIRS, padded=padded)
         for kind in OURS:
             for method in METHODS:
-                asked = ("--format", "gguf", "--type", kind, "--method", method, "--calibration", CALIBRATION)
+                asked = ("--format", "gguf", "--type", kind, "--method", method)
+                if method != "rtn":
+                    asked = (*asked, "--calibration", CALIBRATION)
                 out[f"{kind}-{method}{ending}"] = Files((kind,), asked, padded)
     return out
 

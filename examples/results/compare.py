@@ -40,11 +40,20 @@ def paired(one, other):
     """Mean difference of the loss per token, row one minus the other, and its standard error: of a ratio of sums over
     blocks, each of which counts by its tokens (examples/engine/measure/evaluate.hpp has the formula)."""
     apart = [a - b for a, b in zip(one["window_nll"], other["window_nll"], strict=True)]
-    all_tokens = round(sum(one["window_nll"]) / one["mean_nll"])
-    tokens = [min(WINDOW, all_tokens - at) for at in range(0, all_tokens, WINDOW)]
-    mean = sum(apart) / all_tokens
-    off = [sum(apart[at:at + BLOCK]) - mean * sum(tokens[at:at + BLOCK]) for at in range(0, len(apart), BLOCK)]
-    return mean, math.sqrt(len(off) / (len(off) - 1) * sum(x * x for x in off)) / all_tokens
+    return ratio(apart, tokens(one))
+
+
+def tokens(row):
+    """Scored, of each window."""
+    everything = round(sum(row["window_nll"]) / row["mean_nll"])
+    return [min(WINDOW, everything - at) for at in range(0, everything, WINDOW)]
+
+
+def ratio(values, of):
+    """Sum of a list over windows over that of another, and its standard error from blocks of windows."""
+    mean = sum(values) / sum(of)
+    off = [sum(values[at:at + BLOCK]) - mean * sum(of[at:at + BLOCK]) for at in range(0, len(values), BLOCK)]
+    return mean, math.sqrt(len(off) / (len(off) - 1) * sum(x * x for x in off)) / sum(of)
 
 
 def apart(cell, base, widths):

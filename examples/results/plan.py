@@ -49,6 +49,20 @@ class Speed:
     arguments: tuple    # of `jackplane bench-decode`
 
 
+@dataclass(frozen=True)
+class Files:
+    """GGUF files of these types, which llama.cpp judges."""
+    types: tuple
+    arguments: tuple = ()  # of `jackplane quantize`; none: llama.cpp quantizes, with an importance matrix
+    padded: bool = False   # rows of 704 get zero weights up to 768, three blocks of 256
+
+
+PADDED = 768
+# llama.cpp's types, by size.
+THEIRS = ("iq2_xxs", "iq2_xs", "iq2_s", "q2_k", "iq3_xxs", "q3_k", "iq3_s", "iq4_xs", "iq4_nl", "q4_0", "q4_k", "q4_1",
+          "q5_0", "q5_k", "q5_1", "q6_k", "q8_0")
+OURS = ("q2_k", "q3_k", "iq4_nl", "q4_0", "q4_k", "q4_1", "q5_0", "q5_k", "q6_k", "q8_0")
+METHODS = ("rtn", "mse", "gptq", "signround")
 ACTIVATIONS = ("exact", "limbs3", "limbs2", "limbs1", "bf16")
 RULES = ("gauss", "midpoint", "trapezoid", "simpson", "inclusive_mean")
 PATHS = ("0.1", "0.05", "0.01", "0.005", "0.001")
@@ -159,6 +173,20 @@ def sparse_cells():
     return out
 
 
+def file_cells():
+    """Files that llama.cpp runs."""
+    out = {}
+    for ending, padded in (("", False), ("-padded", True)):
+        out[f"llama-cpp{ending}"] = Files(THEIRS, padded=padded)
+        for kind in OURS:
+            for method in METHODS:
+                asked = ("--format", "gguf", "--type", kind, "--method", method)
+                if method != "rtn":
+                    asked = (*asked, "--calibration", CALIBRATION)
+                out[f"{kind}-{method}{ending}"] = Files((kind,), asked, padded)
+    return out
+
+
 def cells():
     every = (8, 7, 6, 5, 4, 3, 2, 1)
     out = {}
@@ -255,4 +283,4 @@ def cells():
     for threads in ("1", "2"):
         out[f"decode-1b-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,4,3,2", "--head-bits", "0",
                                                      "--threads", threads, "--activation", ",".join(ACTIVATIONS)))
-    return {**out, **sparse_cells()}
+    return {**out, **sparse_cells(), **file_cells()}

@@ -1,21 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A GGUF v3 file of F32 tensors, and a SentencePiece model as its metadata: what llama.cpp needs to load a model. And
-which types a file holds."""
-import math
-import pathlib
+"""A GGUF v3 file of F32 tensors, and a SentencePiece model as its metadata: what llama.cpp needs to load a model."""
 import struct
 
 import numpy as np
 
 ALIGNMENT = 32
 U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
-SIZES = {0: 1, 1: 1, 2: 2, 3: 2, U32: 4, I32: 4, F32: 4, BOOL: 1, 10: 8, 11: 8, 12: 8}  # bytes of plain values
-# Name, values and bytes of a block of each type of tensor.
-TYPES = {0: ("f32", 1, 4), 1: ("f16", 1, 2), 2: ("q4_0", 32, 18), 3: ("q4_1", 32, 20), 6: ("q5_0", 32, 22),
-         7: ("q5_1", 32, 24), 8: ("q8_0", 32, 34), 10: ("q2_k", 256, 84), 11: ("q3_k", 256, 110),
-         12: ("q4_k", 256, 144), 13: ("q5_k", 256, 176), 14: ("q6_k", 256, 210), 16: ("iq2_xxs", 256, 66),
-         17: ("iq2_xs", 256, 74), 18: ("iq3_xxs", 256, 98), 20: ("iq4_nl", 32, 18), 21: ("iq3_s", 256, 110),
-         22: ("iq2_s", 256, 82), 23: ("iq4_xs", 256, 136), 30: ("bf16", 1, 2)}
 
 
 def text(value):
@@ -60,63 +50,6 @@ def write(path, metadata, tensors):
     with open(path, "wb") as file:
         file.write(padded(out))
         file.writelines(blocks)
-
-
-def taken(file, form):
-    values = struct.unpack("<" + form, file.read(struct.calcsize("<" + form)))
-    return values[0] if len(values) == 1 else values
-
-
-def skip(file, kind):
-    """Past a value of the metadata."""
-    if kind == STRING:
-        file.seek(taken(file, "Q"), 1)
-    elif kind == ARRAY:
-        of, count = taken(file, "IQ")
-        if of != STRING:
-            file.seek(count * SIZES[of], 1)
-        for _ in range(count if of == STRING else 0):
-            skip(file, of)
-    else:
-        file.seek(SIZES[kind], 1)
-
-
-def table(path):
-    """Type, shape (rows first) and bytes of the tensors of a file by name."""
-    out = {}
-    with open(path, "rb") as file:
-        _, _, tensors, pairs = taken(file, "4sIQQ")
-        for _ in range(pairs):
-            skip(file, STRING)
-            skip(file, taken(file, "I"))
-        for _ in range(tensors):
-            name = file.read(taken(file, "Q")).decode()
-            shape = [taken(file, "Q") for _ in range(taken(file, "I"))][::-1]
-            kind, _ = taken(file, "IQ")
-            of, values, size = TYPES[kind]
-            out[name] = of, shape, math.prod(shape) // values * size
-    return out
-
-
-def data_of(path):
-    """The bytes of the tensors of a file by name."""
-    sizes, out, end = table(path), {}, pathlib.Path(path).stat().st_size
-    with open(path, "rb") as file:
-        for name, (_, _, size) in reversed(sizes.items()):  # each is padded, the last one, too
-            end -= size + -size % ALIGNMENT
-            file.seek(end)
-            out[name] = file.read(size)
-    return out
-
-
-def layers_of(path):
-    """How many matrices of the layers are of each type, and the bits of one of their weights."""
-    types, size, weights = {}, 0, 0
-    for name, (kind, shape, bytes_) in table(path).items():
-        if name.startswith("blk.") and len(shape) == 2:
-            types[kind] = types.get(kind, 0) + 1
-            size, weights = size + bytes_, weights + math.prod(shape)
-    return types, 8 * size / weights
 
 
 def varint(data, at):

@@ -17,6 +17,7 @@ import numpy as np
 import architectures
 import checkpoints
 import gguf
+import gguf_read
 import importance
 import llama_npm
 import reference
@@ -97,9 +98,9 @@ for kind, (types, bits) in WANTED.items():
             problems.append(f"{kind}: {said}")
             continue
         check(said[0]["importances"] == (42 if more else 0), f"{kind}: {said}")
-        made = gguf.layers_of(file)
+        made = gguf_read.layers_of(file)
         check(made[0] == types and bits in (None, made[1]), f"{kind} is {made}")
-        check(gguf.table(file)["token_embd.weight"][0] == "f16", f"{kind}: an embedding that is not F16")
+        check(gguf_read.table(file)["token_embd.weight"][0] == "f16", f"{kind}: an embedding that is not F16")
         found[file.stem] = said_by(judge, folder / "tokens.bin", WINDOW, dense, file)[1]["kl_divergence"]
 print(found)
 check(found["q2_k-imatrix"] < found["q2_k"], "an importance matrix changes nothing for the better")

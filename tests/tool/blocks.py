@@ -11,7 +11,7 @@ from harness import expect, fail, folder, refused, run, store_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import architectures  # noqa: E402
-import gguf  # noqa: E402
+import gguf_read  # noqa: E402
 
 CONFIG = {**architectures.LLAMA, "hidden_size": 256, "intermediate_size": 288, "num_hidden_layers": 2, "head_dim": 64,
           "vocab_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}
@@ -19,7 +19,7 @@ CONFIG = {**architectures.LLAMA, "hidden_size": 256, "intermediate_size": 288, "
 TYPES = {"q8_0": ("q8_0", "q8_0"), "q4_0": ("q4_0", "q4_0"), "q4_1": ("q4_1", "q4_1"), "q5_0": ("q5_0", "q5_0"),
          "q5_1": ("q5_1", "q5_1"), "iq4_nl": ("iq4_nl", "iq4_nl"), "q2_k": ("q2_k", "q4_0"), "q3_k": ("q3_k", "q4_0"),
          "q4_k": ("q4_k", "q5_0"), "Q5_K": ("q5_k", "q5_1"), "q6_k": ("q6_k", "q8_0"), "iq4_xs": ("iq4_xs", "iq4_nl")}
-BITS = {name: 8 * size / values for name, values, size in gguf.TYPES.values()}
+BITS = {name: 8 * size / values for name, values, size in gguf_read.TYPES.values()}
 SCALES = {"q4_0": (18, [(0, 2)]), "q2_k": (84, [(0, 16), (80, 84)])}  # bytes of a block, and where its scales stand
 
 model, tokens, dense = folder / "model", folder / "tokens.npy", folder / "dense.gguf"
@@ -40,10 +40,10 @@ def made(name, *arguments, of=model):
     file = folder / f"{name}.gguf"
     done = expect(0, run("quantize", of, "-o", file, "--format", "gguf", *arguments, "--quiet", "--json"))
     report = json.loads(done.stdout)
-    types, bits = gguf.layers_of(file)
+    types, bits = gguf_read.layers_of(file)
     if abs(report["bits_per_weight"] - bits) > 1e-9 or len(report["tensors"]) != sum(types.values()):
         fail(f"{name}: reports {report['bits_per_weight']} bits a weight, the file has {bits} in {types}")
-    return report, gguf.data_of(file)
+    return report, gguf_read.data_of(file)
 
 
 def split(data, kind):
@@ -63,7 +63,7 @@ if abs(nats(dense) - whole) > 2e-5:
 
 for kind, (of_256, of_288) in TYPES.items():
     _, tensors = made("rtn", "--type", kind, "--method", "rtn")
-    held = gguf.table(folder / "rtn.gguf")
+    held = gguf_read.table(folder / "rtn.gguf")
     for name, (found, shape, _) in held.items():
         wanted = "f32" if len(shape) == 1 else of_288 if shape[-1] == 288 else of_256
         if name.startswith("blk.") and found != wanted or name in ("token_embd.weight", "output.weight") and \
@@ -90,7 +90,7 @@ if searched != by_file:
     fail("an importance matrix from a file gives other blocks")
 
 # Scales stay, codes are the method's, and what is learned is better.
-held = gguf.table(folder / "mse.gguf")
+held = gguf_read.table(folder / "mse.gguf")
 for method, more in {"gptq": [], "signround": ["--iters", "40", "--batch", "4"]}.items():
     report, tensors = made(method, "--type", "q2_k", "--method", method, *more, *look)
     for name, (kind, shape, _) in held.items():
@@ -114,7 +114,7 @@ if len(report["losses"]) != CONFIG["num_hidden_layers"]:
 
 # A mixture, and types under a size.
 made("mixture", "--recipe", "q4_k_m", "--method", "rtn")
-kinds = {name: kind for name, (kind, _, _) in gguf.table(folder / "mixture.gguf").items()}
+kinds = {name: kind for name, (kind, _, _) in gguf_read.table(folder / "mixture.gguf").items()}
 wanted = {"token_embd.weight": "q6_k", "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
           "blk.1.ffn_down.weight": "q8_0", "blk.0.ffn_down.weight": "q5_0", "blk.1.attn_q.weight": "q4_k"}
 if any(kinds[name] != kind for name, kind in wanted.items()):

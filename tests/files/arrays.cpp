@@ -1,32 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // files_arrays FOLDER: reads what arrays.py wrote there, FOLDER/numpy.*, and writes it again as FOLDER/ours.*. Tensors
-// x.TYPE, and x.npy, must be the numbers below.
+// x.TYPE, and x.npy, must be files::sample().
 #include <cstdio>
 #include <filesystem>
 #include <jackplane/store/npy.hpp>
 #include <jackplane/store/safetensors.hpp>
 #include <jackplane/store/safetensors_write.hpp>
+#include "../store/files.hpp"
 using namespace jackplane;
 
 namespace
 {
-    // Multiples of 2^-14 from -2 on, below 2, as arrays.py makes them.
-    std::vector<float> numbers()
-    {
-        std::vector<float> x(4096);
-        for (std::uint32_t i = 0; i < x.size(); ++i)
-        {
-            std::uint32_t h = i * 2654435761u + 0x9E3779B9u;
-            h ^= h >> 15;
-            h *= 2246822519u;
-            h ^= h >> 13;
-            x[i] = static_cast<float>(static_cast<int>(h & 0xffff) - 32768) / 16384;
-        }
-        return x;
-    }
     std::size_t differing(aligned_vector<float> const& x, float (*rounded)(float))
     {
-        auto const wanted = numbers();
+        auto const wanted = files::sample();
         std::size_t wrong = x.size() != wanted.size();
         for (std::size_t i = 0; i < std::min(x.size(), wanted.size()); ++i)
             wrong += x[i] != rounded(wanted[i]);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 #include <unistd.h>
 
 // Bytes as std::string, a folder that cleans up after itself, and a generator of repeatable numbers.
@@ -66,6 +67,21 @@ namespace files
     inline std::string around(std::string_view json, std::size_t data = 0)
     {
         return u64(json.size()) + std::string(json) + std::string(data, '\x5a');
+    }
+
+    // 4096 numbers that whoever has no compiler can make, too: multiples of 2^-14 from -2 on, below 2.
+    inline std::vector<float> sample()
+    {
+        std::vector<float> x(4096);
+        for (std::uint32_t i = 0; i < x.size(); ++i)
+        {
+            std::uint32_t h = i * 2654435761u + 0x9e3779b9u;
+            h ^= h >> 15;
+            h *= 2246822519u;
+            h ^= h >> 13;
+            x[i] = static_cast<float>(static_cast<int>(h & 0xffffu) - 32768) / 16384.0f;
+        }
+        return x;
     }
 
     struct numbers // splitmix64

@@ -20,19 +20,6 @@ namespace
         return hash;
     }
 
-    std::vector<float> sample()
-    {
-        std::vector<float> x(4096);
-        for (std::uint32_t i = 0; i < x.size(); ++i)
-        {
-            std::uint32_t h = i * 2654435761u + 0x9e3779b9u;
-            h ^= h >> 15;
-            h *= 2246822519u;
-            h ^= h >> 13;
-            x[i] = static_cast<float>(static_cast<int>(h & 0xffffu) - 32768) / 16384.0f;
-        }
-        return x;
-    }
     std::vector<float> importance()
     {
         std::vector<float> of(4096);
@@ -116,7 +103,7 @@ namespace
 
 TEST_CASE("blocks are those of ggml's quantizer, byte for byte, and so are their numbers")
 {
-    auto const x = sample(), weights = importance();
+    auto const x = files::sample(), weights = importance();
     CHECK(x[0] == -0.227966309f);
     CHECK(x[6] == 1.86047363f);
     std::size_t i = 0;
@@ -140,7 +127,7 @@ TEST_CASE("blocks are those of ggml's quantizer, byte for byte, and so are their
 
 TEST_CASE("IQ4_NL in one shot, the reference of ggml's tests")
 {
-    auto const x = sample();
+    auto const x = files::sample();
     std::vector<std::byte> row(x.size() / 32 * 18);
     for (std::size_t i = 0; i < x.size() / 32; ++i)
     {
@@ -211,7 +198,7 @@ TEST_CASE("zeros, and numbers too small for any scale, become exact zeros")
 
 TEST_CASE("groups without importance count as those of importance 1")
 {
-    auto const x = sample();
+    auto const x = files::sample();
     std::vector<float> none(x.size()), one(x.size(), 1.0f), some(x.size(), 1.0f);
     std::fill_n(some.begin(), 256, 0.0f);
     each_coded_type(

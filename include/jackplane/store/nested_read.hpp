@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <set>
@@ -17,7 +16,7 @@
 #include "../detach/csr.hpp"
 #include "../pack/any_packed.hpp"
 #include "detail/nested_settings.hpp"
-#include "map.hpp"
+#include "file.hpp"
 #include "nested.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
@@ -27,6 +26,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     class file
     {
     public:
+        // Copies the bytes when they are not aligned to 64.
         file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep);
 
         std::string const& name() const& noexcept { return _all->name; } // for messages: its path
@@ -93,31 +93,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         std::shared_ptr<contents> _all;
     };
 
-    // Reads the header; data are mapped, and read from the disk when touched. Throws io_error, format_error.
-    inline file open(std::filesystem::path const& path)
-    {
-        mapped_file const map(path);
-        return {path.string(), map.bytes(), map.keep()};
-    }
-    template <class = void>
-    attempt<file> try_open(std::filesystem::path const& path)
-    {
-        return try_load([&] { return open(path); });
-    }
-
-    // The same over bytes that the caller keeps alive, by himself or through `keep`; copied when not aligned to 64.
-    inline file parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
-    {
-        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment == 0)
-            return {std::move(name), bytes, std::move(keep)};
-        auto const copy = std::make_shared<aligned_vector<std::byte>>(bytes.begin(), bytes.end());
-        return {std::move(name), *copy, copy};
-    }
-    template <class = void>
-    attempt<file> try_parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
-    {
-        return try_load([&] { return parse(bytes, std::move(name), std::move(keep)); });
-    }
+    // Of a path, or of bytes and a name for them (file.hpp).
+    inline constexpr open_file<file> open{};
+    inline constexpr parse_file<file> parse{};
+    inline constexpr try_open_file<file> try_open{};
+    inline constexpr try_parse_file<file> try_parse{};
 }
 
 #include "detail/nested_read.hpp"

@@ -4,16 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include "../core/number.hpp"
 #include "../core/view.hpp"
+#include "file.hpp"
 #include "header.hpp"
-#include "map.hpp"
 #include "reject.hpp"
 
 // Reading safetensors strictly: header at most 100 MB, every key once, offsets that cover the data without holes or
@@ -22,12 +20,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
 {
     static_assert(std::endian::native == std::endian::little, "tensors are little-endian and read in place");
 
-    // A cheap handle; tensors stay readable as long as a copy of it or its keep() lives.
-    class file
+    // What the header says, and where the bytes of each tensor are.
+    class file : public tensor_file<header>
     {
     public:
         file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep)
-            : _all(std::make_shared<contents>(std::move(name), std::move(keep)))
+            : tensor_file(std::move(name), std::move(keep))
         {
             auto& head = _all->head = read_header(_all->name, bytes);
             if (head.end != bytes.size())
@@ -36,64 +34,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors
             for (tensor* t : head.order)
                 t->bytes = bytes.subspan(static_cast<std::size_t>(t->offset), static_cast<std::size_t>(t->size));
         }
-
-        std::string const& name() const& noexcept { return _all->name; } // for messages: its path
-        std::string name() const&& { return _all->name; }
-        metadata_map const& metadata() const& noexcept { return _all->head.metadata; }
-        metadata_map metadata() const&& { return _all->head.metadata; }
-        std::shared_ptr<void const> const& keep() const& noexcept { return _all->keep; }
-        std::shared_ptr<void const> keep() const&& noexcept { return _all->keep; }
-
-        tensor_map const& tensors() const& noexcept { return _all->head.tensors; }
-        void tensors() const&& = delete; // these three would point into a temporary
-        void find(std::string_view) const&& = delete;
-        void at(std::string_view) const&& = delete;
-        tensor const* find(std::string_view tensor_name) const& noexcept
-        {
-            auto const found = tensors().find(tensor_name);
-            return found == tensors().end() ? nullptr : &found->second;
-        }
-        tensor const& at(std::string_view tensor_name) const&
-        {
-            tensor const* const found = find(tensor_name);
-            JACKPLANE_EXPECTS(found != nullptr, format_error, detail::one_line(name()), ": no tensor '",
-                              detail::printable(tensor_name), "' among ", tensors().size());
-            return *found;
-        }
-
-    private:
-        struct contents
-        {
-            contents(std::string n, std::shared_ptr<void const> k) : name(std::move(n)), keep(std::move(k)) {}
-            std::string name;
-            std::shared_ptr<void const> keep;
-            header head;
-        };
-        std::shared_ptr<contents> _all;
     };
 
-    // Reads the header; data are mapped, and read from the disk when touched.
-    inline file open(std::filesystem::path const& path)
-    {
-        mapped_file const map(path);
-        return {path.string(), map.bytes(), map.keep()};
-    }
-    template <class = void>
-    attempt<file> try_open(std::filesystem::path const& path)
-    {
-        return try_load([&] { return open(path); });
-    }
-
-    // The same over bytes that the caller keeps alive, by himself or through `keep`.
-    inline file parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
-    {
-        return {std::move(name), bytes, std::move(keep)};
-    }
-    template <class = void>
-    attempt<file> try_parse(std::span<std::byte const> bytes, std::string name, std::shared_ptr<void const> keep = {})
-    {
-        return try_load([&] { return parse(bytes, std::move(name), std::move(keep)); });
-    }
+    // Of a path, or of bytes and a name for them (file.hpp).
+    inline constexpr open_file<file> open{};
+    inline constexpr parse_file<file> parse{};
+    inline constexpr try_open_file<file> try_open{};
+    inline constexpr try_parse_file<file> try_parse{};
 }
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::safetensors

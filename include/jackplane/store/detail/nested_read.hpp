@@ -7,6 +7,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     inline file::file(std::string name, std::span<std::byte const> bytes, std::shared_ptr<void const> keep)
         : _all(std::make_shared<contents>())
     {
+        if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0)
+        {
+            auto const copy = std::make_shared<aligned_vector<std::byte>>(bytes.begin(), bytes.end());
+            bytes = *copy;
+            keep = copy;
+        }
         _all->name = std::move(name);
         _all->bytes = bytes;
         _all->keep = std::move(keep);

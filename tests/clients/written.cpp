@@ -3,7 +3,7 @@
 // [TYPE...]: a matrix of a layer has the type of its number in the list, counted from the first again at its end, as
 // ggml's own quantizer makes it; where a row is no whole number of blocks, and without types, it stays dense.
 #include <engine/write/gguf_model.hpp>
-#include <jackplane/store/gguf/blocks.hpp>
+#include <jackplane/store/gguf/types.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -18,18 +18,9 @@ namespace
         JACKPLANE_EXPECTS(type && type->is_decoded, jackplane::format_error, "no type ", name);
         if (p.cols % type->values != 0)
             return {};
-        engine::block_matrix out{type->id, p.rows, p.cols, {}};
-        out.bytes.resize(p.rows * p.cols / type->values * type->bytes);
         std::vector<float> w(p.size());
         source.read(p, w.data());
-        jackplane::gguf::visit_type(type->id,
-                                    [&]<class T>(T)
-                                    {
-                                        for (std::size_t i = 0; i < p.rows; ++i)
-                                            jackplane::gguf::encode<T>(std::span(w).subspan(i * p.cols, p.cols), {},
-                                                                       out.row(i));
-                                    });
-        return out;
+        return engine::to_blocks({w.data(), p.rows, p.cols}, type->id, {}, p.name);
     }
 }
 

@@ -18,7 +18,7 @@ namespace engine
         std::map<std::string, std::size_t> numbers; // of the tensors, by name
         std::vector<std::size_t> tensor_of;
         for (parameter const& p : layers)
-            tensor_of.push_back(numbers.emplace(gguf_name(dense.sizes, p.places[0].tensor), numbers.size()).first->second);
+            tensor_of.push_back(numbers.emplace(gguf_name_of(dense.sizes, p), numbers.size()).first->second);
         std::vector<std::vector<jackplane::allocation_choice>> table(
             numbers.size(), std::vector<jackplane::allocation_choice>(types.size(), {0, 0.0}));
         sensitivity_settings integral{.calibration = text, .parts_alone = false, .taylor = false};

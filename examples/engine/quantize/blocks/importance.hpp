@@ -19,7 +19,7 @@ namespace engine
         std::vector<std::vector<float>> all;
         for (parameter const& p : table.of_layers())
         {
-            std::string const name = gguf_name(c, p.places[0].tensor);
+            std::string const name = gguf_name_of(c, p);
             auto const found = from.of.find(name);
             JACKPLANE_EXPECTS(found != from.of.end(), jackplane::format_error, file, ": no importance of '", name, "'");
             std::size_t const matrices = p.of_expert ? c.block.experts.count : 1;

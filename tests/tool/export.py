@@ -12,16 +12,16 @@ import numpy as np
 
 from harness import expect, fail, folder, make_folder, refused, run, store_model
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("clients", "words")]
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("clients", "files")]
 import architectures  # noqa: E402
-import words  # noqa: E402
+import safetensors  # noqa: E402
 
 WIDTHS = {"gptq": (2, 3, 4, 8), "gptq_v2": (2, 3, 4, 8), "gptq_p": range(2, 9), "auto_round": (2, 3, 4, 8),
           "auto_round:auto_gptq": (2, 3, 4, 8), "awq": (4,), "compressed-tensors": range(1, 9)}
 LESS = {"gptq": 1, "auto_round:auto_gptq": 1}  # what a stored zero is less than the zero
 SHAPE = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 2, "num_key_value_heads": 1,
          "head_dim": 32}
-words.NAMES["uint16"] = "BF16"
+BF16 = safetensors.TYPES["BF16"]
 model, file, out, tokens = folder / "model", folder / "model.jack", folder / "out", folder / "tokens.npy"
 plain = folder / "plain"
 np.save(tokens, np.random.default_rng(9).integers(0, 120, 300).astype("<u2"))
@@ -68,7 +68,9 @@ def nibbles(packed, bits, count):
 
 
 def floats(value):
-    return (value.astype(np.uint32) << 16).view(np.float32) if value.dtype == np.uint16 else value.astype(np.float32)
+    if value.dtype == BF16:
+        return (value["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+    return value.astype(np.float32)
 
 
 def decoded(kind, tensors, name, c):
@@ -94,7 +96,7 @@ def decoded(kind, tensors, name, c):
 def checkpoint(kind, group):
     """All weights of the folder as numbers, and the codes of its layers."""
     c = json.loads((out / "config.json").read_text())
-    tensors = words.load(out / "model.safetensors")
+    tensors, _ = safetensors.load(out / "model.safetensors")
     weights = {name: floats(value) for name, value in tensors.items()
                if name.endswith(".weight") or name.endswith(".bias")}
     codes = {}
@@ -251,7 +253,7 @@ store_model(model, llama, weights)
 quantized(*parent, "--scheme", "gptq-sym", "--group-size", "32")
 turned_away("gptq", 4, first, "the scale of group 0 in row 0", "no number of F16", "held by compressed-tensors")
 same("scales beyond half", "compressed-tensors", 4, 32)
-if words.load(out / "model.safetensors")[first + ".weight_scale"].dtype != np.uint16:
+if safetensors.load(out / "model.safetensors")[0][first + ".weight_scale"].dtype != BF16:
     fail("scales beyond half are not BF16")
 store_model(model, architectures.LLAMA, architectures.tensors_of(architectures.LLAMA))
 quantized(*parent, "--scheme", "gptq-sym", "--group-size", "12")

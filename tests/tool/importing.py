@@ -12,8 +12,9 @@ import numpy as np
 
 from harness import expect, fail, folder, run, store_model
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("clients", "words")]
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("clients", "files", "words")]
 import architectures  # noqa: E402
+import safetensors  # noqa: E402
 import words  # noqa: E402
 
 SHAPE = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 2, "num_key_value_heads": 2,
@@ -77,7 +78,7 @@ def store(config, tensors, **more):
     shutil.rmtree(model, ignore_errors=True)
     model.mkdir()
     (model / "config.json").write_text(json.dumps({**config, **more}))
-    words.save(model / "model.safetensors", tensors, {"format": "pt"})
+    safetensors.save(model / "model.safetensors", tensors, {"format": "pt"})
 
 
 llama = {**architectures.LLAMA, **SHAPE}

@@ -5,6 +5,8 @@
 #include "../../read/block_matrix.hpp"
 #include "types.hpp"
 #include <jackplane/allocate/allocate.hpp>
+#include <jackplane/store/gguf/types.hpp>
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -21,7 +23,23 @@ namespace engine
             tensor_of.push_back(numbers.emplace(gguf_name_of(dense.sizes, p), numbers.size()).first->second);
         std::vector<std::vector<jackplane::allocation_choice>> table(
             numbers.size(), std::vector<jackplane::allocation_choice>(types.size(), {0, 0.0}));
-        sensitivity_settings integral{.calibration = text, .parts_alone = false, .taylor = false};
+        for (std::size_t i = 0; i < layers.size(); ++i)
+            for (std::size_t t = 0; t < types.size(); ++t)
+            {
+                auto const type = jackplane::gguf::find_type(type_for(types[t], layers[i].cols));
+                table[tensor_of[i]][t].size += 8 * layers[i].size() / type->values * type->bytes;
+            }
+        double const weights = static_cast<double>(size_of(layers));
+        // 2.3 bits on average are 23 for ten weights, though 2.3 is a little less as a double.
+        auto const budget = static_cast<std::uint64_t>((average + 1e-9) * weights);
+        std::uint64_t least = 0; // looked at before anything is measured
+        for (auto const& of_tensor : table)
+            least += std::min_element(of_tensor.begin(), of_tensor.end(),
+                                      [](auto const& a, auto const& b) { return a.size < b.size; })
+                         ->size;
+        JACKPLANE_EXPECTS(least <= budget, jackplane::value_error, "at most ", average,
+                          " bits a weight, but the smallest of the types need ", static_cast<double>(least) / weights);
+        sensitivity_settings const integral{.calibration = text, .parts_alone = false, .taylor = false};
         for (std::size_t t = 0; t < types.size(); ++t)
         {
             model quantized = dense;
@@ -29,17 +47,13 @@ namespace engine
             {
                 parameter const& p = layers[i];
                 auto const w = matrix_of(quantized.w.data() + p.offset, layers.subspan(i, 1), 0);
-                block_matrix const m = to_blocks(w, type_for(types[t], p.cols),
-                                                 importance.empty() ? std::span<float const>() : importance[i], p.name);
-                m.decode(w);
-                table[tensor_of[i]][t].size += 8 * m.bytes.size();
+                auto const by = importance.empty() ? std::span<float const>() : std::span<float const>(importance[i]);
+                to_blocks(w, type_for(types[t], p.cols), by, p.name).decode(w);
             }
             auto const found = measure_sensitivity(dense, quantized, integral, tell);
             for (std::size_t i = 0; i < layers.size(); ++i)
                 table[tensor_of[i]][t].loss += found.matrices[i].pqi;
         }
-        // 2.3 bits on average are 23 for ten weights, though 2.3 is a little less as a double.
-        auto const budget = static_cast<std::uint64_t>((average + 1e-9) * static_cast<double>(size_of(layers)));
         auto const best = jackplane::allocate(table, budget, "types under a size");
         std::vector<std::uint32_t> chosen;
         for (std::size_t i = 0; i < layers.size(); ++i)

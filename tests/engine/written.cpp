@@ -3,6 +3,7 @@
 #include <engine/write/gguf_model.hpp>
 #include "tiny_families.hpp"
 #include <doctest/doctest.h>
+#include <jackplane/store/gguf/blocks.hpp>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -23,14 +24,9 @@ namespace engine
         // A matrix with blocks of 8 bits; none where a row is no whole number of them.
         block_matrix in_blocks(model const& m, parameter const& p)
         {
-            using type = jackplane::gguf::q8_0;
-            if (p.cols % type::values != 0)
+            if (p.cols % jackplane::gguf::q8_0::values != 0)
                 return {};
-            block_matrix out{type::id, p.rows, p.cols, {}};
-            out.bytes.resize(p.size() / type::values * type::bytes);
-            for (std::size_t i = 0; i < p.rows; ++i)
-                jackplane::gguf::encode<type>(std::span(m.w).subspan(p.offset + i * p.cols, p.cols), {}, out.row(i));
-            return out;
+            return to_blocks({m.w.data() + p.offset, p.rows, p.cols}, jackplane::gguf::q8_0::id, {}, p.name);
         }
     }
 

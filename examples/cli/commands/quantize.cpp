@@ -290,8 +290,8 @@ namespace cli
         auto const looks_at_weights = [](auto const& of) { return of.looks_at == engine::sight::weights; };
         auto const has_no_scales = [](auto const& of) { return !of.scales; };
         auto const c = std::make_shared<quantize_command>();
-        CLI::App* const sub =
-            app.add_subcommand("quantize", "Quantize a Hugging Face folder or GGUF file to one nested file, or to a GGUF file");
+        CLI::App* const sub = app.add_subcommand(
+            "quantize", "Quantize a Hugging Face folder or GGUF file to one nested file, or to a GGUF file");
         c->command = sub;
         sub->add_option("model", c->folder, "a Hugging Face folder, or a GGUF file")->required();
         sub->add_option("-o,--output", c->output, "file to write, nested or GGUF (--format)")->required();

@@ -54,8 +54,8 @@ namespace cli
                 error += std::pow(double{decoded[k]} - double{w[k]}, 2);
                 magnitude += std::pow(double{w[k]}, 2);
             }
-            return {p.name, jackplane::gguf::find_type(m.type)->name,    p.rows, p.cols, m.bytes.size(),
-                    magnitude > 0 ? std::sqrt(error / magnitude) : error};
+            double const relative = magnitude > 0 ? std::sqrt(error / magnitude) : error;
+            return {p.name, jackplane::gguf::find_type(m.type)->name, p.rows, p.cols, m.bytes.size(), relative};
         }
     }
 
@@ -86,8 +86,8 @@ namespace cli
         if (searches(how) && !counts && blocks.scales.empty())
             throw CLI::RequiredError("--imatrix or --calibration for this method");
         if (!looks_at_layers(how) && !blocks.scales.empty())
-            throw CLI::ValidationError("--scales-of",
-                                       "goes with methods that look at layers: by " + name + " the file would be the same");
+            throw CLI::ValidationError("--scales-of", "goes with methods that look at layers: by " + name +
+                                                          " the file would be the same");
         if (!blocks.types.empty() && calibration.file.empty())
             throw CLI::RequiredError("--calibration for --types");
         if (!blocks.scales.empty() && !blocks.importance.empty())
@@ -123,9 +123,9 @@ namespace cli
             std::vector<std::uint32_t> choices;
             for (std::string const& name : blocks.types)
                 choices.push_back(engine::type_of(name));
-            types.of_layers = about(model, [&] {
-                return engine::allocate_types(source.whole(), choices, blocks.average, to.importance, text, bar);
-            });
+            types.of_layers = about(
+                model, [&]
+                { return engine::allocate_types(source.whole(), choices, blocks.average, to.importance, text, bar); });
         }
         to.types = types.of_layers;
         if (looks_at_layers(how))

@@ -23,24 +23,27 @@ namespace cli
 
         void add_to(CLI::App& app)
         {
-            app.add_option("--format", format,
-                           "jack: a nested file, planes for all widths; gguf: a file that llama.cpp runs, blocks of one "
-                           "type (--type), of a mixture (--recipe), or with the scales of another file (--scales-of)")
+            app.add_option(
+                   "--format", format,
+                   "jack: a nested file, planes for all widths; gguf: a file that llama.cpp runs, blocks of one "
+                   "type (--type), of a mixture (--recipe), or with the scales of another file (--scales-of)")
                 ->check(CLI::IsMember({"jack", "gguf"}))
                 ->capture_default_str();
-            auto* const one = app.add_option("--type", type,
-                                             "gguf: the type of all matrices, as q4_k; rows that are no whole number of "
-                                             "its blocks take the type that llama.cpp takes for them");
+            auto* const one =
+                app.add_option("--type", type,
+                               "gguf: the type of all matrices, as q4_k; rows that are no whole number of "
+                               "its blocks take the type that llama.cpp takes for them");
             auto* const mixture =
                 app.add_option("--recipe", recipe, "gguf: llama.cpp's mixture of that name, as q4_k_m");
             auto* const given =
                 app.add_option("--scales-of", scales,
                                "gguf: types and scales of this GGUF file of the same model stay, rounding is made anew")
                     ->check(CLI::ExistingFile);
-            auto* const several = app.add_option("--types", types,
-                                                 "gguf: types to choose from, one for each matrix, with --average; those "
-                                                 "of least loss, as the Post-quantization Integral predicts it")
-                                      ->delimiter(',');
+            auto* const several =
+                app.add_option("--types", types,
+                               "gguf: types to choose from, one for each matrix, with --average; those "
+                               "of least loss, as the Post-quantization Integral predicts it")
+                    ->delimiter(',');
             app.add_option("--average", average, "--types: at most so many bits a weight of the layers, scales counted")
                 ->check(CLI::Range(1.0, 32.0))
                 ->needs(several);
@@ -70,15 +73,15 @@ namespace cli
                         throw CLI::ValidationError(name, "goes with --format gguf");
                 return;
             }
-            std::vector<std::string> read{"model",     "--output", "--method", "--format", "--calibration", "--nsamples",
-                                          "--seqlen",  "--seed",   "--preset", "--quiet",  "--dense-head",  "--json",
-                                          "--help"};
+            std::vector<std::string> read{"model",        "--output", "--method", "--format", "--calibration",
+                                          "--nsamples",   "--seqlen", "--seed",   "--preset", "--quiet",
+                                          "--dense-head", "--json",   "--help"};
             read.insert(read.end(), own.begin(), own.end());
             read.insert(read.end(), of_method.begin(), of_method.end());
             for (CLI::Option const* const each : command.get_options())
                 if (each->count() > 0 && std::find(read.begin(), read.end(), each->get_name()) == read.end())
-                    throw CLI::ValidationError(each->get_name(),
-                                               "has no effect here: --format gguf with " + method + " does not read it");
+                    throw CLI::ValidationError(each->get_name(), "has no effect here: --format gguf with " + method +
+                                                                     " does not read it");
             if (type.empty() && recipe.empty() && scales.empty() && types.empty())
                 throw CLI::RequiredError("--type, --recipe, --types or --scales-of with --format gguf");
             auto const expect = [](char const* option, std::string const& name, auto&& exists)

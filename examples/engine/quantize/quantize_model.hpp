@@ -12,8 +12,8 @@ namespace engine
     {
         packed_model packed;                // its layers are empty where blocks were asked for
         std::vector<block_matrix> blocks{}; // of the layers, in place of planes
-        std::optional<model> balanced{}; // the weights that were quantized, where they are not those of the source
-        width_reports losses{};          // of methods that learn: of each layer and width, then of the scales
+        std::optional<model> balanced{};    // the weights that were quantized, where they are not those of the source
+        width_reports losses{};             // of methods that learn: of each layer and width, then of the scales
     };
 
     // The width that matters most.

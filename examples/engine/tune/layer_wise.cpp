@@ -17,9 +17,11 @@ namespace engine
                                  {
                                      policies<P> const from(_settings);
                                      return in_half_or_wider(
-                                         [&]<class S>(S) {
+                                         [&]<class S>(S)
+                                         {
                                              return tune_matrices_as<S, typename P::zero_type>(
-                                                 layer, from.start, from.learned, how, options_of(_settings, number, name));
+                                                 layer, from.start, from.learned, how,
+                                                 options_of(_settings, number, name));
                                          });
                                  });
         _dense.advance(layer.w, _workers);

@@ -14,8 +14,8 @@ namespace engine
     class word_layers
     {
     public:
-        // bits: a width that the model offers. Throws value_error with the tensor and the numbers where no format of the
-        // family holds what a layer is at that width. name: of the file.
+        // bits: a width that the model offers; name: of the file. Throws value_error with the tensor and the numbers
+        // where no format of the family holds what a layer is at that width.
         word_layers(packed_model const& m, std::string const& name, std::string const& format, unsigned bits);
 
         jackplane::words::settings const& settings() const noexcept { return _settings; }

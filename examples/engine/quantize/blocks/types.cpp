@@ -97,9 +97,9 @@ namespace engine
             std::uint32_t type, number;
         };
         constexpr file_type file_types[] = {
-            {gguf::f32::id, 0},    {gguf::f16::id, 1},   {gguf::q4_0::id, 2},  {gguf::q4_1::id, 3},
-            {gguf::q8_0::id, 7},   {gguf::q5_0::id, 8},  {gguf::q5_1::id, 9},  {gguf::q2_k::id, 10},
-            {gguf::q3_k::id, 11},  {gguf::q4_k::id, 14}, {gguf::q5_k::id, 16}, {gguf::q6_k::id, 18},
+            {gguf::f32::id, 0},     {gguf::f16::id, 1},     {gguf::q4_0::id, 2},  {gguf::q4_1::id, 3},
+            {gguf::q8_0::id, 7},    {gguf::q5_0::id, 8},    {gguf::q5_1::id, 9},  {gguf::q2_k::id, 10},
+            {gguf::q3_k::id, 11},   {gguf::q4_k::id, 14},   {gguf::q5_k::id, 16}, {gguf::q6_k::id, 18},
             {gguf::iq4_nl::id, 25}, {gguf::iq4_xs::id, 30}, {gguf::bf16::id, 32}, {gguf::tq1_0::id, 36},
             {gguf::tq2_0::id, 37},
         };
@@ -110,8 +110,8 @@ namespace engine
             std::uint32_t wanted, instead;
         };
         constexpr substitute substitutes[] = {
-            {gguf::q2_k::id, gguf::q4_0::id},  {gguf::q3_k::id, gguf::q4_0::id},    {gguf::tq1_0::id, gguf::q4_0::id},
-            {gguf::tq2_0::id, gguf::q4_0::id}, {gguf::q2_0::id, gguf::q4_0::id},    {gguf::q4_k::id, gguf::q5_0::id},
+            {gguf::q2_k::id, gguf::q4_0::id},  {gguf::q3_k::id, gguf::q4_0::id},     {gguf::tq1_0::id, gguf::q4_0::id},
+            {gguf::tq2_0::id, gguf::q4_0::id}, {gguf::q2_0::id, gguf::q4_0::id},     {gguf::q4_k::id, gguf::q5_0::id},
             {gguf::q5_k::id, gguf::q5_1::id},  {gguf::iq4_xs::id, gguf::iq4_nl::id}, {gguf::q6_k::id, gguf::q8_0::id},
         };
 

@@ -35,10 +35,7 @@ namespace engine
             _balancer.emplace(source.sizes(), embedding(), settings.codes(), settings.calibration, bits, clips);
     }
 
-    std::span<parameter const> job::parts_of(std::size_t layer) const
-    {
-        return packed.table.of_layer(layer);
-    }
+    std::span<parameter const> job::parts_of(std::size_t layer) const { return packed.table.of_layer(layer); }
 
     // The matrices of a layer, one after the other -> w; balanced, if they shall be.
     layer_view<float> job::read_layer(std::size_t layer, jackplane::aligned_vector<float>& w)
@@ -151,9 +148,11 @@ namespace engine
 
     void job::quantize_to_codes(bool search_scale, jackplane::feedback_options const* feedback)
     {
-        auto const to_planes = [&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
+        auto const to_planes =
+            [&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
         { return codes_of(w, settings, search_scale, order, p.name); };
-        auto const in_blocks = [&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
+        auto const in_blocks =
+            [&](parameter const& p, jackplane::matrix_view<float> w, jackplane::feedback const* order)
         {
             block_matrix m = blocks_of(p, w);
             if (order && m.has_levels())

@@ -20,7 +20,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     template <class T>
     concept ordered_block = linear_block<T> || (coded_block<T> && std::ranges::is_sorted(T::table));
     static_assert(ordered_block<iq4_nl> && !ordered_block<mxfp4>);
-
 }
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail

@@ -2,6 +2,7 @@
 #include "gguf_model.hpp"
 #include <jackplane/core/version.hpp>
 #include <jackplane/store/gguf/write.hpp>
+#include "../describe/gguf/file_type.hpp"
 #include "tensors.hpp"
 #include "words.hpp"
 #include <algorithm>
@@ -14,22 +15,6 @@ namespace engine
     namespace
     {
         using jackplane::gguf::metadata;
-
-        // general.file_type by the type of most weights; where a type has several mixtures, that of this type alone.
-        std::uint32_t file_type_of(std::uint32_t type)
-        {
-            struct entry
-            {
-                std::uint32_t type, file;
-            };
-            constexpr entry all[] = {{0, 0},   {1, 1},   {2, 2},   {3, 3},   {6, 8},   {7, 9},
-                                     {8, 7},   {10, 10}, {11, 11}, {12, 14}, {13, 16}, {14, 18},
-                                     {20, 25}, {23, 30}, {30, 32}, {34, 36}, {35, 37}, {39, 38}};
-            for (entry const& each : all)
-                if (each.type == type)
-                    return each.file;
-            return 1024; // guessed by readers
-        }
 
         void add(metadata& to, metadata const& more)
         {

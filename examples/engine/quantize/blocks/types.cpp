@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "types.hpp"
+#include "../../describe/gguf/file_type.hpp"
 #include <jackplane/store/gguf/file.hpp>
 #include <algorithm>
 #include <cctype>
-#include <iterator>
 
 namespace engine
 {
@@ -91,20 +91,6 @@ namespace engine
             {"Q8_0", 7, gguf::q8_0::id, gguf::q8_0::id, alike},
         };
 
-        // What a file of one type alone is called; others have no number of their own.
-        struct file_type
-        {
-            std::uint32_t type, number;
-        };
-        constexpr file_type file_types[] = {
-            {gguf::f32::id, 0},     {gguf::f16::id, 1},     {gguf::q4_0::id, 2},  {gguf::q4_1::id, 3},
-            {gguf::q8_0::id, 7},    {gguf::q5_0::id, 8},    {gguf::q5_1::id, 9},  {gguf::q2_k::id, 10},
-            {gguf::q3_k::id, 11},   {gguf::q4_k::id, 14},   {gguf::q5_k::id, 16}, {gguf::q6_k::id, 18},
-            {gguf::iq4_nl::id, 25}, {gguf::iq4_xs::id, 30}, {gguf::bf16::id, 32}, {gguf::tq1_0::id, 36},
-            {gguf::tq2_0::id, 37},
-        };
-        constexpr std::uint32_t guessed = 1024; // llama.cpp's mark of a number that says nothing
-
         struct substitute
         {
             std::uint32_t wanted, instead;
@@ -180,7 +166,7 @@ namespace engine
 
     std::uint32_t file_type_of(std::filesystem::path const& path)
     {
-        return gguf::open(path).metadata().get_or<std::uint32_t>("general.file_type", guessed);
+        return gguf::open(path).metadata().get_or<std::uint32_t>("general.file_type", guessed_file_type);
     }
 
     std::uint32_t type_for(std::uint32_t wanted, std::size_t cols)
@@ -195,14 +181,11 @@ namespace engine
 
     block_types types_of(std::string_view name, config const& c)
     {
-        block_types types{{}, type_for(gguf::q8_0::id, c.hidden), guessed};
         std::uint32_t const type = type_of(name);
+        block_types types{{}, type_for(gguf::q8_0::id, c.hidden), file_type_of(type)};
         parameter_table const table(c);
         for (parameter const& p : table.of_layers())
             types.of_layers.push_back(type_for(type, p.cols));
-        for (file_type const& each : file_types)
-            if (each.type == type)
-                types.file_type = each.number;
         return types;
     }
 
@@ -219,5 +202,6 @@ namespace engine
             }
         return types;
     }
+
     void expect_recipe(std::string_view name) { find_recipe(name); }
 }

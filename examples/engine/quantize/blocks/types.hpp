@@ -22,14 +22,14 @@ namespace engine
     block_types types_of(std::string_view type, config const& c);
     // llama.cpp's mixture of that name: "Q4_K_M". Throws value_error with the names there are.
     block_types recipe_of(std::string_view name, config const& c);
-    void expect_recipe(std::string_view name);
+    void expect_recipe(std::string_view name); // throws the same
 
-    // What `general.file_type` of a GGUF file says; a file of one without it: llama.cpp's mark for that.
+    // What `general.file_type` of a GGUF file says, or llama.cpp's mark where it says nothing.
     std::uint32_t file_type_of(std::filesystem::path const& path);
 
     // The number of a type of numbers or blocks, by its name in any case. Throws value_error with the names there are.
     std::uint32_t type_of(std::string_view name);
-    // What llama.cpp takes in its place where rows of so many values are no whole number of blocks: a type with blocks
-    // of 32, or F16.
+    // The type itself where rows of so many values are whole blocks, else what llama.cpp takes in its place: a type
+    // with blocks of 32, or F16.
     std::uint32_t type_for(std::uint32_t wanted, std::size_t cols);
 }

@@ -3,7 +3,7 @@
 #include "../../engine/keep/inputs.hpp"
 #include "../../engine/measure/importance.hpp"
 #include "../../engine/measure/unread_experts.hpp"
-#include "../../engine/quantize/blocks/allocate.hpp"
+#include "../../engine/quantize/blocks/allocation.hpp"
 #include "../../engine/quantize/blocks/importance.hpp"
 #include "../../engine/read/gguf_tensors.hpp"
 #include "../../engine/write/gguf_model.hpp"

@@ -3,7 +3,6 @@
 #include <jackplane/store/gguf/imatrix.hpp>
 #include "../../describe/gguf/layout.hpp"
 #include "../../read/table.hpp"
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "allocate.hpp"
+#include "allocation.hpp"
 #include "../../describe/gguf/layout.hpp"
 #include "../../measure/sensitivity.hpp"
 #include "../../read/block_matrix.hpp"

@@ -21,14 +21,6 @@ namespace engine
             return found ? found->name : "unknown";
         }
 
-        template <class T>
-        void give_as(std::span<float const> values, jackplane::gguf::sink const& out)
-        {
-            std::vector<T> stored(values.size());
-            std::transform(values.begin(), values.end(), stored.begin(),
-                           [](float x) { return jackplane::from_float<T>(x); });
-            out(std::as_bytes(std::span(stored)));
-        }
         void give(std::uint32_t type, std::span<float const> values, jackplane::gguf::sink const& out)
         {
             if (type == f16)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "words_checkpoint.hpp"
 #include <jackplane/store/words/config.hpp>
+#include "../pack/format/storage.hpp"
 #include "../tokenize/tokenizer.hpp"
 #include "new_folder.hpp"
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -67,16 +67,10 @@ namespace engine
             all.back().fill = [this, i, type](safetensors::sink const& out)
             {
                 auto const from = values(i);
-                auto const as = [&]<class T>(T)
-                {
-                    std::vector<T> stored(from.rows * from.cols);
-                    std::transform(from.data, from.data + stored.size(), stored.begin(),
-                                   [](float x) { return jackplane::from_float<T>(x); });
-                    out(std::as_bytes(std::span(stored)));
-                };
-                type == jackplane::dtype::F16    ? as(jackplane::half{})
-                : type == jackplane::dtype::BF16 ? as(jackplane::bfloat16{})
-                                                 : as(float{});
+                std::span const numbers(from.data, from.rows * from.cols);
+                type == jackplane::dtype::F16    ? give_as<jackplane::half>(numbers, out)
+                : type == jackplane::dtype::BF16 ? give_as<jackplane::bfloat16>(numbers, out)
+                                                 : give_as<float>(numbers, out);
             };
         }
         return all;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -115,5 +116,15 @@ namespace engine
                 if (to_float(jackplane::from_float<jackplane::bfloat16>(w(row, col))) != w(row, col))
                     return jackplane::dtype::F32;
         return jackplane::dtype::BF16;
+    }
+
+    // Numbers as they are stored: out(their bytes).
+    template <class T, class Sink>
+    void give_as(std::span<float const> values, Sink const& out)
+    {
+        std::vector<T> stored(values.size());
+        std::transform(values.begin(), values.end(), stored.begin(),
+                       [](float x) { return jackplane::from_float<T>(x); });
+        out(std::as_bytes(std::span(stored)));
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -56,13 +57,7 @@ namespace engine
             std::uint64_t number = 0, value = 0; // value: of a varint, or the bits of a fixed one
             std::string_view bytes{};            // of one that has a length
 
-            float real() const noexcept
-            {
-                auto const bits = static_cast<std::uint32_t>(value);
-                float x;
-                std::memcpy(&x, &bits, sizeof x);
-                return x;
-            }
+            float real() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(value)); }
         };
 
         explicit message_reader(std::string_view bytes) : _left(bytes) {}

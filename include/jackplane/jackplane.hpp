@@ -13,10 +13,12 @@
 #include "quantize/row_table.hpp"    // a table of values for each row
 #include "quantize/slice.hpp"        // what a code means at a narrower width
 #include "quantize/refine.hpp"       // more bits inside the cells of fewer
+#include "quantize/levels.hpp"       // codes by scales that are given
 #include "loss/layer.hpp"            // the squared error of a quantized layer over its calibration inputs
 #include "loss/pinned.hpp"           // a few weights stay fixed while the others are tuned
 #include "loss/difference.hpp"       // checks a gradient
 #include "tune/tune.hpp"             // learned rounding and clipping, for one width or several
+#include "tune/tunable_codes.hpp"    // learned rounding by scales that are given
 #include "integrate/integrate.hpp"   // what quantizing each weight adds to a loss
 #include "integrate/taylor.hpp"      // the same from gradient and curvature at the weights (Taylor)
 #include "allocate/allocate.hpp"     // which width for which layer

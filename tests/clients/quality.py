@@ -4,7 +4,7 @@ of the repository's model.
 
 - The judge finds a file to be itself, its loss is the witness's, and the KL of a model with noise on its weights is
   what numpy computes.
-- The quantizer makes each matrix the type that was asked for or the one that takes its place, and head and embedding
+- The quantizer makes each matrix the named type or the one that takes its place, and head and embedding
   F16; with an importance matrix it comes nearer; without one it refuses the types that need one.
 """
 import json

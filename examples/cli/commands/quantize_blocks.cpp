@@ -99,7 +99,7 @@ namespace cli
                                                          engine::block_types& types) const
     {
         engine::config const& sizes = source.sizes();
-        auto const bar = progress_on_stderr(quiet);
+        auto const tell = progress_on_stderr(quiet);
         engine::quantize_settings settings;
         engine::block_settings& to = settings.blocks;
         engine::calibration_text text;
@@ -110,7 +110,7 @@ namespace cli
                                                          blocks.importance);
         else if (searches(how) && blocks.scales.empty())
             to.importance = engine::importance_of_layers(
-                about(model, [&] { return engine::importance_of(source, text, bar); }), sizes, calibration.file);
+                about(model, [&] { return engine::importance_of(source, text, tell); }), sizes, calibration.file);
         if (!blocks.scales.empty())
         {
             to.given = engine::read_blocks(blocks.scales, source.table());
@@ -125,7 +125,7 @@ namespace cli
                 choices.push_back(engine::type_of(name));
             types.of_layers = about(
                 model, [&]
-                { return engine::allocate_types(source.whole(), choices, blocks.average, to.importance, text, bar); });
+                { return engine::allocate_types(source.whole(), choices, blocks.average, to.importance, text, tell); });
         }
         to.types = types.of_layers;
         if (looks_at_layers(how))

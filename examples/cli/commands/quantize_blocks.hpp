@@ -10,7 +10,7 @@
 
 namespace cli
 {
-    // `quantize --format gguf`: what was asked for.
+    // `quantize --format gguf`, with its options.
     struct block_command
     {
         std::string const &model, &output;
@@ -21,7 +21,7 @@ namespace cli
 
         // Throws ValidationError, RequiredError for options that nothing would read or that are missing.
         void check(CLI::App const& command) const;
-        void run();
+        void run(); // writes the file and reports on it
 
     private:
         engine::quantize_settings settings_of(engine::model_source const& source, engine::block_types& types) const;

@@ -18,7 +18,7 @@ namespace cli
 
         bool asked() const noexcept { return format == "gguf"; }
 
-        // What all matrices get, unless something says otherwise of each.
+        // The type of matrices for which nothing else chooses one.
         std::string usual_type() const { return !type.empty() ? type : !types.empty() ? types.front() : "q8_0"; }
 
         void add_to(CLI::App& app)
@@ -26,7 +26,8 @@ namespace cli
             app.add_option(
                    "--format", format,
                    "jack: a nested file, planes for all widths; gguf: a file that llama.cpp runs, blocks of one "
-                   "type (--type), of a mixture (--recipe), or with the scales of another file (--scales-of)")
+                   "type (--type), of a mixture (--recipe), of types chosen under a size (--types), or with the "
+                   "scales of another file (--scales-of)")
                 ->check(CLI::IsMember({"jack", "gguf"}))
                 ->capture_default_str();
             auto* const one =
@@ -60,8 +61,8 @@ namespace cli
                 ->check(CLI::ExistingFile);
         }
 
-        // Throws ValidationError where an option stands there that --format does not read; of_method: options of the
-        // method that it reads in blocks, its name.
+        // Throws ValidationError for an option that nothing reads with this --format. of_method: those that the method
+        // reads in blocks; method: its name.
         void check(CLI::App const& command, std::vector<std::string> const& of_method, std::string const& method) const
         {
             std::vector<std::string> const own{"--type",    "--recipe",    "--scales-of", "--types",

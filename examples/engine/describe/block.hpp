@@ -10,7 +10,7 @@
 // calibration and balancing all read this; no other place tells one family of models from another.
 namespace engine
 {
-    // Whether two files mean the same number: some hold it in fp32, or what it is made of.
+    // Whether two files mean the same number: some hold it in fp32, some what it is computed from.
     inline bool same_number(double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); }
 
     // RoPE of the heads of queries and keys: pair i, (x[i], x[i + n]) with n = frequencies.size(), turns by position *

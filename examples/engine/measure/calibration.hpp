@@ -91,7 +91,7 @@ namespace engine
         std::size_t length() const noexcept { return _text.length; }
 
     private:
-        // Sums over windows are those of so many parts of the text, then of the parts: the same for any number of
+        // A sum over windows is made in so many parts of the text, which are then added: the same for any number of
         // threads.
         static constexpr std::size_t parts = 4;
         template <class Body>

@@ -10,7 +10,7 @@ namespace engine
 {
     struct quantize_result
     {
-        packed_model packed;                // its layers are empty where blocks were asked for
+        packed_model packed;                // without layers where the settings name blocks
         std::vector<block_matrix> blocks{}; // of the layers, in place of planes
         std::optional<model> balanced{};    // the weights that were quantized, where they are not those of the source
         width_reports losses{};             // of methods that learn: of each layer and width, then of the scales

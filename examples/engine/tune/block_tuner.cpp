@@ -10,7 +10,7 @@ namespace engine
 {
     namespace
     {
-        // Nothing of it is learned: each number is the offset of a group of its own.
+        // A matrix without levels, of which nothing is learned: each number is the offset of a group of its own.
         jackplane::tunable_codes fixed(block_matrix const& m, std::string_view name)
         {
             std::size_t const size = m.rows * m.cols;

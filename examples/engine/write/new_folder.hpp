@@ -19,7 +19,7 @@ namespace engine
     class new_folder
     {
     public:
-        // Throws io_error where the path is there and no empty folder.
+        // Throws io_error where the path exists and is no empty folder.
         explicit new_folder(std::filesystem::path path);
         new_folder(new_folder const&) = delete;
         new_folder& operator=(new_folder const&) = delete;

@@ -13,8 +13,8 @@
 
 namespace engine
 {
-    // The tensors of a GGUF file, the other way round than read/gguf_tensors.hpp: what a model's parameters become
-    // there. Reads every dense tensor once to see what it is stored as, and again when it is written.
+    // What a model's parameters become in a GGUF file: the reverse of read/gguf_tensors.hpp. Reads every dense tensor
+    // once to see what it is stored as, and again when it is written.
     class gguf_items
     {
     public:

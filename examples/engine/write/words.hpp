@@ -6,7 +6,7 @@
 
 namespace engine
 {
-    // A tokenizer as the fields of a GGUF file, the other way round than words_of() (tokenize/gguf/words.hpp). bytes: a
+    // A tokenizer as the fields of a GGUF file: the reverse of words_of() (tokenize/gguf/words.hpp). bytes: a
     // tokenizer.model or tokenizer.json, or nothing where a model has none; settings: a tokenizer_config.json, or
     // nothing. Ids without a piece get unused ones, up to the vocabulary of the model. Flags of added tokens (lstrip,
     // rstrip, single_word) have no field and are left out, as converters do. Throws format_error for rules that

@@ -18,7 +18,7 @@ namespace engine
         // Of a model with this configuration. Throws format_error for what llama.cpp cannot be told of its family.
         explicit gguf_description(config const& c);
 
-        void set(std::string_view name, std::size_t number); // as UINT32; throws format_error where that holds it not
+        void set(std::string_view name, std::size_t number); // as UINT32; throws format_error if it is larger
         void set(std::string_view name, double number);      // as FLOAT32
         void set(std::string_view name, std::string value);
         void expect(bool right, std::string const& key, std::string const& expected) const
@@ -46,6 +46,6 @@ namespace engine
     void tell_window(gguf_description& to); // of all layers
     void tell_experts(gguf_description& to);
     void expect_no_window(gguf_description const& to);
-    // Every how manyth layer sees all; throws format_error where windows come otherwise.
+    // n where every n-th layer sees all tokens and the others a window. Throws format_error for other orders.
     std::size_t period_of_windows(gguf_description const& to);
 }

@@ -12,12 +12,12 @@ namespace engine
         model // all of it, and a way back through it
     };
 
-    // Where the scales come from if a method makes blocks of a GGUF file in place of planes.
+    // Whether a method can make blocks of a GGUF file in place of planes, and where their scales come from.
     enum class block_scales
     {
         none,    // it makes no blocks
-        usual,   // the type's own quantizer, which looks at weights alone
-        searched // the same, weighed by an importance matrix; or those of a file
+        usual,   // from the type's own quantizer, which looks at weights alone
+        searched // from the same with an importance matrix, or from a file
     };
 
     // What others have to know of a method.

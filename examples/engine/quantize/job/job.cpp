@@ -53,7 +53,7 @@ namespace engine
         return view;
     }
 
-    // In the blocks that are asked for, with codes to start from.
+    // A matrix in the blocks of the settings, with codes to start from.
     block_matrix job::blocks_of(parameter const& p, jackplane::matrix_view<float const> w) const
     {
         block_settings const& to = settings.blocks;

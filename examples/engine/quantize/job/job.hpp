@@ -53,7 +53,7 @@ namespace engine
         void tune_layers(tuning_settings const& t, run_origin origin, layer_learning const& how,
                          std::span<packed_model::matrix const> inside = {});
 
-        // The same in blocks: of t steps, batches, inputs and rate are read.
+        // The same in blocks. What t says of widths, offsets and scales is not read.
         void tune_blocks(tuning_settings const& t, any_rate const& rate);
 
         // Matrix i is there.

@@ -100,4 +100,5 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
     inline constexpr try_parse_file<file> try_parse{};
 }
 
+#include "detail/nested_check.hpp"
 #include "detail/nested_read.hpp"

@@ -5,7 +5,6 @@
 #include <engine/write/gguf_model.hpp>
 #include <jackplane/store/gguf/types.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>

@@ -5,7 +5,6 @@
 #include <jackplane/quantize/quantize.hpp>
 #include <cmath>
 #include <limits>
-#include <span>
 #include <vector>
 using namespace jackplane;
 

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 #include <jackplane/tune/tunable_codes.hpp>
 #include <cmath>
-#include <numeric>
 #include <span>
 #include <vector>
 using namespace jackplane;

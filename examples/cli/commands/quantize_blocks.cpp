@@ -16,8 +16,6 @@
 #include <jackplane/store/gguf/types.hpp>
 #include <cmath>
 #include <cstdio>
-#include <map>
-#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>

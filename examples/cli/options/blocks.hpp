@@ -3,7 +3,6 @@
 #include "../../engine/quantize/blocks/types.hpp"
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -2,6 +2,7 @@
 #include "block_matrix.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/store/gguf/levels.hpp>
+#include <optional>
 
 namespace engine
 {

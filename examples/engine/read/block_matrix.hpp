@@ -3,7 +3,6 @@
 #include <jackplane/quantize/levels.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>

@@ -2,7 +2,6 @@
 #include "gguf_tensors.hpp"
 #include "../describe/gguf/layout.hpp"
 #include <algorithm>
-#include <iterator>
 #include <set>
 #include <string_view>
 

@@ -3,7 +3,7 @@
 #include "layer_loss.hpp"
 #include <jackplane/tune/tunable_codes.hpp>
 #include <jackplane/tune/tune.hpp>
-#include <utility>
+#include <algorithm>
 #include <vector>
 
 namespace engine

@@ -2,6 +2,8 @@
 #include "new_folder.hpp"
 #include <jackplane/core/check.hpp>
 #include <cerrno>
+#include <span>
+#include <string>
 #include <system_error>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -4,7 +4,6 @@
 #include "../tokenize/gguf/token_type.hpp"
 #include "../tokenize/tokenizer.hpp"
 #include "pieces.hpp"
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>

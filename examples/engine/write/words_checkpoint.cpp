@@ -5,7 +5,6 @@
 #include "../tokenize/tokenizer.hpp"
 #include "new_folder.hpp"
 #include <memory>
-#include <utility>
 
 namespace engine
 {

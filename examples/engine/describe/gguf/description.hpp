@@ -3,7 +3,6 @@
 #include <jackplane/store/gguf/metadata.hpp>
 #include "../rotation.hpp"
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>

@@ -4,6 +4,7 @@
 #include <jackplane/store/gguf/file.hpp>
 #include <algorithm>
 #include <cctype>
+#include <string>
 
 namespace engine
 {

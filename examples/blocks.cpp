@@ -13,20 +13,17 @@ using type = jp::gguf::q2_k;
 
 int main()
 {
-    std::size_t const rows = 32, cols = 256, tokens = 512, row_bytes = cols / type::values * type::bytes;
-    std::vector<float> w(rows * cols), x(cols), gram(cols * cols), importance(cols);
+    std::size_t const rows = 32, cols = 256, row_bytes = cols / type::values * type::bytes;
+    std::vector<float> w(rows * cols), gram(cols * cols), importance(cols);
     for (std::size_t i = 0; i < w.size(); ++i)
         w[i] = std::sin(static_cast<float>(i * i % 1009));
-    for (std::size_t t = 0; t < tokens; ++t) // inputs that depend on each other, as real ones do
+    auto const size = [](std::size_t column) { return column % 8 == 0 ? 2.0f : 1.0f; };
+    for (std::size_t a = 0; a < cols; ++a) // products of inputs, summed over tokens: every 16th input is much alike
     {
-        for (std::size_t c = 0; c < cols; ++c)
-            x[c] = std::sin(static_cast<float>(t * (c % 16))) + 0.5f * std::sin(static_cast<float>(t * c % 997));
-        for (std::size_t a = 0; a < cols; ++a)
-            for (std::size_t b = 0; b < cols; ++b)
-                gram[a * cols + b] += x[a] * x[b];
+        for (std::size_t b = 0; b < cols; ++b)
+            gram[a * cols + b] = size(a) * size(b) * ((a % 16 == b % 16 ? 1.0f : 0.0f) + (a == b ? 0.1f : 0.0f));
+        importance[a] = gram[a * cols + a];
     }
-    for (std::size_t c = 0; c < cols; ++c)
-        importance[c] = gram[c * cols + c];
 
     jp::matrix_view<float const> const weights{w.data(), rows, cols}, inputs{gram.data(), cols, cols};
     jp::layer<> loss(weights, inputs); // squared error of the product over the tokens

@@ -28,9 +28,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
         };
 
-        // codes [rows, cols]: where rounding starts. w is not looked at afterwards. reach: in codes; half a step lets a
-        // weight choose between its two neighbours. Throws what round_to_levels throws, value_error at a code that has
-        // no level (row, column).
+        // codes [rows, cols]: where rounding starts; those that lie farther from their weights than reach leads, as
+        // GPTQ's may, start as near to them as it does. w is not looked at afterwards. reach: in codes; half a step
+        // lets a weight choose between its two neighbours. Throws what round_to_levels throws, value_error at a code
+        // that has no level (row, column).
         tunable_codes(matrix_view<float const> w, given_levels by, aligned_vector<code> codes, float reach = 0.5f,
                       std::string_view name = "weights")
             : m_by(std::move(by)), m_cols(w.cols), m_reach(reach), m_name(name), m_codes(std::move(codes))

@@ -46,6 +46,10 @@ def made(name, *arguments, of=model):
     return report, gguf_read.data_of(file)
 
 
+def gguf_types(file):
+    return {name: kind for name, (kind, _, _) in gguf_read.table(file).items()}
+
+
 def split(data, kind):
     """The scales of blocks, and the rest of them."""
     size, places = SCALES[kind]
@@ -112,9 +116,14 @@ for method, more in {"gptq": [], "signround": ["--iters", "40", "--batch", "4"]}
 if len(report["losses"]) != CONFIG["num_hidden_layers"]:
     fail(f"{len(report['losses'])} layers learned")
 
+made("six", "--type", "q4_0", "--head-type", "q6_k", "--method", "mse", *look)
+made("again", "--scales-of", folder / "six.gguf", "--method", "gptq", *look)
+if gguf_types(folder / "again.gguf") != gguf_types(folder / "six.gguf"):
+    fail(f"--scales-of: other types, {gguf_types(folder / 'again.gguf')}")
+
 # A mixture, and types under a size.
 made("mixture", "--recipe", "q4_k_m", "--method", "rtn")
-kinds = {name: kind for name, (kind, _, _) in gguf_read.table(folder / "mixture.gguf").items()}
+kinds = gguf_types(folder / "mixture.gguf")
 wanted = {"token_embd.weight": "q6_k", "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
           "blk.1.ffn_down.weight": "q8_0", "blk.0.ffn_down.weight": "q5_0", "blk.1.attn_q.weight": "q4_k"}
 if any(kinds[name] != kind for name, kind in wanted.items()):

@@ -112,7 +112,7 @@ namespace cli
         if (!blocks.scales.empty())
         {
             to.given = engine::read_blocks(blocks.scales, source.table());
-            types.file_type = engine::file_type_of(blocks.scales);
+            engine::take_head_of(blocks.scales, types);
             for (std::size_t i = 0; i < to.given.size(); ++i)
                 types.of_layers[i] = to.given[i].type;
         }
@@ -153,12 +153,12 @@ namespace cli
         engine::config const sizes = engine::config_of(model);
         engine::block_types types = !blocks.recipe.empty() ? engine::recipe_of(blocks.recipe, sizes)
                                                            : engine::types_of(blocks.usual_type(), sizes);
-        std::uint32_t const head = dense_head            ? jackplane::gguf::f16::id
-                                   : blocks.head.empty() ? types.of_head
-                                                         : engine::type_for(engine::type_of(blocks.head), sizes.hidden);
         warn_about(model);
         engine::model_source const source{std::filesystem::path(model)};
         auto const settings = settings_of(source, types);
+        std::uint32_t const head = dense_head            ? jackplane::gguf::f16::id
+                                   : blocks.head.empty() ? types.of_head
+                                                         : engine::type_for(engine::type_of(blocks.head), sizes.hidden);
         for (std::string const& line :
              engine::unread_experts(source, settings.calibration, engine::facts_of(how).unread))
             warn(line);

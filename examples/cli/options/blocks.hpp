@@ -54,7 +54,7 @@ namespace cli
             given->excludes(several);
             app.add_option("--head-type", head,
                            "gguf: the type of the output head and the embedding; default: of a mixture what llama.cpp "
-                           "takes, else q8_0");
+                           "takes, with --scales-of that file's, else q8_0");
             app.add_option("--imatrix", importance,
                            "gguf: importance matrix by which scales are searched; default: that of --calibration")
                 ->check(CLI::ExistingFile);

@@ -165,9 +165,14 @@ namespace engine
         jackplane::fail<jackplane::value_error>(text("no type '", name, "' to write; there are ", list));
     }
 
-    std::uint32_t file_type_of(std::filesystem::path const& path)
+    void take_head_of(std::filesystem::path const& path, block_types& types)
     {
-        return gguf::open(path).metadata().get_or<std::uint32_t>("general.file_type", guessed_file_type);
+        gguf::file const file = gguf::open(path);
+        types.file_type = file.metadata().get_or<std::uint32_t>("general.file_type", guessed_file_type);
+        auto const* const alone = file.find("output.weight");
+        auto const* const head = alone != nullptr ? alone : file.find("token_embd.weight");
+        if (head != nullptr && head->type.is_decoded)
+            types.of_head = head->type.id;
     }
 
     std::uint32_t type_for(std::uint32_t wanted, std::size_t cols)

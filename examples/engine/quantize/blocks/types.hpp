@@ -23,8 +23,8 @@ namespace engine
     block_types recipe_of(std::string_view name, config const& c);
     void expect_recipe(std::string_view name); // throws the same
 
-    // What `general.file_type` of a GGUF file says, or llama.cpp's mark where it says nothing.
-    std::uint32_t file_type_of(std::filesystem::path const& path);
+    // Of a GGUF file: `general.file_type`, and the type of its head where that is written here.
+    void take_head_of(std::filesystem::path const& path, block_types& types);
 
     // The number of a type of numbers or blocks, by its name in any case. Throws value_error with the names there are.
     std::uint32_t type_of(std::string_view name);

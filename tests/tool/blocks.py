@@ -109,6 +109,17 @@ for method, more in {"gptq": [], "signround": ["--iters", "40", "--batch", "4"]}
     _, again = made("again", "--scales-of", folder / "mse.gguf", "--method", method, *more, *look)
     if again != tensors:
         fail(f"{method} --scales-of: other blocks")
+# types without codes in order have nothing of that file but the type; files of other models are refused
+store_model(folder / "other", CONFIG, {name: value[::-1] for name, value in weights.items()})
+made("other", "--type", "f16", "--method", "rtn", of=folder / "other")
+_, of_model = made("f16", "--type", "f16", "--method", "rtn")
+_, by_other = made("again", "--scales-of", folder / "other.gguf", "--method", "gptq", *look)
+if by_other != of_model:
+    fail("--scales-of a file of F16: not the weights of the model")
+store_model(folder / "other", {**CONFIG, "rope_theta": 5e5}, weights)
+made("other", "--type", "q2_k", "--method", "rtn", of=folder / "other")
+refused(1, "quantize", model, "-o", folder / "refused.gguf", "--format", "gguf", "--scales-of", folder / "other.gguf",
+        "--method", "gptq", *look, words=("other.gguf", "another model", "rope_theta"))
 if len(report["losses"]) != CONFIG["num_hidden_layers"]:
     fail(f"{len(report['losses'])} layers learned")
 

@@ -112,6 +112,8 @@ namespace cli
         if (!blocks.scales.empty())
         {
             to.given = engine::read_blocks(blocks.scales, source.table());
+            std::string const other = engine::difference(sizes, engine::config_of(blocks.scales));
+            JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, blocks.scales, ": another model (", other, ")");
             types.file_type = engine::file_type_of(blocks.scales);
             for (std::size_t i = 0; i < to.given.size(); ++i)
                 types.of_layers[i] = to.given[i].type;

@@ -76,9 +76,11 @@ namespace cli
             throw CLI::ValidationError("--method", name + " makes no blocks; --format gguf goes with " +
                                                        methods_that(makes_blocks));
         bool const counts = !blocks.importance.empty() || !calibration.file.empty();
+        std::string const none = "has no effect here: ";
+        if (!searches(how) && !blocks.importance.empty())
+            throw CLI::ValidationError("--imatrix", none + name + " looks at weights alone");
         if (!searches(how) && counts && blocks.types.empty())
-            throw CLI::ValidationError(blocks.importance.empty() ? "--calibration" : "--imatrix",
-                                       "has no effect here: " + name + " looks at weights alone");
+            throw CLI::ValidationError("--calibration", none + name + " looks at weights alone");
         if (looks_at_layers(how) && calibration.file.empty())
             throw CLI::RequiredError("--calibration for this method");
         if (searches(how) && !counts && blocks.scales.empty())
@@ -89,7 +91,16 @@ namespace cli
         if (!blocks.types.empty() && calibration.file.empty())
             throw CLI::RequiredError("--calibration for --types");
         if (!blocks.scales.empty() && !blocks.importance.empty())
-            throw CLI::ValidationError("--imatrix", "has no effect here: --scales-of searches no scales");
+            throw CLI::ValidationError("--imatrix", none + "--scales-of searches no scales");
+        if (!looks_at_layers(how) && blocks.types.empty() && !blocks.importance.empty() && !calibration.file.empty())
+            throw CLI::ValidationError("--calibration", none + "--imatrix says what " + name + " asks of it");
+        if (looks_at_layers(how) && !blocks.type.empty() &&
+            !engine::block_matrix{engine::type_of(blocks.type), 0, 0, {}}.has_levels())
+            throw CLI::ValidationError("--type", engine::text(blocks.type, " has no codes that ", name,
+                                                              " could choose; --method rtn writes the same"));
+        for (char const* const option : {"--nsamples", "--seqlen", "--seed"})
+            if (calibration.file.empty() && command.count(option) > 0)
+                throw CLI::ValidationError(option, none + "there is no --calibration");
     }
 
     // Importance, calibration and types, in the order in which they need each other.

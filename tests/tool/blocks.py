@@ -126,7 +126,8 @@ if len(report["losses"]) != CONFIG["num_hidden_layers"]:
 # A mixture, and types under a size.
 made("mixture", "--recipe", "q4_k_m", "--method", "rtn")
 kinds = {name: kind for name, (kind, _, _) in gguf_read.table(folder / "mixture.gguf").items()}
-wanted = {"token_embd.weight": "q6_k", "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
+wanted = {"token_embd.weight": "q4_k", "output.weight": "q6_k",
+          "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
           "blk.1.ffn_down.weight": "q8_0", "blk.0.ffn_down.weight": "q5_0", "blk.1.attn_q.weight": "q4_k"}
 if any(kinds[name] != kind for name, kind in wanted.items()):
     fail(f"q4_k_m is {kinds}")

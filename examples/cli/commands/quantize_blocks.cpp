@@ -145,7 +145,7 @@ namespace cli
     }
 
     // The head, if it is a matrix of its own, and the embedding, in blocks.
-    void block_command::add_head(engine::model_source const& source, std::uint32_t type,
+    void block_command::add_head(engine::model_source const& source, engine::block_types const& types,
                                  std::vector<engine::block_matrix>& to) const
     {
         engine::parameter_table const& table = source.table();
@@ -154,6 +154,7 @@ namespace cli
             engine::parameter const& p = table.parameters()[i];
             jackplane::aligned_vector<float> w(p.size());
             source.read(p, w.data());
+            std::uint32_t const type = i == table.tuned_parameters() ? types.of_embedding : types.of_head;
             to.push_back(about(model, [&] { return engine::to_blocks({w.data(), p.rows, p.cols}, type, {}, p.name); }));
         }
     }
@@ -166,9 +167,8 @@ namespace cli
         engine::config const sizes = engine::config_of(model);
         engine::block_types types = !blocks.recipe.empty() ? engine::recipe_of(blocks.recipe, sizes)
                                                            : engine::types_of(blocks.usual_type(), sizes);
-        std::uint32_t const head = dense_head            ? jackplane::gguf::f16::id
-                                   : blocks.head.empty() ? types.of_head
-                                                         : engine::type_for(engine::type_of(blocks.head), sizes.hidden);
+        if (!blocks.head.empty())
+            types.of_head = types.of_embedding = engine::type_for(engine::type_of(blocks.head), sizes.hidden);
         warn_about(model);
         engine::model_source const source{std::filesystem::path(model)};
         auto const settings = settings_of(source, types);
@@ -182,7 +182,7 @@ namespace cli
         for (std::size_t i = 0; i < made.size(); ++i)
             lines.push_back(line_of(source, i, made[i]));
         if (!dense_head)
-            add_head(source, head, made);
+            add_head(source, types, made);
         jackplane::gguf::metadata facts;
         facts.set("general.file_type", types.file_type);
         engine::save_gguf(source, made, facts, out);
@@ -190,7 +190,9 @@ namespace cli
         for (tensor_line const& t : lines)
             bytes += static_cast<double>(t.bytes), weights += static_cast<double>(t.rows * t.cols);
         std::size_t const size = out.size();
-        std::string const head_type(dense_head ? "dense" : jackplane::gguf::find_type(head)->name);
+        auto const name_of = [&](std::uint32_t type)
+        { return std::string(dense_head ? "dense" : jackplane::gguf::find_type(type)->name); };
+        std::string const head_type = name_of(types.of_head), embedding_type = name_of(types.of_embedding);
         if (json)
         {
             nlohmann::ordered_json report{{"output", output},
@@ -198,6 +200,7 @@ namespace cli
                                           {"seconds", seconds_since(begin)},
                                           {"bits_per_weight", 8 * bytes / weights},
                                           {"head_type", head_type},
+                                          {"embedding_type", embedding_type},
                                           {"peak_bytes", peak_memory()},
                                           {"losses", nlohmann::ordered_json::array()}};
             for (auto const& each : learned)
@@ -214,8 +217,9 @@ namespace cli
         for (tensor_line const& t : lines)
             std::printf("%-48s %6zu x %-6zu %-6s relative error %.5f\n", t.name.c_str(), t.rows, t.cols,
                         std::string(t.type).c_str(), t.relative_error);
-        std::printf("%zu matrices at %.4f bits a weight, head and embedding %s, %s in %.1f s, peak memory %s: %s\n",
-                    lines.size(), 8 * bytes / weights, head_type.c_str(), megabytes(static_cast<double>(size)).c_str(),
-                    seconds_since(begin), megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
+        std::printf("%zu matrices at %.4f bits a weight, head %s, embedding %s, %s in %.1f s, peak memory %s: %s\n",
+                    lines.size(), 8 * bytes / weights, head_type.c_str(), embedding_type.c_str(),
+                    megabytes(static_cast<double>(size)).c_str(), seconds_since(begin),
+                    megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
     }
 }

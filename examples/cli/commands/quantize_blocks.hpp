@@ -25,7 +25,7 @@ namespace cli
 
     private:
         engine::quantize_settings settings_of(engine::model_source const& source, engine::block_types& types) const;
-        void add_head(engine::model_source const& source, std::uint32_t type,
+        void add_head(engine::model_source const& source, engine::block_types const& types,
                       std::vector<engine::block_matrix>& to) const;
     };
 }

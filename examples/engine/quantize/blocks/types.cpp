@@ -182,8 +182,9 @@ namespace engine
 
     block_types types_of(std::string_view name, config const& c)
     {
+        std::uint32_t const of_head = type_for(gguf::q8_0::id, c.hidden);
         std::uint32_t const type = type_of(name);
-        block_types types{{}, type_for(gguf::q8_0::id, c.hidden), file_type_of(type)};
+        block_types types{{}, of_head, of_head, file_type_of(type)};
         parameter_table const table(c);
         for (parameter const& p : table.of_layers())
             types.of_layers.push_back(type_for(type, p.cols));
@@ -193,7 +194,8 @@ namespace engine
     block_types recipe_of(std::string_view name, config const& c)
     {
         recipe const& r = find_recipe(name);
-        block_types types{{}, type_for(r.usual == gguf::q8_0::id ? r.usual : gguf::q6_k::id, c.hidden), r.file_type};
+        std::uint32_t const of_head = type_for(r.usual == gguf::q8_0::id ? r.usual : gguf::q6_k::id, c.hidden);
+        block_types types{{}, of_head, c.tied ? of_head : type_for(r.usual, c.hidden), r.file_type};
         parameter_table const table(c);
         for (std::size_t layer = 0; layer < c.layers; ++layer)
             for (parameter const& p : table.of_layer(layer))

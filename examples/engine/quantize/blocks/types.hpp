@@ -13,7 +13,7 @@ namespace engine
     struct block_types
     {
         std::vector<std::uint32_t> of_layers; // of each matrix of the layers, by the numbers of the types
-        std::uint32_t of_head;                // and of the embedding, tied or not
+        std::uint32_t of_head, of_embedding;  // the embedding's own, where it is not the head
         std::uint32_t file_type;              // what `general.file_type` says of such a mixture
     };
 

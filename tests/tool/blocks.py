@@ -169,3 +169,8 @@ for words, more in {("--type",): ["--method", "rtn"],
                     ("in_sum2",): ["--method", "mse", "--type", "q4_0", "--imatrix", dense]}.items():
     refused(1 if words[0] in ("in_sum2", "at most 2 bits") else 2, *ask, *more, words=words)
 refused(2, "quantize", model, "-o", folder / "refused.jack", "--type", "q4_0", words=("--format gguf",))
+# What no file can say is told before any work: here before the calibration text is opened.
+store_model(folder / "other", {**CONFIG, "rope_scaling": {**architectures.YARN, "truncate": False}}, weights)
+(folder / "text.txt").write_text("a text, and no tokenizer to read it with")
+refused(1, "quantize", folder / "other", "-o", folder / "refused.gguf", "--format", "gguf", "--type", "q4_0",
+        "--method", "gptq", "--calibration", folder / "text.txt", words=("truncate",))

@@ -171,6 +171,7 @@ namespace cli
             types.of_head = types.of_embedding = engine::type_for(engine::type_of(blocks.head), sizes.hidden);
         warn_about(model);
         engine::model_source const source{std::filesystem::path(model)};
+        engine::expect_gguf(source);
         auto const settings = settings_of(source, types);
         for (std::string const& line :
              engine::unread_experts(source, settings.calibration, engine::facts_of(how).unread))

@@ -113,6 +113,17 @@ for method, more in {"gptq": [], "signround": ["--iters", "40", "--batch", "4"]}
     _, again = made("again", "--scales-of", folder / "mse.gguf", "--method", method, *more, *look)
     if again != tensors:
         fail(f"{method} --scales-of: other blocks")
+# types without codes in order have nothing of that file but the type; files of other models are refused
+store_model(folder / "other", CONFIG, {name: value[::-1] for name, value in weights.items()})
+made("other", "--type", "f16", "--method", "rtn", of=folder / "other")
+_, of_model = made("f16", "--type", "f16", "--method", "rtn")
+_, by_other = made("again", "--scales-of", folder / "other.gguf", "--method", "gptq", *look)
+if by_other != of_model:
+    fail("--scales-of a file of F16: not the weights of the model")
+store_model(folder / "other", {**CONFIG, "rope_theta": 5e5}, weights)
+made("other", "--type", "q2_k", "--method", "rtn", of=folder / "other")
+refused(1, "quantize", model, "-o", folder / "refused.gguf", "--format", "gguf", "--scales-of", folder / "other.gguf",
+        "--method", "gptq", *look, words=("other.gguf", "another model", "rope_theta"))
 if len(report["losses"]) != CONFIG["num_hidden_layers"]:
     fail(f"{len(report['losses'])} layers learned")
 
@@ -124,7 +135,8 @@ if gguf_types(folder / "again.gguf") != gguf_types(folder / "six.gguf"):
 # A mixture, and types under a size.
 made("mixture", "--recipe", "q4_k_m", "--method", "rtn")
 kinds = gguf_types(folder / "mixture.gguf")
-wanted = {"token_embd.weight": "q6_k", "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
+wanted = {"token_embd.weight": "q4_k", "output.weight": "q6_k",
+          "blk.0.attn_v.weight": "q4_k", "blk.1.attn_v.weight": "q6_k",
           "blk.1.ffn_down.weight": "q8_0", "blk.0.ffn_down.weight": "q5_0", "blk.1.attn_q.weight": "q4_k"}
 if any(kinds[name] != kind for name, kind in wanted.items()):
     fail(f"q4_k_m is {kinds}")
@@ -153,8 +165,21 @@ for words, more in {("--type",): ["--method", "rtn"],
                     ("--average",): ["--method", "rtn", "--types", "q4_0,q8_0", *look],
                     ("at most 2 bits", "need 4.5"): ["--method", "rtn", "--types", "q4_0,q8_0", "--average", "2",
                                                        *look],
+                    ("--imatrix", "rtn looks at weights"): ["--method", "rtn", "--types", "q4_0,q8_0", "--average", "8",
+                                                            "--imatrix", folder / "imatrix.gguf", *look],
+                    ("--calibration", "--imatrix says"): ["--method", "mse", "--type", "q4_0", "--imatrix",
+                                                          folder / "imatrix.gguf", *look],
+                    ("--nsamples", "no --calibration"): ["--method", "rtn", "--type", "q4_0", "--nsamples", "4"],
+                    ("--seed", "no --calibration"): ["--method", "mse", "--type", "q4_0", "--imatrix",
+                                                     folder / "imatrix.gguf", "--seed", "4"],
+                    ("--type", "mxfp4", "signround"): ["--method", "signround", "--type", "mxfp4", *look],
                     ("--scales-of",): ["--method", "mse", "--scales-of", folder / "mse.gguf", *look],
                     ("--dense-head",): ["--method", "rtn", "--type", "q4_0", "--head-type", "q8_0", "--dense-head"],
                     ("in_sum2",): ["--method", "mse", "--type", "q4_0", "--imatrix", dense]}.items():
     refused(1 if words[0] in ("in_sum2", "at most 2 bits") else 2, *ask, *more, words=words)
 refused(2, "quantize", model, "-o", folder / "refused.jack", "--type", "q4_0", words=("--format gguf",))
+# What no file can say is told before any work: here before the calibration text is opened.
+store_model(folder / "other", {**CONFIG, "rope_scaling": {**architectures.YARN, "truncate": False}}, weights)
+(folder / "text.txt").write_text("a text, and no tokenizer to read it with")
+refused(1, "quantize", folder / "other", "-o", folder / "refused.gguf", "--format", "gguf", "--type", "q4_0",
+        "--method", "gptq", "--calibration", folder / "text.txt", words=("truncate",))

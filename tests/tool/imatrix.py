@@ -104,3 +104,15 @@ if to.read_bytes() != same:
     fail("another run writes other bytes")
 expect(1, run(*asked, "-o", model / "model.safetensors"), "model.safetensors", "is read")
 expect(2, run("imatrix", model, "-o", to), "--calibration")
+
+# The older form has one count for all experts of a layer; the quantizer takes either.
+config = {**architectures.MIXTRAL, "hidden_size": 64, "intermediate_size": 96}
+store_model(model, config, architectures.tensors_of(config))
+made = []
+for file in (to, old):
+    expect(0, run(*asked, "-o", file))
+    expect(0, run("quantize", model, "-o", folder / "made.gguf", "--format", "gguf", "--type", "q4_0",
+                  "--method", "mse", "--imatrix", file, "--quiet"))
+    made.append((folder / "made.gguf").read_bytes())
+if made[0] != made[1]:
+    fail("the two forms of one importance matrix make other blocks")

@@ -33,14 +33,8 @@ namespace cli
             return engine::facts_of(how).blocks == engine::block_scales::searched;
         }
 
-        struct tensor_line
-        {
-            std::string name;
-            std::string_view type;
-            std::size_t rows, cols, bytes;
-            double relative_error; // |w^ - w| / |w|, Frobenius norms
-        };
-        tensor_line line_of(engine::model_source const& source, std::size_t i, engine::block_matrix const& m)
+        block_command::tensor_line line_of(engine::model_source const& source, std::size_t i,
+                                           engine::block_matrix const& m)
         {
             engine::parameter const& p = source.table().parameters()[i];
             jackplane::aligned_vector<float> w(p.size()), decoded(p.size());
@@ -76,9 +70,11 @@ namespace cli
             throw CLI::ValidationError("--method", name + " makes no blocks; --format gguf goes with " +
                                                        methods_that(makes_blocks));
         bool const counts = !blocks.importance.empty() || !calibration.file.empty();
+        std::string const none = "has no effect here: ";
+        if (!searches(how) && !blocks.importance.empty())
+            throw CLI::ValidationError("--imatrix", none + name + " looks at weights alone");
         if (!searches(how) && counts && blocks.types.empty())
-            throw CLI::ValidationError(blocks.importance.empty() ? "--calibration" : "--imatrix",
-                                       "has no effect here: " + name + " looks at weights alone");
+            throw CLI::ValidationError("--calibration", none + name + " looks at weights alone");
         if (looks_at_layers(how) && calibration.file.empty())
             throw CLI::RequiredError("--calibration for this method");
         if (searches(how) && !counts && blocks.scales.empty())
@@ -89,7 +85,16 @@ namespace cli
         if (!blocks.types.empty() && calibration.file.empty())
             throw CLI::RequiredError("--calibration for --types");
         if (!blocks.scales.empty() && !blocks.importance.empty())
-            throw CLI::ValidationError("--imatrix", "has no effect here: --scales-of searches no scales");
+            throw CLI::ValidationError("--imatrix", none + "--scales-of searches no scales");
+        if (!looks_at_layers(how) && blocks.types.empty() && !blocks.importance.empty() && !calibration.file.empty())
+            throw CLI::ValidationError("--calibration", none + "--imatrix says what " + name + " asks of it");
+        if (looks_at_layers(how) && !blocks.type.empty() &&
+            !engine::block_matrix{engine::type_of(blocks.type), 0, 0, {}}.has_levels())
+            throw CLI::ValidationError("--type", engine::text(blocks.type, " has no codes that ", name,
+                                                              " could choose; --method rtn writes the same"));
+        for (char const* const option : {"--nsamples", "--seqlen", "--seed"})
+            if (calibration.file.empty() && command.count(option) > 0)
+                throw CLI::ValidationError(option, none + "there is no --calibration");
     }
 
     // Importance, calibration and types, in the order in which they need each other.
@@ -111,6 +116,8 @@ namespace cli
                 about(model, [&] { return engine::importance_of(source, text, tell); }), sizes, calibration.file);
         if (!blocks.scales.empty())
         {
+            std::string const other = engine::difference(sizes, engine::config_of(blocks.scales));
+            JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, blocks.scales, ": another model (", other, ")");
             to.given = engine::read_blocks(blocks.scales, source.table());
             engine::take_head_of(blocks.scales, types);
             for (std::size_t i = 0; i < to.given.size(); ++i)
@@ -132,7 +139,7 @@ namespace cli
     }
 
     // The head, if it is a matrix of its own, and the embedding, in blocks.
-    void block_command::add_head(engine::model_source const& source, std::uint32_t type,
+    void block_command::add_head(engine::model_source const& source, engine::block_types const& types,
                                  std::vector<engine::block_matrix>& to) const
     {
         engine::parameter_table const& table = source.table();
@@ -141,6 +148,7 @@ namespace cli
             engine::parameter const& p = table.parameters()[i];
             jackplane::aligned_vector<float> w(p.size());
             source.read(p, w.data());
+            std::uint32_t const type = i == table.tuned_parameters() ? types.of_embedding : types.of_head;
             to.push_back(about(model, [&] { return engine::to_blocks({w.data(), p.rows, p.cols}, type, {}, p.name); }));
         }
     }
@@ -155,42 +163,52 @@ namespace cli
                                                            : engine::types_of(blocks.usual_type(), sizes);
         warn_about(model);
         engine::model_source const source{std::filesystem::path(model)};
+        engine::expect_gguf(source);
         auto const settings = settings_of(source, types);
-        std::uint32_t const head = dense_head            ? jackplane::gguf::f16::id
-                                   : blocks.head.empty() ? types.of_head
-                                                         : engine::type_for(engine::type_of(blocks.head), sizes.hidden);
+        if (!blocks.head.empty())
+            types.of_head = types.of_embedding = engine::type_for(engine::type_of(blocks.head), sizes.hidden);
         for (std::string const& line :
              engine::unread_experts(source, settings.calibration, engine::facts_of(how).unread))
             warn(line);
-        engine::width_reports learned;
-        engine::run_options const go{progress_on_stderr(quiet), [&](auto const& each) { learned.push_back(each); }, {}};
+        made_file report{types, {}, {}, 0, 0};
+        engine::run_options const go{progress_on_stderr(quiet),
+                                     [&](auto const& each) { report.learned.push_back(each); },
+                                     {}};
         auto made = about(model, [&] { return engine::quantize(source, how, settings, go); }).blocks;
-        std::vector<tensor_line> lines;
         for (std::size_t i = 0; i < made.size(); ++i)
-            lines.push_back(line_of(source, i, made[i]));
+            report.tensors.push_back(line_of(source, i, made[i]));
         if (!dense_head)
-            add_head(source, head, made);
+            add_head(source, types, made);
         jackplane::gguf::metadata facts;
         facts.set("general.file_type", types.file_type);
         engine::save_gguf(source, made, facts, out);
+        report.bytes = out.size();
+        report.seconds = seconds_since(begin);
+        tell(report);
+    }
+
+    void block_command::tell(made_file const& file) const
+    {
         double bytes = 0, weights = 0;
-        for (tensor_line const& t : lines)
+        for (tensor_line const& t : file.tensors)
             bytes += static_cast<double>(t.bytes), weights += static_cast<double>(t.rows * t.cols);
-        std::size_t const size = out.size();
-        std::string const head_type(dense_head ? "dense" : jackplane::gguf::find_type(head)->name);
+        auto const name_of = [&](std::uint32_t type)
+        { return std::string(dense_head ? "dense" : jackplane::gguf::find_type(type)->name); };
+        std::string const head_type = name_of(file.types.of_head), embedding_type = name_of(file.types.of_embedding);
         if (json)
         {
             nlohmann::ordered_json report{{"output", output},
-                                          {"bytes", size},
-                                          {"seconds", seconds_since(begin)},
+                                          {"bytes", file.bytes},
+                                          {"seconds", file.seconds},
                                           {"bits_per_weight", 8 * bytes / weights},
                                           {"head_type", head_type},
+                                          {"embedding_type", embedding_type},
                                           {"peak_bytes", peak_memory()},
                                           {"losses", nlohmann::ordered_json::array()}};
-            for (auto const& each : learned)
+            for (auto const& each : file.learned)
                 report["losses"].push_back(
                     {{"before", each.before}, {"after", each.after}, {"moved", each.moved}, {"steps", each.steps}});
-            for (tensor_line const& t : lines)
+            for (tensor_line const& t : file.tensors)
                 report["tensors"].push_back({{"name", t.name},
                                              {"type", t.type},
                                              {"shape", {t.rows, t.cols}},
@@ -198,11 +216,12 @@ namespace cli
                                              {"relative_error", t.relative_error}});
             return print_json(report);
         }
-        for (tensor_line const& t : lines)
+        for (tensor_line const& t : file.tensors)
             std::printf("%-48s %6zu x %-6zu %-6s relative error %.5f\n", t.name.c_str(), t.rows, t.cols,
                         std::string(t.type).c_str(), t.relative_error);
-        std::printf("%zu matrices at %.4f bits a weight, head and embedding %s, %s in %.1f s, peak memory %s: %s\n",
-                    lines.size(), 8 * bytes / weights, head_type.c_str(), megabytes(static_cast<double>(size)).c_str(),
-                    seconds_since(begin), megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
+        std::printf("%zu matrices at %.4f bits a weight, head %s, embedding %s, %s in %.1f s, peak memory %s: %s\n",
+                    file.tensors.size(), 8 * bytes / weights, head_type.c_str(), embedding_type.c_str(),
+                    megabytes(static_cast<double>(file.bytes)).c_str(), file.seconds,
+                    megabytes(static_cast<double>(peak_memory())).c_str(), output.c_str());
     }
 }

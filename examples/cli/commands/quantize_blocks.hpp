@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cli
@@ -23,9 +24,26 @@ namespace cli
         void check(CLI::App const& command) const;
         void run(); // writes the file and reports on it
 
+        struct tensor_line
+        {
+            std::string name;
+            std::string_view type;
+            std::size_t rows, cols, bytes;
+            double relative_error; // |w^ - w| / |w|, Frobenius norms
+        };
+        struct made_file // what is told of it
+        {
+            engine::block_types types;
+            std::vector<tensor_line> tensors; // of the layers
+            engine::width_reports learned;
+            std::size_t bytes;
+            double seconds;
+        };
+
     private:
+        void tell(made_file const& file) const;
         engine::quantize_settings settings_of(engine::model_source const& source, engine::block_types& types) const;
-        void add_head(engine::model_source const& source, std::uint32_t type,
+        void add_head(engine::model_source const& source, engine::block_types const& types,
                       std::vector<engine::block_matrix>& to) const;
     };
 }

@@ -178,6 +178,11 @@ namespace engine
             double const factor = number("factor", longest / usual);
             r.magnitude =
                 number("attention_factor", factor > 1 ? std::sqrt(1 + std::log(factor) / std::log(usual)) : 1);
+            if (r.beyond == r.frequencies) // one set, as llama3 makes; so GGUF files hold those
+            {
+                r.beyond.clear();
+                r.usual = 0;
+            }
         }
         return r;
     }

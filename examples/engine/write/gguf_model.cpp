@@ -30,6 +30,14 @@ namespace engine
                     to.set(key, value);
             return to;
         }
+
+        metadata words_for(model_source const& source)
+        {
+            metadata const* const before = source.gguf_metadata();
+            return before != nullptr
+                       ? kept(*before, "tokenizer.")
+                       : fields_of_words(source.tokenizer_bytes(), source.tokenizer_settings(), source.sizes());
+        }
     }
 
     void save_gguf(model_source const& source, std::span<block_matrix const> matrices, metadata const& more,
@@ -41,9 +49,7 @@ namespace engine
         all.set("general.architecture", about.architecture);
         if (before != nullptr)
             add(all, kept(*before, "general."));
-        metadata const words =
-            before != nullptr ? kept(*before, "tokenizer.")
-                              : fields_of_words(source.tokenizer_bytes(), source.tokenizer_settings(), source.sizes());
+        metadata const words = words_for(source);
         gguf_items const tensors(source, matrices, about);
         all.set("general.architecture", about.architecture);
         all.set("general.type", std::string("model"));
@@ -63,5 +69,14 @@ namespace engine
     {
         jackplane::atomic_file file(out);
         save_gguf(source, matrices, more, file);
+    }
+
+    void expect_gguf(model_source const& source)
+    {
+        gguf_description const about(source.sizes());
+        JACKPLANE_EXPECTS(about.query_factor == 1 || source.sizes().block.head_norms, jackplane::format_error,
+                          "llama.cpp scales scores by another number than this model, so its queries have to be "
+                          "written dense");
+        words_for(source);
     }
 }

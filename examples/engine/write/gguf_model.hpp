@@ -21,4 +21,7 @@ namespace engine
                    jackplane::gguf::metadata const& more, jackplane::atomic_file& out);
     void save_gguf(model_source const& source, std::span<block_matrix const> matrices,
                    jackplane::gguf::metadata const& more, std::filesystem::path const& out);
+
+    // Throws what save_gguf() would say of a model whose matrices are all in blocks, before any is made.
+    void expect_gguf(model_source const& source);
 }

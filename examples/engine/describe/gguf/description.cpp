@@ -87,13 +87,14 @@ namespace engine
             if (type == "yarn")
                 tell_yarn(to, keys, r.magnitude);
         }
-        else if (type == "longrope" && known.fixed && r.frequencies == r.beyond && r.magnitude == 1)
+        else if (type == "longrope" && known.fixed && r.beyond.empty() && r.magnitude == 1)
             to.factors["rope_freqs.weight"] = factors_of(keys, "short_factor"); // of texts of any length
         else if (type == "longrope")
         {
             to.expect(known.by_length, "rope_scaling", text("no longrope in a model of this family"));
             to.set("rope.scaling.type", type);
-            to.set("rope.scaling.original_context_length", r.usual);
+            to.set("rope.scaling.original_context_length",
+                   static_cast<std::size_t>(keys.positive("original_max_position_embeddings")));
             to.set("rope.scaling.attn_factor", r.magnitude);
             to.factors["rope_factors_long.weight"] = factors_of(keys, "long_factor");
             to.factors["rope_factors_short.weight"] = factors_of(keys, "short_factor");

@@ -4,6 +4,7 @@
 #include "../../describe/gguf/layout.hpp"
 #include "../../read/table.hpp"
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,18 @@ namespace engine
             std::string const name = gguf_name_of(c, p);
             auto const found = from.of.find(name);
             JACKPLANE_EXPECTS(found != from.of.end(), jackplane::format_error, file, ": no importance of '", name, "'");
-            std::size_t const matrices = p.of_expert ? c.block.experts.count : 1;
-            JACKPLANE_EXPECTS(found->second.counts.size() == matrices && found->second.columns() == p.cols,
-                              jackplane::shape_error, file, ": importance of '", name, "' is of ",
-                              found->second.counts.size(), " matrices with ", found->second.columns(),
-                              " columns, the model has ", matrices, " with ", p.cols);
-            all.push_back(found->second.importance(p.of_expert ? expert_of(p.name) : 0));
+            jackplane::gguf::importance_sums const& sums = found->second;
+            std::size_t const matrices = p.of_expert ? c.block.experts.count : 1,
+                              first = p.of_expert ? expert_of(p.name) * p.cols : 0;
+            bool const one_count = sums.counts.size() == 1; // of all experts, in files of the older form
+            JACKPLANE_EXPECTS((one_count || sums.counts.size() == matrices) && sums.squares.size() == matrices * p.cols,
+                              jackplane::shape_error, file, ": importance of '", name, "' is of ", sums.counts.size(),
+                              " matrices with ", sums.columns(), " columns, the model has ", matrices, " with ",
+                              p.cols);
+            auto const squares = std::span(sums.squares).subspan(first, p.cols);
+            jackplane::gguf::importance_sums const one{{squares.begin(), squares.end()},
+                                                       {sums.counts[one_count ? 0 : first / p.cols]}};
+            all.push_back(one.importance());
         }
         return all;
     }

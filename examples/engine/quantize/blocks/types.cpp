@@ -169,10 +169,14 @@ namespace engine
     {
         gguf::file const file = gguf::open(path);
         types.file_type = file.metadata().get_or<std::uint32_t>("general.file_type", guessed_file_type);
-        auto const* const alone = file.find("output.weight");
-        auto const* const head = alone != nullptr ? alone : file.find("token_embd.weight");
-        if (head != nullptr && head->type.is_decoded)
-            types.of_head = head->type.id;
+        auto const take = [&](char const* tensor, std::uint32_t& to)
+        {
+            if (auto const* const found = file.find(tensor); found != nullptr && found->type.is_decoded)
+                to = found->type.id;
+        };
+        take("token_embd.weight", types.of_embedding);
+        types.of_head = types.of_embedding; // where they are tied
+        take("output.weight", types.of_head);
     }
 
     std::uint32_t type_for(std::uint32_t wanted, std::size_t cols)
@@ -187,8 +191,9 @@ namespace engine
 
     block_types types_of(std::string_view name, config const& c)
     {
+        std::uint32_t const of_head = type_for(gguf::q8_0::id, c.hidden);
         std::uint32_t const type = type_of(name);
-        block_types types{{}, type_for(gguf::q8_0::id, c.hidden), file_type_of(type)};
+        block_types types{{}, of_head, of_head, file_type_of(type)};
         parameter_table const table(c);
         for (parameter const& p : table.of_layers())
             types.of_layers.push_back(type_for(type, p.cols));
@@ -198,7 +203,8 @@ namespace engine
     block_types recipe_of(std::string_view name, config const& c)
     {
         recipe const& r = find_recipe(name);
-        block_types types{{}, type_for(r.usual == gguf::q8_0::id ? r.usual : gguf::q6_k::id, c.hidden), r.file_type};
+        std::uint32_t const of_head = type_for(r.usual == gguf::q8_0::id ? r.usual : gguf::q6_k::id, c.hidden);
+        block_types types{{}, of_head, c.tied ? of_head : type_for(r.usual, c.hidden), r.file_type};
         parameter_table const table(c);
         for (std::size_t layer = 0; layer < c.layers; ++layer)
             for (parameter const& p : table.of_layer(layer))

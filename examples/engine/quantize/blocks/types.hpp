@@ -13,7 +13,7 @@ namespace engine
     struct block_types
     {
         std::vector<std::uint32_t> of_layers; // of each matrix of the layers, by the numbers of the types
-        std::uint32_t of_head;                // and of the embedding, tied or not
+        std::uint32_t of_head, of_embedding;  // the embedding's own, where it is not the head
         std::uint32_t file_type;              // what `general.file_type` says of such a mixture
     };
 
@@ -23,7 +23,7 @@ namespace engine
     block_types recipe_of(std::string_view name, config const& c);
     void expect_recipe(std::string_view name); // throws the same
 
-    // Of a GGUF file: `general.file_type`, and the type of its head where that is written here.
+    // Of a GGUF file: `general.file_type`, and the types of its head and embedding where they are written here.
     void take_head_of(std::filesystem::path const& path, block_types& types);
 
     // The number of a type of numbers or blocks, by its name in any case. Throws value_error with the names there are.

@@ -58,7 +58,7 @@ namespace engine
     {
         block_settings const& to = settings.blocks;
         auto const i = static_cast<std::size_t>(&p - packed.table.parameters().data());
-        if (!to.given.empty())
+        if (!to.given.empty() && to.given[i].has_levels()) // others have nothing but their weights to keep
             return to.given[i];
         std::span<float const> const importance = to.importance.empty() ? std::span<float const>() : to.importance[i];
         return to_blocks(w, to.types[i], importance, p.name);

@@ -1,35 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Folders with config.json and model.safetensors, as Hugging Face lays them out."""
 import json
+import pathlib
 import shutil
-import struct
+import sys
 
 import numpy as np
 
-DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "files"))
+import safetensors  # noqa: E402
 
 
 def store(path, c, tensors):
     path.mkdir(exist_ok=True)
-    header, data = {}, b""
-    for name, value in tensors.items():
-        dtype = next(key for key, of in DTYPES.items() if of == value.dtype)
-        header[name] = {"dtype": dtype, "shape": value.shape, "data_offsets": [len(data), len(data) + value.nbytes]}
-        data += value.tobytes()
-    text = json.dumps(header).encode()
     (path / "config.json").write_text(json.dumps(c))
-    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    safetensors.save(path / "model.safetensors", tensors)
 
 
 def load(path):
     """config.json and the tensors."""
-    data = (path / "model.safetensors").read_bytes()
-    size, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    header.pop("__metadata__", None)
-    tensors = {name: np.frombuffer(data[8 + size :][slice(*about["data_offsets"])],
-                                   DTYPES[about["dtype"]]).reshape(about["shape"])
-               for name, about in header.items()}
+    tensors, _ = safetensors.load(path / "model.safetensors")
     return json.loads((path / "config.json").read_text()), tensors
 
 

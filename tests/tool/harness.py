@@ -9,6 +9,9 @@ import sys
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "files"))
+import safetensors  # noqa: E402
+
 tool, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 folder.mkdir(parents=True, exist_ok=True)
 
@@ -83,14 +86,8 @@ def make_model(**changes):
 
 def store_model(path, c, tensors):
     path.mkdir(exist_ok=True)
-    header, data = {}, b""
-    for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(value.shape),
-                        "data_offsets": [len(data), len(data) + value.nbytes]}
-        data += value.tobytes()
-    text = json.dumps(header).encode()
     (path / "config.json").write_text(json.dumps(c))
-    (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    safetensors.save(path / "model.safetensors", tensors)
 
 
 def make_folder(path, shards=False, layers=1):

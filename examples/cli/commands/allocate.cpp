@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../../engine/measure/perplexity.hpp"
+#include "../../engine/quantize/budget.hpp"
 #include "../about.hpp"
 #include "../commands.hpp"
 #include "../options/dense.hpp"
@@ -72,7 +73,7 @@ namespace cli
                 for (std::size_t i = 0; i < table.size(); ++i)
                     for (std::size_t w = 0; w < losses[i].size(); ++w)
                         table[i].push_back({sizes[i] * (i == m.sizes.layers ? of_head : widths)[w], losses[i][w]});
-                report(table, of_head, jackplane::allocate(table, budget_of(sizes), model), sum_of(sizes));
+                report(table, of_head, jackplane::allocate(table, engine::budget_of(average, sum_of(sizes)), model), sum_of(sizes));
             }
 
         private:
@@ -90,11 +91,6 @@ namespace cli
             {
                 return std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
             }
-            // In bits. 2.3 bits on average are 23 for ten layers, though 2.3 is a little less as a double.
-            std::uint64_t budget_of(std::vector<std::uint64_t> const& sizes) const
-            {
-                return static_cast<std::uint64_t>((average + 1e-9) * static_cast<double>(sum_of(sizes)));
-            }
             // Before anything is measured: what the narrowest widths take.
             void expect_room(std::vector<std::uint64_t> const& sizes, std::vector<unsigned> const& of_head) const
             {
@@ -102,7 +98,7 @@ namespace cli
                 std::uint64_t const head = of_head.empty() ? 0 : sizes.back(), all = sum_of(sizes);
                 std::uint64_t const bits = least * (all - head) +
                                            (head == 0 ? 0 : *std::min_element(of_head.begin(), of_head.end()) * head);
-                if (bits > budget_of(sizes))
+                if (bits > engine::budget_of(average, sum_of(sizes)))
                     throw CLI::ValidationError(
                         "--average", engine::text("is ", average, "; ", model, " at the narrowest of --widths, ", least,
                                                   head_bits != 0 ? engine::text(", and --head-bits ", head_bits) : "",

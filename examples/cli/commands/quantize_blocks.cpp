@@ -3,6 +3,7 @@
 #include "../../engine/keep/inputs.hpp"
 #include "../../engine/measure/importance.hpp"
 #include "../../engine/measure/unread_experts.hpp"
+#include "../../engine/pack/relative_error.hpp"
 #include "../../engine/quantize/blocks/allocation.hpp"
 #include "../../engine/quantize/blocks/importance.hpp"
 #include "../../engine/read/gguf_tensors.hpp"
@@ -14,7 +15,6 @@
 #include "../terminal.hpp"
 #include "../warn.hpp"
 #include <jackplane/store/gguf/types.hpp>
-#include <cmath>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -40,14 +40,8 @@ namespace cli
             jackplane::aligned_vector<float> w(p.size()), decoded(p.size());
             source.read(p, w.data());
             m.decode({decoded.data(), p.rows, p.cols});
-            double error = 0, magnitude = 0;
-            for (std::size_t k = 0; k < w.size(); ++k)
-            {
-                error += std::pow(double{decoded[k]} - double{w[k]}, 2);
-                magnitude += std::pow(double{w[k]}, 2);
-            }
-            double const relative = magnitude > 0 ? std::sqrt(error / magnitude) : error;
-            return {p.name, jackplane::gguf::find_type(m.type)->name, p.rows, p.cols, m.bytes.size(), relative};
+            return {p.name, jackplane::gguf::find_type(m.type)->name, p.rows, p.cols, m.bytes.size(),
+                    engine::relative_error(decoded, w)};
         }
     }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nested_model.hpp"
 #include "../read/model_files.hpp"
+#include "relative_error.hpp"
 #include <jackplane/store/digest.hpp>
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -225,14 +225,7 @@ namespace engine
                 files->read(p, read);
                 exact = read.data();
             }
-            double error = 0, norm = 0;
-            for (std::size_t at = 0; at < there.size(); ++at)
-            {
-                double const x = exact[at], off = static_cast<double>(there[at]) - x;
-                error += off * off;
-                norm += x * x;
-            }
-            all.push_back({p.name, p.rows, p.cols, norm > 0 ? std::sqrt(error / norm) : 0});
+            all.push_back({p.name, p.rows, p.cols, relative_error(there, {exact, p.size()})});
         }
         return all;
     }

@@ -50,6 +50,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                   i / per_row);
         }
 
+        // The same, and value_error at NaN or Inf (row, column), shape_error for another number of codes.
+        void expect_fit(matrix_view<float const> w, std::size_t codes, std::string_view name) const
+        {
+            jackplane::expect_whole(w, name);
+            expect_finite(w, name, "weight");
+            expect_whole(w.rows, w.cols, name);
+            JACKPLANE_EXPECTS(codes == w.rows * w.cols, shape_error, name, ": ", codes, " codes for ", w.rows, " x ",
+                              w.cols);
+        }
+
         std::size_t size() const noexcept { return m_levels.size(); } // codes are below
         std::size_t columns() const noexcept { return m_columns; }
         // The number of the group that holds a weight of a matrix with so many columns.
@@ -96,18 +106,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     };
 
     // The codes of w [rows, cols] by these scales, in the order of a sweep: with feedback(gram) GPTQ inside a format
-    // that others chose. A group whose scale is 0 keeps the codes that stand there. Throws what expect_whole throws,
-    // shape_error for another number of codes, value_error at NaN or Inf (row, column).
+    // that others chose. A group whose scale is 0 keeps the codes that stand there. Throws as expect_fit.
     template <sweep W = independent, parallel_policy Parallel = serial>
     void round_to_levels(matrix_view<float const> w, given_levels const& by, aligned_vector<code>& codes,
                          W const& order = {}, std::string_view name = "weights", Parallel parallel = {})
     {
-        expect_whole(w, name);
-        expect_finite(w, name, "weight");
-        by.expect_whole(w.rows, w.cols, name);
+        by.expect_fit(w, codes.size(), name);
         order.expect_columns(w.cols, name);
-        JACKPLANE_EXPECTS(codes.size() == w.rows * w.cols, shape_error, name, ": ", codes.size(), " codes for ",
-                          w.rows, " x ", w.cols);
         parallel(w.rows,
                  [&](std::size_t first, std::size_t last)
                  {

@@ -36,11 +36,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                       std::string_view name = "weights")
             : m_by(std::move(by)), m_cols(w.cols), m_reach(reach), m_name(name), m_codes(std::move(codes))
         {
-            expect_whole(w, name);
-            expect_finite(w, name, "weight");
-            m_by.expect_whole(w.rows, w.cols, name);
-            JACKPLANE_EXPECTS(m_codes.size() == w.rows * w.cols, shape_error, name, ": ", m_codes.size(),
-                              " codes for ", w.rows, " x ", w.cols);
+            m_by.expect_fit(w, m_codes.size(), name);
             m_place.resize(m_codes.size());
             m_inside.resize(m_codes.size());
             m_learned.offset.resize(m_codes.size());

@@ -3,6 +3,7 @@
 #include "../../describe/gguf/layout.hpp"
 #include "../../measure/sensitivity.hpp"
 #include "../../read/block_matrix.hpp"
+#include "../budget.hpp"
 #include "types.hpp"
 #include <jackplane/allocate/allocate.hpp>
 #include <jackplane/store/gguf/types.hpp>
@@ -29,16 +30,14 @@ namespace engine
                 auto const type = jackplane::gguf::find_type(type_for(types[t], layers[i].cols));
                 table[tensor_of[i]][t].size += 8 * layers[i].size() / type->values * type->bytes;
             }
-        double const weights = static_cast<double>(size_of(layers));
-        // 2.3 bits on average are 23 for ten weights, though 2.3 is a little less as a double.
-        auto const budget = static_cast<std::uint64_t>((average + 1e-9) * weights);
+        std::uint64_t const weights = size_of(layers), budget = budget_of(average, weights);
         std::uint64_t least = 0; // looked at before anything is measured
         for (auto const& of_tensor : table)
             least += std::min_element(of_tensor.begin(), of_tensor.end(),
                                       [](auto const& a, auto const& b) { return a.size < b.size; })
                          ->size;
         JACKPLANE_EXPECTS(least <= budget, jackplane::value_error, "at most ", average,
-                          " bits a weight, but the smallest of the types need ", static_cast<double>(least) / weights);
+                          " bits a weight, but the smallest of the types need ", static_cast<double>(least) / static_cast<double>(weights));
         sensitivity_settings const integral{.calibration = text, .parts_alone = false, .taylor = false};
         for (std::size_t t = 0; t < types.size(); ++t)
         {

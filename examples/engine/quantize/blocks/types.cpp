@@ -18,7 +18,6 @@ namespace engine
             enum class kind
             {
                 value, // also of a tensor that holds query, key and value
-                query,
                 key,
                 output,
                 down,
@@ -128,8 +127,6 @@ namespace engine
             auto const has = [&](std::string_view part) { return p.name.find(part) != std::string::npos; };
             if (has(".v_proj.") || (c.block.fused && (has(".q_proj.") || has(".k_proj."))))
                 return kind::value;
-            if (has(".q_proj."))
-                return kind::query;
             if (has(".k_proj."))
                 return kind::key;
             if (has(".o_proj."))

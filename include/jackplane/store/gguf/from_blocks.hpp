@@ -4,6 +4,7 @@
 #include <span>
 #include "../../quantize/quantized.hpp"
 #include "file.hpp"
+#include "levels.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 {
@@ -20,21 +21,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
                           " from ", blocks.size(), " bytes of ", T::name, " blocks of ", T::values, " values in ",
                           T::bytes, " bytes");
         quantized<uniform<T::bits>, float, offset_zero<float>> q{
-            {}, rows, cols, group_grid::of(group{T::sub_block}, cols), {}, {}, {}};
-        q.codes.resize(rows * cols);
+            {}, rows, cols, group_grid::of(group{T::sub_block}, cols), codes<T>(blocks, cols),
+            {}, {}};
         q.scales.reserve(rows * cols / T::sub_block);
         q.zeros.reserve(rows * cols / T::sub_block);
-        for (std::size_t i = 0; i < rows * cols / T::values; ++i)
-        {
-            std::byte const* const block = blocks.data() + i * T::bytes;
-            T::codes(block, q.codes.data() + i * T::values);
-            auto const constants = T::read(block);
-            for (std::size_t s = 0; s < T::values / T::sub_block; ++s)
-            {
-                q.scales.push_back(T::scale(constants, s));
-                q.zeros.push_back({T::offset(constants, s)});
-            }
-        }
+        detail::for_each_sub_block<T>(
+            blocks, [&](float scale, float offset) { q.scales.push_back(scale), q.zeros.push_back({offset}); });
         q.expect_whole(T::name);
         return q;
     }

@@ -34,6 +34,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
                           T::bytes, " bytes");
         return bytes / T::bytes;
     }
+    // f(scale, offset) of each sub-block, one after the other.
+    template <class T>
+    void for_each_sub_block(std::span<std::byte const> blocks, auto&& f)
+    {
+        for (std::size_t at = 0; at < blocks.size(); at += T::bytes)
+        {
+            auto const c = T::read(blocks.data() + at);
+            for (std::size_t s = 0; s < T::values / T::sub_block; ++s)
+                f(T::scale(c, s), T::offset(c, s));
+        }
+    }
     template <class T>
     constexpr std::size_t levels_of() // codes that a type has
     {
@@ -69,7 +80,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     template <ordered_block T>
     given_levels levels(std::span<std::byte const> blocks, std::size_t cols)
     {
-        std::size_t const n = detail::expect_blocks<T>(blocks.size(), cols);
+        detail::expect_blocks<T>(blocks.size(), cols);
         std::vector<float> values;
         if constexpr (linear_block<T>)
         {
@@ -79,15 +90,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         else
             values.assign(std::begin(T::table), std::end(T::table));
         aligned_vector<float> scales, offsets;
-        for (std::size_t i = 0; i < n; ++i)
-        {
-            auto const c = T::read(blocks.data() + i * T::bytes);
-            for (std::size_t s = 0; s < T::values / T::sub_block; ++s)
-            {
-                scales.push_back(T::scale(c, s));
-                offsets.push_back(T::offset(c, s));
-            }
-        }
+        detail::for_each_sub_block<T>(
+            blocks, [&](float scale, float offset) { scales.push_back(scale), offsets.push_back(offset); });
         return {std::move(values), T::sub_block, std::move(scales), std::move(offsets)};
     }
 }

@@ -14,8 +14,9 @@ if(NOT clang OR NOT result EQUAL 0)
     return()
 endif()
 
-execute_process(COMMAND ${clang} -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-                        -I${ROOT}/include -I${ROOT}/tests ${SOURCE} -o ${OUT}/fuzz COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${clang} -std=c++20 -O1 -gline-tables-only -fsanitize=fuzzer,address,undefined
+                        -fno-sanitize-recover=all -I${ROOT}/include -I${ROOT}/tests ${SOURCE} -o ${OUT}/fuzz
+                COMMAND_ERROR_IS_FATAL ANY)
 file(REMOVE_RECURSE ${OUT}/corpus)
 file(MAKE_DIRECTORY ${OUT}/corpus)
 if(EXISTS ${ROOT}/tests/fuzz/corpus)

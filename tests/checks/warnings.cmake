@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# Everything that the unit tests instantiate, and the umbrella header, pass another compiler without a warning; with
-# BENCH the benchmarks, too.
+# The umbrella header passes another compiler without a warning, with everything that SOURCES instantiate: those of
+# `tests`, the unit tests, or of `bench`.
 
 include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
 find_compiler()
-file(GLOB sources ${ROOT}/tests/[!f]*/*.cpp ${ROOT}/tests/*.cpp)
-list(FILTER sources EXCLUDE REGEX "/tests/(consumer|engine|clients|checks|targets)/")
+if(SOURCES STREQUAL "bench")
+    file(GLOB sources ${ROOT}/bench/*.cpp ${ROOT}/bench/multiply/*.cpp)
+else()
+    file(GLOB sources ${ROOT}/tests/[!f]*/*.cpp ${ROOT}/tests/*.cpp)
+    list(FILTER sources EXCLUDE REGEX "/tests/(consumer|engine|clients|checks|targets)/")
+endif()
 file(WRITE ${OUT}/umbrella.cpp "#include <jackplane/jackplane.hpp>\n")
 list(APPEND sources ${OUT}/umbrella.cpp)
 # A folder's tests as one unit: a third of the time.
@@ -23,13 +27,9 @@ foreach(folder IN LISTS folders)
         list(APPEND sources ${OUT}/${folder}.cpp)
     endif()
 endforeach()
-if(BENCH)
-    file(GLOB benchmarks ${ROOT}/bench/*.cpp ${ROOT}/bench/multiply/*.cpp)
-    list(APPEND sources ${benchmarks})
-endif()
 foreach(source IN LISTS sources)
     set(flags)
-    if(source IN_LIST benchmarks)
+    if(SOURCES STREQUAL "bench")
         set(flags "-DBENCH_FLAGS=\"\"")
     endif()
     if(source MATCHES "no_exceptions")

@@ -42,10 +42,10 @@ namespace engine
         {
             std::string const regex = regex_of(file.at("pre_tokenizer"));
             bool const whole = file.at("model").at("ignore_merges").flag(false);
-            json_place const normalizer = file.at("normalizer");
-            bool const composes = !normalizer.is_null();
+            json_place const form = file.at("normalizer");
+            bool const composes = !form.is_null();
             if (composes)
-                normalizer.at("type").expect(normalizer.at("type").value() == "NFC", "NFC, or no normalizer");
+                form.at("type").expect(form.at("type").value() == "NFC", "NFC, or no normalizer");
             std::string known;
             for (cutting const& each : all_cuttings)
             {

@@ -14,9 +14,9 @@ namespace engine
         constexpr std::size_t v = 2; // of the matrices of a layer
 
         // Experts read what one norm makes: its scales are those of all of them.
-        std::vector<layer_stage> balanced_stages(config const& c, layer_kind const& kind)
+        std::vector<layer_stage> balanced_stages(config const& c, layer_kind const& of)
         {
-            auto all = stages_of(c, kind);
+            auto all = stages_of(c, of);
             std::erase_if(all, [](layer_stage const& s) { return s.input == layer_input::mlp && s.expert != 0; });
             for (layer_stage& stage : all)
                 if (stage.input == layer_input::mlp)

@@ -62,7 +62,7 @@ PADDED = 768
 THEIRS = ("iq2_xxs", "iq2_xs", "iq2_s", "q2_k", "iq3_xxs", "q3_k", "iq3_s", "iq4_xs", "iq4_nl", "q4_0", "q4_k", "q4_1",
           "q5_0", "q5_k", "q5_1", "q6_k", "q8_0")
 OURS = ("q2_k", "q3_k", "iq4_nl", "q4_0", "q4_k", "q4_1", "q5_0", "q5_k", "q6_k", "q8_0")
-METHODS = ("rtn", "mse", "gptq", "signround")
+METHODS = ("rtn", "gptq", "signround")  # mse makes what llama.cpp makes
 ACTIVATIONS = ("exact", "limbs3", "limbs2", "limbs1", "bf16")
 RULES = ("gauss", "midpoint", "trapezoid", "simpson", "inclusive_mean")
 PATHS = ("0.1", "0.05", "0.01", "0.005", "0.001")

@@ -3,7 +3,7 @@
 from compare import header, load, ratio, row_of, tokens
 from plan import METHODS, OURS, THEIRS
 
-LABELS = {"rtn": "nearest", "mse": "searched scales", "gptq": "GPTQ", "signround": "SignRound"}
+LABELS = {"rtn": "nearest", "gptq": "GPTQ", "signround": "SignRound"}
 LESS = "less KL than llama.cpp's, %"
 COLUMNS = ("bits/weight", "perplexity", "KL, nats", "top-1, %")
 PARENT = "parent-staged"
@@ -41,11 +41,22 @@ def table_of_types(ending):
     return lines
 
 
-def table_of_widths():
-    """The tuned parent's, as our own eval finds them."""
-    cell = load(PARENT)
-    return ["", *header("bits", COLUMNS), *(line(bits, row_of(cell, bits)) for bits in WIDTHS)] if cell else []
+def parents():
+    """Files of ours, by what made them, as our own eval finds them: the widths of one tuned parent, and files of one
+    width in groups of 64."""
+    if (cell := load(PARENT)) is not None:
+        yield "one parent", [row_of(cell, bits) for bits in WIDTHS]
+    for method, label in LABELS.items():
+        found = ((bits, load(f"{method}-w{bits}-g64")) for bits in (4, 3, 2))
+        if rows := [row_of(cell, bits) for bits, cell in found if cell is not None]:
+            yield f"{label}, one width", rows
 
 
-TABLES = {"types, rows of 768": lambda: table_of_types("-padded"), "widths of one parent": table_of_widths,
+def table_of_parents():
+    return ["", *header("file", ("bits", *COLUMNS)),
+            *(line(f"{label if row is rows[0] else ''} | {row['bits']}", row) for label, rows in parents()
+              for row in rows)]
+
+
+TABLES = {"types, rows of 768": lambda: table_of_types("-padded"), "files of ours": table_of_parents,
           "types, rows of 704": lambda: table_of_types("")}

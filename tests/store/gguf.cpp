@@ -161,6 +161,7 @@ TEST_CASE("every type of values and of tensors comes back")
     items.push_back({"scalar", 0, {}, std::span(blocks[0]).first(4), {}});
     items.push_back({"none", 0, {0, 5}, {}, {}});
     items.push_back({"IQ2_XS", 17, {1, 256}, std::span(blocks[0]).first(74), {}});
+    items.push_back({"none of it", 17, {0, 256}, {}, {}});
     items.push_back({"I64", 27, {1, 2, 3, 4}, std::span(blocks[0]).first(192), {}});
     items.push_back({"filled", 24, {130}, {}, [&](gguf::sink const& to) { to(std::span(blocks[0]).first(130)); }});
     gguf::save(folder / "a.gguf", items, about);
@@ -197,6 +198,7 @@ TEST_CASE("every type of values and of tensors comes back")
     CHECK(f.at("filled").bytes.size() == 130);
     CHECK(f.at("I64").rows() == 6);
     CHECK_THROWS_WITH_AS(gguf::read(f.at("IQ2_XS")), "tensor 'IQ2_XS': IQ2_XS is not decoded here", format_error);
+    CHECK_THROWS_AS(gguf::read(f.at("none of it")), format_error);
     CHECK(saved_again(f, folder) == files::get(folder / "a.gguf"));
 }
 

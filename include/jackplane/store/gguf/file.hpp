@@ -80,7 +80,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         visit_type(t,
                    [&]<class T>(T)
                    {
-                       for (std::size_t row = 0; row < x.rows; ++row)
+                       for (std::size_t row = 0; x.cols > 0 && row < x.rows; ++row)
                            decode<T>(t.bytes.subspan((first + row) * t.row_bytes(), t.row_bytes()),
                                      std::span(&x(row, 0), x.cols));
                    });
@@ -89,8 +89,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     inline aligned_vector<float> read(tensor const& t)
     {
         aligned_vector<float> x(t.rows() * t.cols());
-        if (!x.empty())
-            read_rows(t, 0, {x.data(), t.rows(), t.cols()});
+        read_rows(t, 0, {x.data(), t.rows(), t.cols()});
         return x;
     }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 #include "../core/concepts.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
@@ -90,51 +91,100 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             return true;
         }
 
-        // codes [16, 32] -> bytes(plane) bytes
-        [[gnu::always_inline]] static constexpr void pack(std::size_t plane, code const* codes, std::byte* out) noexcept
+        // codes [16, 32], whose rows begin `apart` codes apart -> the first n planes, bytes(plane) bytes of each
+        [[gnu::always_inline]] static constexpr void pack(std::size_t n, code const* codes, std::size_t apart,
+                                                          std::byte* const* to) noexcept
         {
-            unsigned const width = widths[plane], below = bits - prefix_bits(plane + 1);
-            std::uint32_t const mask = every_byte * ((1u << width) - 1);
-            std::fill_n(out, bytes(plane), std::byte{0});
-            for (std::size_t step = 0; step < block::steps; ++step)
-            {
-                field const f = field_of(width, step);
-                for (std::size_t row = 0; row < block::rows; ++row)
-                {
-                    std::byte* const to = out + f.vector * block::lanes + 4 * row;
-                    std::uint32_t const q = load(codes + row * block::cols + 4 * step);
-                    store(load(to) | (q >> below & mask) << f.shift, to);
-                }
-            }
+            vectors steps;
+            for (std::size_t row = 0; row < block::rows; ++row)
+                for (std::size_t step = 0; step < block::steps; ++step)
+                    steps[step][row] = load(codes + row * apart + 4 * step);
+            pack_plane<0>(n, steps, to);
         }
         // the first n planes of one block -> codes [16, 32] of prefix_bits(n) bits
         [[gnu::always_inline]] static constexpr void unpack(std::size_t n, std::byte const* const* from,
                                                             code* codes) noexcept
         {
-            std::array<std::uint32_t, block::codes / 4> words{}; // [steps, 16 rows]
-            for (std::size_t plane = 0; plane < n; ++plane)
-            {
-                unsigned const width = widths[plane];
-                std::uint32_t const mask = every_byte * ((1u << width) - 1);
-                for (std::size_t step = 0; step < block::steps; ++step)
-                {
-                    field const f = field_of(width, step);
-                    std::byte const* const bytes = from[plane] + f.vector * block::lanes;
-                    for (std::size_t row = 0; row < block::rows; ++row)
-                    {
-                        std::uint32_t& q = words[step * block::rows + row];
-                        q = q << width | (load(bytes + 4 * row) >> f.shift & mask);
-                    }
-                }
-            }
+            vectors steps{};
+            unpack_plane<0>(n, from, steps);
             for (std::size_t row = 0; row < block::rows; ++row)
                 for (std::size_t step = 0; step < block::steps; ++step)
-                    store(words[step * block::rows + row], codes + row * block::cols + 4 * step);
+                    store(steps[step][row], codes + row * block::cols + 4 * step);
         }
 
     private:
-        // The four columns of a row and step as one word: no field crosses its byte, so it works as four bytes do.
+        // The four columns of a row and step as one word: no field crosses its byte, so it works as four bytes do. The
+        // loops over the 16 words of a step are those that compilers make vectors of: all shifts are constants, and
+        // what is packed is in an array of its own before it is stored (3 times as fast with g++ 12).
+        using vector = std::array<std::uint32_t, block::rows>;
+        using vectors = std::array<vector, block::steps>;
         static constexpr std::uint32_t every_byte = 0x01010101;
+
+        template <std::size_t Plane>
+        static constexpr std::uint32_t mask = every_byte * ((1u << widths[Plane]) - 1);
+
+        // What one step gives to a vector of a plane.
+        template <std::size_t Plane, std::size_t Vector, std::size_t Step>
+        [[gnu::always_inline]] static constexpr std::uint32_t field_in(std::uint32_t q) noexcept
+        {
+            constexpr unsigned below = bits - prefix_bits(Plane + 1);
+            constexpr field f = field_of(widths[Plane], Step);
+            if constexpr (f.vector != Vector)
+                return 0;
+            else if constexpr (f.shift > below)
+                return q << (f.shift - below) & mask<Plane> << f.shift;
+            else
+                return q >> (below - f.shift) & mask<Plane> << f.shift;
+        }
+        template <std::size_t Plane, std::size_t Vector, std::size_t... Step>
+        [[gnu::always_inline]] static constexpr void pack_vector(vectors const& steps, std::byte* to,
+                                                                 std::index_sequence<Step...> all) noexcept
+        {
+            if constexpr (Vector < widths[Plane])
+            {
+                vector fields;
+                for (std::size_t row = 0; row < block::rows; ++row)
+                    fields[row] = (field_in<Plane, Vector, Step>(steps[Step][row]) | ...);
+                std::copy_n(std::bit_cast<std::array<std::byte, block::lanes>>(fields).begin(), block::lanes, to);
+                pack_vector<Plane, Vector + 1>(steps, to + block::lanes, all);
+            }
+        }
+        template <std::size_t Plane>
+        [[gnu::always_inline]] static constexpr void pack_plane(std::size_t n, vectors const& steps,
+                                                                std::byte* const* to) noexcept
+        {
+            if constexpr (Plane < count)
+                if (Plane < n)
+                {
+                    pack_vector<Plane, 0>(steps, to[Plane], std::make_index_sequence<block::steps>{});
+                    pack_plane<Plane + 1>(n, steps, to);
+                }
+        }
+
+        template <std::size_t Plane, std::size_t Step>
+        [[gnu::always_inline]] static constexpr void unpack_step(std::byte const* from, vectors& steps) noexcept
+        {
+            if constexpr (Step < block::steps)
+            {
+                constexpr field f = field_of(widths[Plane], Step);
+                for (std::size_t row = 0; row < block::rows; ++row)
+                    steps[Step][row] = (Plane == 0 ? 0 : steps[Step][row] << widths[Plane]) |
+                                       (load(from + f.vector * block::lanes + 4 * row) >> f.shift & mask<Plane>);
+                unpack_step<Plane, Step + 1>(from, steps);
+            }
+        }
+        template <std::size_t Plane>
+        [[gnu::always_inline]] static constexpr void unpack_plane(std::size_t n, std::byte const* const* from,
+                                                                  vectors& steps) noexcept
+        {
+            if constexpr (Plane < count)
+                if (Plane < n)
+                {
+                    unpack_step<Plane, 0>(from[Plane], steps);
+                    unpack_plane<Plane + 1>(n, from, steps);
+                }
+        }
+
         template <class Byte>
         [[gnu::always_inline]] static constexpr std::uint32_t load(Byte const* from) noexcept
         {

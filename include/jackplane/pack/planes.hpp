@@ -41,6 +41,77 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         }
     }
 
+    namespace detail
+    {
+        // [steps, rows]: the four columns of a row and step as one word. No field crosses its byte, so it works as four
+        // bytes do.
+        using block_words = std::uint32_t[block::steps][block::rows];
+
+        template <class Byte>
+        [[gnu::always_inline]] constexpr std::uint32_t load_word(Byte const* from) noexcept
+        {
+            std::array<Byte, 4> bytes{};
+            std::copy_n(from, 4, bytes.begin());
+            return std::bit_cast<std::uint32_t>(bytes);
+        }
+        template <class Byte>
+        [[gnu::always_inline]] constexpr void store_word(std::uint32_t word, Byte* to) noexcept
+        {
+            std::copy_n(std::bit_cast<std::array<Byte, 4>>(word).begin(), 4, to);
+        }
+
+        template <unsigned Width>
+        inline constexpr std::uint32_t field_mask = 0x01010101 * ((1u << Width) - 1);
+
+        // The K-th of the steps that share the bytes of a vector.
+        [[gnu::always_inline]] constexpr std::size_t step_in(unsigned width, std::size_t vector, std::size_t k) noexcept
+        {
+            std::size_t step = 0;
+            while (field_of(width, step).vector != vector || k-- != 0)
+                ++step;
+            return step;
+        }
+        // The field of a step's codes that starts at bit Below, where it lies in a plane.
+        template <unsigned Width, unsigned Below, std::size_t Step>
+        [[gnu::always_inline]] constexpr std::uint32_t placed(block_words const& words, std::size_t row) noexcept
+        {
+            constexpr unsigned shift = field_of(Width, Step).shift;
+            if constexpr (shift > Below)
+                return words[Step][row] << (shift - Below) & field_mask<Width> << shift;
+            else
+                return words[Step][row] >> (Below - shift) & field_mask<Width> << shift;
+        }
+        template <unsigned Width, unsigned Below, std::size_t Vector, std::size_t... K>
+        [[gnu::always_inline]] constexpr void pack_vector(block_words const& words, std::byte* to,
+                                                          std::index_sequence<K...>) noexcept
+        {
+            std::array<std::uint32_t, block::rows> fields; // not `to` itself: g++ 12 would make no vectors of the loop
+            for (std::size_t row = 0; row < block::rows; ++row)
+                fields[row] = (placed<Width, Below, step_in(Width, Vector, K)>(words, row) | ...);
+            std::copy_n(std::bit_cast<std::array<std::byte, block::lanes>>(fields).begin(), block::lanes, to);
+        }
+        // The Width bits from bit Below up of all codes. Every shift is a constant and the loops are over 16 words: what
+        // compilers make vectors of.
+        template <unsigned Width, unsigned Below, std::size_t Vector = 0>
+        [[gnu::always_inline]] constexpr void pack_plane(block_words const& words, std::byte* to) noexcept
+        {
+            pack_vector<Width, Below, Vector>(words, to, std::make_index_sequence<8 / Width>{});
+            if constexpr (Vector + 1 < Width)
+                pack_plane<Width, Below, Vector + 1>(words, to + block::lanes);
+        }
+        // Moves all codes up by Width bits, and the next plane in below them.
+        template <unsigned Width, std::size_t Step = 0>
+        [[gnu::always_inline]] constexpr void unpack_plane(std::byte const* from, block_words& words) noexcept
+        {
+            constexpr field f = field_of(Width, Step);
+            for (std::size_t row = 0; row < block::rows; ++row)
+                words[Step][row] = words[Step][row] << Width |
+                                   (load_word(from + f.vector * block::lanes + 4 * row) >> f.shift & field_mask<Width>);
+            if constexpr (Step + 1 < block::steps)
+                unpack_plane<Width, Step + 1>(from, words);
+        }
+    }
+
     // A code cut into fields of W... bits, most significant first, each field in a plane of its own; the first planes
     // are a whole, smaller code. planes<1, 1, 1, 1, 1, 1, 1, 1> serves every width from 1 to 8; planes<4, 2, 2> serves
     // 4, 6, 8.
@@ -95,107 +166,37 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         [[gnu::always_inline]] static constexpr void pack(std::size_t n, code const* codes, std::size_t apart,
                                                           std::byte* const* to) noexcept
         {
-            vectors steps;
+            detail::block_words words;
             for (std::size_t row = 0; row < block::rows; ++row)
                 for (std::size_t step = 0; step < block::steps; ++step)
-                    steps[step][row] = load(codes + row * apart + 4 * step);
-            pack_plane<0>(n, steps, to);
+                    words[step][row] = detail::load_word(codes + row * apart + 4 * step);
+            pack_planes(n, words, to, std::make_index_sequence<count>{});
         }
         // the first n planes of one block -> codes [16, 32] of prefix_bits(n) bits
         [[gnu::always_inline]] static constexpr void unpack(std::size_t n, std::byte const* const* from,
                                                             code* codes) noexcept
         {
-            vectors steps{};
-            unpack_plane<0>(n, from, steps);
+            detail::block_words words{};
+            unpack_planes(n, from, words, std::make_index_sequence<count>{});
             for (std::size_t row = 0; row < block::rows; ++row)
                 for (std::size_t step = 0; step < block::steps; ++step)
-                    store(steps[step][row], codes + row * block::cols + 4 * step);
+                    detail::store_word(words[step][row], codes + row * block::cols + 4 * step);
         }
 
     private:
-        // The four columns of a row and step as one word: no field crosses its byte, so it works as four bytes do. The
-        // loops over the 16 words of a step are those that compilers make vectors of: all shifts are constants, and
-        // what is packed is in an array of its own before it is stored (3 times as fast with g++ 12).
-        using vector = std::array<std::uint32_t, block::rows>;
-        using vectors = std::array<vector, block::steps>;
-        static constexpr std::uint32_t every_byte = 0x01010101;
-
-        template <std::size_t Plane>
-        static constexpr std::uint32_t mask = every_byte * ((1u << widths[Plane]) - 1);
-
-        // What one step gives to a vector of a plane.
-        template <std::size_t Plane, std::size_t Vector, std::size_t Step>
-        [[gnu::always_inline]] static constexpr std::uint32_t field_in(std::uint32_t q) noexcept
+        template <std::size_t... P>
+        [[gnu::always_inline]] static constexpr void pack_planes(std::size_t n, detail::block_words const& words,
+                                                                 std::byte* const* to,
+                                                                 std::index_sequence<P...>) noexcept
         {
-            constexpr unsigned below = bits - prefix_bits(Plane + 1);
-            constexpr field f = field_of(widths[Plane], Step);
-            if constexpr (f.vector != Vector)
-                return 0;
-            else if constexpr (f.shift > below)
-                return q << (f.shift - below) & mask<Plane> << f.shift;
-            else
-                return q >> (below - f.shift) & mask<Plane> << f.shift;
+            ((P < n ? detail::pack_plane<widths[P], bits - prefix_bits(P + 1)>(words, to[P]) : void()), ...);
         }
-        template <std::size_t Plane, std::size_t Vector, std::size_t... Step>
-        [[gnu::always_inline]] static constexpr void pack_vector(vectors const& steps, std::byte* to,
-                                                                 std::index_sequence<Step...> all) noexcept
+        template <std::size_t... P>
+        [[gnu::always_inline]] static constexpr void unpack_planes(std::size_t n, std::byte const* const* from,
+                                                                   detail::block_words& words,
+                                                                   std::index_sequence<P...>) noexcept
         {
-            if constexpr (Vector < widths[Plane])
-            {
-                vector fields;
-                for (std::size_t row = 0; row < block::rows; ++row)
-                    fields[row] = (field_in<Plane, Vector, Step>(steps[Step][row]) | ...);
-                std::copy_n(std::bit_cast<std::array<std::byte, block::lanes>>(fields).begin(), block::lanes, to);
-                pack_vector<Plane, Vector + 1>(steps, to + block::lanes, all);
-            }
-        }
-        template <std::size_t Plane>
-        [[gnu::always_inline]] static constexpr void pack_plane(std::size_t n, vectors const& steps,
-                                                                std::byte* const* to) noexcept
-        {
-            if constexpr (Plane < count)
-                if (Plane < n)
-                {
-                    pack_vector<Plane, 0>(steps, to[Plane], std::make_index_sequence<block::steps>{});
-                    pack_plane<Plane + 1>(n, steps, to);
-                }
-        }
-
-        template <std::size_t Plane, std::size_t Step>
-        [[gnu::always_inline]] static constexpr void unpack_step(std::byte const* from, vectors& steps) noexcept
-        {
-            if constexpr (Step < block::steps)
-            {
-                constexpr field f = field_of(widths[Plane], Step);
-                for (std::size_t row = 0; row < block::rows; ++row)
-                    steps[Step][row] = (Plane == 0 ? 0 : steps[Step][row] << widths[Plane]) |
-                                       (load(from + f.vector * block::lanes + 4 * row) >> f.shift & mask<Plane>);
-                unpack_step<Plane, Step + 1>(from, steps);
-            }
-        }
-        template <std::size_t Plane>
-        [[gnu::always_inline]] static constexpr void unpack_plane(std::size_t n, std::byte const* const* from,
-                                                                  vectors& steps) noexcept
-        {
-            if constexpr (Plane < count)
-                if (Plane < n)
-                {
-                    unpack_step<Plane, 0>(from[Plane], steps);
-                    unpack_plane<Plane + 1>(n, from, steps);
-                }
-        }
-
-        template <class Byte>
-        [[gnu::always_inline]] static constexpr std::uint32_t load(Byte const* from) noexcept
-        {
-            std::array<Byte, 4> bytes{};
-            std::copy_n(from, 4, bytes.begin());
-            return std::bit_cast<std::uint32_t>(bytes);
-        }
-        template <class Byte>
-        [[gnu::always_inline]] static constexpr void store(std::uint32_t word, Byte* to) noexcept
-        {
-            std::copy_n(std::bit_cast<std::array<Byte, 4>>(word).begin(), 4, to);
+            ((P < n ? detail::unpack_plane<widths[P]>(from[P], words) : void()), ...);
         }
     };
     using bit_planes = planes<1, 1, 1, 1, 1, 1, 1, 1>; // serves every width from 8 to 1

@@ -85,13 +85,13 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         [[gnu::always_inline]] constexpr void pack_vector(block_words const& words, std::byte* to,
                                                           std::index_sequence<K...>) noexcept
         {
-            std::array<std::uint32_t, block::rows> fields; // not `to` itself: g++ 12 would make no vectors of the loop
+            std::array<std::uint32_t, block::rows> fields; // not `to` itself: g++ 12 would not make vectors
             for (std::size_t row = 0; row < block::rows; ++row)
                 fields[row] = (placed<Width, Below, step_in(Width, Vector, K)>(words, row) | ...);
             std::copy_n(std::bit_cast<std::array<std::byte, block::lanes>>(fields).begin(), block::lanes, to);
         }
-        // The Width bits from bit Below up of all codes. Every shift is a constant and the loops are over 16 words: what
-        // compilers make vectors of.
+        // The Width bits from bit Below up of all codes. Compilers make vectors of loops over 16 words with constant
+        // shifts.
         template <unsigned Width, unsigned Below, std::size_t Vector = 0>
         [[gnu::always_inline]] constexpr void pack_plane(block_words const& words, std::byte* to) noexcept
         {

@@ -48,14 +48,12 @@ namespace laws
     struct packed_block // the planes of one block, and where they begin
     {
         std::array<std::array<std::byte, 64 * 8>, L::count> bytes{};
-        std::array<std::byte const*, L::count> from{};
+        std::array<std::byte*, L::count> at{};
         constexpr explicit packed_block(block_codes const& codes)
         {
             for (std::size_t plane = 0; plane < L::count; ++plane)
-            {
-                L::pack(plane, codes.data(), bytes[plane].data());
-                from[plane] = bytes[plane].data();
-            }
+                at[plane] = bytes[plane].data();
+            L::pack(L::count, codes.data(), jackplane::block::cols, at.data());
         }
         packed_block(packed_block const&) = delete;
     };
@@ -76,7 +74,7 @@ namespace laws
         std::size_t (*bytes)(std::size_t plane);
         unsigned (*prefix_bits)(std::size_t n);
         std::size_t (*planes_of)(unsigned bits);
-        void (*pack_plane)(std::size_t plane, jackplane::code const* codes, std::byte* out);
+        void (*pack_first)(std::size_t n, jackplane::code const* codes, std::size_t apart, std::byte* const* to);
         void (*unpack)(std::size_t n, std::byte const* const* from, jackplane::code* codes);
 
         template <class L>
@@ -87,12 +85,18 @@ namespace laws
         }
         std::vector<std::vector<std::byte>> pack(block_codes const& codes) const
         {
+            return pack_n(widths.size(), codes.data(), jackplane::block::cols);
+        }
+        std::vector<std::vector<std::byte>> pack_n(std::size_t n, jackplane::code const* codes, std::size_t apart) const
+        {
             std::vector<std::vector<std::byte>> planes;
-            for (std::size_t p = 0; p < widths.size(); ++p)
+            std::vector<std::byte*> to;
+            for (std::size_t p = 0; p < n; ++p) // there are no others to write
             {
                 planes.emplace_back(bytes(p), std::byte{0x5a}); // pack writes every byte
-                pack_plane(p, codes.data(), planes[p].data());
+                to.push_back(planes[p].data());
             }
+            pack_first(n, codes, apart, to.data());
             return planes;
         }
         block_codes unpack_first(std::size_t n, std::vector<std::vector<std::byte>> const& planes) const
@@ -150,6 +154,17 @@ namespace laws
             CHECK(layout.unpack_first(layout.widths.size(), layout.pack(one)) == one);
         }
     }
+    inline void rows_may_lie_apart(any_layout const& layout)
+    {
+        block_codes const codes = random_codes(layout.bits, 4);
+        constexpr std::size_t cols = jackplane::block::cols, apart = cols + 7;
+        std::vector<jackplane::code> wide(jackplane::block::rows * apart, 0xff);
+        for (std::size_t i = 0; i < codes.size(); ++i)
+            wide[i / cols * apart + i % cols] = codes[i];
+        auto planes = layout.pack(codes);
+        for (std::size_t n = planes.size(); n > 0; --n, planes.pop_back())
+            CHECK(layout.pack_n(n, wide.data(), apart) == planes);
+    }
     inline void split_planes_have_no_prefix(any_layout const& layout)
     {
         std::size_t readable = 0;
@@ -190,5 +205,6 @@ TEST_CASE_TEMPLATE_DEFINE("code layout: unpack of pack is the identity, the firs
     laws::any_layout const layout = laws::any_layout::of<L>();
     laws::planes_hold_the_code(layout);
     laws::codes_keep_to_their_place(layout);
+    laws::rows_may_lie_apart(layout);
     laws::split_planes_have_no_prefix(layout);
 }

@@ -88,8 +88,9 @@ namespace
         constexpr std::size_t plane = 8 / Width - 1; // the last of planes of this width
         auto const pack_into = [&]<unsigned... W>(planes<W...>)
         {
+            laws::packed_block<planes<W...>> const packed{codes};
             laws::plane_bytes<Width> bytes{};
-            planes<W...>::pack(plane, codes.data(), bytes.data());
+            std::copy_n(packed.bytes[plane].begin(), bytes.size(), bytes.begin());
             return bytes;
         };
         using L = std::conditional_t<Width == 1, bit_planes, std::conditional_t<Width == 2, planes<2, 2, 2, 2>,

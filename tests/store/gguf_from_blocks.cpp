@@ -5,52 +5,13 @@
 #include <doctest/doctest.h>
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <vector>
+#include "blocks.hpp"
 
 using namespace jackplane;
 
 namespace
 {
-    // Random blocks whose scales are finite: any bytes for codes, halves of ordinary size for constants.
-    template <class T>
-    std::vector<std::byte> random_blocks(std::size_t count)
-    {
-        std::mt19937 draw(T::id);
-        std::vector<std::byte> blocks(count * T::bytes);
-        for (std::byte& b : blocks)
-            b = static_cast<std::byte>(draw() & 255);
-        for (std::size_t i = 0; i < count; ++i)
-            for (auto const& word : T::words)
-                if (word.size == 2)
-                {
-                    auto const x = from_float<half>(static_cast<float>(draw() % 2000) / 4096.0f - 0.2f);
-                    std::memcpy(blocks.data() + i * T::bytes + word.at, &x, 2);
-                }
-        return blocks;
-    }
-
-    template <unsigned Bits>
-    struct layout
-    {
-        using type = planes<Bits>;
-    };
-    template <>
-    struct layout<3>
-    {
-        using type = planes<2, 1>;
-    };
-    template <>
-    struct layout<5>
-    {
-        using type = planes<4, 1>;
-    };
-    template <>
-    struct layout<6>
-    {
-        using type = planes<4, 2>;
-    };
-
     template <class T>
     std::size_t differing(std::size_t rows, std::size_t cols)
     {
@@ -59,7 +20,7 @@ namespace
         gguf::decode<T>(blocks, decoded);
         auto const q = gguf::from_blocks<T>(blocks, rows, cols);
         dequantize(q, {here.data(), rows, cols});
-        auto const a = pack<typename layout<T::bits>::type>(q);
+        auto const a = pack<planes_for<T::bits>>(q);
         std::size_t wrong = 0;
         for (std::size_t i = 0; i < decoded.size(); ++i)
             wrong += decoded[i] != here[i] || a.at(i / cols, i % cols) != decoded[i];
@@ -67,12 +28,11 @@ namespace
     }
 }
 
-TEST_CASE_TEMPLATE("blocks become codes, bit for bit the values that they decode to", T, gguf::q4_0, gguf::q4_1,
-                   gguf::q5_0, gguf::q5_1, gguf::q8_0, gguf::q2_k, gguf::q3_k, gguf::q4_k, gguf::q5_k, gguf::q6_k,
-                   gguf::tq1_0, gguf::tq2_0, gguf::q1_0, gguf::q2_0)
+TEST_CASE_TEMPLATE_DEFINE("blocks become codes, bit for bit the values that they decode to", T, blocks_become_codes)
 {
     CHECK(differing<T>(64, 16384) == 0); // 2^20 weights
 }
+TEST_CASE_TEMPLATE_APPLY(blocks_become_codes, linear_blocks);
 
 TEST_CASE("a matrix in GGUF's blocks is multiplied as it is")
 {

@@ -218,14 +218,14 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     // How the codes of one block (16 rows x 32 columns) lie in bytes, as planes, most significant bits first. The first
     // planes are the code >> rest.                                                       planes<W...>
     template <class L>
-    concept code_layout = requires(std::size_t plane, code const* in, std::byte* bytes, std::byte const* const* from,
-                                   unsigned n, code* out) {
+    concept code_layout = requires(std::size_t plane, std::size_t n, code const* in, std::size_t apart,
+                                   std::byte* const* to, std::byte const* const* from, code* out) {
         { L::bits } -> std::convertible_to<unsigned>;
         { L::count } -> std::convertible_to<std::size_t>;
         { L::widths } -> std::convertible_to<std::array<unsigned, L::count>>;
         { L::bytes(plane) } -> std::same_as<std::size_t>; // of one plane of one block
-        L::pack(plane, in, bytes);
-        L::unpack(n, from, out); // the first n planes
+        L::pack(n, in, apart, to); // the first n planes; rows begin `apart` codes apart
+        L::unpack(n, from, out);
     };
 
     // ---- multiply

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include "../core/parallel.hpp"
+#include "detail/blocks.hpp"
 #include "packed.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -49,14 +50,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     namespace detail
     {
-        template <code_layout L, scale_number S, zero_number Z>
-        struct packed_storage
-        {
-            std::array<aligned_vector<std::byte>, L::count> plane;
-            aligned_vector<S> scales;
-            aligned_vector<Z> zeros;
-        };
-
         // Unpacks block (panel, nth) of the planes in `a`.
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         void unpack_block(packed_view<L, C, S, Z> const& a, std::size_t panel, std::size_t nth, code* codes) noexcept
@@ -89,54 +82,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
 
-        // Scales and zeros of q, as a packed_view lays them out.
-        template <code_layout L, codebook C, scale_number S, zero_number Z>
-        void pack_scales(quantized<C, S, Z> const& q, packed_storage<L, S, Z>& to)
-        {
-            std::size_t const groups = q.grid.per_row;
-            to.scales.resize(ceil_div(q.rows, block::rows) * groups * block::rows); // zeros
-            if constexpr (!std::same_as<Z, no_zero>)
-                to.zeros.resize(to.scales.size());
-            for (std::size_t row = 0; row < q.rows; ++row)
-                for (std::size_t g = 0; g < groups; ++g)
-                {
-                    std::size_t const at = (row / block::rows * groups + g) * block::rows + row % block::rows;
-                    std::size_t const from = q.grid.at(row, g * q.grid.columns);
-                    to.scales[at] = q.scales[from];
-                    if constexpr (!std::same_as<Z, no_zero>)
-                        to.zeros[at] = q.zeros[from];
-                }
-        }
-
-        // An owner with room for the first n planes of the shape in `v`; fill(panel, nth, codes) gives each block.
-        template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel, class Fill>
-        packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
-                                       Parallel& parallel, Fill&& fill)
-        {
-            std::array<std::byte*, L::count> plane{};
-            for (std::size_t p = 0; p < v.planes; ++p)
-            {
-                storage->plane[p].resize(p * plane_stagger + v.panels * v.blocks * L::bytes(p));
-                v.plane[p] = plane[p] = storage->plane[p].data() + p * plane_stagger;
-            }
-            parallel(v.panels, [&](std::size_t first, std::size_t last)
-            {
-                std::array<code, block::codes> codes;
-                for (std::size_t panel = first; panel < last; ++panel)
-                    for (std::size_t nth = 0; nth < v.blocks; ++nth)
-                    {
-                        fill(panel, nth, codes);
-                        for (code& q : codes) // L::pack takes codes of all its bits
-                            q = static_cast<code>(q << (L::bits - v.bits));
-                        for (std::size_t p = 0; p < v.planes; ++p)
-                            L::pack(p, codes.data(), plane[p] + (panel * v.blocks + nth) * L::bytes(p));
-                    }
-            });
-            v.scales = storage->scales.data();
-            v.zeros = std::same_as<Z, no_zero> ? nullptr : storage->zeros.data();
-            return {v, storage};
-        }
-
         // What a linear codebook makes of whole codes; others have the line of the codes themselves.
         struct code_line
         {
@@ -160,18 +105,30 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         q.expect_whole("pack");
         std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
-        detail::pack_scales(q, *storage);
+        storage->resize_scales(panels * groups * block::rows);
         constexpr detail::code_line line = detail::line_of<C>();
         packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, ceil_div(q.cols, block::cols),
                                         q.grid.columns, groups, L::count, L::bits, line.step,
                                         line.base, q.book};
-        return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, std::size_t nth, auto& codes)
+        return detail::pack_blocks(v, storage, parallel, [&](std::size_t panel, auto&& put)
         {
-            codes.fill(0);
-            std::size_t const left = nth * block::cols, width = std::min(q.cols - left, block::cols);
-            for (std::size_t row = panel * block::rows; row < std::min(q.rows, (panel + 1) * block::rows); ++row)
-                std::copy_n(q.codes.data() + row * q.cols + left, width,
-                            codes.data() + row % block::rows * block::cols);
+            detail::pack_scales(q, panel, *storage);
+            std::array<code, block::codes> padded;
+            std::size_t const first = panel * block::rows, height = std::min(q.rows - first, block::rows);
+            for (std::size_t nth = 0; nth < v.blocks; ++nth)
+            {
+                std::size_t const left = nth * block::cols, width = std::min(q.cols - left, block::cols);
+                code const* const from = q.codes.data() + first * q.cols + left;
+                if (height == block::rows && width == block::cols)
+                {
+                    put(nth, from, q.cols);
+                    continue;
+                }
+                padded.fill(0);
+                for (std::size_t r = 0; r < height; ++r)
+                    std::copy_n(from + r * q.cols, width, padded.data() + r * block::cols);
+                put(nth, padded.data(), block::cols);
+            }
         });
     }
 
@@ -192,9 +149,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
         auto const keep = std::make_shared<both>();
         keep->planes = a.owner();
-        detail::pack_scales(q, keep->scales);
+        keep->scales.resize_scales(v.panels * v.groups * block::rows);
+        for (std::size_t panel = 0; panel < v.panels; ++panel)
+            detail::pack_scales(q, panel, keep->scales);
         auto own = a.own_scales();
-        own[bits] = {keep->scales.scales.data(), std::same_as<Z, no_zero> ? nullptr : keep->scales.zeros.data()};
+        own[bits] = {keep->scales.scales.data(), keep->scales.zeros_or_null()};
         return {v, keep, own};
     }
 
@@ -262,11 +221,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                          from.group, from.groups, To::planes_of(kept), kept,
                                          C::step * (rule.value(1, parent, to) - rule.value(0, parent, to)),
                                          C::step * rule.value(0, parent, to) + C::base, from.book};
-        return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, std::size_t nth, auto& codes)
+        return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, auto&& put)
         {
-            detail::unpack_block(from, panel, nth, codes.data());
-            for (code& q : codes) // the rules look at leading bits alone: those there are stand for all
-                q = static_cast<code>(rule(q, from.bits, to));
+            std::array<code, block::codes> codes;
+            for (std::size_t nth = 0; nth < from.blocks; ++nth)
+            {
+                detail::unpack_block(from, panel, nth, codes.data());
+                for (code& q : codes) // the rules look at leading bits alone: those there are stand for all
+                    q = static_cast<code>(rule(q, from.bits, to) << (To::bits - kept));
+                put(nth, codes.data(), block::cols);
+            }
         });
     }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 #include "../core/concepts.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
@@ -37,6 +38,77 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         case 2: return {c, static_cast<unsigned>(2 * (3 - i))};
         case 4: return {2 * c + i % 2, i < 2 ? 4u : 0u};
         default: return {step, 0};
+        }
+    }
+
+    namespace detail
+    {
+        // [steps, rows]: the four columns of a row and step as one word. No field crosses its byte, so it works as four
+        // bytes do.
+        using block_words = std::uint32_t[block::steps][block::rows];
+
+        template <class Byte>
+        [[gnu::always_inline]] constexpr std::uint32_t load_word(Byte const* from) noexcept
+        {
+            std::array<Byte, 4> bytes{};
+            std::copy_n(from, 4, bytes.begin());
+            return std::bit_cast<std::uint32_t>(bytes);
+        }
+        template <class Byte>
+        [[gnu::always_inline]] constexpr void store_word(std::uint32_t word, Byte* to) noexcept
+        {
+            std::copy_n(std::bit_cast<std::array<Byte, 4>>(word).begin(), 4, to);
+        }
+
+        template <unsigned Width>
+        inline constexpr std::uint32_t field_mask = 0x01010101 * ((1u << Width) - 1);
+
+        // The K-th of the steps that share the bytes of a vector.
+        [[gnu::always_inline]] constexpr std::size_t step_in(unsigned width, std::size_t vector, std::size_t k) noexcept
+        {
+            std::size_t step = 0;
+            while (field_of(width, step).vector != vector || k-- != 0)
+                ++step;
+            return step;
+        }
+        // The field of a step's codes that starts at bit Below, where it lies in a plane.
+        template <unsigned Width, unsigned Below, std::size_t Step>
+        [[gnu::always_inline]] constexpr std::uint32_t placed(block_words const& words, std::size_t row) noexcept
+        {
+            constexpr unsigned shift = field_of(Width, Step).shift;
+            if constexpr (shift > Below)
+                return words[Step][row] << (shift - Below) & field_mask<Width> << shift;
+            else
+                return words[Step][row] >> (Below - shift) & field_mask<Width> << shift;
+        }
+        template <unsigned Width, unsigned Below, std::size_t Vector, std::size_t... K>
+        [[gnu::always_inline]] constexpr void pack_vector(block_words const& words, std::byte* to,
+                                                          std::index_sequence<K...>) noexcept
+        {
+            std::array<std::uint32_t, block::rows> fields; // not `to` itself: g++ 12 would not make vectors
+            for (std::size_t row = 0; row < block::rows; ++row)
+                fields[row] = (placed<Width, Below, step_in(Width, Vector, K)>(words, row) | ...);
+            std::copy_n(std::bit_cast<std::array<std::byte, block::lanes>>(fields).begin(), block::lanes, to);
+        }
+        // The Width bits from bit Below up of all codes. Compilers make vectors of loops over 16 words with constant
+        // shifts.
+        template <unsigned Width, unsigned Below, std::size_t Vector = 0>
+        [[gnu::always_inline]] constexpr void pack_plane(block_words const& words, std::byte* to) noexcept
+        {
+            pack_vector<Width, Below, Vector>(words, to, std::make_index_sequence<8 / Width>{});
+            if constexpr (Vector + 1 < Width)
+                pack_plane<Width, Below, Vector + 1>(words, to + block::lanes);
+        }
+        // Moves all codes up by Width bits, and the next plane in below them.
+        template <unsigned Width, std::size_t Step = 0>
+        [[gnu::always_inline]] constexpr void unpack_plane(std::byte const* from, block_words& words) noexcept
+        {
+            constexpr field f = field_of(Width, Step);
+            for (std::size_t row = 0; row < block::rows; ++row)
+                words[Step][row] = words[Step][row] << Width |
+                                   (load_word(from + f.vector * block::lanes + 4 * row) >> f.shift & field_mask<Width>);
+            if constexpr (Step + 1 < block::steps)
+                unpack_plane<Width, Step + 1>(from, words);
         }
     }
 
@@ -90,62 +162,41 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             return true;
         }
 
-        // codes [16, 32] -> bytes(plane) bytes
-        [[gnu::always_inline]] static constexpr void pack(std::size_t plane, code const* codes, std::byte* out) noexcept
+        // codes [16, 32], whose rows begin `apart` codes apart -> the first n planes, bytes(plane) bytes of each
+        [[gnu::always_inline]] static constexpr void pack(std::size_t n, code const* codes, std::size_t apart,
+                                                          std::byte* const* to) noexcept
         {
-            unsigned const width = widths[plane], below = bits - prefix_bits(plane + 1);
-            std::uint32_t const mask = every_byte * ((1u << width) - 1);
-            std::fill_n(out, bytes(plane), std::byte{0});
-            for (std::size_t step = 0; step < block::steps; ++step)
-            {
-                field const f = field_of(width, step);
-                for (std::size_t row = 0; row < block::rows; ++row)
-                {
-                    std::byte* const to = out + f.vector * block::lanes + 4 * row;
-                    std::uint32_t const q = load(codes + row * block::cols + 4 * step);
-                    store(load(to) | (q >> below & mask) << f.shift, to);
-                }
-            }
+            detail::block_words words;
+            for (std::size_t row = 0; row < block::rows; ++row)
+                for (std::size_t step = 0; step < block::steps; ++step)
+                    words[step][row] = detail::load_word(codes + row * apart + 4 * step);
+            pack_planes(n, words, to, std::make_index_sequence<count>{});
         }
         // the first n planes of one block -> codes [16, 32] of prefix_bits(n) bits
         [[gnu::always_inline]] static constexpr void unpack(std::size_t n, std::byte const* const* from,
                                                             code* codes) noexcept
         {
-            std::array<std::uint32_t, block::codes / 4> words{}; // [steps, 16 rows]
-            for (std::size_t plane = 0; plane < n; ++plane)
-            {
-                unsigned const width = widths[plane];
-                std::uint32_t const mask = every_byte * ((1u << width) - 1);
-                for (std::size_t step = 0; step < block::steps; ++step)
-                {
-                    field const f = field_of(width, step);
-                    std::byte const* const bytes = from[plane] + f.vector * block::lanes;
-                    for (std::size_t row = 0; row < block::rows; ++row)
-                    {
-                        std::uint32_t& q = words[step * block::rows + row];
-                        q = q << width | (load(bytes + 4 * row) >> f.shift & mask);
-                    }
-                }
-            }
+            detail::block_words words{};
+            unpack_planes(n, from, words, std::make_index_sequence<count>{});
             for (std::size_t row = 0; row < block::rows; ++row)
                 for (std::size_t step = 0; step < block::steps; ++step)
-                    store(words[step * block::rows + row], codes + row * block::cols + 4 * step);
+                    detail::store_word(words[step][row], codes + row * block::cols + 4 * step);
         }
 
     private:
-        // The four columns of a row and step as one word: no field crosses its byte, so it works as four bytes do.
-        static constexpr std::uint32_t every_byte = 0x01010101;
-        template <class Byte>
-        [[gnu::always_inline]] static constexpr std::uint32_t load(Byte const* from) noexcept
+        template <std::size_t... P>
+        [[gnu::always_inline]] static constexpr void pack_planes(std::size_t n, detail::block_words const& words,
+                                                                 std::byte* const* to,
+                                                                 std::index_sequence<P...>) noexcept
         {
-            std::array<Byte, 4> bytes{};
-            std::copy_n(from, 4, bytes.begin());
-            return std::bit_cast<std::uint32_t>(bytes);
+            ((P < n ? detail::pack_plane<widths[P], bits - prefix_bits(P + 1)>(words, to[P]) : void()), ...);
         }
-        template <class Byte>
-        [[gnu::always_inline]] static constexpr void store(std::uint32_t word, Byte* to) noexcept
+        template <std::size_t... P>
+        [[gnu::always_inline]] static constexpr void unpack_planes(std::size_t n, std::byte const* const* from,
+                                                                   detail::block_words& words,
+                                                                   std::index_sequence<P...>) noexcept
         {
-            std::copy_n(std::bit_cast<std::array<Byte, 4>>(word).begin(), 4, to);
+            ((P < n ? detail::unpack_plane<widths[P]>(from[P], words) : void()), ...);
         }
     };
     using bit_planes = planes<1, 1, 1, 1, 1, 1, 1, 1>; // serves every width from 8 to 1

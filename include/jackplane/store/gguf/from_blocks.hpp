@@ -6,6 +6,25 @@
 #include "file.hpp"
 #include "levels.hpp"
 
+namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
+{
+    // Blocks in so many bytes, which are a whole matrix.
+    template <class T>
+    void expect_matrix(std::size_t bytes, std::size_t rows, std::size_t cols)
+    {
+        JACKPLANE_EXPECTS(cols % T::values == 0 &&
+                              JACKPLANE_TARGET::detail::is_product(bytes, rows, cols / T::values * T::bytes),
+                          shape_error, rows, " x ", cols, " from ", bytes, " bytes of ", T::name, " blocks of ",
+                          T::values, " values in ", T::bytes, " bytes");
+    }
+    template <class T>
+    void expect_type(tensor const& t)
+    {
+        JACKPLANE_EXPECTS(t.type.id == T::id, format_error, "tensor '", printable(t.name), "': ", t.type.name,
+                          " read as ", T::name);
+    }
+}
+
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 {
     // Rows of blocks as codes [rows, cols] with a scale and an offset for each sub-block, to be packed and multiplied
@@ -16,10 +35,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     quantized<uniform<T::bits>, float, offset_zero<float>> from_blocks(std::span<std::byte const> blocks,
                                                                        std::size_t rows, std::size_t cols)
     {
-        std::size_t const row_bytes = cols / T::values * T::bytes;
-        JACKPLANE_EXPECTS(cols % T::values == 0 && blocks.size() == rows * row_bytes, shape_error, rows, " x ", cols,
-                          " from ", blocks.size(), " bytes of ", T::name, " blocks of ", T::values, " values in ",
-                          T::bytes, " bytes");
+        detail::expect_matrix<T>(blocks.size(), rows, cols);
         quantized<uniform<T::bits>, float, offset_zero<float>> q{
             {}, rows, cols, group_grid::of(group{T::sub_block}, cols), codes<T>(blocks, cols),
             {}, {}};
@@ -35,8 +51,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     template <linear_block T>
     auto from_blocks(tensor const& t)
     {
-        JACKPLANE_EXPECTS(t.type.id == T::id, format_error, "tensor '", detail::printable(t.name), "': ", t.type.name,
-                          " read as ", T::name);
+        detail::expect_type<T>(t);
         return from_blocks<T>(t.bytes, t.rows(), t.cols());
     }
 }

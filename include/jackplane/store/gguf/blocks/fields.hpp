@@ -26,14 +26,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     {
         static constexpr unsigned bits = Bits;
 
+        // Adds its bits, eight values at a time: no field crosses its byte, so a word works as eight bytes do.
         template <std::size_t Values>
-        static void get(std::byte const* block, code* q) noexcept // adds its bits
+        static void get(std::byte const* block, code* q) noexcept
         {
-            each<Values>(
-                [&](std::size_t byte, std::size_t nth, unsigned shift) {
-                    q[nth] = static_cast<code>(q[nth] |
-                                                 (std::to_integer<unsigned>(block[At + byte]) >> shift & mask) << Up);
-                });
+            constexpr std::uint64_t every_byte = 0x0101010101010101;
+            if constexpr (Stride == 1)
+                for (std::size_t i = 0; i < Values; i += 8)
+                    add(spread(load<Bits>(block + At + i * Bits / 8)), q + i);
+            else
+                for (std::size_t first = 0; first < Values; first += shared)
+                    for (std::size_t part = 0; part < 8 / Bits; ++part)
+                        for (std::size_t i = 0; i < Stride; i += 8)
+                            add(load<8>(block + At + first * Bits / 8 + i) >> Bits * part & mask * every_byte,
+                                q + first + part * Stride + i);
         }
         template <std::size_t Values>
         static void put(code const* q, std::byte* block) noexcept // the bytes were 0
@@ -49,11 +55,34 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 
     private:
         static constexpr unsigned mask = (1u << Bits) - 1;
+        static constexpr std::size_t shared = Stride * 8 / Bits; // values in Stride bytes
+        static_assert(Stride == 1 || Stride % 8 == 0);
+
+        template <std::size_t Bytes>
+        static std::uint64_t load(void const* from) noexcept
+        {
+            std::uint64_t x = 0;
+            std::memcpy(&x, from, Bytes);
+            return x;
+        }
+        static void add(std::uint64_t eight, code* q) noexcept
+        {
+            eight = load<8>(q) | eight << Up;
+            std::memcpy(q, &eight, sizeof eight);
+        }
+        // Eight fields side by side, to a byte each: first the upper four move to the upper half of the word.
+        static std::uint64_t spread(std::uint64_t x) noexcept
+        {
+            constexpr unsigned apart = 8 - Bits;
+            constexpr std::uint64_t four = (1u << 4 * Bits) - 1, two = (1u << 2 * Bits) - 1;
+            x = (x | x << 4 * apart) & four * 0x100000001;
+            x = (x | x << 2 * apart) & two * 0x1000100010001;
+            return (x | x << apart) & mask * 0x101010101010101;
+        }
 
         template <std::size_t Values>
         static void each(auto&& f) noexcept
         {
-            constexpr std::size_t shared = Stride * 8 / Bits;
             static_assert(Values % shared == 0);
             for (std::size_t first = 0; first < Values; first += shared)
                 for (unsigned part = 0; part < 8 / Bits; ++part)

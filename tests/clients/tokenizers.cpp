@@ -6,7 +6,7 @@
 // tokens, and whether their bytes are the text's (= or ~).
 #include <engine/read/model_files.hpp>
 #include <engine/tokenize/gguf/words.hpp>
-#include <engine/write/words.hpp>
+#include <engine/write/gguf/words.hpp>
 #include <jackplane/store/gguf/write.hpp>
 #include <algorithm>
 #include <chrono>

@@ -2,7 +2,7 @@
 // The model of a Hugging Face folder or a GGUF file as another GGUF file, for the tests: written MODEL FILE
 // [TYPE...]: a matrix of a layer has the type of its number in the list, counted from the first again at its end, as
 // ggml's own quantizer makes it; where a row is no whole number of blocks, and without types, it stays dense.
-#include <engine/write/gguf_model.hpp>
+#include <engine/write/gguf/model.hpp>
 #include <jackplane/store/gguf/types.hpp>
 #include <cstdio>
 #include <exception>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Models that are written as GGUF files and read again. (tests/clients shows llama.cpp such files.)
-#include <engine/write/gguf_model.hpp>
+#include <engine/write/gguf/model.hpp>
 #include "tiny_families.hpp"
 #include <doctest/doctest.h>
 #include <jackplane/store/gguf/blocks.hpp>

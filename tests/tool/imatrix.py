@@ -11,39 +11,7 @@ from harness import expect, fail, folder, run, store_model
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import architectures  # noqa: E402
 import gguf_read  # noqa: E402
-import reference  # noqa: E402
-
-
-class Watched(reference.Model):
-    """Sums squares of what linear layers read, of an expert over its tokens alone, by the names of a GGUF file."""
-
-    def __init__(self, config, tensors):
-        super().__init__(config, tensors)
-        self.squares, self.counts = {}, {}
-
-    def add(self, name, x, expert=0):
-        for of, value in ((self.squares, (x * x).sum(0)), (self.counts, len(x))):
-            parts = of.setdefault(name, {})
-            parts[expert] = parts.get(expert, 0) + value
-
-    def linear(self, x, name):
-        y = super().linear(x, name)
-        block, stem = f"blk.{name.split('.')[2]}.", name.split(".", 3)[3]
-        if stem.endswith("mlp.gate") or stem.endswith("block_sparse_moe.gate"):  # the router
-            self.chosen = y >= np.sort(y, -1)[:, -self.c["num_experts_per_tok"], None]
-        elif ".experts." in name:
-            number, matrix = int(stem.split(".")[2]), stem.split(".")[3]
-            part, = (part for part, of in reference.EXPERT[self.c["model_type"]].items() if of == matrix)
-            self.add(f"{block}ffn_{part}_exps.weight", x[self.chosen[:, number]], number)
-        else:
-            self.add(f"{block}{architectures.GGUF_NAMES[stem]}.weight", x)
-        return y
-
-    def norm(self, x, name):
-        y = super().norm(x, name)
-        if name == "model.norm":
-            self.add("output.weight" if "lm_head.weight" in self.t else "token_embd.weight", y)
-        return y
+import importance  # noqa: E402
 
 
 def old_form(data):
@@ -71,7 +39,7 @@ for title in ("llama, head_dim, tied", "llama, biases", "gemma2", "phi3", "mixtr
     asked = ["imatrix", model, "--calibration", tokens, "--seqlen", "40", "--quiet"]
     expect(0, run(*asked, "-o", to))
     expect(0, run(*asked, "-o", old))
-    watched = Watched(config, weights)
+    watched = importance.Recorder(config, weights, with_head=True)
     for at in (0, 40, 80):
         watched.logits(ids[at : at + 40])
     metadata, found = gguf_read.read(to)

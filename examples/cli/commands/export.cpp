@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../../engine/pack/nested_model.hpp"
-#include "../../engine/write/words_checkpoint.hpp"
+#include "../../engine/write/words/checkpoint.hpp"
 #include "../commands.hpp"
 #include "../options/head.hpp"
 #include "../terminal.hpp"

@@ -3,7 +3,7 @@
 #include <jackplane/core/progress.hpp>
 #include "../keep/kept_runs.hpp"
 #include "../measure/calibration.hpp"
-#include "../read/block_matrix.hpp"
+#include "../read/gguf/block_matrix.hpp"
 #include "../tune/settings.hpp"
 #include <cstddef>
 #include <cstdint>

@@ -2,9 +2,9 @@
 #include "model_files.hpp"
 #include "../tokenize/gguf/words.hpp"
 #include "../tokenize/tokenizer.hpp"
-#include "gguf_tensors.hpp"
+#include "gguf/tensors.hpp"
 #include "model.hpp"
-#include "word_tensors.hpp"
+#include "words/tensors.hpp"
 #include <cerrno>
 #include <fstream>
 #include <optional>

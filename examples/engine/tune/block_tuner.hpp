@@ -3,7 +3,7 @@
 #include <jackplane/core/team.hpp>
 #include "../keep/width_report.hpp"
 #include "../measure/calibration.hpp"
-#include "../read/block_matrix.hpp"
+#include "../read/gguf/block_matrix.hpp"
 #include "../read/table.hpp"
 #include "any_clipping.hpp"
 #include "settings.hpp"

@@ -2,7 +2,7 @@
 #include "allocation.hpp"
 #include "../../describe/gguf/layout.hpp"
 #include "../../measure/sensitivity.hpp"
-#include "../../read/block_matrix.hpp"
+#include "../../read/gguf/block_matrix.hpp"
 #include "../budget.hpp"
 #include "types.hpp"
 #include <jackplane/allocate/allocate.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tensors.hpp"
-#include "../describe/gguf/layout.hpp"
-#include "../pack/format/storage.hpp"
+#include "../../describe/gguf/layout.hpp"
+#include "../../pack/format/storage.hpp"
 #include <jackplane/store/gguf/types.hpp>
 #include <algorithm>
 #include <string_view>

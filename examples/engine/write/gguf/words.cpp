@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "words.hpp"
-#include "../tokenize/gguf/cuttings.hpp"
-#include "../tokenize/gguf/token_type.hpp"
-#include "../tokenize/tokenizer.hpp"
+#include "../../tokenize/gguf/cuttings.hpp"
+#include "../../tokenize/gguf/token_type.hpp"
+#include "../../tokenize/tokenizer.hpp"
 #include "pieces.hpp"
 #include <cstdint>
 #include <optional>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "word_tensors.hpp"
+#include "tensors.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/store/words/config.hpp>
-#include "with_width.hpp"
+#include "../with_width.hpp"
 #include <algorithm>
 #include <string_view>
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <jackplane/store/words/layer.hpp>
 #include <jackplane/store/words/tensors.hpp>
-#include "../pack/packed_model.hpp"
+#include "../../pack/packed_model.hpp"
 #include <cstddef>
 #include <string>
 #include <vector>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "word_layers.hpp"
+#include "layers.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/store/words/formats.hpp>
-#include "../read/with_width.hpp"
+#include "../../read/with_width.hpp"
 #include <algorithm>
 #include <cmath>
 #include <string_view>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pieces.hpp"
-#include "../tokenize/gguf/message.hpp"
-#include "../tokenize/gguf/token_type.hpp"
-#include "../tokenize/tokenizer.hpp"
+#include "../../tokenize/gguf/message.hpp"
+#include "../../tokenize/gguf/token_type.hpp"
+#include "../../tokenize/tokenizer.hpp"
 #include <algorithm>
 #include <utility>
 

@@ -2,8 +2,8 @@
 #pragma once
 #include <jackplane/store/gguf/metadata.hpp>
 #include <jackplane/store/write.hpp>
-#include "../read/block_matrix.hpp"
-#include "../read/source.hpp"
+#include "../../read/gguf/block_matrix.hpp"
+#include "../../read/source.hpp"
 #include <filesystem>
 #include <span>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/store/gguf/metadata.hpp>
-#include "../describe/config.hpp"
+#include "../../describe/config.hpp"
 #include <string_view>
 
 namespace engine

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "gguf_model.hpp"
+#include "model.hpp"
 #include <jackplane/core/version.hpp>
 #include <jackplane/store/gguf/write.hpp>
-#include "../describe/gguf/file_type.hpp"
+#include "../../describe/gguf/file_type.hpp"
 #include "tensors.hpp"
 #include "words.hpp"
 #include <algorithm>

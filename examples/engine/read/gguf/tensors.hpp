@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/store/gguf/file.hpp>
-#include "../describe/gguf/config.hpp"
+#include "../../describe/gguf/config.hpp"
+#include "../checkpoint_files.hpp"
+#include "../table.hpp"
 #include "block_matrix.hpp"
-#include "checkpoint_files.hpp"
-#include "table.hpp"
 #include <cstddef>
 #include <filesystem>
 #include <span>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "gguf_tensors.hpp"
-#include "../describe/gguf/layout.hpp"
+#include "tensors.hpp"
+#include "../../describe/gguf/layout.hpp"
 #include <algorithm>
 #include <set>
 #include <string_view>

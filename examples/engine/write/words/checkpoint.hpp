@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "word_layers.hpp"
+#include "layers.hpp"
 #include <cstdint>
 #include <filesystem>
 #include <string>

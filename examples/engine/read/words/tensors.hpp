@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/store/words/layer.hpp>
-#include "../describe/settings_file.hpp"
-#include "checkpoint_files.hpp"
-#include "table.hpp"
+#include "../../describe/settings_file.hpp"
+#include "../checkpoint_files.hpp"
+#include "../table.hpp"
 #include <filesystem>
 #include <map>
 #include <optional>

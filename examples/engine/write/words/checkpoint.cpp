@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "words_checkpoint.hpp"
+#include "checkpoint.hpp"
 #include <jackplane/store/words/config.hpp>
-#include "../pack/format/storage.hpp"
-#include "../tokenize/tokenizer.hpp"
-#include "new_folder.hpp"
+#include "../../pack/format/storage.hpp"
+#include "../../tokenize/tokenizer.hpp"
+#include "../new_folder.hpp"
 #include <memory>
 
 namespace engine

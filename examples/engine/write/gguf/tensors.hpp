@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/store/gguf/write.hpp>
-#include "../describe/gguf/description.hpp"
-#include "../read/block_matrix.hpp"
-#include "../read/source.hpp"
+#include "../../describe/gguf/description.hpp"
+#include "../../read/gguf/block_matrix.hpp"
+#include "../../read/source.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace engine
 {
-    // What a model's parameters become in a GGUF file: the reverse of read/gguf_tensors.hpp. Reads every dense tensor
+    // What a model's parameters become in a GGUF file: the reverse of read/gguf/tensors.hpp. Reads every dense tensor
     // once to see what it is stored as, and again when it is written.
     class gguf_items
     {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/store/gguf/metadata.hpp>
-#include "../describe/settings_file.hpp"
+#include "../../describe/settings_file.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -35,7 +35,7 @@ namespace engine
         bool keeps = false;          // what the model stores, as it is: there is nothing to choose
         std::size_t scale_steps = 0; // of scales, end to end, that are its second phase
         block_scales blocks = block_scales::none;
-        char const* rate = ""; // of a method that learns in steps, where none is asked for
+        char const* rate = "";       // of a method that learns in steps, where none is asked for
         // What becomes of the weights of an expert that no token of the calibration text goes to.
         char const* unread =
             "what the method learns from tokens stays out of it, and its weights are rounded to nearest";

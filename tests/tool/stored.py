@@ -176,7 +176,7 @@ turned_away(blocks, "blocks.gguf", "blk.0.attn_q.weight", "F16", "Q4_0, Q8_0")
 expect(0, run("quantize", model, "-o", blocks, "--quiet", "--format", "gguf", "--types", "q4_0,q8_0", "--average", "6",
               "--calibration", tokens, "--nsamples", "2", "--seqlen", "32"))
 turned_away(blocks, "blocks.gguf", "Q8_0", "8 bits", "4", "one width")
-turned_away(model, "model.safetensors", Q, "F32", "numbers")
+turned_away(model, "model.safetensors", Q, "F32", "numbers", "GPTQ family", "Q4_0")
 turned_away(folder / "nowhere", "nowhere")
 
 make(llama)

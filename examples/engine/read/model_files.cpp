@@ -29,9 +29,10 @@ namespace engine
             stored_codes codes(parameter const& p) const override
             {
                 std::string const& tensor = tensor_of(files(), p);
-                jackplane::fail<jackplane::format_error>(text(files().find(tensor)->name(), ": tensor '", tensor,
-                                                              "' is ", jackplane::dtype_name(files().at(tensor).type),
-                                                              ", numbers without codes that could stay"));
+                jackplane::fail<jackplane::format_error>(
+                    text(files().find(tensor)->name(), ": tensor '", tensor, "' is ",
+                         jackplane::dtype_name(files().at(tensor).type),
+                         ", numbers; codes that could stay are those of the GPTQ family, or of GGUF's types as Q4_0"));
             }
 
         protected:

@@ -17,8 +17,6 @@ namespace engine
     jackplane::given_levels block_matrix::levels() const { fail(); }
     jackplane::aligned_vector<jackplane::code> block_matrix::codes() const { fail(); }
     void block_matrix::put_codes(std::span<jackplane::code const>) { fail(); }
-    std::optional<stored_codes> block_matrix::with_zeros() const { fail(); }
-    std::string types_with_zeros() { fail(); }
     block_matrix to_blocks(jackplane::matrix_view<float const>, std::uint32_t, std::span<float const>, std::string_view)
     {
         fail();

@@ -10,6 +10,7 @@
 #include "../commands.hpp"
 #include "../options/dense.hpp"
 #include "../options/detach_choice.hpp"
+#include "../options/expect_read.hpp"
 #include "../kept_folder.hpp"
 #include "../options/method_options.hpp"
 #include "../peak_memory.hpp"
@@ -69,6 +70,8 @@ namespace cli
                 if (blocks.asked())
                     return in_blocks.run();
                 engine::method_facts const of = method.facts();
+                if (of.keeps)
+                    take_bits(of.name);
                 settings.group = group_size == 0    ? jackplane::group::per_tensor()
                                  : group_size == -1 ? jackplane::group::per_row()
                                                     : jackplane::group{static_cast<std::size_t>(group_size)};
@@ -168,6 +171,16 @@ namespace cli
                 return engine::needs_calibration(method.facts(), settings) || detach.asked();
             }
 
+            // Of a model whose codes stay. Throws ValidationError for an option that decides about others.
+            void take_bits(std::string const& name_of_method)
+            {
+                std::vector<std::string> const read{"model",        "--output", "--method", "--format",
+                                                    "--slice",      "--json",   "--quiet",  "--dense-head",
+                                                    "--group-size", "--scheme", "--help"};
+                expect_read(*command, read, name_of_method + " keeps what the model stores");
+                settings.bits = engine::stored_bits(engine::model_source(std::filesystem::path(folder)));
+            }
+
             // Options that nothing would read, or that cannot be followed. Throws ValidationError.
             void check(engine::method_facts const& of, bool keeps) const
             {
@@ -182,7 +195,8 @@ namespace cli
                 for (char const* const name : {"--group-size", "--scheme"})
                     expect(of.scales || !dense_head, name,
                            "has no effect here: " + name_of_method +
-                               " has values of each row's own, and --dense-head leaves no other scales");
+                               (of.keeps ? " keeps scales" : " has values of each row's own") +
+                               ", and --dense-head leaves no others");
                 expect(keeps, "--no-resume", "has no effect here: " + name_of_method + " keeps nothing to resume from");
                 expect(of.balances, "--balance",
                        "goes with " + methods_that([](auto const& each) { return each.balances; }) +
@@ -223,8 +237,9 @@ namespace cli
             }
             std::uint64_t least_bytes(engine::parameter const& p) const
             {
-                std::size_t const values = std::size_t{1} << settings.bits; // of a row, in place of scales
-                return bytes_of(p, settings.bits, method.facts().scales ? groups_of(p) : values);
+                engine::method_facts const of = method.facts();
+                std::size_t const others = of.keeps ? 1 : std::size_t{1} << settings.bits; // values of a row
+                return bytes_of(p, settings.bits, of.scales ? groups_of(p) : others);
             }
             std::uint64_t least_bytes_of_head(engine::parameter const& p) const
             {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../engine/quantize/blocks/types.hpp"
+#include "expect_read.hpp"
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -78,10 +78,7 @@ namespace cli
                                           "--dense-head", "--json",   "--help"};
             read.insert(read.end(), own.begin(), own.end());
             read.insert(read.end(), of_method.begin(), of_method.end());
-            for (CLI::Option const* const each : command.get_options())
-                if (each->count() > 0 && std::find(read.begin(), read.end(), each->get_name()) == read.end())
-                    throw CLI::ValidationError(each->get_name(), "has no effect here: --format gguf with " + method +
-                                                                     " does not read it");
+            expect_read(command, read, "--format gguf with " + method + " does not read it");
             if (type.empty() && recipe.empty() && scales.empty() && types.empty())
                 throw CLI::RequiredError("--type, --recipe, --types or --scales-of with --format gguf");
             auto const expect = [](char const* option, std::string const& name, auto&& exists)

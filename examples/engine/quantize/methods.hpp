@@ -16,6 +16,7 @@
 #include "methods/qat.hpp"
 #include "methods/signround.hpp"
 #include "methods/squeezellm.hpp"
+#include "methods/stored.hpp"
 #endif
 
 namespace engine
@@ -37,8 +38,8 @@ namespace engine
 #if defined(ENGINE_QUICK_BUILD) // for the demo, which learns nothing
     using any_method = std::variant<rtn>;
 #else
-    using any_method =
-        std::variant<rtn, mse, awq, gptq, matgptq, nested_gptq, signround, omniquant, efficientqat, qat, squeezellm>;
+    using any_method = std::variant<rtn, mse, awq, gptq, matgptq, nested_gptq, signround, omniquant, efficientqat, qat,
+                                    squeezellm, stored>;
 #endif
 
     inline method_facts facts_of(any_method const& how)

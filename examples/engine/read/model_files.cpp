@@ -26,6 +26,14 @@ namespace engine
             std::string tokenizer_settings() const override { return contents(_path / "tokenizer_config.json"); }
             void check(config const& c) const override { check_tensors(files(), c); }
             void read(parameter const& p, std::span<float> w) const override { read_parameter(files(), p, w); }
+            stored_codes codes(parameter const& p) const override
+            {
+                std::string const& tensor = tensor_of(files(), p);
+                jackplane::fail<jackplane::format_error>(
+                    text(files().find(tensor)->name(), ": tensor '", tensor, "' is ",
+                         jackplane::dtype_name(files().at(tensor).type),
+                         ", numbers; codes that could stay are those of the GPTQ family, or of GGUF's types as Q4_0"));
+            }
 
         protected:
             checkpoint_files const& files() const // which a reader of settings alone does not need
@@ -68,6 +76,11 @@ namespace engine
                 if (!layers().read(p, w))
                     folder::read(p, w);
             }
+            stored_codes codes(parameter const& p) const override
+            {
+                auto found = layers().codes(p);
+                return found ? *std::move(found) : folder::codes(p);
+            }
 
         private:
             word_tensors layers() const { return {files(), _settings}; }
@@ -88,6 +101,7 @@ namespace engine
             jackplane::gguf::metadata const* gguf_metadata() const override { return &_file.metadata(); }
             void check(config const& c) const override { tensors().check(parameter_table(c)); }
             void read(parameter const& p, std::span<float> w) const override { tensors().read(p, w); }
+            stored_codes codes(parameter const& p) const override { return tensors().codes(p); }
 
         private:
             gguf_tensors const& tensors() const // which a vocabulary alone lacks

@@ -3,6 +3,7 @@
 #include <jackplane/store/gguf/metadata.hpp>
 #include "../describe/config.hpp"
 #include "../tokenize/tokenizer.hpp"
+#include "stored_codes.hpp"
 #include "table.hpp"
 #include <filesystem>
 #include <memory>
@@ -31,6 +32,9 @@ namespace engine
         virtual void check(config const& c) const = 0;
         // w: p.size() values. Throws value_error where one is not finite.
         virtual void read(parameter const& p, std::span<float> w) const = 0;
+        // A matrix that is stored as codes with scales and whole zeros. Throws format_error for any other, with what it
+        // is.
+        virtual stored_codes codes(parameter const& p) const = 0;
     };
 
     bool is_gguf(std::filesystem::path const& model);

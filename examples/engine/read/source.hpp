@@ -42,6 +42,12 @@ namespace engine
             for (parameter const& p : parts)
                 read(p, to + (p.offset - parts[0].offset));
         }
+        // Of a matrix that the files store so: see model_files::codes.
+        stored_codes codes(parameter const& p) const
+        {
+            JACKPLANE_EXPECTS(_files, jackplane::value_error, p.name, ": a model in memory has no codes");
+            return _files->codes(p);
+        }
         model whole() const
         {
             model m(_sizes);

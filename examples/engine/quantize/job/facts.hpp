@@ -31,7 +31,8 @@ namespace engine
         bool compensates = false;    // errors of single weights make up for each other
         bool one_by_one = true;      // matrices are quantized one by one, so that weights may leave before
         bool balances = false;       // columns of large inputs are scaled up first, if that is asked for
-        bool scales = true;          // groups have scales; else each row has values of its own
+        bool scales = true;          // of groups, chosen here; else each row has values of its own, or scales stay
+        bool keeps = false;          // what the model stores, as it is: there is nothing to choose
         std::size_t scale_steps = 0; // of scales, end to end, that are its second phase
         block_scales blocks = block_scales::none;
         char const* rate = "";       // of a method that learns in steps, where none is asked for

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../../pack/format/planes.hpp"
 #include "../../pack/format/storage.hpp"
 #include "job.hpp"
 #include <jackplane/core/parallel.hpp>
@@ -36,18 +37,6 @@ namespace engine
     jackplane::any_packed codes_of(jackplane::matrix_view<float const> w, quantize_settings const& s, bool search_scale,
                                    jackplane::feedback const* order, std::string_view name)
     {
-        switch (s.bits)
-        {
-        case 8:
-            return codes_in<jackplane::bit_planes>(w, s, search_scale, order, name);
-        case 4:
-            return codes_in<jackplane::planes<4>>(w, s, search_scale, order, name);
-        case 3:
-            return codes_in<jackplane::planes<2, 1>>(w, s, search_scale, order, name);
-        case 2:
-            return codes_in<jackplane::planes<2>>(w, s, search_scale, order, name);
-        default:
-            jackplane::fail<jackplane::width_error>(text("no parent of ", s.bits, " bits; there are 8, 4, 3 and 2"));
-        }
+        return with_planes(s.bits, [&]<class L>(L) { return codes_in<L>(w, s, search_scale, order, name); });
     }
 }

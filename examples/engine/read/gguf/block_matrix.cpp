@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "block_matrix.hpp"
 #include <jackplane/core/parallel.hpp>
-#include <jackplane/store/gguf/levels.hpp>
+#include <jackplane/store/gguf/from_blocks.hpp>
+#include "with_width.hpp"
+#include <concepts>
 #include <optional>
+#include <utility>
 
 namespace engine
 {
@@ -20,6 +23,21 @@ namespace engine
                                                 f(t), done = true;
                                         });
             return done;
+        }
+        // The zero of a type whose blocks are a scale of 16 bits and codes of a width that planes have,
+        // x = d (code - zero); none where it is no code.
+        template <class T>
+        std::optional<jackplane::code> zero_of()
+        {
+            if constexpr (jackplane::gguf::linear_block<T>)
+                if constexpr (std::same_as<typename T::constants, jackplane::gguf::one_scale> &&
+                              is_parent_width(T::bits))
+                {
+                    typename T::constants const one{jackplane::from_float<jackplane::half>(1)};
+                    if (T::scale(one, 0) == 1)
+                        return static_cast<jackplane::code>(-T::offset(one, 0));
+                }
+            return {};
         }
         template <class F>
         void expect_levels(block_matrix const& m, F&& f)
@@ -63,6 +81,44 @@ namespace engine
     void block_matrix::put_codes(std::span<jackplane::code const> q)
     {
         expect_levels(*this, [&]<class T>(T) { jackplane::gguf::put_codes<T>(q, bytes); });
+    }
+
+    std::optional<stored_codes> block_matrix::with_zeros() const
+    {
+        std::optional<stored_codes> found;
+        jackplane::gguf::visit_type(type,
+                                    [&]<class T>(T)
+                                    {
+                                        auto const zero = zero_of<T>();
+                                        if constexpr (jackplane::gguf::linear_block<T>)
+                                            if (zero)
+                                            {
+                                                auto q = jackplane::gguf::from_blocks<T>(bytes, rows, cols);
+                                                found = {T::bits,
+                                                         rows,
+                                                         cols,
+                                                         q.grid,
+                                                         std::move(q.codes),
+                                                         {q.scales.begin(), q.scales.end()},
+                                                         {},
+                                                         jackplane::dtype::F16,
+                                                         std::string(T::name)};
+                                                found->zeros.assign(found->scales.size(),
+                                                                    static_cast<jackplane::integer_zero>(*zero));
+                                            }
+                                    });
+        return found;
+    }
+    std::string types_with_zeros()
+    {
+        std::string names;
+        auto const add = [&]<class T>(T)
+        {
+            if (zero_of<T>())
+                names += jackplane::text(names.empty() ? "" : ", ", T::name);
+        };
+        [&]<class... T>(jackplane::gguf::type_list<T...>) { (add(T{}), ...); }(jackplane::gguf::block_types{});
+        return names;
     }
 
     block_matrix to_blocks(jackplane::matrix_view<float const> w, std::uint32_t type, std::span<float const> importance,

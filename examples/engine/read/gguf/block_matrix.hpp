@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/quantize/levels.hpp>
+#include "stored_codes.hpp"
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,7 +39,11 @@ namespace engine
         jackplane::given_levels levels() const;
         jackplane::aligned_vector<jackplane::code> codes() const;
         void put_codes(std::span<jackplane::code const> q);
+
+        // Of a type whose blocks have one scale, and a zero that is a code: all that they hold. Throws value_error.
+        std::optional<stored_codes> with_zeros() const;
     };
+    std::string types_with_zeros(); // their names
 
     // Rows of w in blocks of that type, as ggml's quantizer makes them; importance: a weight >= 0 for each column, or
     // empty. Throws shape_error where a row is no whole number of blocks, value_error for what no block holds (tensor).

@@ -117,6 +117,16 @@ namespace engine
         return m;
     }
 
+    stored_codes gguf_tensors::codes(parameter const& p) const
+    {
+        jackplane::gguf::tensor const& tensor = *find(p).tensor;
+        auto found = blocks(p).with_zeros();
+        JACKPLANE_EXPECTS(found, jackplane::format_error, _file.name(), ": tensor '", tensor.name, "' is ",
+                          tensor.type.name,
+                          "; types whose codes have one scale and a whole zero, and could stay: ", types_with_zeros());
+        return *std::move(found);
+    }
+
     std::vector<block_matrix> read_blocks(std::filesystem::path const& path, parameter_table const& table)
     {
         jackplane::gguf::file const file = jackplane::gguf::open(path);

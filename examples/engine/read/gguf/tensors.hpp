@@ -3,6 +3,7 @@
 #include <jackplane/store/gguf/file.hpp>
 #include "../../describe/gguf/config.hpp"
 #include "../checkpoint_files.hpp"
+#include "../stored_codes.hpp"
 #include "../table.hpp"
 #include "block_matrix.hpp"
 #include <cstddef>
@@ -28,6 +29,8 @@ namespace engine
         void read(parameter const& p, std::span<float> w) const;
         // The same as the blocks that the file holds, rows as here.
         block_matrix blocks(parameter const& p) const;
+        // Of those the codes, where a block has one scale and a whole zero. Throws format_error for other types.
+        stored_codes codes(parameter const& p) const;
 
     private:
         struct place

@@ -5,6 +5,7 @@
 #include "../with_width.hpp"
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace engine
 {
@@ -103,20 +104,18 @@ namespace engine
         return true;
     }
 
-    bool word_tensors::read(parameter const& p, std::span<float> w) const
+    template <class Body>
+    void word_tensors::with_layer(tensor_part const& part, Body&& body) const
     {
-        auto const part = find(p);
-        if (!part)
-            return false;
-        std::string const& file = _files.find(codes_of(part->tensor))->name();
+        std::string const& file = _files.find(codes_of(part.tensor))->name();
         auto const as = [&](auto bits)
         {
-            auto const l = words::read<decltype(bits)::value, float>(all_tensors{_files}, part->tensor, _settings,
-                                                                     jackplane::threads{});
-            JACKPLANE_EXPECTS(l.codes.rows == part->shape[0] && l.codes.cols == part->shape[1], jackplane::shape_error,
-                              "'", part->tensor, "' is ", l.codes.rows, " x ", l.codes.cols, ", config.json makes it ",
-                              part->shape[0], " x ", part->shape[1]);
-            decode(l, part->first / p.cols, {w.data(), p.rows, p.cols});
+            auto l = words::read<decltype(bits)::value, float>(all_tensors{_files}, part.tensor, _settings,
+                                                               jackplane::threads{});
+            JACKPLANE_EXPECTS(l.codes.rows == part.shape[0] && l.codes.cols == part.shape[1], jackplane::shape_error,
+                              "'", part.tensor, "' is ", l.codes.rows, " x ", l.codes.cols, ", config.json makes it ",
+                              part.shape[0], " x ", part.shape[1]);
+            body(std::move(l));
         };
         try
         {
@@ -126,10 +125,56 @@ namespace engine
         {
             jackplane::fail<jackplane::format_error>(text(file, ": ", e.what()));
         }
+    }
+
+    bool word_tensors::read(parameter const& p, std::span<float> w) const
+    {
+        auto const part = find(p);
+        if (!part)
+            return false;
+        with_layer(*part, [&](auto const& l) { decode(l, part->first / p.cols, {w.data(), p.rows, p.cols}); });
+        std::string const& file = _files.find(codes_of(part->tensor))->name();
         for (std::size_t i = 0; i < w.size(); ++i)
             JACKPLANE_EXPECTS(jackplane::is_finite(w[i]), jackplane::value_error, file, ": layer '", part->tensor,
                               "', row ", part->first / p.cols + i / p.cols, ", column ", i % p.cols,
                               ": no finite number in fp32");
         return true;
+    }
+
+    std::optional<stored_codes> word_tensors::codes(parameter const& p) const
+    {
+        auto const part = find(p);
+        if (!part)
+            return {};
+        bool const compressed = _settings.format == words::compressed_tensors::name();
+        stored_codes to;
+        auto const take = [&]<unsigned B>(words::layer<B, float> l)
+        {
+            JACKPLANE_EXPECTS(l.order.empty(), jackplane::format_error, "'", part->tensor,
+                              "': groups of columns by importance (g_idx, act-order); codes stay where columns of a "
+                              "group stand side by side");
+            for (float const scale : l.codes.scales)
+                JACKPLANE_EXPECTS(jackplane::is_finite(scale * static_cast<float>(1u << B)), jackplane::value_error,
+                                  "'", part->tensor, "': a scale of ", scale, " makes numbers beyond fp32");
+            auto const rows = [&](auto const& of, std::size_t width)
+            {
+                auto const first = of.begin() + static_cast<std::ptrdiff_t>(part->first / p.cols * width);
+                return std::pair(first, first + static_cast<std::ptrdiff_t>(p.rows * width));
+            };
+            auto const [codes, codes_end] = rows(l.codes.codes, p.cols);
+            auto const [scales, scales_end] = rows(l.codes.scales, l.codes.grid.per_row);
+            auto const [zeros, zeros_end] = rows(l.codes.zeros, l.codes.grid.per_row);
+            to = {B,
+                  p.rows,
+                  p.cols,
+                  l.codes.grid,
+                  {codes, codes_end},
+                  {scales, scales_end},
+                  {zeros, zeros_end},
+                  _files.at(part->tensor + (compressed ? ".weight_scale" : ".scales")).type,
+                  text(_settings.format, " of ", B, " bits")};
+        };
+        with_layer(*part, take);
+        return to;
     }
 }

@@ -3,6 +3,7 @@
 #include <jackplane/store/words/layer.hpp>
 #include "../../describe/settings_file.hpp"
 #include "../checkpoint_files.hpp"
+#include "../stored_codes.hpp"
 #include "../table.hpp"
 #include <filesystem>
 #include <map>
@@ -29,8 +30,13 @@ namespace engine
         bool take(parameter const& p, std::map<std::string, checkpoint_files::place>& rest) const;
         // Whether it does: then its decoded values -> w. Throws format_error, value_error.
         bool read(parameter const& p, std::span<float> w) const;
+        // Its codes, where it does. Throws format_error, too, where columns of a group do not stand side by side.
+        std::optional<stored_codes> codes(parameter const& p) const;
 
     private:
+        // body(the layer of that name), of the sizes that the part says. Throws format_error that names the file.
+        template <class Body>
+        void with_layer(tensor_part const& part, Body&& body) const;
         std::optional<tensor_part> find(parameter const& p) const; // `tensor`: the name of the layer
         std::string codes_of(std::string const& layer) const;      // the tensor of its codes
 

@@ -26,12 +26,6 @@ namespace engine
             return std::string(format == compressed_tensors ? words::compressed_tensors::name() : format);
         }
 
-        template <class S>
-        bool is_held(float x)
-        {
-            return jackplane::to_float(jackplane::from_float<S>(x)) == x;
-        }
-
         constexpr char const* exportable =
             "; what can be exported: a file of that width (quantize --bits), a parent whose zeros stay whole where its "
             "codes are rounded (quantize --slice round_clamp with --scheme gptq-sym or sym), the 8 bits of any "
@@ -45,15 +39,8 @@ namespace engine
         return all;
     }
 
-    // w^ = scale (code - zero)
-    struct word_layers::codes
+    struct word_layers::joined : stored_codes // of the matrices of a layer
     {
-        std::size_t rows = 0, cols = 0;
-        jackplane::group_grid grid{1, 0, false};
-        jackplane::aligned_vector<jackplane::code> all{};           // [rows, cols]
-        std::vector<float> scales{};                                // [rows, groups]
-        jackplane::aligned_vector<jackplane::integer_zero> zeros{}; // [rows, groups]
-
         // The rows of a matrix as it is read, below those there are.
         template <class L, jackplane::linear_codebook C, class S, jackplane::zero_in_steps Z>
         void append(jackplane::packed_view<L, C, S, Z> const& v, std::string const& name)
@@ -63,7 +50,7 @@ namespace engine
                               ": groups of ", v.group, " columns, ", grid.columns, " of the rows above in one tensor");
             rows += v.rows, cols = v.cols, grid = {v.group, v.groups, false};
             auto const more = codes_of(jackplane::prefixed(v));
-            all.insert(all.end(), more.begin(), more.end());
+            codes.insert(codes.end(), more.begin(), more.end());
             for (std::size_t row = 0; row < v.rows; ++row)
                 for (std::size_t g = 0; g < v.groups; ++g)
                 {
@@ -90,23 +77,6 @@ namespace engine
         bool scales_are() const
         {
             return std::all_of(scales.begin(), scales.end(), is_held<S>);
-        }
-
-        template <unsigned B, class S>
-        words::layer<B, S> as(std::string const& name) const
-        {
-            words::layer<B, S> to;
-            auto& q = to.codes;
-            q.rows = rows, q.cols = cols, q.grid = grid, q.codes = all, q.zeros = zeros;
-            q.scales.resize(scales.size());
-            for (std::size_t i = 0; i < scales.size(); ++i)
-            {
-                JACKPLANE_EXPECTS(is_held<S>(scales[i]), jackplane::value_error, "'", name, "': the scale of group ",
-                                  i % grid.per_row, " in row ", i / grid.per_row, " is ", scales[i], ", no number of ",
-                                  jackplane::dtype_name(jackplane::dtype_of<S>));
-                q.scales[i] = jackplane::from_float<S>(scales[i]);
-            }
-            return to;
         }
     };
 
@@ -141,7 +111,7 @@ namespace engine
         _settings.group = 0, _settings.symmetric = true;
         for (linear const& l : _layers)
         {
-            codes const c = read(l);
+            joined const c = read(l);
             whole_rows = whole_rows && c.grid.per_row <= 1;
             _settings.group = std::max(_settings.group, c.grid.columns);
             for (auto const zero : c.zeros)
@@ -151,9 +121,9 @@ namespace engine
             _settings.group = 0;
     }
 
-    word_layers::codes word_layers::read(linear const& l) const
+    word_layers::joined word_layers::read(linear const& l) const
     {
-        codes to;
+        joined to;
         for (std::size_t const i : l.matrices)
         {
             auto const& m = _model.matrices[i];
@@ -170,17 +140,19 @@ namespace engine
 
     words::tensors word_layers::write(linear const& l, words::settings const& s) const
     {
-        codes const c = read(l);
+        joined const c = read(l);
         words::tensors out;
         bool const any_scales = s.format == words::compressed_tensors::name();
         auto const at_width = [&](auto bits)
         {
             constexpr unsigned width = decltype(bits)::value;
             jackplane::threads const all{};
-            auto const wider = [&]<class S>(S)
-            { out = words::compressed_tensors::write(l.name, c.as<width, S>(l.name), s, all); };
+            auto const wider = [&]<class S>(S) {
+                out = words::compressed_tensors::write(l.name, words::layer<width, S>{c.as<width, S>(l.name), {}}, s,
+                                                       all);
+            };
             if (!any_scales || c.scales_are<half>())
-                out = words::write(l.name, c.as<width, half>(l.name), s, all);
+                out = words::write(l.name, words::layer<width, half>{c.as<width, half>(l.name), {}}, s, all);
             else
                 c.scales_are<jackplane::bfloat16>() ? wider(jackplane::bfloat16{}) : wider(float{});
         };

@@ -3,6 +3,7 @@
 #include <jackplane/store/words/layer.hpp>
 #include <jackplane/store/words/tensors.hpp>
 #include "../../pack/packed_model.hpp"
+#include "../../read/stored_codes.hpp"
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -31,8 +32,8 @@ namespace engine
             std::string name;
             std::vector<std::size_t> matrices{};
         };
-        struct codes;
-        codes read(linear const& l) const;
+        struct joined;
+        joined read(linear const& l) const;
         void settle();
         jackplane::words::tensors write(linear const& l, jackplane::words::settings const& s) const;
 

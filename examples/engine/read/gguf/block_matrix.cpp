@@ -2,7 +2,7 @@
 #include "block_matrix.hpp"
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/store/gguf/from_blocks.hpp>
-#include "with_width.hpp"
+#include "../with_width.hpp"
 #include <concepts>
 #include <optional>
 #include <utility>

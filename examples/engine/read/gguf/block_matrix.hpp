@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/quantize/levels.hpp>
-#include "stored_codes.hpp"
+#include "../stored_codes.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <optional>

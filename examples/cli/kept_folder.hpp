@@ -90,7 +90,8 @@ namespace cli
             {
                 std::string_view begin, end; // between them, but for training, a number
             };
-            static constexpr std::array<pattern, 4> ours{{{"layer.", ".jack"},
+            static constexpr std::array<pattern, 5> ours{{{"layer.", ".jack"},
+                                                          {"layer.", ".safetensors"},
                                                           {"integral.", ".safetensors"},
                                                           {"scales.", ".safetensors"},
                                                           {"training", ".safetensors"}}};

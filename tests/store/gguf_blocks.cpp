@@ -217,14 +217,14 @@ TEST_CASE("what no block holds is an error that says where")
     using gguf::q4_k, gguf::q4_0, gguf::f16;
     auto const encode = [&] { gguf::encode<q4_k>(x, importance, row); };
     x[200] = std::numeric_limits<float>::quiet_NaN();
-    CHECK_THROWS_WITH_AS(encode(), "weight 200 is nan", value_error);
+    CHECK_THROWS_WITH_AS(encode(), "column 200 is nan; blocks hold numbers below 2^30", value_error);
     x[200] = -std::numeric_limits<float>::infinity();
-    CHECK_THROWS_WITH_AS(encode(), "weight 200 is -inf", value_error);
+    CHECK_THROWS_WITH_AS(encode(), "column 200 is -inf; blocks hold numbers below 2^30", value_error);
     x[200] = 0x1p29f;
-    CHECK_THROWS_WITH_AS(encode(), "Q4_K block 0: no half holds its scale", value_error);
+    CHECK_THROWS_WITH_AS(encode(), "column 0: no half holds the scale of its Q4_K block", value_error);
     x[200] = 1;
     importance[7] = -1;
-    CHECK_THROWS_WITH_AS(encode(), "importance 7 is -1", value_error);
+    CHECK_THROWS_WITH_AS(encode(), "importance of column 7 is -1", value_error);
     importance.resize(100, 1.0f);
     CHECK_THROWS_WITH_AS(encode(), "importance of 100 columns for 256", shape_error);
     CHECK_THROWS_WITH_AS(gguf::encode<q4_k>(std::span(x).first(100), {}, row),
@@ -232,6 +232,6 @@ TEST_CASE("what no block holds is an error that says where")
     CHECK_THROWS_WITH_AS(gguf::encode<q4_0>(x, {}, std::span(row).first(143)),
                          "a row of 256 values takes 144 bytes as Q4_0, not 143", shape_error);
     x[3] = 1e6f;
-    CHECK_THROWS_WITH_AS(gguf::encode<f16>(std::span(x).first(72), {}, row), "weight 3 is 1000000: not in F16",
+    CHECK_THROWS_WITH_AS(gguf::encode<f16>(std::span(x).first(72), {}, row), "column 3 is 1000000: not in F16",
                          value_error);
 }

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from harness import expect, fail, folder, refused, run, store_model
+from harness import expect, expect_taken_up, fail, folder, killed_behind, refused, run, store_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import architectures  # noqa: E402
@@ -132,6 +132,26 @@ made("again", "--scales-of", folder / "six.gguf", "--method", "gptq", *look)
 if gguf_types(folder / "again.gguf") != gguf_types(folder / "six.gguf"):
     fail(f"--scales-of: other types, {gguf_types(folder / 'again.gguf')}")
 
+# A run that learns, killed and started again; with other settings or importances it begins anew.
+deep = {**CONFIG, "num_hidden_layers": 3}
+store_model(folder / "deep", deep, architectures.tensors_of(deep))
+begin = ["quantize", folder / "deep", "--format", "gguf", "--quiet"]
+expect(0, run(*begin, "--type", "q2_k", "--method", "rtn", "-o", folder / "scales.gguf"))
+expect(0, run("imatrix", folder / "deep", *look[:2], "--nsamples", "2", "-o", folder / "few.gguf", "--quiet"))
+begin += ["--method", "signround", "--iters", "30", "--batch", "4", *look]
+learn = [*begin, "--type", "q2_k"]
+whole, output = folder / "whole.gguf", folder / "killed.gguf"
+expect(0, run(*learn, "-o", whole))
+expect_taken_up(".safetensors", whole, output, *learn)
+for other in ([*learn, "--imatrix", folder / "few.gguf"], [*learn, "--seed", "1"], [*learn, "--dense-inputs"],
+              [*begin, "--type", "q3_k"], [*begin, "--scales-of", folder / "scales.gguf"]):
+    output.unlink()
+    killed_behind("layer.0.safetensors", output, *learn)
+    expect(0, run(*other, "-o", output))
+    expect(0, run(*other, "-o", folder / "other.gguf"))
+    if output.read_bytes() != (folder / "other.gguf").read_bytes() or output.read_bytes() == whole.read_bytes():
+        fail(f"{other}: from layers that another run kept, or the same file")
+
 # A mixture, and types under a size.
 made("mixture", "--recipe", "q4_k_m", "--method", "rtn")
 kinds = gguf_types(folder / "mixture.gguf")
@@ -153,6 +173,10 @@ if not sizes[0][0] < sizes[1][0] <= sizes[2][0]:
 ask = ["quantize", model, "-o", folder / "refused.gguf", "--format", "gguf"]
 for words, more in {("--type",): ["--method", "rtn"],
                     ("q4_7", "Q4_K"): ["--method", "rtn", "--type", "q4_7"],
+                    ("--type", "''", "Q4_K"): ["--method", "rtn", "--type", ""],
+                    ("--types", "''", "Q4_K"): ["--method", "rtn", "--types", "", "--average", "4", *look],
+                    ("--head-type", "''", "Q4_K"): ["--method", "rtn", "--type", "q4_k", "--head-type", ""],
+                    ("--recipe", "''", "Q4_K_M"): ["--method", "rtn", "--recipe", ""],
                     ("q4_k_x", "Q4_K_M"): ["--method", "rtn", "--recipe", "q4_k_x"],
                     ("--group-size",): ["--method", "rtn", "--type", "q4_0", "--group-size", "32"],
                     ("--bits",): ["--method", "rtn", "--type", "q4_0", "--bits", "4"],
@@ -178,6 +202,12 @@ for words, more in {("--type",): ["--method", "rtn"],
                     ("in_sum2",): ["--method", "mse", "--type", "q4_0", "--imatrix", dense]}.items():
     refused(1 if words[0] in ("in_sum2", "at most 2 bits") else 2, *ask, *more, words=words)
 refused(2, "quantize", model, "-o", folder / "refused.jack", "--type", "q4_0", words=("--format gguf",))
+for kind, said in (("q4_0", ("row 3, column 5 is 3.0", "2^30")), ("f16", ("row 3, column 5", "F16"))):
+    large = {name: value.copy() for name, value in weights.items()}
+    large["model.layers.1.self_attn.k_proj.weight"][3, 5] = 3e38
+    store_model(folder / "other", CONFIG, large)
+    refused(1, "quantize", folder / "other", "-o", folder / "refused.gguf", "--format", "gguf", "--type", kind,
+            "--method", "rtn", "--quiet", words=("model.layers.1.self_attn.k_proj.weight", *said))
 # What no file can say is told before any work: here before the calibration text is opened.
 store_model(folder / "other", {**CONFIG, "rope_scaling": {**architectures.YARN, "truncate": False}}, weights)
 (folder / "text.txt").write_text("a text, and no tokenizer to read it with")

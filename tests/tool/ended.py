@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from harness import child, ended, expect, fail, folder, make_folder, refused, run, tool
+from harness import child, ended, expect, expect_taken_up, fail, folder, make_folder, refused, run, tool
 
 shutil.rmtree(folder)
 folder.mkdir()
@@ -126,30 +126,11 @@ ended(alive)
 if os.listdir(last) != ["x.jack"] or output.read_bytes() != file.read_bytes():
     fail(f"after the last run: {os.listdir(last)}")
 
-# killed twice while it learns and started again: it goes on after the layers that it kept, to the same file
-output, layers = last / "y.jack", last / "y.jack.layers"
+# killed while it learns
 learn = ["quantize", deep, "--method", "signround", *whole, "--nsamples", "4", "--widths", "2", "--iters", "80",
          "--quiet"]
 expect(0, run(*learn, "-o", folder / "undisturbed.jack"))
-kept = {}
-for number in range(2):
-    process = child(*learn, "-o", output)
-    while not (layers / f"layer.{number}.jack").exists():
-        time.sleep(0.005)
-        if process.poll() is not None:
-            fail(f"ended before layer {number} was kept: {ended(process)}")
-    process.kill()
-    if ended(process)[0] != -signal.SIGKILL or output.exists():
-        fail(f"ended before it was killed, after layer {number}")
-    found = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in layers.glob("layer.?.jack")}
-    if not kept.items() <= found.items():
-        fail(f"a layer that was kept is learned again: {kept}, {found}")
-    kept = found
-expect(0, run(*learn, "-o", output))
-if output.read_bytes() != (folder / "undisturbed.jack").read_bytes():
-    fail("a run that was killed and taken up again makes another file")
-if sorted(os.listdir(last)) != ["x.jack", "y.jack"]:
-    fail(f"after a run that was killed and taken up again: {os.listdir(last)}")
+expect_taken_up(".jack", folder / "undisturbed.jack", last / "y.jack", *learn)
 
 # an output that is the report's, too, would take its name and lose it
 shared = folder / "shared.jack"

@@ -3,9 +3,11 @@
 import json
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 
 import numpy as np
 
@@ -56,6 +58,37 @@ def child(*arguments, **options):
 def ended(process, seconds=30):
     out, err = process.communicate(timeout=seconds)
     return process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+
+
+def killed_behind(name, output, *learn):
+    """Kills a run that learns when it has kept the layer in the file of that name: all files of layers there."""
+    layer = output.with_name(f"{output.name}.layers") / name
+    process = child(*learn, "-o", output)
+    while not layer.exists():
+        time.sleep(0.005)
+        if process.poll() is not None:
+            fail(f"ended before {layer} was kept: {ended(process)}")
+    process.kill()
+    if ended(process)[0] != -signal.SIGKILL or output.exists():
+        fail(f"ended before it was killed, behind {layer}")
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns)
+            for path in layer.parent.glob(f"layer.?{layer.suffix}")}
+
+
+def expect_taken_up(suffix, whole, output, *learn):
+    """Killed twice while it learns and started again, a run of three layers goes on behind those that it kept, to the
+    same file as one that nothing stopped (whole)."""
+    kept, before = {}, set(output.parent.iterdir())
+    for number in range(2):
+        found = killed_behind(f"layer.{number}{suffix}", output, *learn)
+        if not kept.items() <= found.items():
+            fail(f"a layer that was kept is learned again: {kept}, {found}")
+        kept = found
+    expect(0, run(*learn, "-o", output))
+    if output.read_bytes() != whole.read_bytes():
+        fail(f"{learn}: a run that was killed and taken up again makes another file")
+    if set(output.parent.iterdir()) != before | {output}:
+        fail(f"after a run that was killed and taken up again: {list(output.parent.iterdir())}")
 
 
 def iterations(options, first, further):

@@ -65,7 +65,7 @@ namespace cli
             {
                 bool const asks_samples = !calibration.samples_option->empty();
                 how = method.read(settings.scales, calibration.seed, asks_samples ? nullptr : &calibration.samples);
-                block_command in_blocks{folder, output, how, blocks, calibration, dense_head, json, quiet};
+                block_command in_blocks{folder, output, how, blocks, calibration, dense_head, no_resume, json, quiet};
                 in_blocks.check(*command);
                 if (blocks.asked())
                     return in_blocks.run();

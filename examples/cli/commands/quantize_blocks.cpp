@@ -5,17 +5,19 @@
 #include "../../engine/measure/unread_experts.hpp"
 #include "../../engine/pack/relative_error.hpp"
 #include "../../engine/quantize/blocks/allocation.hpp"
+#include "../../engine/quantize/blocks/given.hpp"
 #include "../../engine/quantize/blocks/importance.hpp"
-#include "../../engine/read/gguf/tensors.hpp"
 #include "../../engine/write/gguf/model.hpp"
 #include "../about.hpp"
 #include "../clock.hpp"
+#include "../kept_folder.hpp"
 #include "../options/method_options.hpp"
 #include "../peak_memory.hpp"
 #include "../terminal.hpp"
 #include "../warn.hpp"
 #include <jackplane/store/gguf/types.hpp>
 #include <cstdio>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -56,6 +58,8 @@ namespace cli
             },
             how);
         std::string const name = engine::facts_of(how).name;
+        if (engine::facts_of(how).learns)
+            read.push_back("--no-resume");
         blocks.check(command, read, name);
         if (!blocks.asked())
             return;
@@ -103,20 +107,13 @@ namespace cli
         if (!calibration.file.empty())
             text = calibration.read(model);
         if (!blocks.importance.empty())
-            to.importance = engine::importance_of_layers(jackplane::gguf::open_imatrix(blocks.importance), sizes,
-                                                         blocks.importance);
+            to.importance = engine::importance_of_matrices(jackplane::gguf::open_imatrix(blocks.importance), sizes,
+                                                           blocks.importance);
         else if (searches(how) && blocks.scales.empty())
-            to.importance = engine::importance_of_layers(
+            to.importance = engine::importance_of_matrices(
                 about(model, [&] { return engine::importance_of(source, text, tell); }), sizes, calibration.file);
         if (!blocks.scales.empty())
-        {
-            std::string const other = engine::difference(sizes, engine::config_of(blocks.scales));
-            JACKPLANE_EXPECTS(other.empty(), jackplane::value_error, blocks.scales, ": another model (", other, ")");
-            to.given = engine::read_blocks(blocks.scales, source.table());
-            engine::take_head_of(blocks.scales, types);
-            for (std::size_t i = 0; i < to.given.size(); ++i)
-                types.of_layers[i] = to.given[i].type;
-        }
+            to.given = engine::take_blocks(blocks.scales, sizes, types);
         if (!blocks.types.empty())
         {
             std::vector<std::uint32_t> choices;
@@ -134,6 +131,7 @@ namespace cli
 
     // The head, if it is a matrix of its own, and the embedding, in blocks.
     void block_command::add_head(engine::model_source const& source, engine::block_types const& types,
+                                 std::vector<std::vector<float>> const& importance,
                                  std::vector<engine::block_matrix>& to) const
     {
         engine::parameter_table const& table = source.table();
@@ -143,7 +141,8 @@ namespace cli
             jackplane::aligned_vector<float> w(p.size());
             source.read(p, w.data());
             std::uint32_t const type = i == table.tuned_parameters() ? types.of_embedding : types.of_head;
-            to.push_back(about(model, [&] { return engine::to_blocks({w.data(), p.rows, p.cols}, type, {}, p.name); }));
+            auto const by = importance.empty() ? std::span<float const>() : std::span<float const>(importance[i]);
+            to.push_back(about(model, [&] { return engine::to_blocks({w.data(), p.rows, p.cols}, type, by, p.name); }));
         }
     }
 
@@ -156,9 +155,12 @@ namespace cli
         engine::block_types types = !blocks.recipe.empty() ? engine::recipe_of(blocks.recipe, sizes)
                                                            : engine::types_of(blocks.usual_type(), sizes);
         warn_about(model);
+        bool const keeps = engine::facts_of(how).learns && !no_resume;
+        kept_folder const kept = keeps ? kept_folder(output + ".layers", read) : kept_folder();
         engine::model_source const source{std::filesystem::path(model)};
         engine::expect_gguf(source);
         auto const settings = settings_of(source, types);
+        kept.expect_room(engine::bytes_of(source.table(), settings.blocks.types)); // layer after layer
         if (!blocks.head.empty())
             types.of_head = types.of_embedding = engine::type_for(engine::type_of(blocks.head), sizes.hidden);
         for (std::string const& line :
@@ -167,15 +169,16 @@ namespace cli
         made_file report{types, {}, {}, 0, 0};
         engine::run_options const go{progress_on_stderr(quiet),
                                      [&](auto const& each) { report.learned.push_back(each); },
-                                     {}};
+                                     engine::kept_runs(kept.path())};
         auto made = about(model, [&] { return engine::quantize(source, how, settings, go); }).blocks;
         for (std::size_t i = 0; i < made.size(); ++i)
             report.tensors.push_back(line_of(source, i, made[i]));
         if (!dense_head)
-            add_head(source, types, made);
+            add_head(source, types, settings.blocks.importance, made);
         jackplane::gguf::metadata facts;
         facts.set("general.file_type", types.file_type);
         engine::save_gguf(source, made, facts, out);
+        kept.remove();
         report.bytes = out.size();
         report.seconds = seconds_since(begin);
         tell(report);

@@ -18,7 +18,7 @@ namespace cli
         engine::any_method const& how;
         block_choice const& blocks;
         calibration_choice& calibration;
-        bool dense_head, json, quiet;
+        bool dense_head, no_resume, json, quiet;
 
         // Throws ValidationError, RequiredError for options that nothing would read or that are missing.
         void check(CLI::App const& command) const;
@@ -44,6 +44,6 @@ namespace cli
         void tell(made_file const& file) const;
         engine::quantize_settings settings_of(engine::model_source const& source, engine::block_types& types) const;
         void add_head(engine::model_source const& source, engine::block_types const& types,
-                      std::vector<engine::block_matrix>& to) const;
+                      std::vector<std::vector<float>> const& importance, std::vector<engine::block_matrix>& to) const;
     };
 }

@@ -3,6 +3,7 @@
 #include "../../engine/quantize/blocks/types.hpp"
 #include "expect_read.hpp"
 #include <CLI/CLI.hpp>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -79,26 +80,27 @@ namespace cli
             read.insert(read.end(), own.begin(), own.end());
             read.insert(read.end(), of_method.begin(), of_method.end());
             expect_read(command, read, "--format gguf with " + method + " does not read it");
-            if (type.empty() && recipe.empty() && scales.empty() && types.empty())
+            auto const given = [&](char const* option) { return command.count(option) > 0; };
+            if (!given("--type") && !given("--recipe") && !given("--scales-of") && !given("--types"))
                 throw CLI::RequiredError("--type, --recipe, --types or --scales-of with --format gguf");
-            auto const expect = [](char const* option, std::string const& name, auto&& exists)
+            auto const expect = [&](char const* option, auto const& names, auto&& exists)
             {
                 try
                 {
-                    if (!name.empty())
-                        exists(name);
+                    for (std::string const& each : names)
+                        if (given(option))
+                            exists(each);
                 }
                 catch (jackplane::value_error const& none)
                 {
                     throw CLI::ValidationError(option, none.what());
                 }
             };
-            expect("--type", type, engine::type_of);
-            expect("--head-type", head, engine::type_of);
-            expect("--recipe", recipe, engine::expect_recipe);
-            for (std::string const& each : types)
-                expect("--types", each, engine::type_of);
-            if (!head.empty() && command.count("--dense-head") > 0)
+            expect("--type", std::array{type}, engine::type_of);
+            expect("--head-type", std::array{head}, engine::type_of);
+            expect("--recipe", std::array{recipe}, engine::expect_recipe);
+            expect("--types", types, engine::type_of);
+            if (given("--head-type") && given("--dense-head"))
                 throw CLI::ValidationError("--head-type", "excludes --dense-head");
         }
     };

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "run_store.hpp"
-#include <jackplane/store/digest.hpp>
-#include <jackplane/store/safetensors.hpp>
-#include <jackplane/store/safetensors_write.hpp>
+#include "kept_tensors.hpp"
 #include <utility>
 #include <vector>
 
@@ -10,16 +8,6 @@ namespace engine
 {
     namespace
     {
-        namespace safetensors = jackplane::safetensors;
-
-        // in the order of the file
-        std::string digest_of(std::vector<std::span<std::byte const>> const& all)
-        {
-            jackplane::digest d;
-            for (auto const bytes : all)
-                d.add(bytes);
-            return d.text();
-        }
         std::string array_name(std::size_t i) { return jackplane::text("array.", i); }
         template <class T>
         std::vector<T> vector_of(safetensors::tensor const& t)
@@ -47,21 +35,10 @@ namespace engine
         return jackplane::try_load( // what cannot be read, or is damaged, is made again
                    [&]
                    {
-                       auto const file = safetensors::open(_file);
-                       auto const said = [&](char const* key)
-                       {
-                           auto const found = file.metadata().find(key);
-                           return found == file.metadata().end() ? std::string() : found->second;
-                       };
-                       std::vector<std::span<std::byte const>> bytes{file.at("steps").bytes, file.at("numbers").bytes};
+                       auto const file = open_kept(_file, _origin);
                        jackplane::run_state s;
                        for (std::size_t i = 0; file.find(array_name(i)) != nullptr; ++i)
-                       {
                            s.arrays.push_back(vector_of<float>(file.at(array_name(i))));
-                           bytes.push_back(file.at(array_name(i)).bytes);
-                       }
-                       JACKPLANE_EXPECTS(said("origin") == _origin && said("digest") == digest_of(bytes),
-                                         jackplane::format_error, file.name(), ": made from something else");
                        s.steps = static_cast<std::size_t>(safetensors::read<std::uint64_t>(file.at("steps"), {1})[0]);
                        s.numbers = vector_of<double>(file.at("numbers"));
                        return s;
@@ -78,9 +55,6 @@ namespace engine
                                 item::of("numbers", {s.numbers.size()}, std::span<double const>(s.numbers))};
         for (std::size_t i = 0; i < s.arrays.size(); ++i)
             items.push_back(item::of(array_name(i), {s.arrays[i].size()}, std::span<float const>(s.arrays[i])));
-        std::vector<std::span<std::byte const>> bytes;
-        for (item const& i : items)
-            bytes.push_back(i.bytes);
-        safetensors::save(_file, items, {{"origin", _origin}, {"digest", digest_of(bytes)}});
+        save_kept(_file, _origin, items);
     }
 }

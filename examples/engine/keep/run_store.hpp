@@ -8,8 +8,7 @@
 
 namespace engine
 {
-    // Where a long run over a whole model stands, in a file: one that is killed goes on from there. Nothing in the file
-    // is trusted: it counts only if it opens, its digest holds, and it was made from the same everything (`origin`).
+    // Where a long run over a whole model stands, in a file (kept_tensors.hpp): one that is killed goes on from there.
     class run_store
     {
     public:

@@ -61,14 +61,26 @@ namespace engine
         loss.suppress_outliers(_settings.suppress_outliers);
         auto const done = jackplane::tune(std::span(all), std::span(&loss, 1), jackplane::one_width(8), rate,
                                           jackplane::sign_step{}, options_of(_settings, number, name), _workers);
-        std::vector<float> decoded(size_of(parts));
         for (std::size_t i = 0; i < parts.size(); ++i)
-        {
             if (matrices[i].has_levels())
                 matrices[i].put_codes(all[i].codes());
-            matrices[i].decode(matrix_of(decoded.data(), parts, i));
-        }
-        _stream.advance(w.with_matrices(_config, decoded.data()), _workers);
+        advance(w, parts, matrices);
         return {0, done.before, done.after, done.losses, moved(all, from)};
+    }
+
+    void block_tuner::pass(layer_view<float const> const& w, std::span<parameter const> parts,
+                           std::span<block_matrix const> tuned)
+    {
+        _dense.advance(w, _workers);
+        advance(w, parts, tuned);
+    }
+
+    void block_tuner::advance(layer_view<float const> const& w, std::span<parameter const> parts,
+                              std::span<block_matrix const> tuned)
+    {
+        std::vector<float> decoded(size_of(parts));
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            tuned[i].decode(matrix_of(decoded.data(), parts, i));
+        _stream.advance(w.with_matrices(_config, decoded.data()), _workers);
     }
 }

@@ -24,8 +24,14 @@ namespace engine
         // behind this layer.
         width_report tune(std::size_t number, layer_view<float const> const& w, std::span<parameter const> parts,
                           std::span<block_matrix> matrices, any_rate const& rate);
+        // The same movement of the streams for a layer that was tuned before.
+        void pass(layer_view<float const> const& w, std::span<parameter const> parts,
+                  std::span<block_matrix const> tuned);
 
     private:
+        void advance(layer_view<float const> const& w, std::span<parameter const> parts,
+                     std::span<block_matrix const> tuned);
+
         config _config;
         tuning_settings _settings;
         jackplane::team _workers;

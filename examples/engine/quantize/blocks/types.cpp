@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "types.hpp"
 #include "../../describe/gguf/file_type.hpp"
-#include <jackplane/store/gguf/file.hpp>
+#include <jackplane/store/gguf/types.hpp>
 #include <algorithm>
 #include <cctype>
 #include <string>
@@ -162,18 +162,13 @@ namespace engine
         jackplane::fail<jackplane::value_error>(text("no type '", name, "' to write; there are ", list));
     }
 
-    void take_head_of(std::filesystem::path const& path, block_types& types)
+    std::uint64_t bytes_of(parameter_table const& table, std::vector<std::uint32_t> const& types)
     {
-        gguf::file const file = gguf::open(path);
-        types.file_type = file.metadata().get_or<std::uint32_t>("general.file_type", guessed_file_type);
-        auto const take = [&](char const* tensor, std::uint32_t& to)
-        {
-            if (auto const* const found = file.find(tensor); found != nullptr && found->type.is_decoded)
-                to = found->type.id;
-        };
-        take("token_embd.weight", types.of_embedding);
-        types.of_head = types.of_embedding; // where they are tied
-        take("output.weight", types.of_head);
+        std::uint64_t bytes = 0;
+        for (std::size_t i = 0; i < types.size(); ++i)
+            if (parameter const& p = table.parameters()[i]; auto const type = gguf::find_type(types[i]))
+                bytes += gguf::byte_size(*type, {p.rows, p.cols}).value_or(0);
+        return bytes;
     }
 
     std::uint32_t type_for(std::uint32_t wanted, std::size_t cols)

@@ -3,7 +3,6 @@
 #include "../../read/table.hpp"
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +22,8 @@ namespace engine
     block_types recipe_of(std::string_view name, config const& c);
     void expect_recipe(std::string_view name); // throws the same
 
-    // Of a GGUF file: `general.file_type`, and the types of its head and embedding where they are written here.
-    void take_head_of(std::filesystem::path const& path, block_types& types);
+    // Of the layers' matrices in these types.
+    std::uint64_t bytes_of(parameter_table const& table, std::vector<std::uint32_t> const& types);
 
     // The number of a type of numbers or blocks, by its name in any case. Throws value_error with the names there are.
     std::uint32_t type_of(std::string_view name);

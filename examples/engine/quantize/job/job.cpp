@@ -102,6 +102,12 @@ namespace engine
                 s.balance, " ", s.group.columns, " ", s.group.whole_tensor, " ", s.calibration.length);
         for (auto const& places : s.beside)
             all.add(std::span<std::size_t const>(places));
+        for (std::uint32_t const type : s.blocks.types)
+            all.say("type ", type);
+        for (auto const& importance : s.blocks.importance)
+            all.say("importance").add(std::span<float const>(importance));
+        for (block_matrix const& m : s.blocks.given)
+            all.say("given ", m.type).add(std::span<std::byte const>(m.bytes));
         return all.add(std::span<token const>(s.calibration.tokens));
     }
 

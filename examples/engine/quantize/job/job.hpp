@@ -54,7 +54,7 @@ namespace engine
                          std::span<packed_model::matrix const> inside = {});
 
         // The same in blocks. What t says of widths, offsets and scales is not read.
-        void tune_blocks(tuning_settings const& t, any_rate const& rate);
+        void tune_blocks(tuning_settings const& t, run_origin origin, any_rate const& rate);
 
         // Matrix i is there.
         void made(std::size_t i, coded_matrix m, any_csr beside = {});

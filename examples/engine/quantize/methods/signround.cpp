@@ -79,7 +79,7 @@ namespace engine
             return jackplane::linear_decay{tuning.rate_or(jackplane::signround_rate(steps).first), steps};
         };
         if (j.settings.blocks.asked())
-            return j.tune_blocks(tuning, rate(tuning.steps));
+            return j.tune_blocks(tuning, origin_of(*this, j), rate(tuning.steps));
         std::span<packed_model::matrix const> stay;
         if (inside.model)
         {

@@ -45,6 +45,20 @@ namespace engine
             JACKPLANE_EXPECTS(with_levels(m.type, f), jackplane::format_error, "blocks of type ", m.type,
                               " have no codes of ascending values");
         }
+
+        template <class T>
+        void encode(std::span<float const> x, std::span<float const> importance, std::span<std::byte> to,
+                    std::string_view name, std::size_t row)
+        {
+            try
+            {
+                jackplane::gguf::encode<T>(x, importance, to);
+            }
+            catch (jackplane::value_error const& error)
+            {
+                jackplane::fail<jackplane::value_error>(jackplane::text(name, ", row ", row, ", ", error.what()));
+            }
+        }
     }
 
     void block_matrix::decode(jackplane::matrix_view<float> out) const
@@ -134,18 +148,10 @@ namespace engine
                                  [&](std::size_t first, std::size_t end)
                                  {
                                      for (std::size_t i = first; i < end; ++i)
-                                         jackplane::gguf::encode<T>({&w(i, 0), w.cols}, importance, m.row(i));
+                                         encode<T>({&w(i, 0), w.cols}, importance, m.row(i), name, i);
                                  });
         };
-        bool is_known = false;
-        try
-        {
-            is_known = jackplane::gguf::visit_type(type, by_rows);
-        }
-        catch (jackplane::value_error const& error)
-        {
-            jackplane::fail<jackplane::value_error>(jackplane::text(name, ": ", error.what()));
-        }
+        bool const is_known = jackplane::gguf::visit_type(type, by_rows);
         JACKPLANE_EXPECTS(is_known, jackplane::format_error, "blocks of type ", type, " are not written here");
         return m;
     }

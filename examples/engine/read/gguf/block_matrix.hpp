@@ -46,7 +46,8 @@ namespace engine
     std::string types_with_zeros(); // their names
 
     // Rows of w in blocks of that type, as ggml's quantizer makes them; importance: a weight >= 0 for each column, or
-    // empty. Throws shape_error where a row is no whole number of blocks, value_error for what no block holds (tensor).
+    // empty. Throws shape_error where a row is no whole number of blocks, value_error for what no block holds (tensor,
+    // row, column).
     block_matrix to_blocks(jackplane::matrix_view<float const> w, std::uint32_t type, std::span<float const> importance,
                            std::string_view name);
 }

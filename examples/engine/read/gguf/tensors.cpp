@@ -126,14 +126,4 @@ namespace engine
                           "; types whose codes have one scale and a whole zero, and could stay: ", types_with_zeros());
         return *std::move(found);
     }
-
-    std::vector<block_matrix> read_blocks(std::filesystem::path const& path, parameter_table const& table)
-    {
-        jackplane::gguf::file const file = jackplane::gguf::open(path);
-        gguf_tensors const tensors(file, read_config({file.name(), settings_of(file).config_json}));
-        std::vector<block_matrix> all;
-        for (parameter const& p : table.of_layers())
-            all.push_back(tensors.blocks(p));
-        return all;
-    }
 }

@@ -7,10 +7,8 @@
 #include "../table.hpp"
 #include "block_matrix.hpp"
 #include <cstddef>
-#include <filesystem>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace engine
 {
@@ -48,7 +46,4 @@ namespace engine
         config _config;
         bool _side_by_side;
     };
-
-    // The matrices of a table's layers as the blocks of a GGUF file of the same model. Throws format_error.
-    std::vector<block_matrix> read_blocks(std::filesystem::path const& path, parameter_table const& table);
 }

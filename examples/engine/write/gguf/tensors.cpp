@@ -12,8 +12,7 @@ namespace engine
     {
         using jackplane::gguf::extents;
         using jackplane::gguf::item;
-        constexpr std::uint32_t f32 = jackplane::gguf::f32::id, f16 = jackplane::gguf::f16::id,
-                                bf16 = jackplane::gguf::bf16::id;
+        constexpr std::uint32_t f32 = jackplane::gguf::f32::id;
 
         std::string_view type_name(std::uint32_t type)
         {
@@ -23,12 +22,12 @@ namespace engine
 
         void give(std::uint32_t type, std::span<float const> values, jackplane::gguf::sink const& out)
         {
-            if (type == f16)
-                give_as<jackplane::half>(values, out);
-            else if (type == bf16)
-                give_as<jackplane::bfloat16>(values, out);
-            else
-                out(std::as_bytes(values));
+            jackplane::gguf::visit_type(type,
+                                        [&]<class T>(T)
+                                        {
+                                            if constexpr (jackplane::gguf::plain_block<T>)
+                                                give_as<typename T::element>(values, out);
+                                        });
         }
     }
 
@@ -92,15 +91,7 @@ namespace engine
         if (!is_matrix(i) || factor(p) != 1) // which would round it once more
             return f32;
         auto const w = values(i);
-        switch (dense_type({w.data(), p.rows, p.cols}))
-        {
-        case jackplane::dtype::F16:
-            return f16;
-        case jackplane::dtype::BF16:
-            return bf16;
-        default:
-            return f32;
-        }
+        return jackplane::gguf::find_type(jackplane::dtype_name(dense_type({w.data(), p.rows, p.cols})))->id;
     }
 
     std::vector<std::size_t> gguf_items::order(parameter const& p) const

@@ -118,15 +118,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
     inline void expect_weights(std::span<float const> row, std::string_view what)
     {
         for (std::size_t i = 0; i < row.size(); ++i)
-            JACKPLANE_EXPECTS(abs(row[i]) < too_large, value_error, what, " ", i, " is ", row[i]);
+            JACKPLANE_EXPECTS(abs(row[i]) < too_large, value_error, what, " ", i, " is ", row[i],
+                              "; blocks hold numbers below 2^30");
     }
     template <class Constants>
-    void expect_finite(Constants const& c, std::string_view type, std::size_t block)
+    void expect_finite(Constants const& c, std::string_view type, std::size_t column)
     {
         if constexpr (requires { c.d; })
-            JACKPLANE_EXPECTS(is_finite(c.d), value_error, type, " block ", block, ": no half holds its scale");
+            JACKPLANE_EXPECTS(is_finite(c.d), value_error, "column ", column, ": no half holds the scale of its ",
+                              type, " block");
         if constexpr (requires { c.m; })
-            JACKPLANE_EXPECTS(is_finite(c.m), value_error, type, " block ", block, ": no half holds its offset");
+            JACKPLANE_EXPECTS(is_finite(c.m), value_error, "column ", column, ": no half holds the offset of its ",
+                              type, " block");
     }
 }
 
@@ -161,18 +164,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
             for (std::size_t i = 0; i < x.size(); ++i)
             {
                 auto const e = from_float<typename T::element>(x[i]);
-                JACKPLANE_EXPECTS(is_finite(e), value_error, "weight ", i, " is ", x[i], ": not in ", T::name);
+                JACKPLANE_EXPECTS(is_finite(e), value_error, "column ", i, " is ", x[i], ": not in ", T::name);
                 std::memcpy(row.data() + i * T::bytes, &e, sizeof e);
             }
         }
         else
         {
-            detail::expect_weights(x, "weight");
+            detail::expect_weights(x, "column");
             JACKPLANE_EXPECTS(importance.empty() || importance.size() == x.size(), shape_error, "importance of ",
                               importance.size(), " columns for ", x.size());
-            detail::expect_weights(importance, "importance");
+            detail::expect_weights(importance, "importance of column");
             for (std::size_t i = 0; i < importance.size(); ++i)
-                JACKPLANE_EXPECTS(importance[i] >= 0, value_error, "importance ", i, " is ", importance[i]);
+                JACKPLANE_EXPECTS(importance[i] >= 0, value_error, "importance of column ", i, " is ",
+                                  importance[i]);
             float const mean_square =
                 importance.empty() ? 0.0f : detail::sum_of_squares(x) / static_cast<float>(x.size());
             for (std::size_t i = 0; i < x.size() / T::values; ++i)
@@ -182,7 +186,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
                                      mean_square};
                 code q[T::values];
                 auto const c = T::choose(in, q);
-                detail::expect_finite(c, T::name, i);
+                detail::expect_finite(c, T::name, i * T::values);
                 put<T>(q, c, row.data() + i * T::bytes);
             }
         }

@@ -90,11 +90,11 @@ namespace engine
                 p.norm ? safetensors::extents{p.cols} : safetensors::extents{p.rows, p.cols};
             auto const add_as = [&]<class T>(T)
             {
-                auto const stored = std::make_shared<std::vector<T>>();
-                std::transform(values.data, values.data + p.size(), std::back_inserter(*stored),
+                auto const numbers = std::make_shared<std::vector<T>>();
+                std::transform(values.data, values.data + p.size(), std::back_inserter(*numbers),
                                [](float x) { return jackplane::from_float<T>(x); });
-                narrow.push_back(stored);
-                file.add(safetensors::item::of<T>(p.name, shape, *stored));
+                narrow.push_back(numbers);
+                file.add(safetensors::item::of<T>(p.name, shape, *numbers));
             };
             switch (dense_type(values))
             {

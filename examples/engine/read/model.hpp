@@ -107,10 +107,10 @@ namespace engine
         expect_floats(file, t);
         auto const frequencies = c.rotations()[0].frequencies;
         bool right = t.shape == safetensors::extents{frequencies.size()};
-        auto const stored = right ? safetensors::read<float>(t) : jackplane::aligned_vector<float>{};
-        for (std::size_t i = 0; i < stored.size(); ++i)
+        auto const found = right ? safetensors::read<float>(t) : jackplane::aligned_vector<float>{};
+        for (std::size_t i = 0; i < found.size(); ++i)
         {
-            double const off = std::abs(static_cast<double>(stored[i]) - frequencies[i]);
+            double const off = std::abs(static_cast<double>(found[i]) - frequencies[i]);
             right = right && off <= frequencies[i] / 256 + 0x1p-24; // rounded to bfloat16, or to half's subnormals
         }
         JACKPLANE_EXPECTS(right, jackplane::format_error, file, ": tensor '", t.name,

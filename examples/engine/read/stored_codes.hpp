@@ -35,15 +35,15 @@ namespace engine
         template <unsigned B, jackplane::scale_number S>
         jackplane::quantized<jackplane::uniform<B>, S, jackplane::integer_zero> as(std::string_view name) const
         {
-            jackplane::aligned_vector<S> stored(scales.size());
+            jackplane::aligned_vector<S> held(scales.size());
             for (std::size_t i = 0; i < scales.size(); ++i)
             {
                 JACKPLANE_EXPECTS(is_held<S>(scales[i]), jackplane::value_error, "'", name, "': the scale of group ",
                                   i % grid.per_row, " in row ", i / grid.per_row, " is ", scales[i], ", no number of ",
                                   jackplane::dtype_name(jackplane::dtype_of<S>));
-                stored[i] = jackplane::from_float<S>(scales[i]);
+                held[i] = jackplane::from_float<S>(scales[i]);
             }
-            return {{}, rows, cols, grid, codes, std::move(stored), zeros};
+            return {{}, rows, cols, grid, codes, std::move(held), zeros};
         }
     };
 }

@@ -93,10 +93,10 @@ namespace engine
             float largest = 0;
             for (std::size_t col = 0; col < w.cols; ++col)
             {
-                float const x = w(row, col), stored = to_float(jackplane::from_float<jackplane::half>(x));
-                if (!jackplane::is_finite(stored))
+                float const x = w(row, col), in_half = to_float(jackplane::from_float<jackplane::half>(x));
+                if (!jackplane::is_finite(in_half))
                     return false;
-                exact = exact && stored == x;
+                exact = exact && in_half == x;
                 largest = std::max(largest, std::abs(x));
                 largest_of_column[col] = std::max(largest_of_column[col], std::abs(x));
             }
@@ -122,9 +122,9 @@ namespace engine
     template <class T, class Sink>
     void give_as(std::span<float const> values, Sink const& out)
     {
-        std::vector<T> stored(values.size());
-        std::transform(values.begin(), values.end(), stored.begin(),
+        std::vector<T> narrow(values.size());
+        std::transform(values.begin(), values.end(), narrow.begin(),
                        [](float x) { return jackplane::from_float<T>(x); });
-        out(std::as_bytes(std::span(stored)));
+        out(std::as_bytes(std::span(narrow)));
     }
 }

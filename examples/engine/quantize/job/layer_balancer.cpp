@@ -88,10 +88,10 @@ namespace engine
             {
                 float const factor = norm[i] + shift, exact = factor / scales[i] - shift;
                 float const in_half = to_float(jackplane::from_float<jackplane::half>(exact));
-                float const stored = in_half != 0 && jackplane::holds<jackplane::half>(in_half) ? in_half : exact;
-                bool const exists = stored + shift != 0 && jackplane::is_finite(stored);
-                scales[i] = exists ? factor / (stored + shift) : 1.0f; // what rounding takes goes to the columns
-                norm[i] = exists ? stored : norm[i];
+                float const held = in_half != 0 && jackplane::holds<jackplane::half>(in_half) ? in_half : exact;
+                bool const exists = held + shift != 0 && jackplane::is_finite(held);
+                scales[i] = exists ? factor / (held + shift) : 1.0f; // what rounding takes goes to the columns
+                norm[i] = exists ? held : norm[i];
             }
         };
         auto const divide = [&](float* bias, std::size_t first)

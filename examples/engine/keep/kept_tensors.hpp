@@ -27,8 +27,18 @@ namespace engine
                     for (std::string const& each : {key, value})
                         d.add(std::as_bytes(std::span(each)));
             for (auto const& [name, bytes] : tensors)
+            {
+                d.add(std::as_bytes(std::span(name)));
                 d.add(bytes);
+            }
             return d.text();
+        }
+        // Of a safetensors or a nested file. Throws format_error where its metadata say something else.
+        void expect_said(auto const& file, char const* key, std::string const& value)
+        {
+            auto const found = file.metadata().find(key);
+            JACKPLANE_EXPECTS(found != file.metadata().end() && found->second == value, jackplane::format_error,
+                              file.name(), ": made from something else");
         }
     }
 
@@ -51,13 +61,8 @@ namespace engine
         std::map<std::string_view, std::span<std::byte const>> bytes;
         for (auto const& [name, tensor] : file.tensors())
             bytes[name] = tensor.bytes;
-        auto const says = [&](char const* key, std::string const& value)
-        {
-            auto const found = file.metadata().find(key);
-            return found != file.metadata().end() && found->second == value;
-        };
-        JACKPLANE_EXPECTS(says("origin", origin) && says("digest", detail::digest_of_kept(file.metadata(), bytes)),
-                          jackplane::format_error, file.name(), ": made from something else");
+        detail::expect_said(file, "origin", origin);
+        detail::expect_said(file, "digest", detail::digest_of_kept(file.metadata(), bytes));
         return file;
     }
 }

@@ -31,21 +31,17 @@ namespace engine
             return losses;
         }
 
-        char const* suffix_of(jackplane::any_packed const*) { return ".jack"; }
-        char const* suffix_of(block_matrix const*) { return ".safetensors"; }
         template <class Matrix>
         std::string file_name(std::size_t layer)
         {
-            return text("layer.", layer, suffix_of(static_cast<Matrix const*>(nullptr)));
+            return text("layer.", layer, std::same_as<Matrix, block_matrix> ? ".safetensors" : ".jack");
         }
 
         void load(std::filesystem::path const& path, std::string const& origin, std::span<parameter const> parts,
                   tuned_matrices& to)
         {
             nested::file const file = nested::open(path);
-            auto const made_from = file.metadata().find("origin");
-            JACKPLANE_EXPECTS(made_from != file.metadata().end() && made_from->second == origin,
-                              jackplane::format_error, file.name(), ": made from something else");
+            detail::expect_said(file, "origin", origin);
             file.verify();
             to.losses = losses_of(file.metadata().at("losses"));
             for (parameter const& p : parts)

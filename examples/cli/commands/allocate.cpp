@@ -73,7 +73,8 @@ namespace cli
                 for (std::size_t i = 0; i < table.size(); ++i)
                     for (std::size_t w = 0; w < losses[i].size(); ++w)
                         table[i].push_back({sizes[i] * (i == m.sizes.layers ? of_head : widths)[w], losses[i][w]});
-                report(table, of_head, jackplane::allocate(table, engine::budget_of(average, sum_of(sizes)), model), sum_of(sizes));
+                report(table, of_head, jackplane::allocate(table, engine::budget_of(average, sum_of(sizes)), model),
+                       sum_of(sizes));
             }
 
         private:

@@ -4,6 +4,7 @@
 #include "../../engine/pack/nested_model.hpp"
 #include "../../engine/quantize/head.hpp"
 #include "../../engine/quantize/quantize_model.hpp"
+#include "../../engine/read/with_width.hpp"
 #include "../about.hpp"
 #include "../options/calibration.hpp"
 #include "../clock.hpp"
@@ -23,6 +24,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -312,7 +314,7 @@ namespace cli
         sub->add_option("-o,--output", c->output, "file to write, nested or GGUF (--format)")->required();
         c->method.add_to(*sub);
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
-            ->check(CLI::IsMember({8u, 4u, 3u, 2u}))
+            ->check(CLI::IsMember(std::vector(std::begin(engine::parent_widths), std::end(engine::parent_widths))))
             ->capture_default_str();
         c->calibration.add_to(*sub, "for all methods but " + methods_that(looks_at_weights, " and ") + ": ",
                               ", and in which order they are learned from");

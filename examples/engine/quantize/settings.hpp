@@ -16,8 +16,8 @@ namespace engine
     struct block_settings
     {
         std::vector<std::uint32_t> types{};           // of each matrix of the layers; empty: planes
-        std::vector<std::vector<float>> importance{}; // of each: a weight for each column, by which scales are searched;
-                                                      // what is there of matrices behind them is not read
+        std::vector<std::vector<float>> importance{}; // of each: a weight for each column, by which scales are searched
+                                                      // (entries of the head and the embedding are not read)
         std::vector<block_matrix> given{};            // of each: scales that stay, codes to start from; empty: none
 
         bool asked() const noexcept { return !types.empty(); }

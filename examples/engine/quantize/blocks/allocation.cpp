@@ -37,7 +37,8 @@ namespace engine
                                       [](auto const& a, auto const& b) { return a.size < b.size; })
                          ->size;
         JACKPLANE_EXPECTS(least <= budget, jackplane::value_error, "at most ", average,
-                          " bits a weight, but the smallest of the types need ", static_cast<double>(least) / static_cast<double>(weights));
+                          " bits a weight, but the smallest of the types need ",
+                          static_cast<double>(least) / static_cast<double>(weights));
         sensitivity_settings const integral{.calibration = text, .parts_alone = false, .taylor = false};
         for (std::size_t t = 0; t < types.size(); ++t)
         {

@@ -89,6 +89,10 @@ TEST_CASE("a scale that is not finite: the row and group that codes name, for an
     CHECK(expected == "Q4_K: the scale of group 8 in row 21 is nan");
     CHECK(error_of([&] { gguf::pack<planes<4>, T>(blocks, rows, cols); }) == expected);
     CHECK(error_of([&] { gguf::pack<planes<4>, T>(blocks, rows, cols, team(3)); }) == expected);
+    gguf::tensor const t{"up", *gguf::find_type(T::id), {rows, cols}, 0, blocks.size(), blocks};
+    std::string const named = "tensor 'up': the scale of group 8 in row 21 is nan";
+    CHECK(error_of([&] { gguf::from_blocks<T>(t); }) == named);
+    CHECK(error_of([&] { gguf::pack<planes<4>, T>(t, team(3)); }) == named);
 }
 
 TEST_CASE("other sizes and types are refused, nothing is packed of nothing")

@@ -13,12 +13,11 @@ import numpy as np
 
 from harness import expect, fail, folder, refused, run, store_model
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("clients", "files", "words")]
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("clients", "files")]
 import architectures  # noqa: E402
 import gguf_read  # noqa: E402
 import reader  # noqa: E402
 import safetensors  # noqa: E402
-import words  # noqa: E402
 
 FORMATS = {"gptq": (2, 3, 4, 8), "gptq_v2": (2, 3, 4, 8), "gptq_p": (2, 3, 4, 8), "auto_round": (2, 3, 4, 8),
            "auto_round:auto_gptq": (2, 3, 4, 8), "awq": (4,), "compressed-tensors": (2, 3, 4, 8)}
@@ -87,7 +86,8 @@ for options in ("--bits 4 --group-size 32", "--bits 4 --group-size 32 --scheme f
         if f"at {bits} bits" not in said or "0.00000" not in said:
             fail(f"{options}, {kind}: said {said}")
         exported(bits, kind, again, back)
-        if any((out / name).read_bytes() != (back / name).read_bytes() for name in ("config.json", "model.safetensors")):
+        names = "config.json", "model.safetensors"
+        if any((out / name).read_bytes() != (back / name).read_bytes() for name in names):
             fail(f"{options}, {kind}: exported once more it is another checkpoint")
         found = nats(first, "--bits", bits), nats(again, "--bits", bits), nats(out)
         if found[0] != found[1] or abs(found[0] - found[2]) > 1e-6:
@@ -171,6 +171,12 @@ def turned_away(source, *wanted, options=(), code=1):
 for kind in ("q4_1", "q5_0", "q5_1", "iq4_nl", "q4_k", "q6_k", "mxfp4", "q1_0"):
     in_blocks(kind)
     turned_away(blocks, "blocks.gguf", "blk.0.attn_q.weight", kind.upper(), "Q4_0, Q8_0")
+in_blocks("q4_0")
+data = bytearray(blocks.read_bytes())
+at = data.index(gguf_read.data_of(blocks)["blk.1.attn_q.weight"]) + 18 * 5
+data[at : at + 2] = b"\x00\x7e"  # a scale that is no number
+blocks.write_bytes(data)
+turned_away(blocks, "blocks.gguf", "blk.1.attn_q.weight", "group 5 in row 0", "nan")
 in_blocks("f16")
 turned_away(blocks, "blocks.gguf", "blk.0.attn_q.weight", "F16", "Q4_0, Q8_0")
 expect(0, run("quantize", model, "-o", blocks, "--quiet", "--format", "gguf", "--types", "q4_0,q8_0", "--average", "6",

@@ -51,7 +51,7 @@ namespace engine
         };
 
 #ifndef ENGINE_QUICK_BUILD
-        // Whose linear layers lie in words: they are read as numbers.
+        // Whose linear layers lie in words.
         class folder_of_words final : public folder
         {
         public:

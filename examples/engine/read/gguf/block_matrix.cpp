@@ -97,7 +97,7 @@ namespace engine
         expect_levels(*this, [&]<class T>(T) { jackplane::gguf::put_codes<T>(q, bytes); });
     }
 
-    std::optional<stored_codes> block_matrix::with_zeros() const
+    std::optional<stored_codes> block_matrix::with_zeros(std::string_view name) const
     {
         std::optional<stored_codes> found;
         jackplane::gguf::visit_type(type,
@@ -107,18 +107,18 @@ namespace engine
                                         if constexpr (jackplane::gguf::linear_block<T>)
                                             if (zero)
                                             {
-                                                auto q = jackplane::gguf::from_blocks<T>(bytes, rows, cols);
-                                                found = {T::bits,
-                                                         rows,
-                                                         cols,
-                                                         q.grid,
-                                                         std::move(q.codes),
-                                                         {q.scales.begin(), q.scales.end()},
-                                                         {},
-                                                         jackplane::dtype::F16,
-                                                         std::string(T::name)};
-                                                found->zeros.assign(found->scales.size(),
-                                                                    static_cast<jackplane::integer_zero>(*zero));
+                                                auto q = jackplane::gguf::from_blocks<T>(bytes, rows, cols, name);
+                                                jackplane::aligned_vector<jackplane::integer_zero> zeros(
+                                                    q.scales.size(), *zero);
+                                                found = {.bits = T::bits,
+                                                         .rows = rows,
+                                                         .cols = cols,
+                                                         .grid = q.grid,
+                                                         .codes = std::move(q.codes),
+                                                         .scales = {q.scales.begin(), q.scales.end()},
+                                                         .zeros = std::move(zeros),
+                                                         .scale_type = jackplane::dtype::F16,
+                                                         .type = std::string(T::name)};
                                             }
                                     });
         return found;

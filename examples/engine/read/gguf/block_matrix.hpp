@@ -40,8 +40,9 @@ namespace engine
         jackplane::aligned_vector<jackplane::code> codes() const;
         void put_codes(std::span<jackplane::code const> q);
 
-        // Of a type whose blocks have one scale, and a zero that is a code: all that they hold. Throws value_error.
-        std::optional<stored_codes> with_zeros() const;
+        // Of a type whose blocks have one scale, and a zero that is a code: all that they hold. Throws value_error for
+        // a scale that is not finite (name, row, group).
+        std::optional<stored_codes> with_zeros(std::string_view name) const;
     };
     std::string types_with_zeros(); // their names
 

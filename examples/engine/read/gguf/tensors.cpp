@@ -120,9 +120,9 @@ namespace engine
     stored_codes gguf_tensors::codes(parameter const& p) const
     {
         jackplane::gguf::tensor const& tensor = *find(p).tensor;
-        auto found = blocks(p).with_zeros();
-        JACKPLANE_EXPECTS(found, jackplane::format_error, _file.name(), ": tensor '", tensor.name, "' is ",
-                          tensor.type.name,
+        std::string const name = text(_file.name(), ": tensor '", tensor.name, "'");
+        auto found = blocks(p).with_zeros(name);
+        JACKPLANE_EXPECTS(found, jackplane::format_error, name, " is ", tensor.type.name,
                           "; types whose codes have one scale and a whole zero, and could stay: ", types_with_zeros());
         return *std::move(found);
     }

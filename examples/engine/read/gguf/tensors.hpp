@@ -27,7 +27,8 @@ namespace engine
         void read(parameter const& p, std::span<float> w) const;
         // The same as the blocks that the file holds, rows as here.
         block_matrix blocks(parameter const& p) const;
-        // Of those the codes, where a block has one scale and a whole zero. Throws format_error for other types.
+        // Of those the codes, where a block has one scale and a whole zero. Throws format_error for other types,
+        // value_error for a scale that is not finite.
         stored_codes codes(parameter const& p) const;
 
     private:

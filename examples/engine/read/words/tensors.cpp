@@ -153,9 +153,11 @@ namespace engine
             JACKPLANE_EXPECTS(l.order.empty(), jackplane::format_error, "'", part->tensor,
                               "': groups of columns by importance (g_idx, act-order); codes stay where columns of a "
                               "group stand side by side");
-            for (float const scale : l.codes.scales)
-                JACKPLANE_EXPECTS(jackplane::is_finite(scale * static_cast<float>(1u << B)), jackplane::value_error,
-                                  "'", part->tensor, "': a scale of ", scale, " makes numbers beyond fp32");
+            for (std::size_t i = 0; i < l.codes.scales.size(); ++i)
+                JACKPLANE_EXPECTS(jackplane::is_finite(l.codes.scales[i] * static_cast<float>(1u << B)),
+                                  jackplane::value_error, "'", part->tensor, "': the scale of group ",
+                                  i % l.codes.grid.per_row, " in row ", i / l.codes.grid.per_row, " is ",
+                                  l.codes.scales[i], ", which makes numbers beyond fp32");
             auto const rows = [&](auto const& of, std::size_t width)
             {
                 auto const first = of.begin() + static_cast<std::ptrdiff_t>(part->first / p.cols * width);
@@ -164,15 +166,15 @@ namespace engine
             auto const [codes, codes_end] = rows(l.codes.codes, p.cols);
             auto const [scales, scales_end] = rows(l.codes.scales, l.codes.grid.per_row);
             auto const [zeros, zeros_end] = rows(l.codes.zeros, l.codes.grid.per_row);
-            to = {B,
-                  p.rows,
-                  p.cols,
-                  l.codes.grid,
-                  {codes, codes_end},
-                  {scales, scales_end},
-                  {zeros, zeros_end},
-                  _files.at(part->tensor + (compressed ? ".weight_scale" : ".scales")).type,
-                  text(_settings.format, " of ", B, " bits")};
+            to = {.bits = B,
+                  .rows = p.rows,
+                  .cols = p.cols,
+                  .grid = l.codes.grid,
+                  .codes = {codes, codes_end},
+                  .scales = {scales, scales_end},
+                  .zeros = {zeros, zeros_end},
+                  .scale_type = _files.at(part->tensor + (compressed ? ".weight_scale" : ".scales")).type,
+                  .type = text(_settings.format, " of ", B, " bits")};
         };
         with_layer(*part, take);
         return to;

@@ -30,7 +30,8 @@ namespace engine
         bool take(parameter const& p, std::map<std::string, checkpoint_files::place>& rest) const;
         // Whether it does: then its decoded values -> w. Throws format_error, value_error.
         bool read(parameter const& p, std::span<float> w) const;
-        // Its codes, where it does. Throws format_error, too, where columns of a group do not stand side by side.
+        // Its codes, where it does. Throws the same; format_error, too, where columns of a group do not stand side by
+        // side.
         std::optional<stored_codes> codes(parameter const& p) const;
 
     private:

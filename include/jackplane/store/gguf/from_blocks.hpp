@@ -2,6 +2,8 @@
 #pragma once
 #include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
 #include "../../quantize/quantized.hpp"
 #include "file.hpp"
 #include "levels.hpp"
@@ -17,11 +19,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
                           shape_error, rows, " x ", cols, " from ", bytes, " bytes of ", T::name, " blocks of ",
                           T::values, " values in ", T::bytes, " bytes");
     }
+    // The name of a tensor of this type, for errors.
     template <class T>
-    void expect_type(tensor const& t)
+    std::string expect_type(tensor const& t)
     {
-        JACKPLANE_EXPECTS(t.type.id == T::id, format_error, "tensor '", printable(t.name), "': ", t.type.name,
-                          " read as ", T::name);
+        std::string name = text("tensor '", printable(t.name), "'");
+        JACKPLANE_EXPECTS(t.type.id == T::id, format_error, name, ": ", t.type.name, " read as ", T::name);
+        return name;
     }
 }
 
@@ -29,11 +33,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
 {
     // Rows of blocks as codes [rows, cols] with a scale and an offset for each sub-block, to be packed and multiplied
     // as they are: dequantize() gives the values that decode() gives, bit for bit. Throws shape_error where the bytes
-    // are not those of the sizes, value_error where a scale or offset is not finite (row, group).
+    // are not those of the sizes, value_error where a scale or offset is not finite (name, row, group).
     //     auto const a = pack<planes<4>>(gguf::from_blocks<gguf::q4_k>(file.at("blk.0.ffn_up.weight")));
     template <linear_block T>
     quantized<uniform<T::bits>, float, offset_zero<float>> from_blocks(std::span<std::byte const> blocks,
-                                                                       std::size_t rows, std::size_t cols)
+                                                                       std::size_t rows, std::size_t cols,
+                                                                       std::string_view name = T::name)
     {
         detail::expect_matrix<T>(blocks.size(), rows, cols);
         quantized<uniform<T::bits>, float, offset_zero<float>> q{
@@ -43,7 +48,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         q.zeros.reserve(rows * cols / T::sub_block);
         detail::for_each_sub_block<T>(
             blocks, [&](float scale, float offset) { q.scales.push_back(scale), q.zeros.push_back({offset}); });
-        q.expect_whole(T::name);
+        q.expect_whole(name);
         return q;
     }
 
@@ -51,7 +56,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     template <linear_block T>
     auto from_blocks(tensor const& t)
     {
-        detail::expect_type<T>(t);
-        return from_blocks<T>(t.bytes, t.rows(), t.cols());
+        return from_blocks<T>(t.bytes, t.rows(), t.cols(), detail::expect_type<T>(t));
     }
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
 #include "../../pack/pack.hpp"
 #include "from_blocks.hpp"
 
@@ -58,7 +59,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     //     auto const a = gguf::pack<planes<4>, gguf::q4_k>(file.at("blk.0.ffn_up.weight"), team(2));
     template <code_layout L, linear_block T, parallel_policy Parallel = serial>
     packed<L, uniform<T::bits>, float, offset_zero<float>> pack(std::span<std::byte const> blocks, std::size_t rows,
-                                                                std::size_t cols, Parallel parallel = {})
+                                                                std::size_t cols, Parallel parallel = {},
+                                                                std::string_view name = T::name)
     {
         static_assert(L::bits == T::bits, "the planes of the layout must add up to the bits of the type");
         static_assert(T::values % block::cols == 0);
@@ -91,7 +93,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
                 finite.store(false, std::memory_order_relaxed);
         });
         if (!finite.load(std::memory_order_relaxed))
-            from_blocks<T>(blocks, rows, cols); // throws: it says which
+            from_blocks<T>(blocks, rows, cols, name); // throws: it says which
         return a;
     }
 
@@ -99,7 +101,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
     template <code_layout L, linear_block T, parallel_policy Parallel = serial>
     auto pack(tensor const& t, Parallel parallel = {})
     {
-        detail::expect_type<T>(t);
-        return pack<L, T>(t.bytes, t.rows(), t.cols(), parallel);
+        return pack<L, T>(t.bytes, t.rows(), t.cols(), parallel, detail::expect_type<T>(t));
     }
 }

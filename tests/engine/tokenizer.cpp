@@ -77,7 +77,7 @@ namespace engine
         for (auto const& [bytes, name] : std::map<std::string, std::string>{
                  {"", "an empty file"},
                  {std::string("GGUF\3\0\0\0", 8),
-                  "a GGUF file; a dense model, which quantize reads"},
+                  "a GGUF file; a model, which quantize and eval read"},
                  {"\x1f\x8b\x08", "a gzip archive; unpack it first"},
                  {"{version: 1.0, layers: 2}", "a JSON text"}})
             CHECK_THROWS_WITH_AS(tokenizer(bytes, "", "t"), ("t: not a SentencePiece model: " + name).c_str(),

@@ -18,7 +18,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     };
     inline constexpr std::string_view unpack_first = "unpack it first";
     inline constexpr std::string_view from_torch = "save its tensors as safetensors first";
-    inline constexpr std::string_view from_gguf = "a dense model, which quantize reads";
+    inline constexpr std::string_view from_gguf = "a model, which quantize and eval read";
     inline constexpr std::string_view get_again = "download the file itself";
     inline constexpr foreign_file foreign_files[] = {
         {"version https://git-lfs", "a git-lfs pointer", "fetch the file itself: git lfs pull"},

@@ -316,7 +316,8 @@ namespace cli
         sub->add_option("--bits", c->settings.bits, "8: serves all widths; 4, 3, 2: that width alone")
             ->check(CLI::IsMember(std::vector(std::begin(engine::parent_widths), std::end(engine::parent_widths))))
             ->capture_default_str();
-        c->calibration.add_to(*sub, "for all methods but " + methods_that(looks_at_weights, " and ") + ": ",
+        c->calibration.add_to(*sub, "for all methods but " + methods_that(looks_at_weights, " and ") +
+                                        "; with --format gguf for all but rtn, and for --types: ",
                               ", and in which order they are learned from");
         c->detach.add_to(*sub);
         c->blocks.add_to(*sub);

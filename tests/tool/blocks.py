@@ -2,6 +2,7 @@
 """blocks.py JACKPLANE FOLDER: quantize --format gguf makes files of the types asked for, by each method, whose scales
 are those of the search and whose codes the method chose."""
 import json
+import os
 import pathlib
 import sys
 
@@ -143,6 +144,20 @@ learn = [*begin, "--type", "q2_k"]
 whole, output = folder / "whole.gguf", folder / "killed.gguf"
 expect(0, run(*learn, "-o", whole))
 expect_taken_up(".safetensors", whole, output, *learn)
+# a layer that is damaged may be somebody's own, and is not removed; without it the run goes on
+output.unlink()
+killed_behind("layer.1.safetensors", output, *learn)
+layer = folder / "killed.gguf.layers" / "layer.1.safetensors"
+for size in (layer.stat().st_size // 2, 0):
+    os.truncate(layer, size)
+    expect(1, run(*learn, "-o", output), "killed.gguf.layers", "layer.1.safetensors, which is damaged, or not written",
+           "remove it", "--no-resume")
+    if layer.stat().st_size != size:
+        fail("a damaged layer is not as it was")
+layer.unlink()
+expect(0, run(*learn, "-o", output))
+if output.read_bytes() != whole.read_bytes():
+    fail("another file after a damaged layer was removed")
 for other in ([*learn, "--imatrix", folder / "few.gguf"], [*learn, "--seed", "1"], [*learn, "--dense-inputs"],
               [*begin, "--type", "q3_k"], [*begin, "--scales-of", folder / "scales.gguf"]):
     output.unlink()

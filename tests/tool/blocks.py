@@ -229,3 +229,11 @@ store_model(folder / "other", {**CONFIG, "rope_scaling": {**architectures.YARN, 
 (folder / "text.txt").write_text("a text, and no tokenizer to read it with")
 refused(1, "quantize", folder / "other", "-o", folder / "refused.gguf", "--format", "gguf", "--type", "q4_0",
         "--method", "gptq", "--calibration", folder / "text.txt", words=("truncate",))
+# The same of scales that are no numbers,
+bad, unread = folder / "bad.gguf", ["--calibration", folder / "text.txt"]
+data = bytearray((folder / "mse.gguf").read_bytes())
+at = data.index(gguf_read.data_of(folder / "mse.gguf")["blk.1.attn_output.weight"]) + SCALES["q2_k"][0] * 5
+data[at + 80 : at + 82] = b"\x00\x7e"
+bad.write_bytes(data)
+refused(1, "quantize", model, "-o", folder / "refused.gguf", "--format", "gguf", "--scales-of", bad, "--method",
+        "signround", *unread, words=("bad.gguf", "blk.1.attn_output.weight", "row 5"))

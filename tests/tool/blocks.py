@@ -4,11 +4,13 @@ are those of the search and whose codes the method chose."""
 import json
 import os
 import pathlib
+import resource
+import subprocess
 import sys
 
 import numpy as np
 
-from harness import expect, expect_taken_up, fail, folder, killed_behind, refused, run, store_model
+from harness import child, ended, expect, expect_taken_up, fail, folder, killed_behind, refused, run, store_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import architectures  # noqa: E402
@@ -237,3 +239,27 @@ data[at + 80 : at + 82] = b"\x00\x7e"
 bad.write_bytes(data)
 refused(1, "quantize", model, "-o", folder / "refused.gguf", "--format", "gguf", "--scales-of", bad, "--method",
         "signround", *unread, words=("bad.gguf", "blk.1.attn_output.weight", "row 5"))
+# and of room for the file, and for the layers beside it.
+by_types = {"q4_0": ["--type", "q4_0", "--method", "signround"], "given": ["--scales-of", folder / "mse.gguf",
+                                                                          "--method", "gptq"],
+            "chosen": ["--types", "q4_0,q8_0", "--average", "6", "--method", "rtn"]}
+full = folder / "full"
+full.mkdir(exist_ok=True)
+asked = ["quantize", model, "--format", "gguf", *unread, "-o", full / "o.gguf"]
+for more in by_types.values():
+    code, _, err = ended(child(*asked, *more,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))))
+    if code != 1 or "o.gguf: cannot hold" not in err or len(err.splitlines()) != 1 or any(full.iterdir()):
+        fail(f"{more} beyond the size of a file: exit {code}, {err!r}, {list(full.iterdir())}")
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=88k", "tmpfs", full], capture_output=True).returncode == 0:
+    try:
+        for more in by_types.values():
+            refused(1, *asked, *more, words=("o.gguf: cannot hold", "No space left on device"))
+        expect(0, run(*asked[:4], "--type", "q4_0", "--method", "rtn", "-o", folder / "o.gguf"))
+        room = (folder / "o.gguf").stat().st_size // 4096 + 8
+        subprocess.run(["mount", "-o", f"remount,size={4 * room}k", full], check=True)
+        refused(1, *asked, *by_types["q4_0"], words=("o.gguf.layers", "bytes are left", "--no-resume"))
+    finally:
+        subprocess.run(["umount", full], check=True)
+else:
+    print("skipped: a device without room: no right to mount one")

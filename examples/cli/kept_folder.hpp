@@ -82,8 +82,8 @@ namespace cli
         static std::string told(std::filesystem::directory_entry const& entry)
         {
             std::string const name = entry.path().filename().string(), shown = jackplane::detail::one_line(name);
-            bool const is_damaged = entry.symlink_status().type() == std::filesystem::file_type::regular &&
-                                    is_name_of_ours(name);
+            bool const is_damaged =
+                entry.symlink_status().type() == std::filesystem::file_type::regular && is_name_of_ours(name);
             return is_damaged ? shown + ", which is damaged, or not written by this tool: remove it" : shown;
         }
         // Somebody's own file may have such a name, too.

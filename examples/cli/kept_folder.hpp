@@ -34,7 +34,7 @@ namespace cli
                  each.increment(error))
             {
                 if (!is_ours(*each))
-                    refuse(name, "it holds " + jackplane::detail::one_line(each->path().filename().string()));
+                    refuse(name, "it holds " + told(*each));
                 read.expect_unread(each->path());
             }
             if (error)
@@ -77,6 +77,14 @@ namespace cli
                 return false;
             std::string_view const output = jackplane::detail::output_of_temporary(name);
             return output.empty() ? is_name_of_ours(name) && was_kept(entry.path()) : is_name_of_ours(output);
+        }
+        // Damaged, it cannot say whose it is.
+        static std::string told(std::filesystem::directory_entry const& entry)
+        {
+            std::string const name = entry.path().filename().string(), shown = jackplane::detail::one_line(name);
+            bool const is_damaged =
+                entry.symlink_status().type() == std::filesystem::file_type::regular && is_name_of_ours(name);
+            return is_damaged ? shown + ", which is damaged, or not written by this tool: remove it" : shown;
         }
         // Somebody's own file may have such a name, too.
         static bool was_kept(std::filesystem::path const& path)

@@ -333,10 +333,13 @@ TEST_CASE("quantization_config as others write it, and what is refused")
                R"("targets":["Linear"],"weights":{"num_bits":8,"type":"int","symmetric":true,"strategy":"channel",)"
                R"("group_size":null,"actorder":null}}}})") == words::settings{"pack-quantized", 8, 0, true, false});
     auto const refusal = [&](char const* json) { return error_of([&] { read(json); }); };
+    std::string const methods = "; there are gptq, awq (version gemm), auto-round, compressed-tensors";
     CHECK(refusal(R"({"bits":4,"group_size":128,"quant_method":"fp8"})") ==
-          "config.json: quantization_config: quant_method 'fp8' (version '') is not known");
+          "config.json: quantization_config: quant_method 'fp8' (version '') is not known" + methods);
+    CHECK(refusal(R"({"load_in_4bit":true,"quant_method":"bitsandbytes"})") ==
+          "config.json: quantization_config: quant_method 'bitsandbytes' (version '') is not known" + methods);
     CHECK(refusal(R"({"bits":4,"group_size":128,"quant_method":"awq","version":"gemv"})") ==
-          "config.json: quantization_config: quant_method 'awq' (version 'gemv') is not known");
+          "config.json: quantization_config: quant_method 'awq' (version 'gemv') is not known" + methods);
     CHECK(refusal(R"({"bits":16,"group_size":128,"quant_method":"gptq"})") ==
           "config.json: quantization_config: bits from 1 to 8 wanted, found 16");
     CHECK(refusal(R"({"bits":4,"group_size":0,"quant_method":"gptq"})") ==

@@ -2,12 +2,15 @@
 """blocks.py JACKPLANE FOLDER: quantize --format gguf makes files of the types asked for, by each method, whose scales
 are those of the search and whose codes the method chose."""
 import json
+import os
 import pathlib
+import resource
+import subprocess
 import sys
 
 import numpy as np
 
-from harness import expect, expect_taken_up, fail, folder, killed_behind, refused, run, store_model
+from harness import child, ended, expect, expect_taken_up, fail, folder, killed_behind, refused, run, store_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import architectures  # noqa: E402
@@ -143,6 +146,20 @@ learn = [*begin, "--type", "q2_k"]
 whole, output = folder / "whole.gguf", folder / "killed.gguf"
 expect(0, run(*learn, "-o", whole))
 expect_taken_up(".safetensors", whole, output, *learn)
+# a layer that is damaged may be somebody's own, and is not removed; without it the run goes on
+output.unlink()
+killed_behind("layer.1.safetensors", output, *learn)
+layer = folder / "killed.gguf.layers" / "layer.1.safetensors"
+for size in (layer.stat().st_size // 2, 0):
+    os.truncate(layer, size)
+    expect(1, run(*learn, "-o", output), "killed.gguf.layers", "layer.1.safetensors, which is damaged, or not written",
+           "remove it", "--no-resume")
+    if layer.stat().st_size != size:
+        fail("a damaged layer is not as it was")
+layer.unlink()
+expect(0, run(*learn, "-o", output))
+if output.read_bytes() != whole.read_bytes():
+    fail("another file after a damaged layer was removed")
 for other in ([*learn, "--imatrix", folder / "few.gguf"], [*learn, "--seed", "1"], [*learn, "--dense-inputs"],
               [*begin, "--type", "q3_k"], [*begin, "--scales-of", folder / "scales.gguf"]):
     output.unlink()
@@ -175,6 +192,7 @@ for words, more in {("--type",): ["--method", "rtn"],
                     ("q4_7", "Q4_K"): ["--method", "rtn", "--type", "q4_7"],
                     ("--type", "''", "Q4_K"): ["--method", "rtn", "--type", ""],
                     ("--types", "''", "Q4_K"): ["--method", "rtn", "--types", "", "--average", "4", *look],
+                    ("--types", "no type ''"): ["--method", "rtn", "--types", ",", "--average", "4", *look],
                     ("--head-type", "''", "Q4_K"): ["--method", "rtn", "--type", "q4_k", "--head-type", ""],
                     ("--recipe", "''", "Q4_K_M"): ["--method", "rtn", "--recipe", ""],
                     ("q4_k_x", "Q4_K_M"): ["--method", "rtn", "--recipe", "q4_k_x"],
@@ -213,3 +231,35 @@ store_model(folder / "other", {**CONFIG, "rope_scaling": {**architectures.YARN, 
 (folder / "text.txt").write_text("a text, and no tokenizer to read it with")
 refused(1, "quantize", folder / "other", "-o", folder / "refused.gguf", "--format", "gguf", "--type", "q4_0",
         "--method", "gptq", "--calibration", folder / "text.txt", words=("truncate",))
+# The same of scales that are no numbers,
+bad, unread = folder / "bad.gguf", ["--calibration", folder / "text.txt"]
+data = bytearray((folder / "mse.gguf").read_bytes())
+at = data.index(gguf_read.data_of(folder / "mse.gguf")["blk.1.attn_output.weight"]) + SCALES["q2_k"][0] * 5
+data[at + 80 : at + 82] = b"\x00\x7e"
+bad.write_bytes(data)
+refused(1, "quantize", model, "-o", folder / "refused.gguf", "--format", "gguf", "--scales-of", bad, "--method",
+        "signround", *unread, words=("bad.gguf", "blk.1.attn_output.weight", "row 5"))
+# and of room for the file, and for the layers beside it.
+by_types = {"q4_0": ["--type", "q4_0", "--method", "signround"], "given": ["--scales-of", folder / "mse.gguf",
+                                                                          "--method", "gptq"],
+            "chosen": ["--types", "q4_0,q8_0", "--average", "6", "--method", "rtn"]}
+full = folder / "full"
+full.mkdir(exist_ok=True)
+asked = ["quantize", model, "--format", "gguf", *unread, "-o", full / "o.gguf"]
+for more in by_types.values():
+    code, _, err = ended(child(*asked, *more,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))))
+    if code != 1 or "o.gguf: cannot hold" not in err or len(err.splitlines()) != 1 or any(full.iterdir()):
+        fail(f"{more} beyond the size of a file: exit {code}, {err!r}, {list(full.iterdir())}")
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=88k", "tmpfs", full], capture_output=True).returncode == 0:
+    try:
+        for more in by_types.values():
+            refused(1, *asked, *more, words=("o.gguf: cannot hold", "No space left on device"))
+        expect(0, run(*asked[:4], "--type", "q4_0", "--method", "rtn", "-o", folder / "o.gguf"))
+        room = (folder / "o.gguf").stat().st_size // 4096 + 8
+        subprocess.run(["mount", "-o", f"remount,size={4 * room}k", full], check=True)
+        refused(1, *asked, *by_types["q4_0"], words=("o.gguf.layers", "bytes are left", "--no-resume"))
+    finally:
+        subprocess.run(["umount", full], check=True)
+else:
+    print("skipped: a device without room: no right to mount one")

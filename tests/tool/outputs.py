@@ -113,7 +113,7 @@ for kept, command in ((folder / "k.jack.layers", [*learn, "-o", folder / "k.jack
     for name, data in (("layer.0.jack", b"somebody's own"), ("training.safetensors", b"somebody's own"),
                        ("integral.0.safetensors", kept_tensors(of="somebody"))):  # our names, not our files
         (kept / name).write_bytes(data)
-        refused(1, *command, words=[name, "--no-resume"])
+        refused(1, *command, words=[name, "is damaged, or not written by this tool", "--no-resume"])
         expect(0, run(*command, "--no-resume"))
         if (kept / name).read_bytes() != data:
             fail(f"{kept / name} is not as it was")

@@ -95,13 +95,40 @@ namespace cli
                 throw CLI::ValidationError(option, none + "there is no --calibration");
     }
 
-    // Importance, calibration and types, in the order in which they need each other.
-    engine::quantize_settings block_command::settings_of(engine::model_source const& source,
-                                                         engine::block_types& types) const
+    // The types as far as nothing has to be measured, and the blocks of --scales-of.
+    engine::block_types block_command::types_of(engine::config const& sizes,
+                                                std::vector<engine::block_matrix>& given) const
+    {
+        engine::block_types types = !blocks.recipe.empty() ? engine::recipe_of(blocks.recipe, sizes)
+                                                           : engine::types_of(blocks.usual_type(), sizes);
+        if (!blocks.scales.empty())
+            given = engine::take_blocks(blocks.scales, sizes, types);
+        if (!blocks.head.empty())
+            types.of_head = types.of_embedding = engine::type_for(engine::type_of(blocks.head), sizes.hidden);
+        return types;
+    }
+
+    // Of the layers, as far as the types are known.
+    std::uint64_t block_command::bytes_of_layers(engine::parameter_table const& table,
+                                                 engine::block_types const& types) const
+    {
+        return blocks.types.empty() ? engine::bytes_of(table, types.of_layers)
+                                    : engine::most_bytes_of(table, numbers_of_types(), blocks.average);
+    }
+    std::vector<std::uint32_t> block_command::numbers_of_types() const
+    {
+        std::vector<std::uint32_t> numbers;
+        for (std::string const& name : blocks.types)
+            numbers.push_back(engine::type_of(name));
+        return numbers;
+    }
+
+    // Importance, calibration and chosen types, in the order in which they need each other.
+    void block_command::measure(engine::model_source const& source, engine::block_types& types,
+                                engine::quantize_settings& settings) const
     {
         engine::config const& sizes = source.sizes();
         auto const tell = progress_on_stderr(quiet);
-        engine::quantize_settings settings;
         engine::block_settings& to = settings.blocks;
         engine::calibration_text text;
         if (!calibration.file.empty())
@@ -112,13 +139,9 @@ namespace cli
         else if (searches(how) && blocks.scales.empty())
             to.importance = engine::importance_of_matrices(
                 about(model, [&] { return engine::importance_of(source, text, tell); }), sizes, calibration.file);
-        if (!blocks.scales.empty())
-            to.given = engine::take_blocks(blocks.scales, sizes, types);
         if (!blocks.types.empty())
         {
-            std::vector<std::uint32_t> choices;
-            for (std::string const& name : blocks.types)
-                choices.push_back(engine::type_of(name));
+            auto const choices = numbers_of_types();
             types.of_layers = about(
                 model, [&]
                 { return engine::allocate_types(source.whole(), choices, blocks.average, to.importance, text, tell); });
@@ -126,7 +149,6 @@ namespace cli
         to.types = types.of_layers;
         if (looks_at_layers(how))
             settings.calibration = std::move(text);
-        return settings;
     }
 
     // The head, if it is a matrix of its own, and the embedding, in blocks.
@@ -152,17 +174,18 @@ namespace cli
         auto out = read.create(output);
         auto const begin = clock::now();
         engine::config const sizes = engine::config_of(model);
-        engine::block_types types = !blocks.recipe.empty() ? engine::recipe_of(blocks.recipe, sizes)
-                                                           : engine::types_of(blocks.usual_type(), sizes);
-        warn_about(model);
+        engine::parameter_table const table(sizes);
+        engine::quantize_settings settings;
+        engine::block_types types = types_of(sizes, settings.blocks.given);
+        std::uint64_t const of_layers = bytes_of_layers(table, types);
+        warn_about(model); // tensors that config.json does not describe, before room is taken for them
+        out.reserve(of_layers + engine::least_bytes_of_others(table, types, dense_head));
         bool const keeps = engine::facts_of(how).learns && !no_resume;
         kept_folder const kept = keeps ? kept_folder(output + ".layers", read) : kept_folder();
+        kept.expect_room(of_layers); // layer after layer
         engine::model_source const source{std::filesystem::path(model)};
         engine::expect_gguf(source);
-        auto const settings = settings_of(source, types);
-        kept.expect_room(engine::bytes_of(source.table(), settings.blocks.types)); // layer after layer
-        if (!blocks.head.empty())
-            types.of_head = types.of_embedding = engine::type_for(engine::type_of(blocks.head), sizes.hidden);
+        measure(source, types, settings);
         for (std::string const& line :
              engine::unread_experts(source, settings.calibration, engine::facts_of(how).unread))
             warn(line);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../../engine/quantize/blocks/types.hpp"
 #include "../../engine/quantize/quantize_model.hpp"
 #include "../options/blocks.hpp"
 #include "../options/calibration.hpp"
@@ -42,7 +43,11 @@ namespace cli
 
     private:
         void tell(made_file const& file) const;
-        engine::quantize_settings settings_of(engine::model_source const& source, engine::block_types& types) const;
+        engine::block_types types_of(engine::config const& sizes, std::vector<engine::block_matrix>& given) const;
+        std::uint64_t bytes_of_layers(engine::parameter_table const& table, engine::block_types const& types) const;
+        std::vector<std::uint32_t> numbers_of_types() const;
+        void measure(engine::model_source const& source, engine::block_types& types,
+                     engine::quantize_settings& settings) const;
         void add_head(engine::model_source const& source, engine::block_types const& types,
                       std::vector<std::vector<float>> const& importance, std::vector<engine::block_matrix>& to) const;
     };

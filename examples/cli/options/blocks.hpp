@@ -40,11 +40,10 @@ namespace cli
                 app.add_option("--scales-of", scales,
                                "gguf: types and scales of this GGUF file of the same model stay, rounding is made anew")
                     ->check(CLI::ExistingFile);
-            auto* const several =
-                app.add_option("--types", types,
-                               "gguf: types to choose from, one for each matrix, with --average; those "
-                               "of least loss, as the Post-quantization Integral predicts it")
-                    ->delimiter(',');
+            auto* const several = app.add_option_function<std::vector<std::string>>(
+                "--types", [this](std::vector<std::string> const& all) { split(all); },
+                "gguf: types to choose from, one for each matrix, with --average; those of least loss, as the "
+                "Post-quantization Integral predicts it");
             app.add_option("--average", average, "--types: at most so many bits a weight of the layers, scales counted")
                 ->check(CLI::Range(1.0, 32.0))
                 ->needs(several);
@@ -59,6 +58,15 @@ namespace cli
             app.add_option("--imatrix", importance,
                            "gguf: importance matrix by which scales are searched; default: that of --calibration")
                 ->check(CLI::ExistingFile);
+        }
+
+        // At commas. CLI11's delimiter would leave out empty names, and take what comes next for one.
+        void split(std::vector<std::string> const& lists)
+        {
+            types.clear();
+            for (std::string const& list : lists)
+                for (std::string const& name : CLI::detail::split(list, ','))
+                    types.push_back(name);
         }
 
         // Throws ValidationError for an option that nothing reads with this --format. of_method: those that the method

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "layer_store.hpp"
 #include "kept_tensors.hpp"
+#include <jackplane/store/gguf/types.hpp>
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <nlohmann/json.hpp>
@@ -67,7 +68,11 @@ namespace engine
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
                 auto const bytes = file.at(parts[i].name).bytes;
-                to.matrices.push_back({types.at(i), parts[i].rows, parts[i].cols, {bytes.begin(), bytes.end()}});
+                auto const type = jackplane::gguf::find_type(types.at(i).get<std::uint32_t>());
+                parameter const& p = parts[i];
+                JACKPLANE_EXPECTS(type && jackplane::gguf::byte_size(*type, {p.rows, p.cols}) == bytes.size(),
+                                  jackplane::format_error, file.name(), ": ", bytes.size(), " bytes of ", p.name);
+                to.matrices.push_back({type->id, p.rows, p.cols, {bytes.begin(), bytes.end()}});
             }
         }
         void save(std::filesystem::path const& path, std::string const& origin, std::span<parameter const> parts,

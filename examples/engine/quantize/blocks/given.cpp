@@ -26,6 +26,8 @@ namespace engine
         types.of_layers.clear();
         for (parameter const& p : table.of_layers())
         {
+            std::vector<float> values(p.size());
+            tensors.read(p, values); // all finite, or an error that names file, tensor and place
             all.push_back(tensors.blocks(p));
             types.of_layers.push_back(all.back().type);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "types.hpp"
 #include "../../describe/gguf/file_type.hpp"
+#include "../budget.hpp"
 #include <jackplane/store/gguf/types.hpp>
 #include <algorithm>
 #include <cctype>
@@ -108,6 +109,11 @@ namespace engine
                            [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
             return out;
         }
+        std::uint64_t bytes_in(std::uint32_t type, parameter const& p)
+        {
+            auto const found = gguf::find_type(type);
+            return found ? gguf::byte_size(*found, {p.rows, p.cols}).value_or(0) : 0;
+        }
         bool fits(std::uint32_t type, std::size_t cols) { return cols % gguf::find_type(type)->values == 0; }
 
         recipe const& find_recipe(std::string_view name)
@@ -166,8 +172,32 @@ namespace engine
     {
         std::uint64_t bytes = 0;
         for (std::size_t i = 0; i < types.size(); ++i)
-            if (parameter const& p = table.parameters()[i]; auto const type = gguf::find_type(types[i]))
-                bytes += gguf::byte_size(*type, {p.rows, p.cols}).value_or(0);
+            bytes += bytes_in(types[i], table.parameters()[i]);
+        return bytes;
+    }
+
+    std::uint64_t most_bytes_of(parameter_table const& table, std::vector<std::uint32_t> const& types, double average)
+    {
+        std::uint64_t bytes = 0;
+        for (parameter const& p : table.of_layers())
+        {
+            std::uint64_t most = 0;
+            for (std::uint32_t const type : types)
+                most = std::max(most, bytes_in(type_for(type, p.cols), p));
+            bytes += most;
+        }
+        return std::min(bytes, budget_of(average, size_of(table.of_layers())) / 8);
+    }
+
+    std::uint64_t least_bytes_of_others(parameter_table const& table, block_types const& types, bool dense_head)
+    {
+        std::uint64_t bytes = 0;
+        std::size_t const embedding = table.tuned_parameters();
+        for (std::size_t i = table.of_layers().size(); i < table.parameters().size(); ++i)
+            if (parameter const& p = table.parameters()[i]; i > embedding)
+                bytes += bytes_in(gguf::f32::id, p);
+            else
+                bytes += bytes_in(dense_head ? gguf::f16::id : i == embedding ? types.of_embedding : types.of_head, p);
         return bytes;
     }
 

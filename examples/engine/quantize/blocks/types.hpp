@@ -24,6 +24,10 @@ namespace engine
 
     // Of the layers' matrices in these types.
     std::uint64_t bytes_of(parameter_table const& table, std::vector<std::uint32_t> const& types);
+    // The most that they take where each gets one of these types, with at most `average` bits a weight.
+    std::uint64_t most_bytes_of(parameter_table const& table, std::vector<std::uint32_t> const& types, double average);
+    // The least that all other tensors take. A dense head and embedding are in half at least, the rest is F32.
+    std::uint64_t least_bytes_of_others(parameter_table const& table, block_types const& types, bool dense_head);
 
     // The number of a type of numbers or blocks, by its name in any case. Throws value_error with the names there are.
     std::uint32_t type_of(std::string_view name);

@@ -3,6 +3,7 @@
 #include <jackplane/core/parallel.hpp>
 #include <jackplane/store/gguf/from_blocks.hpp>
 #include "../with_width.hpp"
+#include <cmath>
 #include <concepts>
 #include <optional>
 #include <utility>
@@ -34,8 +35,9 @@ namespace engine
                               is_parent_width(T::bits))
                 {
                     typename T::constants const one{jackplane::from_float<jackplane::half>(1)};
-                    if (T::scale(one, 0) == 1)
-                        return static_cast<jackplane::code>(-T::offset(one, 0));
+                    float const zero = -T::offset(one, 0);
+                    if (T::scale(one, 0) == 1 && zero >= 0 && zero < float{1u << T::bits} && zero == std::floor(zero))
+                        return static_cast<jackplane::code>(zero);
                 }
             return {};
         }

@@ -24,23 +24,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
                 if (method == "compressed-tensors")
                     return read_groups(c);
                 settings s;
+                s.format = format_of(c, method); // first: other methods have other words for the rest
                 s.bits = static_cast<unsigned>(number(c, c.contains("w_bit") ? "w_bit" : "bits", 1, 8));
                 s.group = columns(c, c.contains("q_group_size") ? "q_group_size" : "group_size");
                 s.act_order = flag(c, "desc_act", false);
                 s.symmetric = c.contains("zero_point") ? !flag(c, "zero_point", true) : flag(c, "sym", true);
-                if (method == "gptq")
-                    s.format = word(c, c.contains("checkpoint_format") ? "checkpoint_format" : "format", "gptq");
-                else if (method == "auto-round" || method == "intel/auto-round")
-                {
-                    s.format = word(c, "packing_format", auto_round::name());
-                    if (s.format == "auto_round:auto_awq")
-                        s.format = awq::name();
-                }
-                else if (method == "awq" && lower(word(c, "version", "gemm")) == "gemm")
-                    s.format = awq::name();
-                else
-                    refuse(text("quant_method '", jackplane::detail::printable(method), "' (version '",
-                                jackplane::detail::printable(word(c, "version", "")), "') is not known"));
                 for (char const* of_layers : {"dynamic", "extra_config"})
                     if (c.contains(of_layers) && !c[of_layers].empty())
                         refuse(text(of_layers, ": settings of single layers are not read"));
@@ -50,6 +38,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
         private:
             using json = nlohmann::json;
 
+            std::string format_of(json const& c, std::string const& method) const
+            {
+                if (method == "gptq")
+                    return word(c, c.contains("checkpoint_format") ? "checkpoint_format" : "format", "gptq");
+                if (method == "auto-round" || method == "intel/auto-round")
+                {
+                    std::string const format = word(c, "packing_format", auto_round::name());
+                    return format == "auto_round:auto_awq" ? awq::name() : format;
+                }
+                if (method == "awq" && lower(word(c, "version", "gemm")) == "gemm")
+                    return awq::name();
+                refuse(text("quant_method '", jackplane::detail::printable(method), "' (version '",
+                            jackplane::detail::printable(word(c, "version", "")),
+                            "') is not known; there are gptq, awq (version gemm), auto-round, compressed-tensors"));
+            }
             settings read_groups(json const& c) const
             {
                 settings s;

@@ -266,7 +266,7 @@ TEST_CASE("callbacks stream; data start where asked")
 TEST_CASE("files of other kinds are told by name, and what to do with them")
 {
     std::map<std::string, std::string> const kinds = {
-        {std::string("GGUF\3\0\0\0\0\0\0\0", 12), "a GGUF file; a dense model"},
+        {std::string("GGUF\3\0\0\0\0\0\0\0", 12), "a GGUF file; a model, which quantize and eval read"},
         {"version https://git-lfs.github.com/spec/v1\noid", "a git-lfs pointer; fetch the file itself: git lfs pull"},
         {"<!doctype html>\n<html>", "an HTML page; download"},
         {" \n<html lang=\"en\">", "an HTML page; download"},

@@ -88,7 +88,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             std::array<std::uint32_t, block::rows> fields; // not `to` itself: g++ 12 would not make vectors
             for (std::size_t row = 0; row < block::rows; ++row)
                 fields[row] = (placed<Width, Below, step_in(Width, Vector, K)>(words, row) | ...);
-            std::copy_n(std::bit_cast<std::array<std::byte, block::lanes>>(fields).begin(), block::lanes, to);
+            for (std::size_t row = 0; row < block::rows; ++row) // no std::bit_cast of 64 bytes: the linker may take it
+                store_word(fields[row], to + 4 * row);          // from a unit for a newer machine
         }
         // The Width bits from bit Below up of all codes. Compilers make vectors of loops over 16 words with constant
         // shifts.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 #include "../core/concepts.hpp"
 
@@ -88,8 +90,11 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             std::array<std::uint32_t, block::rows> fields; // not `to` itself: g++ 12 would not make vectors
             for (std::size_t row = 0; row < block::rows; ++row)
                 fields[row] = (placed<Width, Below, step_in(Width, Vector, K)>(words, row) | ...);
-            for (std::size_t row = 0; row < block::rows; ++row) // no std::bit_cast of 64 bytes: the linker may take it
-                store_word(fields[row], to + 4 * row);          // from a unit for a newer machine
+            if (std::is_constant_evaluated())
+                for (std::size_t row = 0; row < block::rows; ++row)
+                    store_word(fields[row], to + 4 * row);
+            else // no std::bit_cast of 64 bytes: the linker may take it from a unit for a newer machine
+                std::memcpy(to, fields.data(), block::lanes);
         }
         // The Width bits from bit Below up of all codes. Compilers make vectors of loops over 16 words with constant
         // shifts.

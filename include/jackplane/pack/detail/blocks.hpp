@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <vector>
 #include "../packed.hpp"
 
 // Making a packed: its memory, and the panels that fill it.

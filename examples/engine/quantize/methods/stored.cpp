@@ -48,7 +48,8 @@ namespace engine
 
     void stored::expect_possible(quantize_settings const& s, bool) const
     {
-        JACKPLANE_EXPECTS(s.scales.steps == 0, jackplane::value_error, facts.name, " keeps the scales of the model; none are learned");
+        JACKPLANE_EXPECTS(s.scales.steps == 0, jackplane::value_error, facts.name,
+                          " keeps the scales of the model; none are learned");
     }
 
     void stored::run(job& j) const

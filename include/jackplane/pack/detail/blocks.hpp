@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+#include "../../core/pages.hpp"
 #include "../packed.hpp"
 
 // Making a packed: its memory, and the panels that fill it.
@@ -52,6 +54,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             if constexpr (!std::same_as<Z, no_zero>)
                 zeros.resize(n);
         }
+        // Asks for the pages of panels [first, last) of so many, which are written next.
+        void prefault(std::size_t first, std::size_t last, std::size_t panels) noexcept
+        {
+            auto const touch = [&](auto* from, std::size_t n)
+            {
+                std::size_t const in_panel = n / panels;
+                JACKPLANE_TARGET::prefault(from + first * in_panel, (last - first) * in_panel * sizeof *from);
+            };
+            for (std::size_t p = 0; p < plane.size() && !plane[p].empty(); ++p)
+                touch(plane[p].data() + p * plane_stagger, plane[p].size() - p * plane_stagger);
+            touch(scales.data(), scales.size());
+            if constexpr (!std::same_as<Z, no_zero>)
+                touch(zeros.data(), zeros.size());
+        }
         Z const* zeros_or_null() const noexcept { return std::same_as<Z, no_zero> ? nullptr : zeros.data(); }
     };
 
@@ -85,9 +101,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             storage->plane[p].resize(p * plane_stagger + v.panels * v.blocks * L::bytes(p));
             v.plane[p] = plane[p] = storage->plane[p].data() + p * plane_stagger;
         }
+        constexpr std::size_t at_once = 32; // panels: some 2 MB, which stay in a cache until they are written
         parallel(v.panels, [&](std::size_t first, std::size_t last)
         {
             for (std::size_t panel = first; panel < last; ++panel)
+            {
+                if ((panel - first) % at_once == 0)
+                    storage->prefault(panel, std::min(panel + at_once, last), v.panels);
                 fill(panel, [&](std::size_t nth, code const* codes, std::size_t apart)
                 {
                     std::array<std::byte*, L::count> to{};
@@ -95,6 +115,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                         to[p] = plane[p] + (panel * v.blocks + nth) * L::bytes(p);
                     L::pack(v.planes, codes, apart, to.data());
                 });
+            }
         });
         v.scales = storage->scales.data();
         v.zeros = storage->zeros_or_null();

@@ -12,14 +12,14 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
 {
-    // One block each of sixteen rows: codes, scales and offsets, 0 where there is no row.
+    // One block each of sixteen rows, 0 where there is no row.
     template <linear_block T>
     struct blocks_of_panel
     {
         static constexpr std::size_t groups = T::values / T::sub_block;
 
         std::array<code, block::rows * T::values> codes{};           // [16, values]
-        std::array<float, block::rows * groups> scales{}, offsets{}; // [16, groups]
+        std::array<float, groups * block::rows> scales{}, offsets{}; // [groups, 16], as a packed_view has them
 
         // `rows` blocks, so many bytes apart.
         void read(std::byte const* from, std::size_t apart, std::size_t rows) noexcept
@@ -29,25 +29,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
                 T::codes(from, codes.data() + r * T::values);
                 auto const c = T::read(from);
                 for (std::size_t g = 0; g < groups; ++g)
-                    scales[r * groups + g] = T::scale(c, g), offsets[r * groups + g] = T::offset(c, g);
+                    scales[g * block::rows + r] = T::scale(c, g), offsets[g * block::rows + r] = T::offset(c, g);
             }
         }
-        std::size_t not_finite() const noexcept
+        bool finite() const noexcept
         {
-            std::size_t n = 0;
+            bool yes = true;
             for (std::size_t i = 0; i < scales.size(); ++i)
-                n += !is_finite(scales[i]) + !is_finite(offsets[i]);
-            return n;
-        }
-        // As a packed_view has them: [groups, 16].
-        void put_scales(float* scale, offset_zero<float>* offset) const noexcept
-        {
-            for (std::size_t g = 0; g < groups; ++g)
-                for (std::size_t r = 0; r < block::rows; ++r)
-                {
-                    *scale++ = scales[r * groups + g];
-                    *offset++ = {offsets[r * groups + g]};
-                }
+                yes = yes & is_finite(scales[i]) & is_finite(offsets[i]);
+            return yes;
         }
     };
 }
@@ -79,17 +69,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         {
             std::size_t const first = panel * block::rows, height = std::min(rows - first, block::rows);
             in_panel now;
-            std::size_t not_finite = 0;
+            bool all_finite = true;
             for (std::size_t nth = 0; nth < cols / T::values; ++nth)
             {
                 now.read(blocks.data() + first * row_bytes + nth * T::bytes, row_bytes, height);
-                not_finite += now.not_finite();
+                all_finite = all_finite && now.finite();
                 std::size_t const at = (panel * grid.per_row + nth * in_panel::groups) * block::rows;
-                now.put_scales(storage->scales.data() + at, storage->zeros.data() + at);
+                std::ranges::copy(now.scales, storage->scales.data() + at);
+                std::ranges::transform(now.offsets, storage->zeros.data() + at,
+                                       [](float x) { return offset_zero<float>{x}; });
                 for (std::size_t left = 0; left < T::values; left += block::cols)
                     put((nth * T::values + left) / block::cols, now.codes.data() + left, T::values);
             }
-            if (not_finite != 0)
+            if (!all_finite)
                 finite.store(false, std::memory_order_relaxed);
         });
         if (!finite.load(std::memory_order_relaxed))

@@ -20,7 +20,7 @@ endfunction()
 # the table that chooses among them when the program runs. Without ARCHS: all of the processor that the compiler knows;
 # HEADERS declare types of your own.
 # Programs link <target> (so do libraries: what it was not asked for does not compile then) and say
-#     multiply<compensated, dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
+#     multiply<dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
 # One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
 # activations and archs are 219 units.
 function(jackplane_add_kernels target)

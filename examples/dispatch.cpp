@@ -27,8 +27,8 @@ int main()
     jp::limbs<3>{64}.prepare<jp::dispatched>(x, ready);
     for (unsigned const bits : {8u, 4u, 2u})
     {
-        jp::multiply<jp::compensated, jp::dispatched>(a.prefix(bits), ready, y);
-        jp::multiply<jp::compensated, jp::scalar>(a.prefix(bits), ready, defined); // plain loops
+        jp::multiply<jp::dispatched>(a.prefix(bits), ready, y);
+        jp::multiply<jp::scalar>(a.prefix(bits), ready, defined); // plain loops
         double most = 0;
         for (std::size_t row = 0; row < rows; ++row)
             most = std::fmax(most, std::fabs(double{y[row]} - double{defined[row]}));

@@ -49,8 +49,8 @@ int main()
     jp::multiply_rows(key.prefix(4), ready, k, 40, rows); // the same bits
 //! [readme]
 
-    jp::multiply<jp::compensated, jp::scalar>(query.prefix(4), x, exact);
+    jp::multiply<jp::scalar>(query.prefix(4), x, exact);
     std::printf("query: %s\n", distance(q, exact) < 5e-7 ? "fp32-class" : "worse than fp32");
-    jp::multiply<jp::compensated, jp::scalar>(key.prefix(4), x, exact);
+    jp::multiply<jp::scalar>(key.prefix(4), x, exact);
     std::printf("key:   %s\n", distance(k, exact) < 5e-7 ? "fp32-class" : "worse than fp32");
 }

@@ -45,7 +45,7 @@ void run(char const* name, std::vector<float> const& weights, float bound)
     auto const a = pack<Layout>(quantize(w, Codebook{}, Scale{}, group{32}, nearest{}, independent{}, {}, threads{2}));
     std::vector<float> x(some_columns, 1), y(some_rows), definition(some_rows);
     multiply(a, x, y, threads{2});
-    multiply_add<fp64, scalar>(a, x, definition);
+    multiply_add<scalar, fp64>(a, x, definition);
     for (std::size_t row = 0; row < some_rows; ++row)
         if (!(std::abs(y[row] - definition[row]) <= bound))
         {

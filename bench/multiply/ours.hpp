@@ -105,7 +105,7 @@ namespace bench
         void multiply(std::size_t which) override
         {
             m_how.template prepare<Arch>(std::as_const(m_x).view(), m_ready);
-            jackplane::multiply<jackplane::compensated, Arch>(m_a[which], m_ready, m_y.view(), m_team);
+            jackplane::multiply<Arch>(m_a[which], m_ready, m_y.view(), m_team);
         }
 
         // Against the definition, in the first, a middle and the last panel:

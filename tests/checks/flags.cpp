@@ -22,8 +22,8 @@ int main()
     limbs<3>{}.prepare(x, ready);
     multiply(a, x, y);
     multiply(a, ready, z);
-    multiply<compensated, scalar>(a, x, defined);
-    multiply<compensated, scalar>(a, ready, defined_z);
+    multiply<scalar>(a, x, defined);
+    multiply<scalar>(a, ready, defined_z);
     // (groups + 8) eps sum |scale| (|code| + |zero|) |x| <= 15 eps 200 * 2 * 0.5; limbs: x is off by 2^-23 of it more
     float const bound = 17 * 0x1p-23f * cols;
     for (std::size_t i = 0; i < rows; ++i)

@@ -32,8 +32,8 @@ void policies(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs
     multiply<scalar>(s, x, y);                                // says: the first template argument of a product
     multiply_add<neon>(a, ready, std::span(y));               // says: the first template argument of a product
     multiply_rows<avx512>(a, ready, y, 0, 16);                // says: the first template argument of a product
-    multiply<fp32, fp64>(a, x, y);                            // says: the second template argument of a product
-    multiply<fp64, avx512>(a, ready, y);                      // says: this unit is not compiled with the flags
+    multiply<fp64, fp32>(a, x, y);                            // says: the second template argument of a product
+    multiply<avx512, fp64>(a, ready, y);                      // says: this unit is not compiled with the flags
     limbs<1>{}.prepare<avx512>(x, one);                       // says: this unit is not compiled with the flags
 }
 void arguments(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<3>::prepared const& ready)

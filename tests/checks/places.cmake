@@ -79,7 +79,7 @@ int main(int, char** words)
     out.save(words[1]);
     any_packed const m = nested::open(words[1]).matrix("a");
     multiply(std::get<packed<planes<4>, squares>>(m), x, y);
-    multiply<compensated, scalar>(a, x, z);
+    multiply<scalar>(a, x, z);
     for (std::size_t i = 0; i < y.size(); ++i)
         if (!(std::abs(y[i] - z[i]) < 1e-3f))
             return std::printf("y[%zu] = %g instead of %g\n", i, y[i], z[i]), 1;

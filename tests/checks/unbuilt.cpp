@@ -11,9 +11,9 @@ void missing(packed<bit_planes> const& bits, packed<planes<4>, nf4> const& built
 {
     limbs<2>::prepared two;
     exact::prepared ready;
-    multiply<compensated, dispatched>(bits, ready, y);  // says: not asked for the format of this matrix
-    multiply<compensated, dispatched>(built, two, y);   // says: not asked for the activation that prepared
+    multiply<dispatched>(bits, ready, y);  // says: not asked for the format of this matrix
+    multiply<dispatched>(built, two, y);   // says: not asked for the activation that prepared
     limbs<2>{}.prepare<dispatched>(x, two);             // says: not asked for limbs of this number
-    multiply<compensated, dispatched>(wide, ready, y);  // says: not asked for the type of this sparse matrix
-    multiply<compensated, dispatched>(built, ready, y); // and what is there compiles
+    multiply<dispatched>(wide, ready, y);  // says: not asked for the type of this sparse matrix
+    multiply<dispatched>(built, ready, y); // and what is there compiles
 }

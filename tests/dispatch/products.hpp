@@ -33,8 +33,8 @@ namespace products
         typename Activation::prepared ready;
         Activation{}.template prepare<Arch>(matrix_view<float const>{x.data(), vectors, a.cols()}, ready);
         matrix_view<float> const to{y.data(), vectors, a.rows()};
-        multiply<compensated, Arch>(a, ready, to, threads{2});
-        multiply<compensated, Arch>(a, ready, matrix_view<float>{again.data(), vectors, a.rows()});
+        multiply<Arch>(a, ready, to, threads{2});
+        multiply<Arch>(a, ready, matrix_view<float>{again.data(), vectors, a.rows()});
 
         std::uint64_t hash = 14695981039346656037u; // FNV-1a
         for (float const v : y)

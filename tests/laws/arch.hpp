@@ -5,7 +5,7 @@
 
 namespace laws
 {
-    template <class Acc, class Arch, class Q, class M>
+    template <class Arch, class Acc, class Q, class M>
     void check_kernel(Q const& q, M const& a, exact_number extra_terms)
     {
         for (input const kind : all_inputs)
@@ -15,7 +15,7 @@ namespace laws
             exact_number const groups = static_cast<exact_number>(q.grid.per_row);
             for (answer& e : expected) // the bound is a multiple of (groups + 8) eps
                 e.bound *= (groups + 8 + extra_terms / 2) / (groups + 8);
-            CHECK(first_wrong(expected, times<Acc, Arch>(a, x)) == q.rows);
+            CHECK(first_wrong(expected, times<Arch, Acc>(a, x)) == q.rows);
         }
     }
     template <class Arch, class L, class C, class P, class S, bool Accumulators = false>
@@ -29,13 +29,13 @@ namespace laws
             auto const a = pack<L>(q);
             for (unsigned const bits : widths)
             {
-                check_kernel<compensated, Arch>(q, a.prefix(bits), 0);
+                check_kernel<Arch, compensated>(q, a.prefix(bits), 0);
                 if constexpr (!Accumulators)
                     continue;
-                check_kernel<fp64, Arch>(q, a.prefix(bits), 0);
+                check_kernel<Arch, fp64>(q, a.prefix(bits), 0);
                 // fp32 rounds at each partial sum: one for every piece of a group that lies in one block
                 std::size_t const pieces = q.grid.per_row + ceil_div(s.cols, block::cols);
-                check_kernel<fp32, Arch>(q, a.prefix(bits), static_cast<exact_number>(pieces));
+                check_kernel<Arch, fp32>(q, a.prefix(bits), static_cast<exact_number>(pieces));
             }
         }
     }

@@ -110,6 +110,27 @@ namespace laws
         return wrong;
     }
 
+    // Of n vectors in limbs each gives the bits that it gives alone, in more columns than the kernel decodes at once.
+    inline unsigned different_from_alone(kernel_subject& k, std::size_t n)
+    {
+        constexpr std::size_t rows = 19, cols = 1100;
+        auto q = random_codes(k, {rows, cols}, jackplane::group{64}, 9);
+        k.pack(q);
+        auto const x = vectors(n, cols, 10);
+        unsigned wrong = 0;
+        for (unsigned const width : k.widths)
+        {
+            k.prepare(x, n, 64);
+            auto const all = k.times(width, rows, n);
+            for (std::size_t i = 0; i < n; ++i)
+            {
+                k.prepare({x.data() + i * cols, 1, cols}, 64);
+                wrong += !same_bits({all.data() + i * rows, rows}, k.times(width, rows, 1));
+            }
+        }
+        return wrong;
+    }
+
     inline void check_kernel(kernel_subject& k)
     {
         using jackplane::group;
@@ -137,6 +158,12 @@ namespace laws
         {
             for (std::size_t const n : {1u, 5u})
                 CHECK(different_bits(k, n) == 0);
+        }
+        SUBCASE("limbs: the same bits alone and among other vectors")
+        {
+            if (k.linear && k.limbs != 0 && jackplane::best_arch::multiplies_bytes) // else x is read as fp32
+                for (std::size_t const n : {2u, 7u, 37u})
+                    CHECK(different_from_alone(k, n) == 0);
         }
         SUBCASE("rows of zeros give zeros")
         {

@@ -146,7 +146,7 @@ namespace laws
         }
         void define(unsigned width, jackplane::matrix_view<float> y) const override
         {
-            jackplane::multiply<jackplane::compensated, jackplane::scalar>(m_matrix.prefix(width), m_ready, y);
+            jackplane::multiply<jackplane::scalar>(m_matrix.prefix(width), m_ready, y);
         }
 
     private:

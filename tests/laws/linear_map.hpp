@@ -128,11 +128,11 @@ namespace laws
         jackplane::multiply(map, x, y);
         return y;
     }
-    template <class Acc, class Arch, class M>
+    template <class Arch, class Acc = jackplane::suited, class M>
     std::vector<float> times(M const& a, std::vector<float> const& x)
     {
         std::vector<float> y(a.rows(), 7.0f);
-        jackplane::multiply<Acc, Arch>(a, x, std::span<float>(y));
+        jackplane::multiply<Arch, Acc>(a, x, std::span<float>(y));
         return y;
     }
 

@@ -9,7 +9,7 @@
 
 namespace laws
 {
-    template <class V, class words = vector_words<V>> // masks, selections and shifts act on every byte
+    template <class V, class words = vector_words<V>> // masks, exchanges and shifts act on every byte
     unsigned wrong_merges()
     {
         words w;
@@ -29,11 +29,10 @@ namespace laws
             for_each(numbers<1, 2, 4>{}, [&](auto n) // the butterfly of two planes of n bits
             {
                 constexpr unsigned m = n == 1 ? 0xaa : n == 2 ? 0xcc : 0xf0;
-                compare(V::template select<m>(va, vb), [&](unsigned x, unsigned y) { return (x & m) | (y & ~m); });
-                compare(V::template select<m>(va, V::template right<n>(vb)),
-                        [&](unsigned x, unsigned y) { return (x & m) | (y >> n & ~m); });
-                compare(V::template select<m>(V::template left<n>(va), vb),
-                        [&](unsigned x, unsigned y) { return (x << n & m) | (y & ~m); });
+                auto high = va, low = vb;
+                V::template exchange<n>(high, low);
+                compare(high, [&](unsigned x, unsigned y) { return (x & m) | (y >> n & ~m); });
+                compare(low, [&](unsigned x, unsigned y) { return (x << n & m) | (y & ~m); });
             });
             for_each(numbers<1, 2, 3, 4, 5, 6, 7>{}, [&](auto n)
             {

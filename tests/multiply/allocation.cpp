@@ -50,7 +50,7 @@ TEST_CASE("multiply with a prepared x allocates nothing, at no width and with no
         for (unsigned bits = 1; bits <= 8; ++bits)
         {
             multiply(a.prefix(bits), ready, y);
-            multiply_add<fp64, scalar>(a.prefix(bits), ready, y);
+            multiply_add<scalar, fp64>(a.prefix(bits), ready, y);
         }
         multiply(table, ready, y);
         multiply(both, ready, y);

@@ -17,7 +17,7 @@ TEST_CASE("scalar is the definition: a sum in double, rounded once")
     for (unsigned const bits : {8u, 3u})
     {
         auto const m = a.prefix(bits);
-        auto const y = laws::times<compensated, scalar>(m, x);
+        auto const y = laws::times<scalar>(m, x);
         auto const expected = laws::product(laws::twin_of(unpack(a), bits), x);
         for (std::size_t row = 0; row < y.size(); ++row)
         {
@@ -52,9 +52,9 @@ TEST_CASE("the tag chooses the kernel: scalar runs the definition, every other a
     auto const a = pack<bit_planes>(quantize(w.view(), uniform<8>{}, absmax{}, group{64}));
     std::vector<float> const x(40, 1.0f);
     counting::totals = 0;
-    laws::times<counting, scalar>(a, x);
+    laws::times<scalar, counting>(a, x);
     CHECK(counting::totals == 0);
-    laws::times<counting, best_arch>(a, x);
+    laws::times<best_arch, counting>(a, x);
     std::size_t const batches = block::rows / kernel::vectors<best_arch>::rows;
     CHECK(counting::totals == static_cast<int>(3 * batches)); // 33 rows lie in 3 panels
 }

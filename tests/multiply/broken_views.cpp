@@ -35,7 +35,7 @@ namespace
         auto const check = [](auto&& product) { laws::refuses_broken_views<float>(batch, height, "y", product); };
         check([&](matrix_view<float> y) { multiply(a, x, y); });
         check([&](matrix_view<float> y) { multiply(a, x, y, threads{2}); });
-        check([&](matrix_view<float> y) { multiply<fp64, scalar>(a, x, y); });
+        check([&](matrix_view<float> y) { multiply<scalar, fp64>(a, x, y); });
         check([&](matrix_view<float> y) { multiply_add(a, x, y); });
         check([&](matrix_view<float> y) { multiply_add(a, x, y, threads{2}); });
         check([&](matrix_view<float> y) { multiply_rows(a, x, y, 0, height); });

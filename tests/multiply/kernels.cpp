@@ -63,8 +63,8 @@ TEST_CASE_TEMPLATE("a table for each row: within the bound at ragged sizes, the 
         exact::prepare(x, ready);
         std::vector<float> parts(s.rows);
         for (std::size_t last = s.rows; last > 0; last -= std::min<std::size_t>(5, last))
-            kernel::multiply_rows<compensated, best_arch>(subject.map.view(), ready.view(), parts.data(), s.rows,
-                                                          last - std::min<std::size_t>(5, last), last);
+            kernel::multiply_rows<best_arch, suited>(subject.map.view(), ready.view(), parts.data(), s.rows,
+                                                     last - std::min<std::size_t>(5, last), last);
         CHECK(laws::same_bits(parts, y));
     }
 }
@@ -106,7 +106,7 @@ namespace
         typename How::prepared ready;
         how.template prepare<Arch>(matrix_view<float const>{x.data(), vectors, cols}, ready);
         witness::adds = witness::totals = 0;
-        multiply<witness, Arch>(a, ready, matrix_view<float>{y.data(), vectors, 32});
+        multiply<Arch, witness>(a, ready, matrix_view<float>{y.data(), vectors, 32});
         if constexpr (std::same_as<Arch, scalar>)
             return witness::adds + witness::totals;
         else

@@ -15,11 +15,11 @@ void check_splits()
         auto const m = a.prefix(5);
         auto const x = laws::vector(s.cols, laws::input::outlier, 4);
         std::vector<float> expected(s.rows), y(s.rows);
-        multiply<compensated, Arch>(m, x, expected);
+        multiply<Arch>(m, x, expected);
 
         for (unsigned count = 1; count <= 7; ++count)
         {
-            multiply<compensated, Arch>(m, x, y, threads{count});
+            multiply<Arch>(m, x, y, threads{count});
             CHECK(laws::same_bits(y, expected));
         }
         std::size_t tasks_run = 0;
@@ -30,7 +30,7 @@ void check_splits()
         };
         for (std::size_t const tasks : {2u, 3u, 100u})
         {
-            multiply<compensated, Arch>(m, x, y, pool{backwards, tasks});
+            multiply<Arch>(m, x, y, pool{backwards, tasks});
             CHECK(laws::same_bits(y, expected));
         }
         CHECK(tasks_run == (s.rows <= 16 ? 0 : ceil_div(s.rows, 16) < 100 ? 5 + ceil_div(s.rows, 16) : 105));
@@ -42,7 +42,7 @@ void check_splits()
         {
             std::fill(y.begin(), y.end(), 0.0f);
             for (std::size_t last = s.rows; last > 0; last -= std::min<std::size_t>(step, last))
-                multiply_rows<compensated, Arch>(m, ready, y, last - std::min<std::size_t>(step, last), last);
+                multiply_rows<Arch>(m, ready, y, last - std::min<std::size_t>(step, last), last);
             CHECK(laws::same_bits(y, expected));
         }
     }

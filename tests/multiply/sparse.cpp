@@ -40,7 +40,7 @@ TEST_CASE_TEMPLATE("every arch: all ragged shapes within the bound", S, halves, 
             auto const expected = laws::product(subject.exact, x);
             for_archs([&](auto arch)
             {
-                auto const y = laws::times<compensated, decltype(arch)>(subject.map, x);
+                auto const y = laws::times<decltype(arch)>(subject.map, x);
                 CHECK(laws::first_wrong(expected, y) == s.rows);
             });
         }
@@ -65,7 +65,7 @@ TEST_CASE("every arch: rows that end at, before and after what a kernel takes at
         auto const expected = laws::product(subject.exact, x);
         for_archs([&](auto arch)
         {
-            auto const y = laws::times<compensated, decltype(arch)>(subject.map, x);
+            auto const y = laws::times<decltype(arch)>(subject.map, x);
             CHECK(laws::first_wrong(expected, y) == lengths.size());
         });
     }
@@ -80,7 +80,7 @@ TEST_CASE("half: every exponent, subnormals, both zeros")
     csr<> const a(weights.size(), 1, weights);
     for_archs([&](auto arch)
     {
-        auto const y = laws::times<compensated, decltype(arch)>(a, {1.0f});
+        auto const y = laws::times<decltype(arch)>(a, {1.0f});
         std::size_t wrong = 0;
         for (std::size_t row = 0; row < y.size(); ++row)
             wrong += y[row] != weights[row].value;
@@ -101,11 +101,11 @@ TEST_CASE("any split gives the same bits, and x and y may lie anywhere")
         for_archs([&](auto arch)
         {
             using Arch = decltype(arch);
-            auto const expected = laws::times<compensated, Arch>(a, x);
+            auto const expected = laws::times<Arch>(a, x);
             std::vector<float> y(s.rows);
             for (unsigned count = 1; count <= 7; ++count)
             {
-                multiply<compensated, Arch>(a, x, std::span<float>(y), threads{count});
+                multiply<Arch>(a, x, std::span<float>(y), threads{count});
                 CHECK(laws::same_bits(y, expected));
             }
             auto backwards = [](std::size_t tasks, auto const& task)
@@ -115,7 +115,7 @@ TEST_CASE("any split gives the same bits, and x and y may lie anywhere")
             };
             for (std::size_t const tasks : {2u, 3u, 100u, 5000u})
             {
-                multiply<compensated, Arch>(a, x, std::span<float>(y), pool{backwards, tasks});
+                multiply<Arch>(a, x, std::span<float>(y), pool{backwards, tasks});
                 CHECK(laws::same_bits(y, expected));
             }
             for (std::size_t const step : {1u, 3u, 4u, 50u})
@@ -124,7 +124,7 @@ TEST_CASE("any split gives the same bits, and x and y may lie anywhere")
                 std::span<float> const rows = std::span(y_off).subspan(1);
                 std::fill(rows.begin(), rows.end(), 0.0f);
                 for (std::size_t first = 0; first < s.rows; first += step)
-                    multiply_rows<compensated, Arch>(a, off, rows, first, std::min(first + step, s.rows));
+                    multiply_rows<Arch>(a, off, rows, first, std::min(first + step, s.rows));
                 CHECK(laws::same_bits(rows, expected));
                 CHECK(y_off[0] == 3.0f);
             }
@@ -165,7 +165,7 @@ TEST_CASE("NaN or Inf in x gives NaN in every y that has a weight there, and in 
             {
                 std::vector<float> x(cols, 0.5f);
                 x[place] = bad;
-                auto const y = laws::times<compensated, decltype(arch)>(a, x);
+                auto const y = laws::times<decltype(arch)>(a, x);
                 std::vector<bool> reads(rows, false);
                 for (triplet const& w : weights)
                     if (w.col == place)

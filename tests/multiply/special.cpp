@@ -30,7 +30,7 @@ void check_zero_rows()
                         auto x = laws::vector(129, kind, bits);
                         for (float& v : x)
                             v *= gain;
-                        auto const y = laws::times<compensated, decltype(arch)>(m, x);
+                        auto const y = laws::times<decltype(arch)>(m, x);
                         std::size_t wrong = 0;
                         for (std::size_t row = 0; row < y.size(); ++row)
                             wrong += zero(row) && y[row] != 0;
@@ -62,7 +62,7 @@ TEST_CASE("NaN or Inf in x gives NaN in every y")
                         std::vector<float> x(70, 0.5f);
                         x[place] = bad;
                         std::size_t finite = 0;
-                        for (float const y : laws::times<compensated, decltype(arch)>(m, x))
+                        for (float const y : laws::times<decltype(arch)>(m, x))
                             finite += !std::isnan(y);
                         CHECK(finite == 0);
                     });
@@ -87,7 +87,7 @@ void check_tables()
                 {
                     exact::prepared ready;
                     exact::prepare(matrix_view<float const>{from->data(), vectors, 300}, ready);
-                    multiply<Acc, Arch>(a, ready, matrix_view<float>{to->data(), vectors, 35});
+                    multiply<Arch, Acc>(a, ready, matrix_view<float>{to->data(), vectors, 35});
                 }
                 std::size_t wrong = 0;
                 for (std::size_t i = 0; i < y.size(); ++i)
@@ -133,7 +133,7 @@ TEST_CASE("padding is no part of the product")
     // Codes of the padding are 0, which decodes to a large negative weight here; x is padded with +0.
     laws::sample w{1, 1, aligned_vector<float>{1.0f}};
     auto const a = pack<bit_planes>(quantize<float>(w.view(), uniform<8>{}, absmax{}, group{64}));
-    CHECK(laws::times<compensated, best_arch>(a, {1.0f})[0] == doctest::Approx(1.0f));
-    CHECK(laws::times<compensated, best_arch>(a, {0.0f})[0] == 0.0f);
-    CHECK(laws::times<compensated, scalar>(a, {1.0f})[0] == doctest::Approx(1.0f));
+    CHECK(laws::times<best_arch>(a, {1.0f})[0] == doctest::Approx(1.0f));
+    CHECK(laws::times<best_arch>(a, {0.0f})[0] == 0.0f);
+    CHECK(laws::times<scalar>(a, {1.0f})[0] == doctest::Approx(1.0f));
 }

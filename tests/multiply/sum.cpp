@@ -36,7 +36,7 @@ TEST_CASE("a linear map of somebody else multiplies, alone and in a sum")
         expected[i] += x[i];
     CHECK(laws::times(sum(a, identity{33}), x) == expected);
     std::vector<float> y(33);
-    multiply<fp64, scalar>(sum(a, identity{33}), x, y, threads{2});
+    multiply<scalar, fp64>(sum(a, identity{33}), x, y, threads{2});
 }
 
 TEST_CASE("matrices of two shapes have no sum")
@@ -53,16 +53,16 @@ TEST_CASE("parts of a sum take the policies that were asked for")
     auto const subject = nested::make({65, 127}, group{32}, 3, 4);
     auto const x = laws::vector(127, laws::input::bell, 4);
     std::vector<float> y(65), split(65);
-    multiply<fp64, scalar>(subject.map, x, y);
-    multiply<fp64, scalar>(subject.map, x, split, threads{3});
+    multiply<scalar, fp64>(subject.map, x, y);
+    multiply<scalar, fp64>(subject.map, x, split, threads{3});
     CHECK(laws::same_bits(y, split));
     CHECK(laws::first_wrong(laws::product(subject.exact, x), y) == 65);
 
     std::vector<float> by_hand(65);
     std::span<float const> const values(x);
-    multiply_add<fp64, scalar>(subject.map.first().first(), values, by_hand);
-    multiply_add<fp64, scalar>(subject.map.first().second(), values, by_hand);
-    multiply_add<fp64, scalar>(subject.map.second(), values, by_hand);
+    multiply_add<scalar, fp64>(subject.map.first().first(), values, by_hand);
+    multiply_add<scalar, fp64>(subject.map.first().second(), values, by_hand);
+    multiply_add<scalar, fp64>(subject.map.second(), values, by_hand);
     CHECK(laws::same_bits(y, by_hand));
     CHECK(!laws::same_bits(y, laws::times(subject.map, x))); // the default rounds elsewhere
 }

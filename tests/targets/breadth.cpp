@@ -38,7 +38,7 @@ extern "C" void WORK()
 
     if (arch_attempt const arch = try_chosen_arch(); !arch)
         std::puts(arch.error);
-    multiply<compensated, dispatched>(dense_sparse(a.prefix(2), sparse), x, std::span<float>(y));
+    multiply<dispatched>(dense_sparse(a.prefix(2), sparse), x, std::span<float>(y));
     dispatch::choose<avx2, scalar>(); // what the unit of the table does
 
 #if __has_include(<nlohmann/json.hpp>)

@@ -122,7 +122,7 @@ namespace engine
         {
             if constexpr (common_format<M>)
                 std::visit([&](auto const& ready)
-                           { multiply<jackplane::compensated, kernels>(a.prefix(_bits[i]), ready, y, _team); },
+                           { multiply<kernels>(a.prefix(_bits[i]), ready, y, _team); },
                            _prepared);
             else
                 multiply_other(m.packed, _bits[i], floats_of(_prepared), y, _team);
@@ -131,7 +131,7 @@ namespace engine
         auto const add = [&](auto const& beside, auto const& ready)
         {
             if (beside.nonzeros() != 0)
-                multiply_add<jackplane::compensated, kernels>(beside, ready, y, _team);
+                multiply_add<kernels>(beside, ready, y, _team);
         };
         std::visit(add, _residuals[i], _prepared);
     }

@@ -3,6 +3,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
 #include "../core/target.hpp"
 
 // of<V> is the running sum; V = float or a batch of floats: one text for scalar and SIMD. n = terms added, u = 2^-24.
@@ -79,4 +80,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             V m_sum = V(0.0f), m_lost = V(0.0f);
         };
     };
+
+    // The one that suits x, and the default: `compensated` where x is as good as fp32 (exact, limbs<3>), `fp32`, a sixth
+    // faster, where x was rounded more coarsely than any sum (limbs<1>, limbs<2>, bf16).
+    struct suited : compensated
+    {
+    };
+
+    // What stands for Acc where x is coarse.
+    template <class Acc>
+    using for_coarse_x = std::conditional_t<std::same_as<Acc, suited>, fp32, Acc>;
 }

@@ -51,11 +51,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {_mm256_and_si256(a.v, _mm256_set1_epi8(static_cast<char>(M)))};
             }
-            template <unsigned M>
-            [[gnu::always_inline]] static bytes select(bytes a, bytes b) noexcept
+            template <unsigned N>
+            [[gnu::always_inline]] static void exchange(bytes& a, bytes& b) noexcept
             {
-                __m256i const mask = _mm256_set1_epi8(static_cast<char>(M));
-                return {_mm256_or_si256(_mm256_and_si256(mask, a.v), _mm256_andnot_si256(mask, b.v))};
+                __m256i const lower = _mm256_set1_epi8(static_cast<char>(0xff ^ upper_of_pairs<N>));
+                __m256i const differ = _mm256_and_si256(_mm256_xor_si256(a.v, right<N>(b).v), lower);
+                a.v = _mm256_xor_si256(a.v, differ);
+                b.v = _mm256_xor_si256(b.v, left<N>(bytes{differ}).v);
             }
             template <unsigned N>
             [[gnu::always_inline]] static bytes left(bytes a) noexcept

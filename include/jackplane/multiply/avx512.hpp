@@ -50,12 +50,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {_mm512_and_si512(a.v, _mm512_set1_epi8(static_cast<char>(M)))};
             }
-            template <unsigned M>
-            [[gnu::always_inline]] static bytes select(bytes a, bytes b) noexcept
+            // Two shifts, and two choices that each overwrite what was shifted: a copy of the mask would cost as much.
+            template <unsigned N>
+            [[gnu::always_inline]] static void exchange(bytes& a, bytes& b) noexcept
             {
-                constexpr int first_ask_then_take = 0xca; // truth table of x ? y : z
-                __m512i const mask = _mm512_set1_epi8(static_cast<char>(M));
-                return {_mm512_ternarylogic_epi32(mask, a.v, b.v, first_ask_then_take)};
+                constexpr int take_second = 0xd8, take_first = 0xe4; // truth tables: where the mask is 1; of x, y, mask
+                __m512i const mask = _mm512_set1_epi8(static_cast<char>(upper_of_pairs<N>));
+                __m512i const from_a = left<N>(a).v, from_b = right<N>(b).v;
+                a.v = _mm512_ternarylogic_epi32(from_b, a.v, mask, take_second);
+                b.v = _mm512_ternarylogic_epi32(from_a, b.v, mask, take_first);
             }
             template <unsigned N>
             [[gnu::always_inline]] static bytes left(bytes a) noexcept

@@ -69,10 +69,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {a.v & dwords(every_byte<M>)};
             }
-            template <unsigned M>
-            [[gnu::always_inline]] static bytes select(bytes a, bytes b) noexcept
+            template <unsigned N>
+            [[gnu::always_inline]] static void exchange(bytes& a, bytes& b) noexcept
             {
-                return {(a.v & dwords(every_byte<M>)) | (b.v & dwords(every_byte<0xff ^ M>))};
+                auto const differ = (a.v ^ right<N>(b).v) & dwords(every_byte<0xff ^ upper_of_pairs<N>>);
+                a.v = a.v ^ differ;
+                b.v = b.v ^ left<N>(bytes{differ}).v;
             }
             template <unsigned N>
             [[gnu::always_inline]] static bytes left(bytes a) noexcept

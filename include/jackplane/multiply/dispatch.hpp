@@ -37,7 +37,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // The tag of a program that is built for many machines and runs the best kernels for the one it runs on:
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);
-    //     multiply<compensated, dispatched>(a.prefix(4), ready, y);
+    //     multiply<dispatched>(a.prefix(4), ready, y);
     // A format, an activation or a sparse type that the target was not asked to build does not compile where that
     // target is linked; in a library that is compiled without it, the linker misses dispatch::table<...>.
     struct dispatched : common

@@ -28,7 +28,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return a.groups == 1 || a.group % block::cols == 0;
         }
 
-        template <accumulator Acc, class Arch, class View>
+        template <class Arch, accumulator Acc, class View>
         void multiply_decoded(View const& a, exact_view x, float* y, std::size_t stride, std::size_t first,
                               std::size_t last) noexcept
         {
@@ -46,7 +46,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
 
-        template <accumulator Acc, class Arch, class View>
+        template <class Arch, accumulator Acc, class View>
         void multiply_rows(View const& a, exact_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, common const&) noexcept
         {
@@ -59,32 +59,33 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         });
             if constexpr (looks_up_by_row<V, View>)
                 return multiply_all_by_row<Acc, V>(a, x, y, stride, first, last);
-            multiply_decoded<Acc, Arch>(a, x, y, stride, first, last);
+            multiply_decoded<Arch, Acc>(a, x, y, stride, first, last);
         }
 
-        template <accumulator Acc, class Arch, class View, unsigned Limbs>
+        template <class Arch, accumulator Acc, class View, unsigned Limbs>
         void multiply_rows(View const& a, limbs_view<Limbs> const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, common const&) noexcept
         {
             using V = vectors<Arch>;
             if constexpr (multiplies_as_integers<View, Limbs>(Arch{}))
             {
+                using sums = std::conditional_t<Limbs < 3, for_coarse_x<Acc>, Acc>;
                 if (!of_whole_blocks(a))
-                    return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+                    return multiply_decoded<Arch, Acc>(a, x.x, y, stride, first, last);
                 if (a.groups != 1 && a.group % x.group != 0)
-                    return multiply_rows<Acc, Arch>(a, by_blocks(x), y, stride, first, last, common{});
+                    return multiply_rows<Arch, Acc>(a, by_blocks(x), y, stride, first, last, common{});
                 if (x.x.vectors > 1)
-                    return multiply_tiles<Acc, V>(a, x, y, stride, first, last);
+                    return multiply_tiles<sums, V>(a, x, y, stride, first, last);
                 at_width(
                     a, [&](auto bits) __attribute__((always_inline)) {
-                        multiply_limbs<Acc, V, bits, Limbs, 1>(a, x, 1, y, stride, first, last);
+                        multiply_limbs<sums, V, bits>(a, x, y, first, last);
                     });
             }
             else
-                multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, common{});
+                multiply_rows<Arch, Acc>(a, x.x, y, stride, first, last, common{});
         }
 
-        template <accumulator Acc, class Arch, class View>
+        template <class Arch, accumulator Acc, class View>
         void multiply_rows(View const& a, bf16_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, common const&) noexcept
         {
@@ -92,30 +93,30 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             if constexpr (multiplies_as_pairs<V, View>)
             {
                 if (!of_whole_blocks(a))
-                    return multiply_decoded<Acc, Arch>(a, x.x, y, stride, first, last);
+                    return multiply_decoded<Arch, Acc>(a, x.x, y, stride, first, last);
                 at_width(
                     a, [&](auto bits) __attribute__((always_inline)) {
                         for (std::size_t n = 0; n < x.x.vectors; ++n)
-                            multiply_pairs<Acc, V, bits>(a, x.pairs + n * x.x.blocks * block::cols / 2,
+                            multiply_pairs<for_coarse_x<Acc>, V, bits>(a, x.pairs + n * x.x.blocks * block::cols / 2,
                                                          x.sums + n * x.x.blocks, y + n * stride, first, last);
                     });
             }
             else
-                multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, common{});
+                multiply_rows<Arch, Acc>(a, x.x, y, stride, first, last, common{});
         }
 
-        template <accumulator Acc, class Arch, class View>
+        template <class Arch, accumulator Acc, class View>
         void multiply_rows(View const& a, bf16_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, scalar const& tag) noexcept
         {
-            multiply_rows<Acc, Arch>(a, x.x, y, stride, first, last, tag);
+            multiply_rows<Arch, Acc>(a, x.x, y, stride, first, last, tag);
         }
 
-        template <accumulator Acc, class Arch, class View, class X>
+        template <class Arch, accumulator Acc, class View, class X>
         void multiply_rows(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last) noexcept
         {
-            multiply_rows<Acc, Arch>(a, x, y, stride, first, last, Arch{});
+            multiply_rows<Arch, Acc>(a, x, y, stride, first, last, Arch{});
         }
     }
 }

@@ -56,7 +56,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
 
     // The rows [first, last) for engines that schedule themselves: any split; multiples of 16 do no work twice.
-    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X>
+    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X>
     void multiply_rows(M const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         auto const& v = a.view();
@@ -65,7 +65,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         using task = dispatch::multiply_rows<std::remove_cvref_t<decltype(v)>, X>;
         if constexpr (dispatch::decides_at_run_time<Arch, task>)
         {
-            static_assert(std::same_as<Acc, compensated>, "kernels that are chosen at run time know compensated alone");
+            static_assert(std::same_as<Acc, suited>, "kernels that are chosen at run time have no other accumulator");
             auto const run = Arch::template function<task>(); // throws arch_error
             if (first < last)
                 run(v, x.view(), y.data, y.stride, first, last);
@@ -75,44 +75,44 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
             if constexpr (Arch::supported())
                 if (first < last)
-                    kernel::multiply_rows<Acc, Arch>(v, x.view(), y.data, y.stride, first, last);
+                    kernel::multiply_rows<Arch, Acc>(v, x.view(), y.data, y.stride, first, last);
         }
     }
-    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X>
+    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X>
     void multiply_rows(M const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)
     {
-        multiply_rows<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
+        multiply_rows<Arch, Acc>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
     }
 
     // y += A x, x prepared
-    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X,
+    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X,
               parallel_policy Parallel = serial>
     void multiply_add(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
-        multiply_rows<Acc, Arch>(a, x, y, 0, 0); // checks shapes once, before any thread starts
+        multiply_rows<Arch, Acc>(a, x, y, 0, 0); // checks shapes once, before any thread starts
         std::size_t const rows = a.rows();
         parallel(ceil_div(rows, block::rows), [&](std::size_t first, std::size_t last)
-                 { multiply_rows<Acc, Arch>(a, x, y, first * block::rows, std::min(rows, last * block::rows)); });
+                 { multiply_rows<Arch, Acc>(a, x, y, first * block::rows, std::min(rows, last * block::rows)); });
     }
-    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M, prepared X,
+    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X,
               parallel_policy Parallel = serial>
     void multiply_add(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        multiply_add<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
+        multiply_add<Arch, Acc>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
     }
 
     // y += A x
-    template <accumulator Acc = compensated, arch Arch = best_arch, packed_matrix M,
+    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M,
               parallel_policy Parallel = serial>
     void multiply_add(M const& a, std::span<float const> x, std::span<float> y, Parallel parallel = {})
     {
         exact::prepared ready;
         exact::prepare<Arch>(x, ready);
-        multiply_add<Acc, Arch>(a, ready, y, parallel);
+        multiply_add<Arch, Acc>(a, ready, y, parallel);
     }
 
     // y = A x for any linear map; x as values (float or 16 bits) or prepared
-    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, class X,
+    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, class X,
               parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
@@ -126,19 +126,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for (float& v : y)
             v = 0;
         if constexpr (std::convertible_to<X const&, std::span<float const>>)
-            detail::add_product<Acc, Arch>(a, std::span<float const>(x), y, parallel);
+            detail::add_product<Arch, Acc>(a, std::span<float const>(x), y, parallel);
         else if constexpr (requires { std::span(x); })
         {
             exact::prepared ready;
             exact::prepare<Arch>(x, ready);
-            detail::add_product<Acc, Arch>(a, ready, y, parallel);
+            detail::add_product<Arch, Acc>(a, ready, y, parallel);
         }
         else
-            detail::add_product<Acc, Arch>(a, x, y, parallel);
+            detail::add_product<Arch, Acc>(a, x, y, parallel);
     }
 
     // Y = A X, x prepared
-    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, prepared X,
+    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, prepared X,
               parallel_policy Parallel = serial>
     void multiply(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
@@ -146,25 +146,25 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for (std::size_t n = 0; n < y.rows; ++n)
             for (float& v : y.row(n))
                 v = 0;
-        detail::add_product<Acc, Arch>(a, x, y, parallel);
+        detail::add_product<Arch, Acc>(a, x, y, parallel);
     }
-    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, prepared X, shaped Y,
+    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, prepared X, shaped Y,
               parallel_policy Parallel = serial>
         requires plain_matrix<Y> // else a std::span could be made of it, too
     void multiply(M const& a, X const& x, Y& y, Parallel parallel = {})
     {
-        multiply<Acc, Arch>(a, x, matrix_view<float>(y), parallel);
+        multiply<Arch, Acc>(a, x, matrix_view<float>(y), parallel);
     }
 
     // The same for y of 16 bits: sums in float, rounded once.
-    template <accumulator Acc = compensated, arch Arch = best_arch, linear_map M, class X, class U,
+    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, class X, class U,
               parallel_policy Parallel = serial>
         requires(std::same_as<U, half> || std::same_as<U, bfloat16>)
     void multiply(M const& a, X const& x, std::span<U> y, Parallel parallel = {})
     {
         expect_whole(matrix_view<U>{y.data(), 1, y.size()}, "y");
         aligned_vector<float> wide(y.size());
-        multiply<Acc, Arch>(a, x, std::span<float>(wide), parallel);
+        multiply<Arch, Acc>(a, x, std::span<float>(wide), parallel);
         std::transform(wide.begin(), wide.end(), y.begin(), [](float v) { return from_float<U>(v); });
     }
 

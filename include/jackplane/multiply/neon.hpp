@@ -51,10 +51,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {vandq_u8(a.v, vdupq_n_u8(M))};
             }
-            template <unsigned M>
-            [[gnu::always_inline]] static bytes select(bytes a, bytes b) noexcept
+            template <unsigned N>
+            [[gnu::always_inline]] static void exchange(bytes& a, bytes& b) noexcept
             {
-                return {vbslq_u8(vdupq_n_u8(M), a.v, b.v)};
+                uint8x16_t const upper = vdupq_n_u8(upper_of_pairs<N>), from_a = vshlq_n_u8(a.v, N);
+                a.v = vbslq_u8(upper, a.v, vshrq_n_u8(b.v, N));
+                b.v = vbslq_u8(upper, from_a, b.v);
             }
             template <unsigned N>
             [[gnu::always_inline]] static bytes left(bytes a) noexcept

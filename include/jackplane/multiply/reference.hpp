@@ -32,7 +32,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 }
         }
 
-        template <accumulator, class Arch, class View>
+        template <class Arch, accumulator, class View>
         void multiply_rows(View const& a, exact_view const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, scalar const&) noexcept
         {
@@ -45,7 +45,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
 
         // x as its integers say: s sum_l 256^l q_l
-        template <accumulator, class Arch, class View, unsigned Limbs>
+        template <class Arch, accumulator, class View, unsigned Limbs>
         void multiply_rows(View const& a, limbs_view<Limbs> const& x, float* y, std::size_t stride, std::size_t first,
                            std::size_t last, scalar const&) noexcept
         {

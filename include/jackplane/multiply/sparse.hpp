@@ -66,7 +66,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
 
     // The rows [first, last) for engines that schedule themselves: any split. x: values of one vector, or prepared.
-    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X>
+    template <arch Arch = best_arch, accumulator Acc = suited, scale_number T, column_number I, class X>
     void multiply_rows(csr<T, I> const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
     {
         exact_view const floats = detail::floats_of(x);
@@ -75,15 +75,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           a.rows());
         detail::add_rows<Arch>(a.view(), floats, y, first, last);
     }
-    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X>
+    template <arch Arch = best_arch, accumulator Acc = suited, scale_number T, column_number I, class X>
     void multiply_rows(csr<T, I> const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)
     {
-        multiply_rows<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
+        multiply_rows<Arch, Acc>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
     }
 
     // Y += A X. Rows are cut by their non-zeros; the same bits for any cut. NaN or Inf in x gives NaN in every y whose
     // row has a weight there, be it 0, and in no other; so may a sum that overflows.
-    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X,
+    template <arch Arch = best_arch, accumulator Acc = suited, scale_number T, column_number I, class X,
               parallel_policy Parallel = serial>
     void multiply_add(csr<T, I> const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
@@ -99,11 +99,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         });
     }
     // y += A x
-    template <accumulator Acc = compensated, arch Arch = best_arch, scale_number T, column_number I, class X,
+    template <arch Arch = best_arch, accumulator Acc = suited, scale_number T, column_number I, class X,
               parallel_policy Parallel = serial>
     void multiply_add(csr<T, I> const& a, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        multiply_add<Acc, Arch>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
+        multiply_add<Arch, Acc>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
     }
 
     static_assert(linear_map<csr<>> && dense_map<csr<>>);

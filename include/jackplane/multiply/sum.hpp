@@ -13,11 +13,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     namespace detail
     {
         // y += m x with these policies where the map takes them; a user's map may have a multiply_add of its own only.
-        template <accumulator Acc, class Arch, class M, class X, class Y, parallel_policy Parallel>
+        template <class Arch, accumulator Acc, class M, class X, class Y, parallel_policy Parallel>
         void add_product(M const& m, X const& x, Y y, Parallel const& parallel)
         {
-            if constexpr (requires { multiply_add<Acc, Arch>(m, x, y, parallel); })
-                multiply_add<Acc, Arch>(m, x, y, parallel);
+            if constexpr (requires { multiply_add<Arch, Acc>(m, x, y, parallel); })
+                multiply_add<Arch, Acc>(m, x, y, parallel);
             else
                 multiply_add(m, x, y);
         }
@@ -47,51 +47,51 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     };
 
     // The rows [first, last), for engines that schedule themselves.
-    template <accumulator Acc = compensated, arch Arch = best_arch, class A, class B, class X, class Y>
+    template <arch Arch = best_arch, accumulator Acc = suited, class A, class B, class X, class Y>
         requires requires(A const& a, B const& b, X const& x, Y y) {
-            multiply_rows<Acc, Arch>(a, x, y, 0, 0);
-            multiply_rows<Acc, Arch>(b, x, y, 0, 0);
+            multiply_rows<Arch, Acc>(a, x, y, 0, 0);
+            multiply_rows<Arch, Acc>(b, x, y, 0, 0);
         }
     void multiply_rows(sum<A, B> const& m, X const& x, Y y, std::size_t first, std::size_t last)
     {
-        multiply_rows<Acc, Arch>(m.first(), x, y, first, last);
-        multiply_rows<Acc, Arch>(m.second(), x, y, first, last);
+        multiply_rows<Arch, Acc>(m.first(), x, y, first, last);
+        multiply_rows<Arch, Acc>(m.second(), x, y, first, last);
     }
 
     namespace detail
     {
         // Both parts in one parallel region where they can be multiplied by rows: threads meet once.
-        template <accumulator Acc, class Arch, class A, class B, class X, class Y, parallel_policy Parallel>
+        template <class Arch, accumulator Acc, class A, class B, class X, class Y, parallel_policy Parallel>
         void add_sum(sum<A, B> const& m, X const& x, Y y, Parallel const& parallel)
         {
-            if constexpr (requires { multiply_rows<Acc, Arch>(m, x, y, 0, 0); })
+            if constexpr (requires { multiply_rows<Arch, Acc>(m, x, y, 0, 0); })
             {
-                multiply_rows<Acc, Arch>(m, x, y, 0, 0); // checks shapes once, before any thread starts
+                multiply_rows<Arch, Acc>(m, x, y, 0, 0); // checks shapes once, before any thread starts
                 parallel(ceil_div(m.rows(), block::rows), [&](std::size_t first, std::size_t last) {
                     std::size_t const end = last * block::rows;
-                    multiply_rows<Acc, Arch>(m, x, y, first * block::rows, end < m.rows() ? end : m.rows());
+                    multiply_rows<Arch, Acc>(m, x, y, first * block::rows, end < m.rows() ? end : m.rows());
                 });
             }
             else
             {
-                add_product<Acc, Arch>(m.first(), x, y, parallel);
-                add_product<Acc, Arch>(m.second(), x, y, parallel);
+                add_product<Arch, Acc>(m.first(), x, y, parallel);
+                add_product<Arch, Acc>(m.second(), x, y, parallel);
             }
         }
     }
 
     // y += (A + B) x, x as values or prepared
-    template <accumulator Acc = compensated, arch Arch = best_arch, class A, class B, class X,
+    template <arch Arch = best_arch, accumulator Acc = suited, class A, class B, class X,
               parallel_policy Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
     {
-        detail::add_sum<Acc, Arch>(m, x, y, parallel);
+        detail::add_sum<Arch, Acc>(m, x, y, parallel);
     }
     // Y += (A + B) X, prepared
-    template <accumulator Acc = compensated, arch Arch = best_arch, class A, class B, class X,
+    template <arch Arch = best_arch, accumulator Acc = suited, class A, class B, class X,
               parallel_policy Parallel = serial>
     void multiply_add(sum<A, B> const& m, X const& x, matrix_view<float> y, Parallel parallel = {})
     {
-        detail::add_sum<Acc, Arch>(m, x, y, parallel);
+        detail::add_sum<Arch, Acc>(m, x, y, parallel);
     }
 }

@@ -24,7 +24,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         void multiply_rows_by<View, X>::run(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
                                             std::size_t last)
         {
-            kernel::multiply_rows<compensated, typename kernels_of<Arch>::arch>(a, x, y, stride, first, last);
+            kernel::multiply_rows<typename kernels_of<Arch>::arch, suited>(a, x, y, stride, first, last);
         }
 
         template <class View>

@@ -117,7 +117,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     {
                         std::size_t const g = row_alone ? 0 : left / a.group, next = (g + 1) * a.group;
                         std::size_t const right = row_alone || next > end ? end : next;
-                        std::size_t const at = (panel * a.groups + g) * block::rows;
+                        group_constants const now(a, panel * a.groups + g);
                         for (std::size_t n = 0; n < x.vectors; n += side)
                         {
                             float const* xs[side];
@@ -146,13 +146,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                             chain[k][i] = V::fma(weight, floats(xs[k][c + i]), chain[k][i]);
                                         });
                                     });
-                                floats const scale = whole ? floats(1.0f) : V::load(a.scales + at + h * V::rows);
-                                floats const offset = offset_at<V>(a, base, at + h * V::rows);
+                                std::size_t const row = h * V::rows;
+                                floats const scale = whole ? floats(1.0f) : V::load(now.scale + row);
+                                floats const offset = now.template offset<V>(base, row);
                                 for_each<side>([&](auto k) __attribute__((always_inline)) {
                                     floats const dot = (chain[k][0] + chain[k][1]) + (chain[k][2] + chain[k][3]);
                                     if (n + k < x.vectors)
-                                        add_group<V>(a, at + h * V::rows, total[n + k][h], scale,
-                                                     V::fma(step, dot, offset * floats(sums[k])), sums[k]);
+                                        now.template add<V>(total[n + k][h], row, scale,
+                                                            V::fma(step, dot, offset * floats(sums[k])), sums[k]);
                                 });
                             }
                         }

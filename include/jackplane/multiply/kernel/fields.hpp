@@ -37,20 +37,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
 
         // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
-        // every block asks for the one that many bytes further, all streams together. (By trial on Zen 5: 4 KB is
-        // too near, 16 KB no better; nor are several lines of one plane at a time.)
-        inline constexpr std::size_t bytes_ahead = 8192;
+        // every block asks for a later one, all streams together. By trial, 4096 x 4096 from memory: of 4 planes and
+        // more 6 blocks ahead (on Zen 4, from 9 on every width loses a tenth to a third); of fewer 8 KB (4 KB loses a
+        // tenth at 3 bits, 16 KB at 2). Several lines of one plane at a time are no better.
+        template <code_layout L, unsigned Bits>
+        inline constexpr std::size_t blocks_ahead = L::planes_of(Bits) < 4 ? 8192 / (Bits * block::lanes) : 6;
 
         // plane[p]: a block of plane p, of the leading Bits bits
         template <code_layout L, unsigned Bits>
         [[gnu::always_inline]] inline void fetch_ahead(std::array<std::byte const*, L::count> const& plane) noexcept
         {
-            constexpr std::size_t blocks_ahead = bytes_ahead / (Bits * block::lanes);
             for_each<L::planes_of(Bits)>([&](auto p) __attribute__((always_inline)) {
                 for_each<L::widths[p]>([&](auto v) __attribute__((always_inline)) {
                     // an address, never read: it may lie beyond the plane
                     auto const line = reinterpret_cast<std::uintptr_t>(plane[p]) + v * block::lanes;
-                    __builtin_prefetch(reinterpret_cast<void const*>(line + blocks_ahead * L::bytes(p)));
+                    __builtin_prefetch(reinterpret_cast<void const*>(line + blocks_ahead<L, Bits> * L::bytes(p)));
                 });
             });
         }
@@ -70,11 +71,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 });
             else
             {
-                constexpr unsigned w = Width / 2, mask = w == 1 ? 0xaa : w == 2 ? 0xcc : 0xf0;
+                constexpr unsigned w = Width / 2, mask = upper_of_pairs<w>;
                 // vector v gives 2v and 2v + 1; of bytes, v = 2c + q gives the steps 4c + q and 4c + q + 2
                 constexpr auto first = [](std::size_t v) { return w == 4 ? v / 2 * 4 + v % 2 : 2 * v; };
                 constexpr std::size_t apart = w == 4 ? 2 : 1;
-                auto const high = fields<V, L, Bits, w, Start>(plane);
+                auto high = fields<V, L, Bits, w, Start>(plane);
                 if constexpr (Start + w >= Bits)
                     for_each<w>([&](auto v) __attribute__((always_inline)) {
                         out[first(v)] = V::template keep<mask>(high[v]);
@@ -82,10 +83,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     });
                 else
                 {
-                    auto const low = fields<V, L, Bits, w, Start + w>(plane);
+                    auto low = fields<V, L, Bits, w, Start + w>(plane);
                     for_each<w>([&](auto v) __attribute__((always_inline)) {
-                        out[first(v)] = V::template select<mask>(high[v], V::template right<w>(low[v]));
-                        out[first(v) + apart] = V::template select<mask>(V::template left<w>(high[v]), low[v]);
+                        V::template exchange<w>(high[v], low[v]);
+                        out[first(v)] = high[v];
+                        out[first(v) + apart] = low[v];
                     });
                 }
             }

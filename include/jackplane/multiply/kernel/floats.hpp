@@ -18,38 +18,50 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class View>
         inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;
 
-        // w^ = scale (step code + base - zero), or of an offset  scale (step code + base) + zero.
-        template <class View>
-        inline constexpr bool zero_is_offset = zero_as_offset<std::remove_cvref_t<decltype(*View::zeros)>>;
-
-        // base - zero, or base before an offset, of the rows from `at` on in the scales
-        template <class V, class View>
-        [[gnu::always_inline]] inline typename V::floats offset_at([[maybe_unused]] View const& a, float base,
-                                                                   [[maybe_unused]] std::size_t at) noexcept
+        // The scales and zeros of 16 rows, a group after the other.
+        template <codebook C, scale_number S, zero_number Z>
+        struct group_constants
         {
-            if constexpr (zero_is_offset<View>)
-                return typename V::floats(base);
-            else if constexpr (zero_is_stored<View>)
-                return typename V::floats(base) - V::load(a.zeros + at);
-            else
-                return typename V::floats(base - View::codebook_type::centre);
-        }
+            S const* scale;
+            Z const* zero;
 
-        // total += scale t, and zero sum where it is an offset. sum: of the x that t comes from.
-        template <class V, class View>
-        [[gnu::always_inline]] inline void add_group(View const& a, [[maybe_unused]] std::size_t at, auto& total,
-                                                     typename V::floats scale, typename V::floats t,
-                                                     [[maybe_unused]] float sum) noexcept
-        {
-            using floats = typename V::floats;
-            if constexpr (zero_is_offset<View>)
+            // group: counted over the whole matrix
+            template <code_layout L>
+            [[gnu::always_inline]] group_constants(packed_view<L, C, S, Z> const& a, std::size_t group) noexcept
+                : scale(a.scales + group * block::rows), zero(a.zeros)
             {
-                auto const* const zeros = &a.zeros[at].value;
-                total.add(floats(1.0f), V::fma(scale, t, V::load(zeros) * floats(sum)));
+                if constexpr (!std::same_as<Z, no_zero>)
+                    zero += group * block::rows;
             }
-            else
-                total.add(scale, t);
-        }
+            [[gnu::always_inline]] void next() noexcept
+            {
+                scale += block::rows;
+                if constexpr (!std::same_as<Z, no_zero>)
+                    zero += block::rows;
+            }
+            // base - zero, or base before an offset, of the rows from `row` on
+            template <class V>
+            [[gnu::always_inline]] typename V::floats offset(float base, [[maybe_unused]] std::size_t row) const noexcept
+            {
+                if constexpr (zero_as_offset<Z>)
+                    return typename V::floats(base);
+                else if constexpr (std::same_as<Z, no_zero>)
+                    return typename V::floats(base - C::centre);
+                else
+                    return typename V::floats(base) - V::load(zero + row);
+            }
+            // total += scale t, and zero sum where it is an offset. sum: of the x that t comes from.
+            template <class V>
+            [[gnu::always_inline]] void add(auto& total, [[maybe_unused]] std::size_t row, typename V::floats scales,
+                                            typename V::floats t, [[maybe_unused]] float sum) const noexcept
+            {
+                using floats = typename V::floats;
+                if constexpr (zero_as_offset<Z>)
+                    total.add(floats(1.0f), V::fma(scales, t, V::load(&zero[row].value) * floats(sum)));
+                else
+                    total.add(scales, t);
+            }
+        };
 
         // Codes of Bits bits -> floats: decoded, of linear codebooks without step and base, in steps of 1 / unit.
         template <class V, unsigned Bits, codebook C>
@@ -118,21 +130,22 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
                 typename Acc::template of<floats> total[batches];
-                std::size_t at = panel * a.groups * block::rows; // of the scales
+                group_constants now(a, panel * a.groups);
                 for (std::size_t b = 0, turn = 0; b < a.blocks; ++b)
                 {
                     auto plane = planes_at<Bits>(a, panel * a.blocks + b);
                     fetch_ahead<L, Bits>(plane);
                     for (std::size_t h = 0; h < batches; ++h, advance<L, Bits>(plane, V::rows * 4))
                     {
-                        floats const offset = offset_at<V>(a, base, at + h * V::rows);
+                        std::size_t const row = h * V::rows;
+                        floats const offset = now.template offset<V>(base, row);
                         floats const t = V::fma(floats(step), dot(plane, b), offset * floats(sums[b]));
-                        add_group<V>(a, at + h * V::rows, total[h], V::load(a.scales + at + h * V::rows), t, sums[b]);
+                        now.template add<V>(total[h], row, V::load(now.scale + row), t, sums[b]);
                     }
                     if (++turn == ratio)
                     {
                         turn = 0;
-                        at += block::rows;
+                        now.next();
                     }
                 }
                 alignas(64) float out[block::rows];

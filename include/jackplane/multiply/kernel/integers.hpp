@@ -25,8 +25,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             static constexpr bool in_pieces = Width > reach;
             static constexpr unsigned kept = in_pieces ? reach : Width; // bits of one piece
             static constexpr unsigned count = in_pieces ? Width / reach : reach / Width;
-            // Sums of one place alternate between two where there are registers: a dot waits four cycles for the last.
-            static constexpr unsigned chains = count == 1 && Sums <= 4 ? 2 : count;
+            // Sums of one place alternate between two where there are registers, and a dot waits four cycles for the last.
+            static constexpr unsigned chains = count == 1 && Sums <= 4 && !V::narrow ? 2 : count;
 
             static constexpr unsigned down(unsigned shift) noexcept { return shift / reach * reach; }
             static constexpr unsigned mask(unsigned shift) noexcept
@@ -85,12 +85,24 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V, std::size_t Sums, unsigned Chains>
         using dots = std::array<std::array<typename V::ints, Chains>, Sums>;
 
+        template <class V, class Dots>
+        [[gnu::always_inline]] inline void set_zero(Dots& sum) noexcept
+        {
+            for_each<std::tuple_size_v<Dots>>([&](auto k) __attribute__((always_inline)) {
+                for_each<std::tuple_size_v<typename Dots::value_type>>(
+                    [&](auto j) __attribute__((always_inline)) { sum[k][j] = V::zero(); });
+            });
+        }
+
         // sum += codes of one block times the q of all vectors and limbs
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Fields, class Levels, class Dots>
         [[gnu::always_inline]] inline void add_block(Fields const& codes, Levels const& levels, std::int8_t const* q,
                                                      Dots& sum) noexcept
         {
             using place = places<V, Width, Sums, LookedUp>;
+            Dots pairs; // of a machine whose dots are narrow
+            if constexpr (V::narrow)
+                set_zero<V>(pairs);
             for_each_step<Width>(
                 codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
                     for_each<place::in_pieces ? place::count : 1>([&](auto piece) __attribute__((always_inline)) {
@@ -103,59 +115,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         if constexpr (LookedUp)
                             code = V::look_up_bytes(levels, code);
                         for_each<Sums>([&](auto k) __attribute__((always_inline)) {
-                            auto& to = sum[k][place::chain(s, at)];
+                            auto& to = (V::narrow ? pairs : sum)[k][place::chain(s, at)];
                             to = V::dot(to, code, V::broadcast_bytes(q + (s * Sums + k) * 4));
                         });
                     });
                 });
-        }
-
-        // The dots of `blocks` blocks from plane on, of the V::rows rows it points at, and q from q on.
-        template <class V, code_layout L, unsigned Bits, unsigned Width, std::size_t Sums, bool LookedUp, class Levels>
-        [[gnu::always_inline]] inline auto dot_group(std::array<std::byte const*, L::count> plane, std::int8_t const* q,
-                                                     std::size_t blocks, bool fetch, Levels const& levels) noexcept
-        {
-            constexpr unsigned chains = places<V, Width, Sums, LookedUp>::chains;
-            constexpr auto set_zero = [](auto& sum) __attribute__((always_inline))
-            {
-                for_each<Sums * chains>([&](auto k) __attribute__((always_inline)) {
-                    sum[k / chains][k % chains] = V::zero();
+            if constexpr (V::narrow)
+                for_each<Sums * place::chains>([&](auto k) __attribute__((always_inline)) {
+                    auto& to = sum[k / place::chains][k % place::chains];
+                    to = V::widen(to, pairs[k / place::chains][k % place::chains]);
                 });
-            };
-            dots<V, Sums, chains> sum;
-            set_zero(sum);
-            auto const add_next = [&]() __attribute__((always_inline))
-            {
-                if (fetch)
-                    fetch_ahead<L, Bits>(plane);
-                auto const codes = fields<V, L, Bits, Width>(plane);
-                if constexpr (V::narrow)
-                {
-                    dots<V, Sums, chains> pairs;
-                    set_zero(pairs);
-                    add_block<V, Width, Sums, LookedUp>(codes, levels, q, pairs);
-                    for_each<Sums * chains>([&](auto k) __attribute__((always_inline)) {
-                        auto& to = sum[k / chains][k % chains];
-                        to = V::widen(to, pairs[k / chains][k % chains]);
-                    });
-                }
-                else
-                    add_block<V, Width, Sums, LookedUp>(codes, levels, q, sum);
-                skip<L, Bits>(plane, 1);
-                q += block::cols * Sums;
-            };
-            // Groups of 64 without a loop, where registers hold all pointers.
-            constexpr bool unrolled = V::registers >= 32 && L::planes_of(Bits) < 8;
-            if (unrolled && blocks == 2)
-                for_each<2>([&](auto) __attribute__((always_inline)) { add_next(); });
-            else
-                for (std::size_t b = 0; b < blocks; ++b)
-                    add_next();
-            return sum;
         }
 
-        // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j /
-        // 2^power_j of fields that lay 2^power_j up; exact.
+        // sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j / 2^power_j of fields that lay 2^power_j up;
+        // exact.
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Chains>
         [[gnu::always_inline]] inline auto together(Chains const& chain) noexcept
         {
@@ -170,6 +143,51 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return sum;
         }
 
+        // A machine that multiplies codes of 4 bits alone takes wider ones as two parts, which are never merged: the
+        // first four bits and what follows, in Rest bits. 0: codes are whole.
+        template <class V, code_layout L, unsigned Bits, bool LookedUp>
+        inline constexpr unsigned rest_width = V::in_place > 4 || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
+                                               : Bits <= 6                                                 ? 2
+                                                                                                           : 4;
+
+        // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it points
+        // at, and q from q on: [Sums], in steps of 2^-(Width - Bits).
+        template <class V, code_layout L, unsigned Bits, unsigned Width, std::size_t Sums, bool LookedUp, bool Fetch,
+                  class Levels>
+        [[gnu::always_inline]] inline auto dot_group(std::array<std::byte const*, L::count> plane, std::int8_t const* q,
+                                                     auto blocks, Levels const& levels) noexcept
+        {
+            constexpr unsigned rest = rest_width<V, L, Bits, LookedUp>, top = rest == 0 ? Bits : 4;
+            constexpr unsigned width = rest == 0 ? Width : 4;
+            dots<V, Sums, places<V, width, Sums, LookedUp>::chains> sum;
+            dots<V, Sums, rest == 0 ? 0 : places<V, rest + (rest == 0), Sums, LookedUp>::chains> low;
+            set_zero<V>(sum);
+            set_zero<V>(low);
+            auto const add_next = [&]() __attribute__((always_inline))
+            {
+                if constexpr (Fetch)
+                    fetch_ahead<L, Bits>(plane);
+                add_block<V, width, Sums, LookedUp>(fields<V, L, top, width>(plane), levels, q, sum);
+                if constexpr (rest != 0)
+                    add_block<V, rest, Sums, LookedUp>(fields<V, L, Bits, rest, 4>(plane), levels, q, low);
+                skip<L, Bits>(plane, 1);
+                q += block::cols * Sums;
+            };
+            if constexpr (requires { decltype(blocks)::value; })
+                for_each<decltype(blocks)::value>([&](auto) __attribute__((always_inline)) { add_next(); });
+            else
+                for (std::size_t b = 0; b < blocks; ++b)
+                    add_next();
+            std::array<typename V::ints, Sums> all;
+            for_each<Sums>([&](auto k) __attribute__((always_inline)) {
+                all[k] = together<V, width, Sums, LookedUp>(sum[k]);
+                if constexpr (rest != 0)
+                    all[k] = V::template plus_left<4>(
+                        V::template plus_left<4 - rest>(V::zero(), together<V, rest, Sums, LookedUp>(low[k])), all[k]);
+            });
+            return all;
+        }
+
         // sum_l 256^l sums[l]
         template <unsigned Limbs>
         [[gnu::always_inline]] inline float sum_of_limbs(float const* sums) noexcept
@@ -180,18 +198,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return sum;
         }
 
-        // y[vector * stride + row] += for the rows [first, last) and a tile of Vectors vectors; only the first
-        // `wanted` have a y. Linear codebook, aligned layout; weight groups that are a multiple of the activation
-        // groups, or one a row.
+        // The running sums of vectors that are multiplied together: [vectors][V::rows rows of a panel].
+        template <class Acc, class V>
+        using totals = typename Acc::template of<typename V::floats>[block::rows / V::rows];
+
+        // total += A x of one panel and a tile of Vectors vectors. Linear codebook, aligned layout; weight groups that
+        // are a multiple of the activation groups, or one a row.
         //     y += sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
         // and an offset, which the scale does not multiply, times s_g sum_l 256^l sum q_l.
         // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
-        // zeros gives exactly 0.
-        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, code_layout L,
+        // zeros gives exactly 0. A group's sums depend on nothing else: the same bits for a vector alone and among others.
+        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, bool Fetch, code_layout L,
                   codebook C, scale_number S, zero_number Z>
-        [[gnu::noinline]] void multiply_limbs(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x,
-                                              std::size_t wanted, float* y, std::size_t stride, std::size_t first,
-                                              std::size_t last) noexcept
+        [[gnu::always_inline]] inline void add_panel(packed_view<L, C, S, Z> const& a, std::size_t panel,
+                                                     limbs_view<Limbs> const& x, totals<Acc, V>* total) noexcept
         {
             using floats = typename V::floats;
             constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
@@ -205,51 +225,80 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 base = a.book.decode(0);
             }
             floats const step(unit);
-            std::size_t const per_group = x.group / block::cols;
+            std::size_t const per_group = x.group / block::cols, last = a.blocks % per_group;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
 
-            auto plane = planes_at<Bits>(a, first / block::rows * a.blocks); // of the next group
+            auto plane = planes_at<Bits>(a, panel * a.blocks);
+            group_constants now(a, panel * a.groups);
+            std::int8_t const* q = x.q;
+            float const *x_scale = x.scales, *x_sum = x.sums;
+            auto const add = [&](auto blocks) __attribute__((always_inline))
+            {
+                for (std::size_t h = 0; h < batches; ++h)
+                {
+                    std::size_t const row = h * V::rows;
+                    auto rows = plane;
+                    advance<L, Bits>(rows, row * 4);
+                    auto const sum = dot_group<V, L, Bits, width, sums, level::looked_up, Fetch>(rows, q, blocks, entries);
+                    floats const scale = V::load(now.scale + row), offset = now.template offset<V>(base, row);
+                    for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
+                        floats t;
+                        for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
+                            constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
+                            floats const part = V::fma(offset, floats(x_sum[k]), step * V::to_float(sum[k]));
+                            t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
+                        });
+                        now.template add<V>(total[n][h], row, scale, t * floats(x_scale[n]),
+                                            x_scale[n] * sum_of_limbs<Limbs>(x_sum + n * Limbs));
+                    });
+                }
+                skip<L, Bits>(plane, blocks);
+                q += blocks * block::cols * sums;
+                x_scale += Vectors;
+                x_sum += sums;
+            };
+            auto const add_whole_groups = [&](auto blocks) __attribute__((always_inline))
+            {
+                for (std::size_t left = a.blocks / per_group, turn = ratio; left != 0; --left)
+                {
+                    add(blocks);
+                    if (--turn == 0)
+                    {
+                        turn = ratio;
+                        now.next();
+                    }
+                }
+            };
+            // Groups of 64 without a loop, where registers hold all pointers.
+            if (V::registers >= 32 && Vectors == 1 && per_group == 2)
+                add_whole_groups(std::integral_constant<std::size_t, 2>{});
+            else
+                add_whole_groups(per_group);
+            if (last != 0)
+                add(last);
+        }
+
+        // y[row] += sums of a panel, for the rows [first, last)
+        template <class Acc, class V>
+        [[gnu::always_inline]] inline void add_totals(totals<Acc, V> const& total, std::size_t panel, std::size_t first,
+                                                      std::size_t last, float* y) noexcept
+        {
+            alignas(64) float out[block::rows];
+            for (std::size_t h = 0; h < block::rows / V::rows; ++h)
+                total[h].total().store(out + h * V::rows);
+            add_rows(out, panel, first, last, y);
+        }
+
+        // y[row] += for the rows [first, last), one vector.
+        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, class View>
+        [[gnu::noinline]] void multiply_limbs(View const& a, limbs_view<Limbs> const& x, float* y, std::size_t first,
+                                              std::size_t last) noexcept
+        {
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
-                typename Acc::template of<floats> total[batches][Vectors];
-                std::size_t at = panel * a.groups * block::rows; // of the scales
-                std::int8_t const* q = x.q;
-                for (std::size_t g = 0, left = a.blocks; g < x.groups; at += block::rows)
-                    for (std::size_t const end = g + ratio < x.groups ? g + ratio : x.groups; g < end; ++g)
-                    {
-                        std::size_t const blocks = left < per_group ? left : per_group;
-                        for (std::size_t h = 0; h < batches; ++h)
-                        {
-                            auto rows = plane;
-                            advance<L, Bits>(rows, h * V::rows * 4);
-                            auto const sum =
-                                dot_group<V, L, Bits, width, sums, level::looked_up>(rows, q, blocks, h == 0, entries);
-                            floats const scale = V::load(a.scales + at + h * V::rows);
-                            floats const offset = offset_at<V>(a, base, at + h * V::rows);
-                            for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
-                                floats t;
-                                for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
-                                    constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
-                                    floats const dot = V::to_float(together<V, width, sums, level::looked_up>(sum[k]));
-                                    floats const part = V::fma(offset, floats(x.sums[g * sums + k]), step * dot);
-                                    t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
-                                });
-                                float const x_scale = x.scales[g * Vectors + n];
-                                add_group<V>(a, at + h * V::rows, total[h][n], scale, t * floats(x_scale),
-                                             x_scale * sum_of_limbs<Limbs>(x.sums + g * sums + n * Limbs));
-                            });
-                        }
-                        left -= blocks;
-                        skip<L, Bits>(plane, blocks);
-                        q += blocks * block::cols * sums;
-                    }
-                for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
-                    alignas(64) float out[block::rows];
-                    for (std::size_t h = 0; h < batches; ++h)
-                        total[h][n].total().store(out + h * V::rows);
-                    if (n < wanted)
-                        add_rows(out, panel, first, last, y + n * stride);
-                });
+                totals<Acc, V> total;
+                add_panel<Acc, V, Bits, Limbs, 1, true>(a, panel, x, &total);
+                add_totals<Acc, V>(total, panel, first, last, y);
             }
         }
     }

@@ -43,6 +43,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
 
+        // total += one stretch of a panel in bytes times a tile of Vectors vectors
+        template <accumulator Acc, class V, unsigned Limbs, std::size_t Vectors, class Part>
+        [[gnu::noinline]] void add_tile(Part const& part, limbs_view<Limbs> const& x, totals<Acc, V>* to) noexcept
+        {
+            totals<Acc, V> total[Vectors];
+            __builtin_memcpy(&total, to, sizeof total);
+            add_panel<Acc, V, 8, Limbs, Vectors, false>(part, 0, x, total);
+            __builtin_memcpy(to, &total, sizeof total);
+        }
+
         // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded to bytes, a stretch
         // of a panel at a time, and multiplied by all vectors from there: as a matrix of planes<8>.
         template <accumulator Acc, class V, unsigned Limbs, code_layout L, codebook C, scale_number S, zero_number Z>
@@ -53,7 +63,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             using level = levels<V, C>;
             constexpr std::size_t most_cols = 1024; // 16 KB of bytes: in L1
             alignas(64) std::byte bytes[most_cols * block::rows];
-            float sums[most_vectors][block::rows];
 
             packed_view<planes<8>, byte_levels, S, Z> part{};
             part.cols = a.cols;
@@ -73,7 +82,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 for (std::size_t n = 0; n < x.x.vectors; n += most_vectors)
                 {
                     std::size_t const left = x.x.vectors - n, vectors = left < most_vectors ? left : most_vectors;
-                    __builtin_memset(sums, 0, sizeof sums);
+                    totals<Acc, V> total[most_vectors];
                     for (std::size_t begin = 0, end; begin < cols; begin = end)
                     {
                         std::size_t const limit = group < most_cols ? cols : (begin / group + 1) * group;
@@ -93,28 +102,23 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
                         limbs_view<Limbs> tile_x = x;
                         tile_x.groups = ceil_div(end - begin, x.group);
-                        std::size_t before = n; // most_vectors is a multiple of every tile
-                        for (std::size_t k = 0, width; k < vectors; k += width, before += width)
+                        for (std::size_t before = n, width; before < n + vectors; before += width)
                         {
-                            width = tile::width(x.x.vectors - before);
-                            std::size_t const wanted = width < vectors - k ? width : vectors - k;
+                            width = tile::width(x.x.vectors - before); // most_vectors is a multiple of every tile
                             tile_x.q = x.q + (before * cols + begin * width) * Limbs;
                             tile_x.scales = x.scales + before * x.groups + begin / x.group * width;
                             tile_x.sums = x.sums + (before * x.groups + begin / x.group * width) * Limbs;
-                            float* const to = sums[k];
+                            auto* const to = total + (before - n);
                             if (width == 1)
-                                multiply_limbs<Acc, V, 8, Limbs, 1>(part, tile_x, wanted, to, block::rows, 0,
-                                                                    block::rows);
+                                add_tile<Acc, V, Limbs, 1>(part, tile_x, to);
                             else if (width == 4)
-                                multiply_limbs<Acc, V, 8, Limbs, 4>(part, tile_x, wanted, to, block::rows, 0,
-                                                                    block::rows);
+                                add_tile<Acc, V, Limbs, 4>(part, tile_x, to);
                             else
-                                multiply_limbs<Acc, V, 8, Limbs, tile::widest>(part, tile_x, wanted, to, block::rows, 0,
-                                                                               block::rows);
+                                add_tile<Acc, V, Limbs, tile::widest>(part, tile_x, to);
                         }
                     }
                     for (std::size_t k = 0; k < vectors; ++k)
-                        add_rows(sums[k], panel, first, last, y + (n + k) * stride);
+                        add_totals<Acc, V>(total[k], panel, first, last, y + (n + k) * stride);
                 }
         }
     }

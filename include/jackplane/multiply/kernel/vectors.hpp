@@ -17,7 +17,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //
         // bytes, for merging planes
         //   load_bytes(byte const*), store(bytes, byte*)
-        //   keep<M>(a), select<M>(a, b)                a & M; M ? a : b; in every byte
+        //   keep<M>(a)                                 a & M in every byte
+        //   exchange<N>(a, b)                          the lower N bits of every 2 N of a change places with the upper N
+        //                                              of b: N = 1, 2, 4
         //   left<N>(a), right<N>(a)                    shifts of 16- or 32-bit lanes: masks drop what crosses a byte
         //
         // integer products, where Arch::multiplies_bytes
@@ -51,6 +53,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //   store_bytes(ints, int8*)                   rows bytes, from lanes that hold int8
         template <class Arch>
         struct vectors;
+
+        // The upper N bits of every 2 N of a byte: 0xaa, 0xcc, 0xf0.
+        template <unsigned N>
+        inline constexpr std::uint8_t upper_of_pairs = N == 1 ? 0xaa : N == 2 ? 0xcc : 0xf0;
 
         template <class V>
         inline constexpr bool multiplies_pairs = requires { V::dot_pairs; };

@@ -162,19 +162,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
             [[gnu::always_inline]] static std::int32_t largest(ints a) noexcept
             {
-                std::int32_t lane[rows], most = 0;
-                _mm512_storeu_si512(lane, a.v);
-                for (std::int32_t const each : lane)
-                    most = each > most ? each : most;
-                return most;
+                __m256i const half = _mm256_max_epi32(_mm512_castsi512_si256(a.v), upper_half(a.v));
+                __m128i v = _mm_max_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+                v = _mm_max_epi32(v, _mm_unpackhi_epi64(v, v));
+                return _mm_cvtsi128_si32(_mm_max_epi32(v, _mm_shuffle_epi32(v, 1)));
             }
             [[gnu::always_inline]] static std::int32_t total(ints a) noexcept
             {
-                std::int32_t lane[rows], sum = 0;
-                _mm512_storeu_si512(lane, a.v);
-                for (std::int32_t const each : lane)
-                    sum += each;
-                return sum;
+                __m256i const half = _mm256_add_epi32(_mm512_castsi512_si256(a.v), upper_half(a.v));
+                __m128i v = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+                v = _mm_add_epi32(v, _mm_unpackhi_epi64(v, v));
+                return _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32(v, 1)));
             }
             [[gnu::always_inline]] static ints round(floats a) noexcept
             {
@@ -196,6 +194,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             typedef std::int32_t signed_lanes __attribute__((vector_size(64)));
             static constexpr __mmask16 all = 0xffff;
 
+            [[gnu::always_inline]] static __m256i upper_half(__m512i a) noexcept
+            {
+                return _mm512_maskz_extracti64x4_epi64(0xff, a, 1);
+            }
             template <unsigned N>
             [[gnu::always_inline]] static __m512i down(__m512i a) noexcept
             {

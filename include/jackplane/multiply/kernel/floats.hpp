@@ -39,16 +39,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 if constexpr (!std::same_as<Z, no_zero>)
                     zero += block::rows;
             }
-            // base - zero, or base before an offset, of the rows from `row` on
+            // (base - zero) unit, or base unit before an offset, of the rows from `row` on
             template <class V>
-            [[gnu::always_inline]] typename V::floats offset(float base, [[maybe_unused]] std::size_t row) const noexcept
+            [[gnu::always_inline]] typename V::floats offset(float base, [[maybe_unused]] std::size_t row,
+                                                             float unit = 1) const noexcept
             {
+                using floats = typename V::floats;
                 if constexpr (zero_as_offset<Z>)
-                    return typename V::floats(base);
+                    return floats(base * unit);
                 else if constexpr (std::same_as<Z, no_zero>)
-                    return typename V::floats(base - C::centre);
+                    return floats((base - C::centre) * unit);
                 else
-                    return typename V::floats(base) - V::load(zero + row);
+                    return V::fma(V::load(zero + row), floats(-unit), floats(base * unit));
             }
             // total += scale t, and zero sum where it is an offset. sum: of the x that t comes from.
             template <class V>

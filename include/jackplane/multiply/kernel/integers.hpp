@@ -202,9 +202,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class Acc, class V>
         using totals = typename Acc::template of<typename V::floats>[block::rows / V::rows];
 
-        // total += A x of one panel and a tile of Vectors vectors. Linear codebook, aligned layout; weight groups that
+        // What 1 of a dot stands for.
+        template <class V, unsigned Bits, class View>
+        [[gnu::always_inline]] inline float step_of_dots(View const& a) noexcept
+        {
+            using level = levels<V, typename View::codebook_type>;
+            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
+            if constexpr (level::looked_up)
+                return level::unit(a.book);
+            else
+                return a.step / static_cast<float>(1u << (width - Bits));
+        }
+
+        // total += A x / step of one panel and a tile of Vectors vectors. Linear codebook, aligned layout; weight groups that
         // are a multiple of the activation groups, or one a row.
-        //     y += sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
+        //     A x = sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
         // and an offset, which the scale does not multiply, times s_g sum_l 256^l sum q_l.
         // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
         // zeros gives exactly 0. A group's sums depend on nothing else: the same bits for a vector alone and among others.
@@ -218,13 +230,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             constexpr std::size_t sums = Limbs * Vectors, batches = block::rows / V::rows;
             using level = levels<V, C>;
             auto const entries = level::bytes(a.book);
-            float unit = a.step / static_cast<float>(1u << (width - Bits)), base = a.base;
-            if constexpr (level::looked_up)
-            {
-                unit = level::unit(a.book);
-                base = a.book.decode(0);
-            }
-            floats const step(unit);
+            float const base = level::looked_up ? a.book.decode(0) : a.base, per_step = 1 / step_of_dots<V, Bits>(a);
             std::size_t const per_group = x.group / block::cols, last = a.blocks % per_group;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
 
@@ -240,16 +246,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     auto rows = plane;
                     advance<L, Bits>(rows, row * 4);
                     auto const sum = dot_group<V, L, Bits, width, sums, level::looked_up, Fetch>(rows, q, blocks, entries);
-                    floats const scale = V::load(now.scale + row), offset = now.template offset<V>(base, row);
+                    floats const scale = V::load(now.scale + row), offset = now.template offset<V>(base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                         floats t;
                         for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
                             constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
-                            floats const part = V::fma(offset, floats(x_sum[k]), step * V::to_float(sum[k]));
+                            floats const part = V::fma(offset, floats(x_sum[k]), V::to_float(sum[k]));
                             t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
                         });
                         now.template add<V>(total[n][h], row, scale, t * floats(x_scale[n]),
-                                            x_scale[n] * sum_of_limbs<Limbs>(x_sum + n * Limbs));
+                                            x_scale[n] * sum_of_limbs<Limbs>(x_sum + n * Limbs) * per_step);
                     });
                 }
                 skip<L, Bits>(plane, blocks);
@@ -278,14 +284,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 add(last);
         }
 
-        // y[row] += sums of a panel, for the rows [first, last)
+        // y[row] += step total of a panel, for the rows [first, last)
         template <class Acc, class V>
-        [[gnu::always_inline]] inline void add_totals(totals<Acc, V> const& total, std::size_t panel, std::size_t first,
-                                                      std::size_t last, float* y) noexcept
+        [[gnu::always_inline]] inline void add_totals(totals<Acc, V> const& total, float step, std::size_t panel,
+                                                      std::size_t first, std::size_t last, float* y) noexcept
         {
             alignas(64) float out[block::rows];
             for (std::size_t h = 0; h < block::rows / V::rows; ++h)
-                total[h].total().store(out + h * V::rows);
+                (total[h].total() * typename V::floats(step)).store(out + h * V::rows);
             add_rows(out, panel, first, last, y);
         }
 
@@ -298,7 +304,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 totals<Acc, V> total;
                 add_panel<Acc, V, Bits, Limbs, 1, true>(a, panel, x, &total);
-                add_totals<Acc, V>(total, panel, first, last, y);
+                add_totals<Acc, V>(total, step_of_dots<V, Bits>(a), panel, first, last, y);
             }
         }
     }

@@ -7,6 +7,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
+        // Vectors that share the decoding of a stretch of a panel: 32 lose a seventh to it.
+        inline constexpr std::size_t vectors_of_a_stretch = 128;
+
         // What decoded bytes mean without a zero: step * byte + base.
         struct byte_levels : uniform<8>
         {
@@ -79,10 +82,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t const cols = a.blocks * block::cols, group = a.groups == 1 ? cols : a.group;
             std::size_t const stretch = group < most_cols ? most_cols / group * group : most_cols;
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
-                for (std::size_t n = 0; n < x.x.vectors; n += most_vectors)
+                for (std::size_t n = 0; n < x.x.vectors; n += vectors_of_a_stretch)
                 {
-                    std::size_t const left = x.x.vectors - n, vectors = left < most_vectors ? left : most_vectors;
-                    totals<Acc, V> total[most_vectors];
+                    std::size_t const left = x.x.vectors - n, vectors = left < vectors_of_a_stretch ? left : vectors_of_a_stretch;
+                    totals<Acc, V> total[vectors_of_a_stretch];
                     for (std::size_t begin = 0, end; begin < cols; begin = end)
                     {
                         std::size_t const limit = group < most_cols ? cols : (begin / group + 1) * group;
@@ -104,7 +107,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         tile_x.groups = ceil_div(end - begin, x.group);
                         for (std::size_t before = n, width; before < n + vectors; before += width)
                         {
-                            width = tile::width(x.x.vectors - before); // most_vectors is a multiple of every tile
+                            width = tile::width(x.x.vectors - before); // vectors_of_a_stretch is a multiple of every tile
                             tile_x.q = x.q + (before * cols + begin * width) * Limbs;
                             tile_x.scales = x.scales + before * x.groups + begin / x.group * width;
                             tile_x.sums = x.sums + (before * x.groups + begin / x.group * width) * Limbs;
@@ -118,7 +121,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         }
                     }
                     for (std::size_t k = 0; k < vectors; ++k)
-                        add_totals<Acc, V>(total[k], panel, first, last, y + (n + k) * stride);
+                        add_totals<Acc, V>(total[k], part.step, panel, first, last, y + (n + k) * stride);
                 }
         }
     }

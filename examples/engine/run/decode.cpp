@@ -121,8 +121,7 @@ namespace engine
         auto const by = [&]<class M>(M const& a)
         {
             if constexpr (common_format<M>)
-                std::visit([&](auto const& ready)
-                           { multiply<kernels>(a.prefix(_bits[i]), ready, y, _team); },
+                std::visit([&](auto const& ready) { multiply<kernels>(a.prefix(_bits[i]), ready, y, _team); },
                            _prepared);
             else
                 multiply_other(m.packed, _bits[i], floats_of(_prepared), y, _team);

@@ -246,7 +246,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         into.view();
     };
 
-    // Running sum, V = float or a batch of floats.                                       fp32, fp64, compensated, suited
+    // Running sum, V = float or a batch of floats.                               fp32, fp64, compensated, suited
     template <class A>
     concept accumulator = requires(typename A::template of<float> sum, float x) {
         sum.add(x, x); // += x * x

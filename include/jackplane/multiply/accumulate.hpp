@@ -81,8 +81,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
     };
 
-    // The one that suits x, and the default: `compensated` where x is as good as fp32 (exact, limbs<3>), `fp32`, a sixth
-    // faster, where x was rounded more coarsely than any sum (limbs<1>, limbs<2>, bf16).
+    // The one that suits x, and the default: `compensated` where x is as good as fp32 (exact, limbs<3>); `fp32`, a
+    // sixth faster, where x was rounded more coarsely than any sum (limbs<1>, limbs<2>, bf16).
     struct suited : compensated
     {
     };

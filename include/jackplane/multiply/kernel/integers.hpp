@@ -10,22 +10,22 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     namespace kernel
     {
         // Where a field of Width bits, `shift` bits up in its byte, is multiplied. A machine that multiplies whole
-        // bytes takes it where it lies: a sum for each place, divided in the end. `reach`: fields stay where they lie
-        // below that bit; higher ones are moved down; wider ones are multiplied in pieces.
+        // bytes takes it where it lies: a sum for each place, at most eight in all, divided in the end. `reach`: fields
+        // stay where they lie below that bit; higher ones are moved down; wider ones are multiplied in pieces.
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp>
         struct places
         {
             static constexpr unsigned reach = []
             {
                 unsigned bits = LookedUp ? Width : V::in_place; // an index must lie at the bottom
-                while (bits > Width && bits / Width * Sums > V::registers / 2)
+                while (bits > Width && bits / Width * Sums > 8)
                     bits /= 2;
                 return bits;
             }();
             static constexpr bool in_pieces = Width > reach;
             static constexpr unsigned kept = in_pieces ? reach : Width; // bits of one piece
             static constexpr unsigned count = in_pieces ? Width / reach : reach / Width;
-            // Sums of one place alternate between two where there are registers, and a dot waits four cycles for the last.
+            // Sums of one place alternate between two where there are registers: a dot waits four cycles for the last.
             static constexpr unsigned chains = count == 1 && Sums <= 4 && !V::narrow ? 2 : count;
 
             static constexpr unsigned down(unsigned shift) noexcept { return shift / reach * reach; }
@@ -89,8 +89,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         [[gnu::always_inline]] inline void set_zero(Dots& sum) noexcept
         {
             for_each<std::tuple_size_v<Dots>>([&](auto k) __attribute__((always_inline)) {
-                for_each<std::tuple_size_v<typename Dots::value_type>>(
-                    [&](auto j) __attribute__((always_inline)) { sum[k][j] = V::zero(); });
+                for_each<std::tuple_size_v<typename Dots::value_type>>([&](auto j) __attribute__((always_inline)) {
+                    sum[k][j] = V::zero();
+                });
             });
         }
 
@@ -127,8 +128,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 });
         }
 
-        // sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j / 2^power_j of fields that lay 2^power_j up;
-        // exact.
+        // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j /
+        // 2^power_j of fields that lay 2^power_j up; exact.
         template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Chains>
         [[gnu::always_inline]] inline auto together(Chains const& chain) noexcept
         {
@@ -147,11 +148,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // first four bits and what follows, in Rest bits. 0: codes are whole.
         template <class V, code_layout L, unsigned Bits, bool LookedUp>
         inline constexpr unsigned rest_width = V::in_place > 4 || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
-                                               : Bits <= 6                                                 ? 2
-                                                                                                           : 4;
+                                               : Bits <= 6                                                  ? 2
+                                                                                                            : 4;
 
-        // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it points
-        // at, and q from q on: [Sums], in steps of 2^-(Width - Bits).
+        // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it
+        // points at, and q from q on: [Sums], in steps of 2^-(Width - Bits).
         template <class V, code_layout L, unsigned Bits, unsigned Width, std::size_t Sums, bool LookedUp, bool Fetch,
                   class Levels>
         [[gnu::always_inline]] inline auto dot_group(std::array<std::byte const*, L::count> plane, std::int8_t const* q,
@@ -214,14 +215,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return a.step / static_cast<float>(1u << (width - Bits));
         }
 
-        // total += A x / step of one panel and a tile of Vectors vectors. Linear codebook, aligned layout; weight groups that
-        // are a multiple of the activation groups, or one a row.
+        // total += A x / step of one panel and a tile of Vectors vectors. Linear codebook, aligned layout; weight groups
+        // that are a multiple of the activation groups, or one a row.
         //     A x = sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
         // and an offset, which the scale does not multiply, times s_g sum_l 256^l sum q_l.
         // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
-        // zeros gives exactly 0. A group's sums depend on nothing else: the same bits for a vector alone and among others.
-        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, bool Fetch, code_layout L,
-                  codebook C, scale_number S, zero_number Z>
+        // zeros gives exactly 0. Nothing depends on the other vectors: a vector gives the same bits alone and among
+        // others.
+        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, bool Fetch,
+                  code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::always_inline]] inline void add_panel(packed_view<L, C, S, Z> const& a, std::size_t panel,
                                                      limbs_view<Limbs> const& x, totals<Acc, V>* total) noexcept
         {
@@ -245,7 +247,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     std::size_t const row = h * V::rows;
                     auto rows = plane;
                     advance<L, Bits>(rows, row * 4);
-                    auto const sum = dot_group<V, L, Bits, width, sums, level::looked_up, Fetch>(rows, q, blocks, entries);
+                    auto const sum =
+                        dot_group<V, L, Bits, width, sums, level::looked_up, Fetch>(rows, q, blocks, entries);
                     floats const scale = V::load(now.scale + row), offset = now.template offset<V>(base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                         floats t;

@@ -84,7 +84,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
                 for (std::size_t n = 0; n < x.x.vectors; n += vectors_of_a_stretch)
                 {
-                    std::size_t const left = x.x.vectors - n, vectors = left < vectors_of_a_stretch ? left : vectors_of_a_stretch;
+                    std::size_t const left = x.x.vectors - n,
+                                      vectors = left < vectors_of_a_stretch ? left : vectors_of_a_stretch;
                     totals<Acc, V> total[vectors_of_a_stretch];
                     for (std::size_t begin = 0, end; begin < cols; begin = end)
                     {
@@ -107,7 +108,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         tile_x.groups = ceil_div(end - begin, x.group);
                         for (std::size_t before = n, width; before < n + vectors; before += width)
                         {
-                            width = tile::width(x.x.vectors - before); // vectors_of_a_stretch is a multiple of every tile
+                            width =
+                                tile::width(x.x.vectors - before); // vectors_of_a_stretch is a multiple of every tile
                             tile_x.q = x.q + (before * cols + begin * width) * Limbs;
                             tile_x.scales = x.scales + before * x.groups + begin / x.group * width;
                             tile_x.sums = x.sums + (before * x.groups + begin / x.group * width) * Limbs;

@@ -18,8 +18,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // bytes, for merging planes
         //   load_bytes(byte const*), store(bytes, byte*)
         //   keep<M>(a)                                 a & M in every byte
-        //   exchange<N>(a, b)                          the lower N bits of every 2 N of a change places with the upper N
-        //                                              of b: N = 1, 2, 4
+        //   exchange<N>(a, b)                          the lower N bits of every 2 N of a change places with the upper
+        //                                              N of b: N = 1, 2, 4
         //   left<N>(a), right<N>(a)                    shifts of 16- or 32-bit lanes: masks drop what crosses a byte
         //
         // integer products, where Arch::multiplies_bytes

@@ -3,13 +3,14 @@
 // between passes of READ.
 //     multiply/<layout>/<bits>b/g<group>/<activation>/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
 //     peer/<library>/<type>/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
-//     READ/<loop>/t<threads>
+//     READ/<loop>/t<threads>    PEAK/dot/t<threads>, where several x are multiplied
 // cold: different matrices of more than 512 MB in all take turns; llc: one matrix again and again. n<vectors>: so many
 // x are multiplied together; without it one. Preparing x is inside the time; the answer is checked before.
 // bytes_per_second counts all that is read of a matrix; read_fraction is that over READ/sum, whose passes are timed
 // right before and after.
 #include "multiply/activations.hpp"
 #include "multiply/memory.hpp"
+#include "multiply/peak.hpp"
 #include "multiply/read.hpp"
 #include "multiply/reporter.hpp"
 #include "peers/peer.hpp"
@@ -54,7 +55,11 @@ namespace
     {
         benchmark::ClearRegisteredBenchmarks();
         for (unsigned const threads : o.threads)
+        {
             add_read(threads);
+            if (std::ranges::any_of(o.vectors, [](std::size_t n) { return n > 1; }))
+                add_peak(threads);
+        }
         for (named_activation const& a : activations)
             if (std::ranges::find(o.activations, a.name) != o.activations.end())
                 a.add(o, s);

@@ -12,6 +12,7 @@ END = r"(?:n(?P<vectors>\d+)/)?(?P<shape>\d+x\d+)/t(?P<threads>\d+)/(?P<cache>co
 OURS = re.compile(r"multiply/(?P<layout>[^/]+)/(?P<bits>\d+)b/g(?P<group>\d+)/(?P<activation>[^/]+)/" + END)
 PEER = re.compile(r"peer/(?P<library>[^/]+)/(?P<type>[^/]+)/" + END)
 READ = re.compile(r"READ/(?P<loop>[^/]+)/t(?P<threads>\d+)$")
+PEAK = "PEAK/dot/t{}"
 
 
 @dataclass
@@ -106,6 +107,12 @@ def places(rows):
         numbers = [int(n) for n in place.shape.split("x")]
         return place.vectors, numbers[0] * numbers[1], place.shape, place.cache, place.threads
     return sorted({place_of(name) for name in rows} - {None}, key=order)
+
+
+def peak(rows, threads):
+    """Median multiply-adds per second of dots in registers; None where they were not measured."""
+    row = rows.get(PEAK.format(threads))
+    return median(row.speed) if row else None
 
 
 def reads(rows, threads):

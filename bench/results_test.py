@@ -34,7 +34,8 @@ BENCHMARKS = (
     + [entry("peer/ggml/Q4_0/" + END, 20e9), entry("peer/ggml/Q4_K+repack/" + END, 25e9)]
     + [entry("peer/openblas/f32/" + END, 8e9), entry("peer/ggml/Q2_K/" + END, 0, error_occurred=True)]
     + [{"name": "READ/sum/t2", "run_type": "iteration", "time_unit": "ms", "real_time": 13.0, "cpu_time": 26.0,
-        "bytes_per_second": 40e9}])
+        "bytes_per_second": 40e9},
+       entry("PEAK/dot/t2", 0) | {"multiply_adds_per_second": 400e9}])
 PLACE = results.Place("4096x4096", 2, "cold")
 
 
@@ -44,7 +45,7 @@ class Results(unittest.TestCase):
 
     def test_rows_hold_repetitions_without_aggregates_and_errors(self):
         self.assertEqual(self.rows["multiply/1x8/4b/g64/limbs1/" + END].speed, [40e9, 60e9, 50e9])
-        self.assertEqual(len(self.rows), 7)
+        self.assertEqual(len(self.rows), 8)
         self.assertEqual(self.rows["READ/sum/t2"].wall, [13000.0])
 
     def test_names_are_taken_apart(self):
@@ -72,7 +73,7 @@ class Report(unittest.TestCase):
         self.assertEqual(ours.split(), ["4", "1x8/4b/g64/limbs1", "50.0", "40.0", "..", "60.0", "25.0", "90", "%",
                                         "90", "..", "90", "%", "2.00x", "500.0", "900.0", "!"])
         self.assertIn("READ 40.0 GB/s", lines[0])
-        self.assertTrue(any("8 vectors" in line for line in lines))
+        self.assertTrue(any("8 vectors" in line and line.endswith("dots alone 400 Gmac/s") for line in lines))
 
     def test_chart_is_xml_with_a_line_for_each_library(self):
         document = xml.dom.minidom.parseString(self.report.chart(self.rows, "a < b"))

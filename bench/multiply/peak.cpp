@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "peak.hpp"
+#include "../bench.hpp"
+#include "read.hpp"
+#include <jackplane/core/check.hpp>
+#include <jackplane/multiply/multiply.hpp>
+#include <array>
+#include <string>
+
+namespace bench
+{
+    namespace
+    {
+        constexpr std::size_t chains = 12, turns = 100000; // more sums than a dot has cycles
+
+        // Dots of byte vectors in registers alone.
+        template <class V>
+        void dots()
+        {
+            std::array<std::byte, 4 * V::rows> const ones{std::byte{1}};
+            auto const codes = V::load_bytes(ones.data());
+            std::array<typename V::ints, chains> sum;
+            sum.fill(V::zero());
+            for (std::size_t i = 0; i < turns; ++i)
+                for (auto& to : sum)
+                    to = V::dot(to, codes, codes);
+            benchmark::DoNotOptimize(sum);
+        }
+    }
+
+    void add_peak(unsigned threads)
+    {
+        using arch = jackplane::best_arch;
+        if constexpr (arch::multiplies_bytes)
+        {
+            using vectors = jackplane::kernel::vectors<arch>;
+            auto run = [threads](benchmark::State& state)
+            {
+                for (auto _ : state)
+                    team_of(threads)(threads, [](std::size_t, std::size_t) { dots<vectors>(); });
+                rate(state, "multiply_adds_per_second", threads * turns * chains * 4 * vectors::rows);
+            };
+            auto const name = jackplane::text("PEAK/dot/t", threads);
+            benchmark::RegisterBenchmark(name.c_str(), run)
+                ->Unit(benchmark::kMicrosecond)
+                ->MeasureProcessCPUTime()
+                ->UseRealTime();
+        }
+    }
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <CLI/CLI.hpp>
 #include <jackplane/core/progress.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -27,6 +28,11 @@ namespace cli
             else
                 std::fprintf(stderr, "[%zu/%zu] %s\n", done, total, label.c_str());
         };
+    }
+
+    inline void add_quiet(CLI::App& command, bool& quiet)
+    {
+        command.add_flag("--quiet", quiet, "no progress on stderr; the report on stdout and warnings stay");
     }
 
     // Names of files are bytes, JSON is UTF-8: what is none becomes U+FFFD.

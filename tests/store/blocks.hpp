@@ -28,12 +28,21 @@ std::vector<std::byte> random_blocks(std::size_t count)
     return blocks;
 }
 
+// A plane has 1, 2, 4 or 8 bits.
 template <unsigned Bits>
-using planes_for = std::conditional_t<
-    Bits == 3, jackplane::planes<2, 1>,
-    std::conditional_t<Bits == 5, jackplane::planes<4, 1>,
-                       std::conditional_t<Bits == 6, jackplane::planes<4, 2>,
-                                          jackplane::planes<Bits == 3 || Bits == 5 || Bits == 6 ? 1 : Bits>>>>;
+constexpr auto planes_of()
+{
+    if constexpr (Bits == 3)
+        return jackplane::planes<2, 1>{};
+    else if constexpr (Bits == 5)
+        return jackplane::planes<4, 1>{};
+    else if constexpr (Bits == 6)
+        return jackplane::planes<4, 2>{};
+    else
+        return jackplane::planes<Bits>{};
+}
+template <unsigned Bits>
+using planes_for = decltype(planes_of<Bits>());
 
 template <class T>
 using if_linear = std::conditional_t<jackplane::gguf::linear_block<T>, std::tuple<T>, std::tuple<>>;

@@ -61,6 +61,7 @@ TEST_CASE("blocks of other sizes or types are refused")
     CHECK_THROWS_WITH_AS(gguf::from_blocks<gguf::q4_0>(blocks, 2, 96),
                          "2 x 96 from 72 bytes of Q4_0 blocks of 32 values in 18 bytes", shape_error);
     CHECK_THROWS_AS(gguf::from_blocks<gguf::q4_0>(blocks, 4, 33), shape_error);
+    CHECK_THROWS_AS(gguf::from_blocks<gguf::q4_0>({}, std::size_t{1} << 60, 0), shape_error);
     auto damaged = blocks;
     std::memset(damaged.data(), 0x7c, 2); // a NaN
     CHECK_THROWS_AS(gguf::from_blocks<gguf::q4_0>(damaged, 4, 32), value_error);

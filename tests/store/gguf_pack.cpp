@@ -94,5 +94,6 @@ TEST_CASE("other sizes and types are refused, nothing is packed of nothing")
     CHECK((gguf::pack<planes<4>, gguf::q4_0>(t).at(3, 31)) == gguf::from_blocks<gguf::q4_0>(t).at(3, 31));
     CHECK_THROWS_WITH_AS((gguf::pack<planes<4>, gguf::q4_1>(t)), "tensor 'up': Q4_0 read as Q4_1", format_error);
     CHECK(gguf::pack<planes<4>, gguf::q4_0>({}, 0, 32).rows() == 0);
-    CHECK(gguf::pack<planes<4>, gguf::q4_0>({}, 3, 0).rows() == 3);
+    CHECK_THROWS_WITH_AS((gguf::pack<planes<4>, gguf::q4_0>({}, std::size_t{1} << 60, 0)), // not panel after panel
+                         "1152921504606846976 x 0 from 0 bytes of Q4_0 blocks of 32 values in 18 bytes", shape_error);
 }

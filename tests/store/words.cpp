@@ -230,6 +230,35 @@ TEST_CASE("a checkpoint with act-order is multiplied: x permuted once, the layer
     CHECK(error_of([&] { words::permuted(x, std::vector<std::uint32_t>(3)); }).find("permute 1 x 96 by 3 places") == 0);
 }
 
+TEST_CASE("whole groups in another order are put into that of x, with their scales and zeros; others stay")
+{
+    for (std::size_t const cols : {96u, 80u}) // three groups; the last one shorter
+    {
+        auto const straight = random_layer<4>({32, cols, 32}, 0, 7);
+        words::layer<4> turned{{{}, 32, cols, straight.codes.grid, {}, {}, {}}, {}};
+        for (std::size_t k = 0; k < cols; ++k) // the first two groups change places
+            turned.order.push_back(static_cast<std::uint32_t>(k < 64 ? (k + 32) % 64 : k));
+        for (std::size_t n = 0; n < 32; ++n)
+        {
+            for (std::size_t const k : turned.order)
+                turned.codes.codes.push_back(straight.codes.codes[n * cols + k]);
+            for (std::size_t const group : {3 * n + 1, 3 * n, 3 * n + 2})
+                turned.codes.scales.push_back(straight.codes.scales[group]),
+                    turned.codes.zeros.push_back(straight.codes.zeros[group]);
+        }
+        for (std::size_t const at : {0u, 31u}) // inside a group; between two
+        {
+            auto mixed = turned;
+            std::swap(mixed.order[at], mixed.order[at + 1]);
+            auto const before = mixed;
+            words::order_groups(mixed);
+            expect_same(mixed, before);
+        }
+        words::order_groups(turned);
+        expect_same(turned, straight);
+    }
+}
+
 TEST_CASE("what a format does not hold is an error with the tensor, the format and the numbers")
 {
     auto const l = random_layer<4>({64, 128, 32}, 1, 1);
@@ -289,6 +318,23 @@ TEST_CASE("a file that is not what its settings say is an error, not a matrix")
               written const file(words::write("m", l, s));
               words::read<4, bfloat16>(file.file, "m", s);
           }) == "tensor 'm.scales': expected BF16, found F16");
+    struct without_zeros
+    {
+        safetensors::file file;
+        safetensors::tensor const* find(std::string const& name) const
+        {
+            return name == "m.qzeros" ? nullptr : file.find(name);
+        }
+    };
+    for (std::string const format : {"awq", "gptq"}) // symmetric or not
+        for (bool const symmetric : {false, true})
+        {
+            written const whole(words::write("m", l, settings_of(format, 4, 32)));
+            without_zeros const file{whole.file};
+            CHECK(error_of([&] { words::read<4>(file, "m", words::settings{format, 4, 32, symmetric, false}); }) ==
+                  "'m.qzeros', " + format +
+                      ": there is no such tensor; it stores the zeros of symmetric codes, too");
+        }
     auto const index = [&](std::int32_t group)
     {
         std::vector<std::int32_t> all(128, group);

@@ -24,6 +24,12 @@ def measured(*arguments):
     return [{name: value for name, value in row.items() if name != "tokens_per_second"} for row in rows]
 
 
+def without_size(rows):
+    """Of a GGUF file, a row is called by its types and has their size."""
+    return [{name: value for name, value in row.items() if name not in ("bits", "effective_bits", "bytes_per_token")}
+            for row in rows]
+
+
 def write(config, weights, **changes):
     """Keys of `changes` have _ for the dots below the architecture; None takes one away."""
     metadata = architectures.gguf_metadata(config)
@@ -129,7 +135,7 @@ gguf.write(file, {**architectures.gguf_metadata(config), **gguf.vocabulary(MODEL
            architectures.gguf_tensors(config, weights))
 expect(0, run("quantize", file, "-o", folder / "text.jack", "--quiet"))
 scored_text, weights_of_model = ["--text", folder / "text.txt", "--context", "200"], weights
-ours, theirs = measured("--model", MODEL, *scored_text), measured("--model", file, *scored_text)
+ours, theirs = (without_size(measured("--model", of, *scored_text)) for of in (MODEL, file))
 packed, = measured("--model", folder / "text.jack", "--bits", "8", *scored_text)
 if ours != theirs or packed["mean_nll"] - ours[0]["mean_nll"] > 0.01:
     fail(f"{ours} of the repository's model, {theirs} of a GGUF file, {packed} of what was made of that")
@@ -146,7 +152,7 @@ for changes in ({}, {len(pieces) - 1: ("", 5), len(pieces) - 2: (pieces[300], 1)
     gguf.write(file, {**architectures.gguf_metadata(json.loads((MODEL / "config.json").read_text())), **vocabulary,
                       "tokenizer.ggml.tokens": changed, "tokenizer.ggml.token_type": of},
                architectures.gguf_tensors(json.loads((MODEL / "config.json").read_text()), weights_of_model))
-    theirs = measured("--model", file, *scored_text)
+    theirs = without_size(measured("--model", file, *scored_text))
     if not changes and theirs != ours:
         fail(f"{ours} of the repository's model, {theirs} where <unk> is a control piece")
 

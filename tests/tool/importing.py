@@ -132,7 +132,7 @@ first = "model.layers.0.self_attn.q_proj"
 index = tensors[first + ".g_idx"]
 bad = np.full_like(tensors[first + ".scales"], np.nan)
 for changed, wanted in (({first + ".scales": None}, [first + ".scales"]),
-                        ({first + ".qzeros": None}, [first + ".qzeros"]),
+                        ({first + ".qzeros": None}, [first + ".qzeros", "symmetric codes, too"]),
                         ({first + ".qweight": None}, [first + ".weight"]),
                         ({first + ".qweight": tensors[first + ".qweight"][:4]},
                          [first + ".qweight", "64 x 64", "[4, 64]"]),

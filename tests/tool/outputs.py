@@ -9,6 +9,7 @@ import resource
 import shutil
 import struct
 import subprocess
+import time
 
 import numpy as np
 
@@ -236,6 +237,25 @@ for command in [[*command, folder / "x.jack"] for command in late[:-1]] + [
 if maps.exists():
     fail("a refused sensitivity left the folder of its maps")
 
+# two runs at a time to one output: the second ends before any work, the first is not disturbed
+busy = folder / "busy.jack"
+first = child("quantize", deep, "-o", busy, "--method", "signround", "--calibration", tokens, "--seqlen", "8",
+              "--group-size", "8", "--iters", "100000", "--quiet")
+while first.poll() is None and not list(folder.glob("busy.jack.*.jackplane.tmp")):
+    time.sleep(0.002)
+os.symlink("busy.jack", folder / "busy.link")
+for name in (busy, folder / "busy.link"):
+    for command in (["quantize", broken, "-o", name], ["cut", file, "--bits", "4", "-o", name],
+                    ["imatrix", broken, "--calibration", tokens, "-o", name]):
+        expect(1, run(*command), "busy.jack", "another run")
+if first.poll() is not None:
+    fail(f"the first of two runs to one output: {ended(first)}")
+first.kill()
+ended(first)
+expect(0, run("cut", file, "--bits", "4", "-o", busy))  # its lock went with it
+if len(list(folder.glob("busy.jack.*.jackplane.tmp"))) != 0:
+    fail("a temporary of the killed run is left")
+
 # a link to what is not there yet
 os.symlink("elsewhere/made.jack", folder / "link")
 expect(0, run("quantize", model, "-o", folder / "link", "--quiet"))
@@ -248,7 +268,7 @@ reports = [["--help"], ["quantize", model, "-o", folder / "r.jack", "--quiet"], 
            ["cut", file, "--bits", "4", "-o", folder / "r.jack"],
            ["eval", "--model", file, "--text", text, "--bits", "4"],
            ["generate", "--model", file, "--tokens", "2"],
-           [*some, "--no-resume"],  # runs side by side would keep checkpoints in one folder
+           [*some],
            ["allocate", "--model", file, "--text", text, "--quiet", "--average", "4"],
            ["bench-decode", "--shape", "tiny", "--tokens", "1", "--bits", "4"]]
 commands = [command[0] for command in reports[1:]]
@@ -258,9 +278,8 @@ for command in reports:
     reader, writer = os.pipe()
     os.close(reader)
     ways["gone"] = {"stdout": writer}
-    running = {name: child(*command, **way) for name, way in ways.items()}
-    for name, process in running.items():
-        code, out, err = ended(process)
+    for name, way in ways.items():
+        code, out, err = ended(child(*command, **way))
         said = err.splitlines()
         if code != 1 or not said or "standard output" not in said[-1] or (command[0] != "generate" and len(said) != 1):
             fail(f"{command} on a {name} stdout: exit {code}, {err!r}")

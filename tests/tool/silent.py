@@ -50,6 +50,20 @@ for name, made, of_all in (("8", ["--group-size", "8"], 8), ("32", ["--group-siz
             found["limbs1"]["rows"][0]["mean_nll"] != found["exact"]["rows"][0]["mean_nll"]):
         fail(f"groups of {name}: not what exact says")
 
+# --quiet is silent about progress: reports are what they are without it
+store_model(folder / "plain", config, weights)
+for command in (["quantize", model, "-o", out],
+                ["quantize", folder / "plain", "-o", out, "--format", "gguf", "--type", "q8_0"],
+                ["imatrix", model, "-o", out, "--calibration", tokens, "--seqlen", "8"],
+                ["allocate", "--model", file, "--text", text, "--widths", "2,3", "--average", "2.5"],
+                ["sensitivity", model, "--quantized", file, "--bits", "4", "--calibration", tokens, "--seqlen", "8"]):
+    said, quiet = expect(0, run(*command)), expect(0, run(*command, "--quiet"))
+    reports = [len(done.stdout.splitlines()) for done in (said, quiet)]
+    if not said.stderr or quiet.stderr or reports[0] != reports[1] or reports[1] == 0:
+        fail(f"{command} --quiet: reports of {reports} lines, {said.stderr!r} becomes {quiet.stderr!r}")
+    if "no progress on stderr" not in run(command[0], "--help").stdout:
+        fail(f"{command[0]} --help says nothing of --quiet")
+
 # quantize: options that a method does not read
 quantize = ["quantize", model, "-o", out, "--quiet"]
 learned = [*quantize, "--calibration", tokens, "--seqlen", "8", "--method"]

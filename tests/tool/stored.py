@@ -211,6 +211,10 @@ changed(of={("k_proj", "weight_g_idx"): rng.permutation(np.arange(64, dtype="<i4
 turned_away(out, "model.safetensors", "k_proj", "g_idx", "side by side")
 changed(of={("k_proj", "weight_g_idx"): np.arange(64, dtype="<i4") // 32})
 expect(0, run("quantize", out, "-o", again, "--quiet", "--method", "stored"))
+changed(of={("k_proj", "weight_g_idx"): 1 - np.arange(64, dtype="<i4") // 32})  # whole groups, the second one first
+expect(0, run("quantize", out, "-o", again, "--quiet", "--method", "stored", "--dense-head"))
+if abs(nats(out) - nats(again, "--bits", 4)) > 1e-6 or nats(out) == nats(first, "--bits", 4):
+    fail("whole groups in another order are other numbers")
 changed(of={**{("v_proj", part): None for part in ("weight_packed", "weight_scale", "weight_zero_point",
                                                    "weight_shape")}, ("v_proj", "weight"): np.ones((64, 64), "<f2")})
 turned_away(out, "model.safetensors", "v_proj.weight", "F16", "numbers")

@@ -261,7 +261,7 @@ namespace cli
             ->check(CLI::Range(1, 1 << 20))
             ->capture_default_str();
         sub->add_flag("--json", c->json, "report as JSON");
-        sub->add_flag("--quiet", c->quiet, "no progress");
+        add_quiet(*sub, c->quiet);
         sub->callback([c] { c->run(); });
     }
 }

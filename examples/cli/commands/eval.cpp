@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../../engine/measure/perplexity.hpp"
 #include "../../engine/keep/program.hpp"
+#include "../../engine/read/gguf/size.hpp"
 #include "../about.hpp"
 #include "../options/calibration.hpp"
 #include "../commands.hpp"
@@ -102,8 +103,13 @@ namespace cli
                     warn_about(reference_folder);
                 std::optional<engine::model> dense, full;
                 std::optional<engine::packed_model> packed;
+                std::optional<engine::gguf_size> in_file;
                 if (folder)
-                    dense = engine::load_model(model);
+                {
+                    engine::model_source const source{std::filesystem::path(model)};
+                    dense = source.whole();
+                    in_file = engine::gguf_size_of(source);
+                }
                 else
                     packed = engine::load_nested(model);
                 if (!reference_folder.empty())
@@ -176,7 +182,7 @@ namespace cli
                                    [&]
                                    {
                                        engine::model const* const m = folder ? &*dense : (full ? &*full : nullptr);
-                                       return m ? engine::full_precision_row(*m, scored, r) : engine::row{};
+                                       return m ? row_of(*m, in_file, scored, r) : engine::row{};
                                    }));
                     else
                         for (unsigned const head : heads)
@@ -239,6 +245,20 @@ namespace cli
             static unsigned head_of(engine::packed_model const& m, unsigned asked, unsigned layers)
             {
                 return asked != unasked ? asked : m.head_beside(std::min(layers, std::max(1u, m.widest_head())));
+            }
+
+            // A dense model; one that lies in blocks of a GGUF file is called by them and has their size.
+            static engine::row row_of(engine::model const& m, std::optional<engine::gguf_size> const& in_file,
+                                      engine::scored_text const& scored, engine::reference const* against)
+            {
+                engine::row row = engine::full_precision_row(m, scored, against);
+                if (in_file)
+                {
+                    row.note = in_file->type;
+                    row.effective_bits = in_file->bits_per_weight;
+                    row.bytes_per_token = in_file->bytes_per_token;
+                }
+                return row;
             }
 
             // What the head costs alone: it is quantized, the layers are those of the reference.

@@ -54,7 +54,7 @@ namespace cli
         sub->add_option("-o,--output", c->to, "file to write: GGUF, or the older form where its name ends in .dat")
             ->required();
         sub->add_flag("--json", c->json, "report as JSON");
-        sub->add_flag("--quiet", c->quiet, "no progress");
+        add_quiet(*sub, c->quiet);
         sub->callback([c] { c->run(); });
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../commands.hpp"
+#include "../dense_contents.hpp"
 #include "../terminal.hpp"
 #include <jackplane/store/nested_read.hpp>
 #include <cstdio>
@@ -19,10 +20,19 @@ namespace cli
 
             void run() const
             {
+                if (engine::is_dense(path))
+                    return show(dense_contents(path));
                 nested::file const file = nested::open(path);
                 if (verify)
                     file.verify();
                 json ? as_json(file) : as_text(file);
+            }
+
+            void show(dense_contents const& found) const
+            {
+                if (verify)
+                    throw CLI::ValidationError("--verify", "goes with nested files, which hold digests");
+                json ? print_json(found.as_json(path)) : found.print(path);
             }
 
             void as_json(nested::file const& file) const
@@ -95,8 +105,10 @@ namespace cli
     void add_inspect(CLI::App& app)
     {
         auto const c = std::make_shared<inspect_command>();
-        CLI::App* const sub = app.add_subcommand("inspect", "What a nested file holds");
-        sub->add_option("file", c->path, "nested file")->required()->check(CLI::ExistingFile);
+        CLI::App* const sub = app.add_subcommand("inspect", "What a file or a folder of a model holds");
+        sub->add_option("file", c->path, "a nested file, a GGUF file, or a Hugging Face folder")
+            ->required()
+            ->check(CLI::ExistingPath);
         sub->add_flag("--verify", c->verify, "read everything and compare digests");
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });

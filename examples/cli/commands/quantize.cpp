@@ -362,7 +362,7 @@ namespace cli
                       "the output head, and an embedding tied to it, stays as it is; else 8 bits, to the nearest codes "
                       "whatever the method, with --scheme and --group-size; read at a width of its own");
         sub->add_flag("--json", c->json, "report as JSON");
-        sub->add_flag("--quiet", c->quiet, "no progress");
+        add_quiet(*sub, c->quiet);
         sub->callback([c] { c->run(); });
     }
 }

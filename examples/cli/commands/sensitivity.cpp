@@ -209,7 +209,7 @@ namespace cli
         sub->add_option("--maps", c->maps, "folder for one .npy of changes [rows, cols] for each matrix");
         sub->add_flag("--no-resume", c->no_resume, "keep no checkpoints to resume a killed run from");
         sub->add_flag("--json", c->json, "report as JSON");
-        sub->add_flag("--quiet", c->quiet, "no progress");
+        add_quiet(*sub, c->quiet);
         sub->callback([c] { c->run(); });
     }
 }

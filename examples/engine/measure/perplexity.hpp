@@ -4,6 +4,7 @@
 #include "evaluate.hpp"
 #include "../pack/nested_model.hpp"
 #include "../tokenize/tokenizer.hpp"
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -38,8 +39,8 @@ namespace engine
         }
     };
 
-    // One line of the table. bits 0: full precision, or a mix that the note names. What was not or cannot be measured
-    // is empty.
+    // One line of the table. bits 0: full precision, or what the note names (a mix, a type of blocks). What was not or
+    // cannot be measured is empty.
     struct row
     {
         unsigned bits = 0;
@@ -163,9 +164,11 @@ namespace engine
         }
         if (r.bytes_per_token)
             megabytes = static_cast<double>(*r.bytes_per_token) / 1e6;
+        std::string const label = label_of(r, with_head);
+        int const beside = 14 - std::max(5, static_cast<int>(label.size())); // of a longer one the next cell gives way
         char line[160];
-        std::snprintf(line, sizeof line, "%5s |%9s +- %4s | %9s | %8s | %7s | %11s | %8s | %8s",
-                      label_of(r, with_head).c_str(), cell(of(&score::perplexity), "%.3f").c_str(),
+        std::snprintf(line, sizeof line, "%5s |%*s +- %4s | %9s | %8s | %7s | %11s | %8s | %8s", label.c_str(), beside,
+                      cell(of(&score::perplexity), "%.3f").c_str(),
                       cell(of(&score::perplexity_stderr), "%.2f").c_str(),
                       cell(r.bits_per_byte, "%.4f").c_str(), cell(divergence, "%.5f").c_str(),
                       cell(agreement, "%.2f").c_str(), cell(r.effective_bits, "%.3f").c_str(),

@@ -99,6 +99,10 @@ namespace engine
             std::string tokenizer_bytes() const override { return words().bytes; }
             std::string tokenizer_settings() const override { return words().settings; }
             jackplane::gguf::metadata const* gguf_metadata() const override { return &_file.metadata(); }
+            jackplane::gguf::type_facts const* gguf_type(parameter const& p) const override
+            {
+                return &tensors().type(p);
+            }
             void check(config const& c) const override { tensors().check(parameter_table(c)); }
             void read(parameter const& p, std::span<float> w) const override { tensors().read(p, w); }
             stored_codes codes(parameter const& p) const override { return tensors().codes(p); }

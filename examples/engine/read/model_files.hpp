@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/store/gguf/metadata.hpp>
+#include <jackplane/store/gguf/types.hpp>
 #include "../describe/config.hpp"
 #include "../tokenize/tokenizer.hpp"
 #include "stored_codes.hpp"
@@ -27,6 +28,8 @@ namespace engine
         virtual std::string tokenizer_settings() const = 0; // tokenizer_config.json; empty: none
         // Of a GGUF file; else null.
         virtual jackplane::gguf::metadata const* gguf_metadata() const { return nullptr; }
+        // The type that a parameter has there; else null.
+        virtual jackplane::gguf::type_facts const* gguf_type(parameter const&) const { return nullptr; }
         // Throws format_error, shape_error unless the tensors are those of the configuration: before a wrong one can
         // ask for all memory.
         virtual void check(config const& c) const = 0;

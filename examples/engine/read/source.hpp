@@ -59,6 +59,10 @@ namespace engine
         std::string tokenizer_settings() const { return _model ? std::string() : _files->tokenizer_settings(); }
         // Of a GGUF file; else null.
         jackplane::gguf::metadata const* gguf_metadata() const { return _model ? nullptr : _files->gguf_metadata(); }
+        jackplane::gguf::type_facts const* gguf_type(parameter const& p) const
+        {
+            return _model ? nullptr : _files->gguf_type(p);
+        }
 
     private:
         std::unique_ptr<model_files const> _files{};

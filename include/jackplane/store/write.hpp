@@ -26,7 +26,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // renamed by commit(). Without commit() it leaves nothing behind. A program that has mapped an older file of that
     // name keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not
     // there yet; a pipe, a device or a folder is an error, and so is a name like that of a temporary, which the next
-    // file would remove. Created at the beginning of long work, it reports at once what would fail at the end.
+    // file would remove. So is a second one of the same path before the first has ended, in whatever process. Created at
+    // the beginning of long work, it reports at once what would fail at the end.
     class atomic_file
     {
     public:
@@ -43,6 +44,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::uint64_t size() const noexcept { return _size; }                // bytes written so far
 
     private:
+        struct begun {};
+        atomic_file(std::filesystem::path path, begun);
         void flush(std::span<std::byte const> bytes);
 
         static constexpr std::size_t buffer_size = std::size_t{1} << 18;
@@ -104,16 +107,26 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                 body(each->path());
     }
 
-    // Those that a killed process left: nobody holds their lock. Where there are no locks, nothing is removed.
-    inline void remove_left_temporaries(std::filesystem::path const& path)
+    // Removes those that a killed process left: nobody holds their lock. Throws io_error for one that somebody holds,
+    // other than `own`. Where there are no locks, neither is known.
+    inline void expect_only(std::filesystem::path const& own, std::filesystem::path const& path)
     {
         for_each_temporary_of(path,
-                              [](std::filesystem::path const& temporary)
+                              [&](std::filesystem::path const& temporary)
                               {
-                                  descriptor const left(
+                                  if (temporary.filename() == own.filename())
+                                      return;
+                                  descriptor const other(
                                       ::open(temporary.c_str(), O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-                                  if (left.value >= 0 && ::flock(left.value, LOCK_EX | LOCK_NB) == 0)
+                                  if (other.value < 0)
+                                      return;
+                                  if (::flock(other.value, LOCK_EX | LOCK_NB) == 0)
                                       ::unlink(temporary.c_str());
+                                  else
+                                      JACKPLANE_EXPECTS(errno != EWOULDBLOCK, io_error, one_line(path.string()),
+                                                        ": is being written by another run, to ",
+                                                        one_line(temporary.filename().string()),
+                                                        "; wait for it, or name another output");
                               });
     }
 
@@ -143,7 +156,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 ::unlink(name);
     }
 
-    inline atomic_file::atomic_file(std::filesystem::path path) : _path(detail::end_of_links(std::move(path)))
+    inline atomic_file::atomic_file(std::filesystem::path path, begun) : _path(detail::end_of_links(std::move(path)))
     {
         std::error_code error;
         auto const status = std::filesystem::status(_path, error);
@@ -156,7 +169,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         JACKPLANE_EXPECTS(removed_with.empty(), io_error, detail::one_line(_path.string()),
                           ": a temporary's name, which goes with the next ", detail::one_line(removed_with),
                           "; name another output");
-        detail::remove_left_temporaries(_path);
         _buffer.reserve(buffer_size);
         static std::atomic<unsigned> count = 0;
         for (int tries = 0; _file < 0; ++tries)
@@ -168,7 +180,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             int const problem = _file < 0 ? errno : 0;
             struct ::stat now = {};
             if (problem == 0 && ::flock(_file, LOCK_EX) == 0 && ::fstat(_file, &now) == 0 && now.st_nlink == 0)
-                ::close(std::exchange(_file, -1)); // remove_left_temporaries came first
+                ::close(std::exchange(_file, -1)); // another's expect_only came first
             if (_file < 0)
                 detail::exchange_temporary(_temporary.c_str(), nullptr);
             if (problem != 0 && (problem != EEXIST || tries > 100))
@@ -176,6 +188,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
         if (std::filesystem::exists(status)) // who may read it does not change
             ::fchmod(_file, static_cast<::mode_t>(status.permissions()) & 0777);
+    }
+
+    inline atomic_file::atomic_file(std::filesystem::path path) : atomic_file(std::move(path), begun{})
+    {
+        detail::expect_only(_temporary, _path); // what throws here is cleaned up after
     }
 
     inline atomic_file::~atomic_file()

@@ -44,7 +44,14 @@ namespace engine
         }
     }
 
-    unsigned stored_bits(model_source const& source) { return source.codes(source.table().parameters().front()).bits; }
+    unsigned stored_bits(model_source const& source)
+    {
+        parameter const& first = source.table().parameters().front();
+        stored_codes const c = source.codes(first);
+        JACKPLANE_EXPECTS(is_parent_width(c.bits), jackplane::value_error, first.name, ": ", c.type,
+                          "; planes hold codes of 8, 4, 3 or 2 bits");
+        return c.bits;
+    }
 
     void stored::expect_possible(quantize_settings const& s, bool) const
     {
@@ -59,8 +66,6 @@ namespace engine
         {
             std::string const& name = matrices[i].name;
             stored_codes const c = j.source.codes(matrices[i]);
-            JACKPLANE_EXPECTS(is_parent_width(c.bits), jackplane::value_error, name, ": ", c.type,
-                              "; planes hold codes of 8, 4, 3 or 2 bits");
             JACKPLANE_EXPECTS(c.bits == j.settings.bits, jackplane::value_error, name, ": ", c.type, ", codes of ",
                               c.bits, " bits; those of ", matrices[0].name, " have ", j.settings.bits,
                               ", and a file has one width for all");

@@ -19,6 +19,7 @@ namespace engine
         void run(job& j) const;
     };
 
-    // Of the first matrix. Throws format_error where it is stored in another way.
+    // Of the first matrix, with which the others have to agree. Throws format_error where it is stored in another way,
+    // value_error for a width that planes do not have.
     unsigned stored_bits(model_source const& source);
 }

@@ -23,6 +23,7 @@ namespace engine
         // shape_error.
         void check(parameter_table const& table) const;
 
+        jackplane::gguf::type_facts const& type(parameter const& p) const { return find(p).tensor->type; }
         // w: p.size() values, all finite. Throws value_error, format_error.
         void read(parameter const& p, std::span<float> w) const;
         // The same as the blocks that the file holds, rows as here.

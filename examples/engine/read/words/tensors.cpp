@@ -150,6 +150,7 @@ namespace engine
         stored_codes to;
         auto const take = [&]<unsigned B>(words::layer<B, float> l)
         {
+            words::order_groups(l);
             JACKPLANE_EXPECTS(l.order.empty(), jackplane::format_error, "'", part->tensor,
                               "': groups of columns by importance (g_idx, act-order); codes stay where columns of a "
                               "group stand side by side");

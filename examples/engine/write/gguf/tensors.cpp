@@ -20,14 +20,18 @@ namespace engine
             return found ? found->name : "unknown";
         }
 
+        // Of a type of numbers, which is what parameters without a matrix in blocks have (gguf_items::type_of).
         void give(std::uint32_t type, std::span<float const> values, jackplane::gguf::sink const& out)
         {
+            bool given = false;
             jackplane::gguf::visit_type(type,
                                         [&]<class T>(T)
                                         {
                                             if constexpr (jackplane::gguf::plain_block<T>)
-                                                give_as<typename T::element>(values, out);
+                                                give_as<typename T::element>(values, out), given = true;
                                         });
+            JACKPLANE_EXPECTS(given, jackplane::format_error, values.size(), " numbers as ", type_name(type),
+                              ", which is no type of numbers");
         }
     }
 

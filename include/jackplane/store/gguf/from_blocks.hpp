@@ -10,11 +10,11 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
 {
-    // Blocks in so many bytes, which are a whole matrix.
+    // Blocks in so many bytes, which are a whole matrix. Rows without columns have no bytes that bound their number.
     template <class T>
     void expect_matrix(std::size_t bytes, std::size_t rows, std::size_t cols)
     {
-        JACKPLANE_EXPECTS(cols % T::values == 0 &&
+        JACKPLANE_EXPECTS(cols % T::values == 0 && (cols > 0 || rows == 0) &&
                               JACKPLANE_TARGET::detail::is_product(bytes, rows, cols / T::values * T::bytes),
                           shape_error, rows, " x ", cols, " from ", bytes, " bytes of ", T::name, " blocks of ",
                           T::values, " values in ", T::bytes, " bytes");

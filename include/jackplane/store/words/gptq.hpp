@@ -47,7 +47,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
                 [&](std::size_t line, std::size_t i, code c)
                 { q.codes[row_of(line, i) * q.cols + column[column_of(line, i)]] = c; });
             q.zeros.resize(rows * groups);
-            auto const& zeros = detail::tensor_of(from, layer_name + ".qzeros", name());
+            auto const& zeros = detail::tensor_of(from, layer_name + ".qzeros", name(),
+                                                  "; it stores the zeros of symmetric codes, too");
             detail::lines{groups, rows, true}.template unpack<order>(
                 detail::read_words(zeros, groups, rows * B / 32), B, parallel, [&](std::size_t g, std::size_t n, code z)
                 { q.zeros[n * groups + g] = static_cast<integer_zero>((z + Facts::less) & ((1u << B) - 1)); });

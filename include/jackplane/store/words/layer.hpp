@@ -58,6 +58,27 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
         return out;
     }
 
+    // Where groups are whole and only stand in another order than in x, puts them into that of x; then
+    // `order` is empty. Others stay.
+    template <unsigned B, scale_number S>
+    void order_groups(layer<B, S>& l)
+    {
+        auto& q = l.codes;
+        std::size_t const width = q.grid.columns;
+        for (std::size_t k = 0; k < l.order.size(); ++k)
+            if (l.order[k] != l.order[k - k % width] + k % width || l.order[k] % width != k % width)
+                return;
+        layer<B, S> const from = l;
+        for (std::size_t n = 0; n < q.rows; ++n)
+            for (std::size_t k = 0; k < l.order.size(); ++k)
+            {
+                q.codes[n * q.cols + l.order[k]] = from.codes.codes[n * q.cols + k];
+                q.scales[q.grid.at(n, l.order[k])] = from.codes.scales[q.grid.at(n, k)];
+                q.zeros[q.grid.at(n, l.order[k])] = from.codes.zeros[q.grid.at(n, k)];
+            }
+        l.order.clear();
+    }
+
     // Symmetric codes with their zero written out.
     template <unsigned B, scale_number S>
     quantized<uniform<B>, S, integer_zero> with_zeros(quantized<uniform<B>, S> q)
@@ -76,12 +97,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::words
         }
 
         // Tensors: what has find(name) -> safetensors::tensor const*, null where there is none; safetensors::file does.
+        // more: what is said of a missing one, too.
         template <class Tensors>
-        safetensors::tensor const& tensor_of(Tensors const& from, std::string const& name, std::string_view format)
+        safetensors::tensor const& tensor_of(Tensors const& from, std::string const& name, std::string_view format,
+                                             std::string_view more = {})
         {
             safetensors::tensor const* const t = from.find(name);
             if (t == nullptr)
-                refuse<format_error>(format, name, "there is no such tensor");
+                refuse<format_error>(format, name, "there is no such tensor", more);
             return *t;
         }
         // [rows, cols] of a tensor that must have two dimensions. What follows takes time and memory as its bytes do.

@@ -233,7 +233,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             using level = levels<V, C>;
             auto const entries = level::bytes(a.book);
             float const base = level::looked_up ? a.book.decode(0) : a.base, per_step = 1 / step_of_dots<V, Bits>(a);
-            std::size_t const per_group = x.group / block::cols, last = a.blocks % per_group;
+            std::size_t const per_group = x.group / block::cols, tail = a.blocks % per_group;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
 
             auto plane = planes_at<Bits>(a, panel * a.blocks);
@@ -278,13 +278,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     }
                 }
             };
-            // Groups of 64 without a loop, where registers hold all pointers.
-            if (V::registers >= 32 && Vectors == 1 && per_group == 2)
-                add_whole_groups(std::integral_constant<std::size_t, 2>{});
-            else
+            constexpr bool unrolls = V::registers >= 32 && Vectors == 1; // groups of 64: registers hold all pointers
+            if constexpr (unrolls)
+                if (per_group == 2)
+                    add_whole_groups(std::integral_constant<std::size_t, 2>{});
+            if (!unrolls || per_group != 2)
                 add_whole_groups(per_group);
-            if (last != 0)
-                add(last);
+            if (tail != 0)
+                add(tail);
         }
 
         // y[row] += step total of a panel, for the rows [first, last)

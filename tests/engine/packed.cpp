@@ -70,7 +70,7 @@ namespace engine
             packed_model const read = load_nested("family.jack");
             CHECK(difference(m.sizes, read.sizes).empty());
             auto const tokens =
-                random_tokens(50, m.sizes.vocabulary); // beyond every window, and what longrope is used to
+                random_tokens(70, m.sizes.vocabulary); // beyond every window, what longrope is used to, and a block
             model const dense = m.decode(8), same = read.decode(8);
             auto const layers = static_cast<std::ptrdiff_t>( // an lm_head behind them is kept in half
                 size_of(m.table.of_layers()));
@@ -80,7 +80,12 @@ namespace engine
             CHECK(allowed > 0);
             CHECK(allowed < 0.01);
             CHECK(worst(all_logits(m, m.mix(8), tokens, {}, 1), exact) <= allowed);
-            CHECK(worst(batched_logits(m, m.mix(8), tokens, 7, {}), exact) <= allowed);
+            for (std::size_t const at_once : {7u, 69u, 70u})
+            {
+                auto const found = batched_logits(m, m.mix(8), tokens, at_once, {});
+                CHECK(worst(found, exact) <= allowed);
+                CHECK(found == batched_logits(m, m.mix(8), tokens, at_once, {}, 3));
+            }
         }
     }
 
@@ -135,8 +140,7 @@ namespace engine
              {setting{jackplane::truncate_centred{}, 64, false}, setting{jackplane::truncate_centred{}, 24, true},
               setting{jackplane::round_clamp{}, 64, true}})
         {
-            packed_model whole =
-                quantize(model_source(folder), rtn{}, {{}, jackplane::group{s.group}, s.slice}).packed;
+            packed_model whole = quantize(model_source(folder), rtn{}, {{}, jackplane::group{s.group}, s.slice}).packed;
             if (!s.beside)
                 quantize_head(whole, {}, jackplane::group{s.group});
             if (s.beside)
@@ -169,18 +173,22 @@ namespace engine
     TEST_CASE("a prompt: any length, the logits behind its last token; what has no room is refused before it is taken")
     {
         packed_model const m = random_planes(shape_of("tiny"), 7);
-        auto const tokens = random_tokens(80, m.sizes.vocabulary);
+        constexpr std::size_t most = decoder::together;
+        auto const tokens = random_tokens(2 * most + 9, m.sizes.vocabulary);
         model const dense = m.decode(8);
         double const allowed = 4 * worst(batch_logits<float>(dense, tokens), batch_logits<double>(dense, tokens));
-        for (std::size_t const length : {1u, 31u, 32u, 33u, 64u, 80u})
+        auto const one_by_one = all_logits(m, m.mix(8), tokens, {}, 1);
+        for (std::size_t const length : {std::size_t{1}, std::size_t{2}, most - 1, most, most + 1, tokens.size()})
         {
             CAPTURE(length);
-            decoder decode(m, 8, 80);
+            decoder decode(m, 8, tokens.size());
             auto const prompt = std::span<token const>(tokens).first(length);
             auto const exact = batch_logits<double>(dense, prompt);
             auto const last = std::span<double const>(exact).last(m.sizes.vocabulary);
             CHECK(worst(decode(prompt), last) <= allowed);
             CHECK(decode.position() == length);
+            CHECK(worst(std::span(one_by_one).subspan((length - 1) * m.sizes.vocabulary, m.sizes.vocabulary), last) <=
+                  allowed);
             if (length > 1) // and what follows sees it
             {
                 decode.restart();
@@ -191,7 +199,8 @@ namespace engine
         decoder decode(m, 8, 40);
         CHECK_THROWS_AS(decode(std::span<token const>(tokens).first(41)), jackplane::shape_error);
         CHECK_THROWS_AS(decode(std::span<token const>()), jackplane::shape_error);
-        CHECK_THROWS_AS(decode.each(std::span<token const>(tokens).first(33)), jackplane::shape_error);
+        decoder many(m, 8, tokens.size());
+        CHECK_THROWS_AS(many.each(std::span<token const>(tokens).first(most + 1)), jackplane::shape_error);
         std::vector<token> bad(40, 1);
         bad.back() = static_cast<token>(m.sizes.vocabulary);
         CHECK_THROWS_AS(decode(bad), jackplane::value_error);

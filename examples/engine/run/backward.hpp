@@ -115,9 +115,9 @@ namespace engine
                 std::size_t const at_v = at_k + c.kv_width();
                 operand<T> const k{s.qkv.data() + at_k, width}, v{s.qkv.data() + at_v, width};
                 T const* const p = s.probabilities.data() + (b * c.heads + h) * length * length;
-                for (std::size_t first = 0; first < length; first += workspace<T>::attention_rows)
+                for (std::size_t first = 0; first < length; first += attention_rows)
                 {
-                    std::size_t const end = std::min(first + workspace<T>::attention_rows, length), rows = end - first;
+                    std::size_t const end = std::min(first + attention_rows, length), rows = end - first;
                     operand<T> const dy{work.d_attended.data() + (b * length + first) * c.query_width() +
                                             h * c.head_dim,
                                         c.query_width()};

@@ -5,6 +5,7 @@
 #include <jackplane/multiply/sparse.hpp>
 #include "../pack/format/formats.hpp"
 #include <algorithm>
+#include <atomic>
 #include <concepts>
 #include <functional>
 #include <variant>
@@ -133,5 +134,73 @@ namespace engine
                 multiply_add<kernels>(beside, ready, y, _team);
         };
         std::visit(add, _residuals[i], _prepared);
+    }
+
+    // Heads are shared where they take longer than the call; each is summed alone, whoever does it.
+    void decoder::attend_alone(std::size_t layer, layer_kind const& kind)
+    {
+        config const& c = _model->sizes;
+        std::size_t const begin = first_seen(kind, _position), seen = _position + 1 - begin;
+        float const* const keys = _keys.data() + (layer * _room + begin) * c.kv_width();
+        float const* const values = _values.data() + (layer * _room + begin) * c.kv_width();
+        float const factor = score_scale<float>(c), cap = static_cast<float>(c.block.score_cap);
+        std::size_t const group = c.heads / c.kv_heads;
+        _scores.resize(std::max(_scores.size(), c.heads * _room));
+        auto const heads = [&](std::size_t h, std::size_t last)
+        {
+            for (; h < last; ++h)
+            {
+                std::size_t const at = h / group * c.head_dim;
+                float const* const q = _qkv.data() + h * c.head_dim;
+                float* const scores = _scores.data() + h * _room;
+                for (std::size_t s = 0; s < seen; ++s)
+                    scores[s] = factor * dot(q, keys + s * c.kv_width() + at, c.head_dim);
+                if (cap > 0)
+                    soften(scores, seen, cap);
+                scale(scores, seen, 1 / exponentiate(scores, seen, maximum(scores, seen)));
+                float* const y = _attended.data() + h * c.head_dim;
+                std::fill_n(y, c.head_dim, 0.0f);
+                for (std::size_t s = 0; s < seen; ++s)
+                    for (std::size_t j = 0; j < c.head_dim; ++j)
+                        y[j] += scores[s] * values[s * c.kv_width() + at + j];
+            }
+        };
+        constexpr std::size_t short_text = std::size_t{1} << 17; // products: about 10 us
+        if (seen * c.query_width() < short_text)
+            heads(0, c.heads);
+        else
+            _team(c.heads, heads);
+    }
+
+    // A unit of work is a block of queries of one head. Every thread takes the next that is left, and has scores of its
+    // own; no more threads than OpenBLAS has buffers for.
+    void decoder::attend_together(std::size_t layer, layer_kind const& kind, std::size_t n)
+    {
+        config const& c = _model->sizes;
+        std::size_t const group = c.heads / c.kv_heads, blocks = jackplane::ceil_div(n, attention_rows);
+        std::size_t const threads = std::min<std::size_t>({_team.size(), jackplane::threads{}.count, c.heads * blocks});
+        _scores.resize(std::max(_scores.size(), threads * attention_rows * _room));
+        std::atomic<std::size_t> next = 0;
+        auto const work = [&](std::size_t thread)
+        {
+            for (std::size_t unit; (unit = next.fetch_add(1, std::memory_order_relaxed)) < c.heads * blocks;)
+            {
+                std::size_t const h = unit / blocks, at = h / group * c.head_dim;
+                std::size_t const t = (blocks - 1 - unit % blocks) * attention_rows; // those that see most come first
+                std::size_t const first = _position + t, end = std::min(first + attention_rows, _position + n);
+                std::size_t const begin = first_seen(kind, first); // of all that the block sees; the rest is as if
+                std::size_t const from = (layer * _room + begin) * c.kv_width() + at; // the text began there
+                attend<float>(c, kind, first - begin, end - begin,
+                              {_qkv.data() + t * c.qkv_width() + h * c.head_dim, c.qkv_width()},
+                              {_keys.data() + from, c.kv_width()}, {_values.data() + from, c.kv_width()},
+                              _scores.data() + thread * attention_rows * _room, end - begin, nullptr,
+                              _attended.data() + t * c.query_width() + h * c.head_dim, c.query_width());
+            }
+        };
+        _team(threads, [&](std::size_t thread, std::size_t last)
+              {
+                  for (; thread < last; ++thread)
+                      work(thread);
+              });
     }
 }

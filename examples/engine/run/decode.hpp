@@ -3,6 +3,7 @@
 #include <jackplane/core/number.hpp>
 #include <jackplane/core/team.hpp>
 #include "activation.hpp"
+#include "attention.hpp"
 #include "forward.hpp"
 #include "../pack/packed_model.hpp"
 #include <algorithm>
@@ -22,13 +23,13 @@ namespace engine
 
     // Decoding on packed weights at one width, with a key-value cache: token by token, or several at once (a prompt, a
     // text to score), which share each look at the weights. The logits are the same but for rounding: products of
-    // several vectors sum in another order than those of one. A sparse part's residuals at that width are formed when
-    // it is opened (jackplane::dense_sparse). Allocates nothing after the first batch. The model must outlive it. The
-    // team shares the linear layers; the logits do not depend on its size.
+    // several vectors, and attention of several queries, sum in another order than those of one. A sparse part's
+    // residuals at that width are formed when it is opened (jackplane::dense_sparse). Allocates nothing after the first
+    // batch. The model must outlive it. The team shares all work; the logits do not depend on its size.
     class decoder
     {
     public:
-        static constexpr std::size_t together = 32; // tokens: as many vectors as the kernels decode a weight for
+        static constexpr std::size_t together = 128; // tokens: each shares a look at the weights
 
         // Throws width_error when some matrix of a layer has no such width; the head is read at head_beside(bits).
         // room: the most tokens of one text.
@@ -47,8 +48,7 @@ namespace engine
               _room(room),
               _weights(vectors_of(m)),
               _keys(m.sizes.layers * room * m.sizes.kv_width()),
-              _values(_keys.size()),
-              _scores(room)
+              _values(_keys.size())
         {
             for (rotation const& r : m.sizes.rotations())
                 _rotary.emplace_back(room, m.sizes.head_dim, r);
@@ -101,13 +101,25 @@ namespace engine
                                   " of a vocabulary of ", _model->sizes.vocabulary);
         }
 
+        // body(t) for n tokens, on the team: what is done for a token looks at no other.
+        template <class Body>
+        void for_tokens(std::size_t n, Body const& body) const
+        {
+            auto const part = [&](std::size_t t, std::size_t last)
+            {
+                for (; t < last; ++t)
+                    body(t);
+            };
+            _team(n, part);
+        }
+
         // Room for the states of a batch.
         void make_room(std::size_t n)
         {
             config const& c = _model->sizes;
             if (_stream.size() >= n * c.hidden)
                 return;
-            _inverse.resize(std::max(n, c.heads + c.kv_heads));
+            _inverse.resize(n * (c.heads + c.kv_heads));
             for (std::vector<float>* const x : {&_stream, &_normed, &_branch})
                 x->resize(n * c.hidden);
             _qkv.resize(n * c.qkv_width());
@@ -139,7 +151,9 @@ namespace engine
             product(first, part(_gate_up.data(), n, 2 * inner, 0, inner));
             product(first + 1, part(_gate_up.data(), n, 2 * inner, inner, inner));
             add_bias(w.gate_up_bias, _gate_up.data(), n, 2 * inner);
-            gate(c.block.gate, _gate_up.data(), _active.data(), n, inner);
+            for_tokens(n,
+                       [&](std::size_t t)
+                       { gate(c.block.gate, _gate_up.data() + 2 * t * inner, _active.data() + t * inner, 1, inner); });
             prepare(whole(_active.data(), n, inner));
             product(first + 2, whole(y, n, c.hidden));
             add_bias(w.down_bias, y, n, c.hidden);
@@ -192,8 +206,7 @@ namespace engine
                 product(first + 1, part(_qkv.data(), n, c.qkv_width(), q, kv));
                 product(first + 2, part(_qkv.data(), n, c.qkv_width(), q + kv, kv));
                 keep(layer, w, n);
-                for (std::size_t t = 0; t < n; ++t)
-                    attend(layer, w.kind, t);
+                n == 1 ? attend_alone(layer, w.kind) : attend_together(layer, w.kind, n);
                 prepare(whole(_attended.data(), n, q));
                 product(first + 3, whole(_branch.data(), n, c.hidden));
                 add_bias(w.output_bias, _branch.data(), n, c.hidden);
@@ -223,57 +236,48 @@ namespace engine
 
         void norm_stream(float const* weight, std::size_t n) // _inverse: what only a backward pass needs
         {
-            norm(_model->sizes, _stream.data(), weight, _normed.data(), _inverse.data(), n);
+            config const& c = _model->sizes;
+            auto const body = [&](std::size_t t)
+            {
+                std::size_t const at = t * c.hidden;
+                norm(c, _stream.data() + at, weight, _normed.data() + at, _inverse.data() + t, 1);
+            };
+            for_tokens(n, body);
         }
         void add_to_stream(float const* post_norm, std::size_t n)
         {
             config const& c = _model->sizes;
-            if (post_norm)
-                norm(c, _branch.data(), post_norm, _branch.data(), _inverse.data(), n);
-            for (std::size_t j = 0; j < n * c.hidden; ++j)
-                _stream[j] += _branch[j];
+            auto const body = [&](std::size_t t)
+            {
+                float *const branch = _branch.data() + t * c.hidden, *const stream = _stream.data() + t * c.hidden;
+                if (post_norm)
+                    norm(c, branch, post_norm, branch, _inverse.data() + t, 1);
+                for (std::size_t j = 0; j < c.hidden; ++j)
+                    stream[j] += branch[j];
+            };
+            for_tokens(n, body);
         }
 
         // Queries and keys of n tokens turn; keys and values stay.
         void keep(std::size_t layer, layer_view<float const> const& w, std::size_t n)
         {
             config const& c = _model->sizes;
-            for (std::size_t t = 0; t < n; ++t)
+            auto const body = [&](std::size_t t)
             {
                 float* const q = _qkv.data() + t * c.qkv_width();
                 float const* const k = q + c.query_width();
                 std::size_t const at = (layer * _room + _position + t) * c.kv_width();
-                finish_heads<float>(c, w, q, nullptr, _inverse.data(), _rotary[w.kind.rotation], _position + t);
+                float* const inverse = _inverse.data() + t * (c.heads + c.kv_heads);
+                finish_heads<float>(c, w, q, nullptr, inverse, _rotary[w.kind.rotation], _position + t);
                 std::copy_n(k, c.kv_width(), _keys.data() + at);
                 std::copy_n(k + c.kv_width(), c.kv_width(), _values.data() + at);
-            }
+            };
+            for_tokens(n, body);
         }
 
-        // softmax(scale q K^T) V of token t of the batch, over what it sees of the text up to itself
-        void attend(std::size_t layer, layer_kind const& kind, std::size_t t)
-        {
-            config const& c = _model->sizes;
-            std::size_t const begin = first_seen(kind, _position + t), seen = _position + t + 1 - begin;
-            float const* const keys = _keys.data() + (layer * _room + begin) * c.kv_width();
-            float const* const values = _values.data() + (layer * _room + begin) * c.kv_width();
-            float const factor = score_scale<float>(c), cap = static_cast<float>(c.block.score_cap);
-            std::size_t const group = c.heads / c.kv_heads;
-            for (std::size_t h = 0; h < c.heads; ++h)
-            {
-                std::size_t const at = h / group * c.head_dim;
-                float const* const q = _qkv.data() + t * c.qkv_width() + h * c.head_dim;
-                for (std::size_t s = 0; s < seen; ++s)
-                    _scores[s] = factor * dot(q, keys + s * c.kv_width() + at, c.head_dim);
-                if (cap > 0)
-                    soften(_scores.data(), seen, cap);
-                float const total = exponentiate(_scores.data(), seen, maximum(_scores.data(), seen));
-                float* const y = _attended.data() + t * c.query_width() + h * c.head_dim;
-                std::fill_n(y, c.head_dim, 0.0f);
-                for (std::size_t s = 0; s < seen; ++s)
-                    for (std::size_t j = 0; j < c.head_dim; ++j)
-                        y[j] += _scores[s] / total * values[s * c.kv_width() + at + j];
-            }
-        }
+        // softmax(scale q K^T) V over what a token sees of the text up to itself: of one, of n.
+        void attend_alone(std::size_t layer, layer_kind const& kind);
+        void attend_together(std::size_t layer, layer_kind const& kind, std::size_t n);
 
         packed_model const* _model;
         std::vector<unsigned> _bits;           // of every matrix
@@ -285,7 +289,8 @@ namespace engine
         std::size_t _room, _position = 0;
         parameter_view<float const> _weights;       // all but the matrices
         std::vector<rotary_table<float>> _rotary;   // as many as the model has rotations
-        std::vector<float> _keys, _values, _scores; // [layers, room, kv_width] twice, [room]
+        std::vector<float> _keys, _values;          // [layers, room, kv_width]
+        std::vector<float> _scores;                 // [heads, room] of a token, [threads, attention_rows, room] of more
         std::vector<float> _stream, _normed, _inverse, _qkv, _attended, _branch, _gate_up, _active; // of a batch
         routing<float> _routes;
         std::vector<float> _routed, _given; // [tokens * used, hidden]: what experts read and give

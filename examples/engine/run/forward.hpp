@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/core/check.hpp>
+#include "attention.hpp"
 #include "math/blas.hpp"
 #include "../describe/config.hpp"
 #include "math/elementwise.hpp"
@@ -23,56 +24,25 @@ namespace engine
         return c.block.shifted_norms ? T{1} : T{0};
     }
 
-    // What q k^T is multiplied by.
-    template <class T>
-    T score_scale(config const& c) noexcept
-    {
-        return c.block.score_scale > 0 ? static_cast<T>(c.block.score_scale)
-                                       : T{1} / std::sqrt(static_cast<T>(c.head_dim));
-    }
-
-    // The first position that a query sees.
-    inline std::size_t first_seen(layer_kind const& kind, std::size_t position) noexcept
-    {
-        return kind.window != 0 && position + 1 > kind.window ? position + 1 - kind.window : 0;
-    }
-
     // Causal attention of each head; query head h reads key and value head h / (heads / kv_heads).
     template <class T>
     void attention(config const& c, layer_kind const& kind, layer_state<T>& s, std::size_t windows, std::size_t length)
     {
         std::size_t const width = c.qkv_width(), group = c.heads / c.kv_heads;
-        T const factor = score_scale<T>(c), cap = static_cast<T>(c.block.score_cap);
         for (std::size_t b = 0; b < windows; ++b)
         {
             for (std::size_t h = 0; h < c.heads; ++h)
             {
                 T const* const q = s.qkv.data() + b * length * width + h * c.head_dim;
-                T const* const k = s.qkv.data() + b * length * width + (c.heads + h / group) * c.head_dim;
-                T const* const v = k + c.kv_width();
-                T* const p = s.probabilities.data() + (b * c.heads + h) * length * length;
+                operand<T> const k{s.qkv.data() + b * length * width + (c.heads + h / group) * c.head_dim, width},
+                    v{k.data + c.kv_width(), width};
                 T* const y = s.attended.data() + b * length * c.query_width() + h * c.head_dim;
-                for (std::size_t first = 0; first < length; first += workspace<T>::attention_rows)
+                for (std::size_t first = 0; first < length; first += attention_rows)
                 {
-                    std::size_t const end = std::min(first + workspace<T>::attention_rows, length), rows = end - first;
-                    T* const block = p + first * length;
-                    gemm(rows, end, c.head_dim, factor, operand<T>{q + first * width, width},
-                         transpose(operand<T>{k, width}), T{0}, block, length);
-                    for (std::size_t i = 0; i < rows; ++i)
-                    {
-                        std::size_t const begin = first_seen(kind, first + i), seen = first + i + 1 - begin;
-                        T* const x = block + i * length + begin;
-                        if (cap > 0)
-                        {
-                            soften(x, seen, cap);
-                            std::copy_n(x, seen, s.scores.data() + (x - s.probabilities.data()));
-                        }
-                        scale(x, seen, T{1} / exponentiate(x, seen, maximum(x, seen)));
-                        std::fill(x - begin, x, T{0});
-                        std::fill(x + seen, x - begin + end, T{0});
-                    }
-                    gemm(rows, c.head_dim, end, T{1}, operand<T>{block, length}, operand<T>{v, width}, T{0},
-                         y + first * c.query_width(), c.query_width());
+                    std::size_t const at = ((b * c.heads + h) * length + first) * length; // of its probabilities
+                    attend(c, kind, first, std::min(first + attention_rows, length), {q + first * width, width}, k, v,
+                           s.probabilities.data() + at, length, s.scores.empty() ? nullptr : s.scores.data() + at,
+                           y + first * c.query_width(), c.query_width());
                 }
             }
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "attention.hpp"
 #include "../describe/config.hpp"
 #include "math/elementwise.hpp"
 #include <algorithm>
@@ -102,7 +103,6 @@ namespace engine
     template <class T>
     struct workspace
     {
-        static constexpr std::size_t attention_rows = 64; // queries at a time: skips most of the masked half
         static constexpr std::size_t logit_rows = 256;    // tokens whose logits exist at a time
 
         std::size_t capacity, length;

@@ -13,6 +13,7 @@ foreach(client judge quantizer)
     add_executable(client_${client} ${CMAKE_CURRENT_LIST_DIR}/llama/${client}.cpp)
 endforeach()
 foreach(client llama_cpp judge quantizer)
+    target_include_directories(client_${client} PRIVATE ${PROJECT_SOURCE_DIR}/examples)
     target_link_libraries(client_${client} PRIVATE ${CMAKE_DL_LIBS})
     target_compile_features(client_${client} PRIVATE cxx_std_20)
 endforeach()
@@ -42,7 +43,10 @@ add_test(NAME clients_quality
          COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/quality.py $<TARGET_FILE:client_llama_cpp>
                  $<TARGET_FILE:client_judge> $<TARGET_FILE:client_quantizer> ${packages}/quality
                  ${packages}/llama_cpp/npm)
-set(of_llama clients_llama_cpp clients_blocks clients_written clients_quality)
+add_test(NAME clients_speed
+         COMMAND ${python_with_numpy} -B ${CMAKE_CURRENT_LIST_DIR}/speed.py $<TARGET_FILE:jackplane> ${packages}/speed
+                 ${packages}/llama_cpp/npm)
+set(of_llama clients_llama_cpp clients_blocks clients_written clients_quality clients_speed)
 set_tests_properties(${of_llama} PROPERTIES RESOURCE_LOCK npm_llama_cpp LABELS consumer SKIP_RETURN_CODE 77)
 foreach(client tokenizers gguf nbits)
     add_test(NAME clients_${client}

@@ -32,8 +32,10 @@ said = expect(2, run("quantize", model, "-o", file, "--method", "signround", "--
 if len(said) > 120:
     fail(f"--lr 0: {said}")
 for options in (["--shape", "9b"], ["--bits", "9"], ["--bits", "4,x"], ["--threads", "0"], ["--tokens", "0"],
-                ["--activation", "int8"]):
+                ["--activation", "int8"], ["--prompt", "0"], ["--against-types", "q4_0"],
+                ["--against", folder / "none"], ["--against", folder, "--against-types", "f32"]):
     expect(2, run("bench-decode", "--shape", "tiny", *options))
+expect(1, run("bench-decode", "--shape", "tiny", "--against", folder), "libggml-base")
 
 # NaN is in no range, for any option that is a number
 for number in ("nan", "inf"):
@@ -95,6 +97,10 @@ report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens",
 if [(row["activation"], row["bits"]) for row in report["rows"]] != [
         (activation, bits) for activation in ("exact", "limbs1", "bf16") for bits in (4, 2)]:
     fail(f"bench-decode: {report}")
+report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", "4,2", "--prompt",
+                                  "--prompts", 2, "--json")).stdout)
+if report["prompt"] != 512 or any(row["prompt_tokens_per_second"] <= 0 for row in report["rows"]):
+    fail(f"bench-decode --prompt: {report}")
 if "of READ" not in expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", "3")).stdout:
     fail("bench-decode prints no table")
 

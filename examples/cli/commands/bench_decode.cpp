@@ -3,8 +3,11 @@
 #include "../../engine/pack/random_model.hpp"
 #include "../clock.hpp"
 #include "../commands.hpp"
+#include "../llama/model.hpp"
 #include "../options/decoding.hpp"
+#include "../table.hpp"
 #include "../terminal.hpp"
+#include "contestants.hpp"
 #include <jackplane/core/team.hpp>
 #include <algorithm>
 #include <array>
@@ -12,6 +15,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,13 +25,6 @@ namespace cli
 {
     namespace
     {
-        double median(std::vector<double> values)
-        {
-            std::sort(values.begin(), values.end());
-            std::size_t const n = values.size();
-            return (values[(n - 1) / 2] + values[n / 2]) / 2;
-        }
-
         // READ, what the memory gives: a plain sum over 512 MB by as many threads.
         class reader
         {
@@ -56,37 +54,6 @@ namespace cli
             std::atomic<std::uint64_t> _total = 0; // or nobody would sum
         };
 
-        // One width and one kind of x: greedy decoding, every token timed.
-        class runner
-        {
-        public:
-            runner(engine::packed_model const& m, unsigned width, unsigned head, std::size_t tokens, std::string how,
-                   jackplane::team const& team)
-                : bits(width), head_bits(head), activation(std::move(how)),
-                  weight_bytes(m.cost_at(m.mix(width, head)).packed_bytes),
-                  _decode(m, m.mix(width, head), tokens, engine::activation_of(activation), team)
-            {
-            }
-
-            unsigned bits, head_bits;
-            std::string activation;
-            std::size_t weight_bytes; // of one token
-            engine::token last = 1;
-            std::vector<double> seconds;
-
-            double step()
-            {
-                auto const begin = clock::now();
-                auto const logits = _decode(last);
-                double const took = seconds_since(begin);
-                last = static_cast<engine::token>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-                return took;
-            }
-
-        private:
-            engine::decoder _decode;
-        };
-
         struct bench_decode_command
         {
             std::string shape = "1b";
@@ -94,77 +61,183 @@ namespace cli
             std::vector<std::string> activations{how.activation};
             std::vector<unsigned> bits{8, 7, 6, 5, 4, 3, 2, 1};
             unsigned head_bits = 8; // 0: those of the row
-            std::size_t tokens = 16;
+            std::size_t tokens = 16, prompt = 0, prompts = 3;
+            std::string against{}; // folder of llama.cpp's libraries; empty: alone
+            std::vector<std::string> types{"q8_0", "q6_k", "q4_k", "q4_0", "q3_k", "q2_k"};
             bool json = false;
 
             void run() const
             {
                 how.warn_of_threads();
+                std::vector<peer> peers;
+                if (!against.empty())
+                {
+                    llama::open(against, llama::logged::errors);
+                    for (std::string const& type : types)
+                        peers.emplace_back(type);
+                }
                 auto const m = engine::random_planes(engine::shape_of(shape), 1);
                 jackplane::team const team(how.threads);
                 reader read;
                 std::vector<runner> runners;
                 for (std::string const& activation : activations)
                     for (unsigned const width : bits)
-                        runners.emplace_back(m, width, head_bits != 0 ? head_bits : width, tokens + 1, activation,
-                                             team);
+                        runners.emplace_back(m, width, head_bits != 0 ? head_bits : width, room(), activation, team);
                 std::vector<double> reads;
                 read(team);
-                for (runner& r : runners)
-                    r.step(); // touches all memory, starts the team
-                for (std::size_t i = 0; i < tokens; ++i) // in turns: what disturbs the machine disturbs all
+                auto const race = [&](std::vector<runner*> const& ours, std::vector<peer*> const& theirs)
                 {
-                    reads.push_back(read(team));
-                    for (runner& r : runners)
-                        r.seconds.push_back(r.step());
-                }
-                print(m, static_cast<double>(reader::bytes) / median(reads), runners);
+                    time(m.sizes, ours, theirs, [&] { reads.push_back(read(team)); });
+                };
+                if (peers.empty())
+                    race(all_of(runners, [](runner const&) { return true; }), {});
+                for (unsigned width = 0; width <= 32; ++width)
+                    if (auto const theirs = all_of(peers, [=](peer const& p) { return p.bits == width; });
+                        !theirs.empty())
+                        race(all_of(runners, [&](runner const& r) { return peer::nearest(peers, r.bits) == width; }),
+                             theirs);
+                print(m, static_cast<double>(reader::bytes) / median(reads), runners, peers);
             }
 
         private:
-            void print(engine::packed_model const& m, double read_rate, std::vector<runner> const& runners) const
+            std::size_t room() const { return std::max(tokens + 1, prompt); }
+
+            template <class T, class Good>
+            static std::vector<T*> all_of(std::vector<T>& from, Good const& good)
             {
-                nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-                if (!json)
-                    std::printf("%s: %.1f M packed weights, groups of 64, the output head among them, at %s bits; %u "
-                                "threads, kernels %s\n"
-                                "READ %.1f GB/s; tokens are generated one by one, rows in turns\n\n"
-                                "      x | bits | tokens/s | ms/token |  best ms | MB/token | GB/s of weights | "
-                                "of READ\n"
-                                "--------|------|----------|----------|----------|----------|-----------------|"
-                                "--------\n",
-                                shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6,
-                                head_bits != 0 ? std::to_string(head_bits).c_str() : "the same", how.threads,
-                                engine::kernels_name(), read_rate / 1e9);
+                std::vector<T*> all;
+                for (T& each : from)
+                    if (good(each))
+                        all.push_back(&each);
+                return all;
+            }
+
+            // In turns: what disturbs the machine disturbs all.
+            template <class Read>
+            void time(engine::config const& sizes, std::vector<runner*> const& ours, std::vector<peer*> const& theirs,
+                      Read const& read) const
+            {
+                std::vector<std::unique_ptr<llama_model>> models;
+                for (peer const* const p : theirs)
+                    models.push_back(
+                        std::make_unique<llama_model>(sizes, p->type, p->head(head_bits), room(), how.threads));
+                auto const each = [&](auto const& body)
+                {
+                    for (runner* const r : ours)
+                        body(*r, r->decode);
+                    for (std::size_t i = 0; i < theirs.size(); ++i)
+                        body(*theirs[i], *models[i]);
+                };
+                each([](times& t, auto& decode) { t.step(decode); }); // touches all memory, starts the team
+                for (std::size_t i = 0; i < tokens; ++i)
+                {
+                    read();
+                    each([](times& t, auto& decode) { t.seconds.push_back(t.step(decode)); });
+                }
+                std::minstd_rand draw(1);
+                std::vector<engine::token> text(prompt);
+                for (engine::token& t : text)
+                    t = static_cast<engine::token>(draw() % sizes.vocabulary);
+                for (std::size_t i = 0; prompt != 0 && i < prompts; ++i)
+                    each([&](times& t, auto& decode) { t.prompt_seconds.push_back(t.prompt(decode, text)); });
+            }
+
+            // What is faster than all others of the nearest width, by its rate.
+            template <class Rate>
+            static void compare(nlohmann::ordered_json& row, runner const& r, std::vector<peer> const& peers,
+                                std::string const& before, Rate const& rate)
+            {
+                peer const* best = nullptr;
+                for (peer const& p : peers)
+                    if (p.bits == peer::nearest(peers, r.bits) && (best == nullptr || rate(p) > rate(*best)))
+                        best = &p;
+                if (best == nullptr)
+                    return;
+                row[before + "against"] = best->type.name;
+                row[before + "ratio"] = rate(r) / rate(*best);
+            }
+
+            void print(engine::packed_model const& m, double read_rate, std::vector<runner> const& runners,
+                       std::vector<peer> const& peers) const
+            {
+                auto const rate = [](times const& t) { return 1 / median(t.seconds); };
+                auto const prompt_rate = [this](times const& t)
+                { return static_cast<double>(prompt) / median(t.prompt_seconds); };
+                nlohmann::ordered_json rows = nlohmann::ordered_json::array(), others = rows;
                 for (runner const& r : runners)
                 {
                     double const middle = median(r.seconds), bytes = static_cast<double>(r.weight_bytes);
                     double const best = *std::min_element(r.seconds.begin(), r.seconds.end());
-                    if (json)
-                        rows.push_back({{"activation", r.activation},
-                                        {"bits", r.bits},
-                                        {"head_bits", r.head_bits},
-                                        {"tokens_per_second", 1 / middle},
-                                        {"ms_per_token", 1e3 * middle},
-                                        {"best_ms_per_token", 1e3 * best},
-                                        {"weight_bytes_per_token", r.weight_bytes},
-                                        {"bytes_per_second", bytes / middle},
-                                        {"read_fraction", bytes / middle / read_rate},
-                                        {"last_token", r.last}});
-                    else
-                        std::printf("%7s | %4u | %8.2f | %8.2f | %8.2f | %8.1f | %15.2f | %6.1f%%\n",
-                                    r.activation.c_str(), r.bits, 1 / middle, 1e3 * middle, 1e3 * best, bytes / 1e6,
-                                    bytes / middle / 1e9, 100 * bytes / middle / read_rate);
+                    rows.push_back({{"activation", r.activation},
+                                    {"bits", r.bits},
+                                    {"head_bits", r.head_bits},
+                                    {"tokens_per_second", rate(r)},
+                                    {"ms_per_token", 1e3 * middle},
+                                    {"best_ms_per_token", 1e3 * best},
+                                    {"weight_bytes_per_token", r.weight_bytes},
+                                    {"bytes_per_second", bytes / middle},
+                                    {"read_fraction", bytes / middle / read_rate},
+                                    {"last_token", r.last}});
+                    compare(rows.back(), r, peers, "", rate);
+                    if (prompt == 0)
+                        continue;
+                    rows.back()["prompt_tokens_per_second"] = prompt_rate(r);
+                    compare(rows.back(), r, peers, "prompt_", prompt_rate);
                 }
+                for (peer const& p : peers)
+                {
+                    others.push_back({{"type", p.type.name},
+                                      {"bits", p.bits},
+                                      {"head_type", p.head(head_bits).name},
+                                      {"tokens_per_second", rate(p)},
+                                      {"ms_per_token", 1e3 / rate(p)}});
+                    if (prompt != 0)
+                        others.back()["prompt_tokens_per_second"] = prompt_rate(p);
+                }
+                std::string const beside = peers.empty() ? "" : llama::kernels();
                 if (json)
-                    print_json({{"shape", shape},
-                                {"packed_weights", m.table.tuned_size()},
-                                {"threads", how.threads},
-                                {"tokens", tokens},
-                                {"kernels", engine::kernels_name()},
-                                {"read_bytes_per_second", read_rate},
-                                {"rows", rows}});
+                {
+                    nlohmann::ordered_json report{{"shape", shape},
+                                                  {"packed_weights", m.table.tuned_size()},
+                                                  {"threads", how.threads},
+                                                  {"tokens", tokens},
+                                                  {"kernels", engine::kernels_name()},
+                                                  {"read_bytes_per_second", read_rate},
+                                                  {"rows", rows}};
+                    if (prompt != 0)
+                        report["prompt"] = prompt;
+                    if (!peers.empty())
+                        report["against"] = {{"kernels", beside}, {"rows", others}};
+                    return print_json(report);
+                }
+                std::printf("%s: %.1f M packed weights, groups of 64, the output head among them, at %s bits; %u "
+                            "threads, kernels %s\n"
+                            "READ %.1f GB/s; tokens are generated one by one, rows in turns\n\n",
+                            shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6,
+                            head_bits != 0 ? std::to_string(head_bits).c_str() : "the same", how.threads,
+                            engine::kernels_name(), read_rate / 1e9);
+                print_table(rows, columns);
+                if (peers.empty())
+                    return;
+                std::printf("\nllama.cpp, kernels %s\n\n", beside.c_str());
+                print_table(others, columns);
             }
+
+            static constexpr column columns[] = {{"      x", "activation"},
+                                                 {"type", "type"},
+                                                 {"bits", "bits"},
+                                                 {"head", "head_type"},
+                                                 {"tokens/s", "tokens_per_second", 2},
+                                                 {"ms/token", "ms_per_token", 2},
+                                                 {" best ms", "best_ms_per_token", 2},
+                                                 {"MB/token", "weight_bytes_per_token", 1, 1e-6},
+                                                 {"GB/s of weights", "bytes_per_second", 2, 1e-9},
+                                                 {"% of READ", "read_fraction", 1, 100},
+                                                 {" ratio", "ratio", 2},
+                                                 {"  to", "against"},
+                                                 {"prompt tokens/s", "prompt_tokens_per_second", 1},
+                                                 {" ratio", "prompt_ratio", 2},
+                                                 {"  to", "prompt_against"}};
         };
     }
 
@@ -172,7 +245,7 @@ namespace cli
     {
         auto const c = std::make_shared<bench_decode_command>();
         CLI::App* const sub = app.add_subcommand(
-            "bench-decode", "Tokens generated per second on random weights at each width, bound by memory");
+            "bench-decode", "Tokens per second on random weights at each width: generated, bound by memory, and of prompts");
         sub->add_option("--shape", c->shape, "sizes of the model")
             ->check(CLI::IsMember(engine::shape_names()))
             ->capture_default_str();
@@ -186,6 +259,21 @@ namespace cli
         c->how.add_threads_to(*sub);
         sub->add_option("--tokens", c->tokens, "tokens to time; medians are reported")
             ->check(CLI::Range(1, 1024))
+            ->capture_default_str();
+        sub->add_option("--prompt", c->prompt, "time prompts of so many tokens, too; 512 where no number follows")
+            ->check(CLI::Range(1, 1 << 16))
+            ->expected(0, 1)
+            ->default_str("512");
+        sub->add_option("--prompts", c->prompts, "how often; medians are reported")
+            ->check(CLI::Range(1, 1024))
+            ->capture_default_str();
+        auto* const against =
+            sub->add_option("--against", c->against, "folder of libllama.so: the same shape by llama.cpp, in turns")
+                ->check(CLI::ExistingDirectory);
+        sub->add_option("--against-types", c->types, "its types of blocks")
+            ->delimiter(',')
+            ->check(CLI::IsMember(engine::random_block_types()))
+            ->needs(against)
             ->capture_default_str();
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });

@@ -81,17 +81,6 @@ namespace
         return sum;
     }
 
-    /// Which of its libraries for kinds of processors llama.cpp took.
-    std::string kernels()
-    {
-        std::string const begin = "libggml-cpu-";
-        std::ifstream maps("/proc/self/maps");
-        for (std::string line; std::getline(maps, line);)
-            if (auto const at = line.find(begin); at != line.npos)
-                return line.substr(at + begin.size(), line.rfind(".so") - at - begin.size());
-        return "";
-    }
-
     void print(std::string const& file, found const& out)
     {
         auto const scored = static_cast<double>(out.scored);
@@ -99,13 +88,13 @@ namespace
         std::printf("{\"file\": \"%s\", \"kernels\": \"%s\", \"tokens\": %zu, \"perplexity\": %.9f, "
                     "\"mean_nll\": %.9f, \"kl_divergence\": %.9g, \"top1_agreement\": %.6f, \"window_nll\": %s, "
                     "\"window_kl\": %s}\n",
-                    file.c_str(), kernels().c_str(), out.scored, std::exp(mean), mean, sum_of(out.kl) / scored,
+                    file.c_str(), llama::kernels().c_str(), out.scored, std::exp(mean), mean, sum_of(out.kl) / scored,
                     static_cast<double>(out.same) / scored, llama::listed(out.nll).c_str(),
                     llama::listed(out.kl).c_str());
     }
 }
 
-int main(int argc, char** argv)
+static void work(int argc, char** argv)
 {
     llama::require(argc >= 5, "usage: judge BINS INPUT CONTEXT REFERENCE.gguf MODEL.gguf...");
     llama::open(argv[1]);
@@ -129,5 +118,9 @@ int main(int argc, char** argv)
                            });
     for (std::size_t i = 0; i < files.size(); ++i)
         print(files[i], out[i]);
-    llama::leave();
+}
+
+int main(int argc, char** argv)
+{
+    return llama::run([=] { work(argc, argv); });
 }

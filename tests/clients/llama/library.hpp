@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What programs ask of llama.cpp as npm's @node-llama-cpp/linux-x64 ships it: the binaries alone, opened at run time;
-// prototypes and structs are written here after the x86-64 code of v0.5.0.
+// What the programs here share: a model that llama.cpp runs, and what it says of windows of tokens.
 #pragma once
-#include <dlfcn.h>
-
+#include <cli/llama/library.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -11,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <iterator>
 #include <span>
@@ -20,76 +19,20 @@
 
 namespace llama
 {
-    [[noreturn]] inline void fail(std::string const& message)
+    /// The body of a program: what it throws is its last line.
+    template <class Body>
+    int run(Body const& body)
+    try
     {
-        std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, message.c_str());
-        std::exit(1);
+        body();
+        std::fflush(stdout);
+        std::_Exit(0); // what the libraries would undo at the end of a program, the system does
     }
-
-    inline void require(bool good, std::string const& message)
+    catch (std::exception const& error)
     {
-        if (!good)
-            fail(message);
+        std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, error.what());
+        return 1;
     }
-
-    template <class F>
-    F* function(char const* name)
-    {
-        void* found = dlsym(RTLD_DEFAULT, name);
-        require(found != nullptr, std::string("no function ") + name);
-        return reinterpret_cast<F*>(found);
-    }
-
-    /// Opens the libraries of a folder; their warnings and errors go to stderr.
-    inline void open(std::string const& bins)
-    {
-        for (char const* name : {"/libggml-base.so", "/libggml.v0.5.0.so", "/libllama.v0.5.0.so"})
-            require(dlopen((bins + name).c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr, bins + name + " does not open");
-        auto* const log_line = +[](int level, char const* text, void*)
-        {
-            if (level == 3 || level == 4)
-                std::fputs(text, stderr);
-        };
-        function<void(void (*)(int, char const*, void*), void*)>("llama_log_set")(log_line, nullptr);
-        function<void(char const*)>("ggml_backend_load_all_from_path")(bins.c_str());
-        function<void()>("llama_backend_init")();
-    }
-
-    /// By value in x86-64's calls, yet in memory: ours may be larger than theirs, which has 80 bytes.
-    struct model_params
-    {
-        std::byte bytes[256];
-    };
-
-    struct context_params
-    {
-        std::uint32_t n_ctx, n_batch, n_ubatch, n_seq_max, n_rs_seq, n_outputs_max, n_outputs_max_per_seq;
-        std::int32_t n_threads, n_threads_batch, ctx_type, rope_scaling_type, pooling_type, attention_type,
-            flash_attn_type;
-        float rope_freq_base, rope_freq_scale, yarn_ext_factor, yarn_attn_factor, yarn_beta_fast, yarn_beta_slow;
-        std::uint32_t yarn_orig_ctx;
-        float defrag_thold;
-        void *cb_eval, *cb_eval_user_data;
-        std::int32_t type_k, type_v; // 0 is F32, 1 is F16
-        void *abort_callback, *abort_callback_data;
-        bool embeddings, offload_kqv, no_perf, op_offload, swa_full, kv_unified;
-        void* samplers;
-        std::size_t n_samplers;
-        void* ctx_other;
-        std::byte more[96]; // for fields that a later version may append
-    };
-    static_assert(offsetof(context_params, type_k) == 0x68 && offsetof(context_params, more) == 0xa0);
-
-    struct token_batch
-    {
-        std::int32_t n_tokens;
-        std::int32_t* token;
-        float* embd;
-        std::int32_t* pos;
-        std::int32_t* n_seq_id;
-        std::int32_t** seq_id;
-        std::int8_t* logits;
-    };
 
     /// A model, read from a GGUF file, and what it says of windows of tokens. Two things that llama.cpp can do but
     /// reads of few architectures' files are asked of it here: YaRN's betas, and a sliding window W on all layers: the
@@ -100,17 +43,12 @@ namespace llama
         reader(std::string const& path, std::int32_t context_size)
         {
             require(context_size >= 2, "windows of " + std::to_string(context_size) + " tokens score none");
-            auto const with = function<model_params()>("llama_model_default_params")();
-            _model = function<void*(char const*, model_params)>("llama_model_load_from_file")(path.c_str(), with);
-            require(_model != nullptr, path + " does not load");
+            _model = open_model(path);
             _vocab = function<void*(void*)>("llama_model_get_vocab")(_model);
             _pieces = static_cast<std::size_t>(function<std::int32_t(void*)>("llama_vocab_n_tokens")(_vocab));
-            auto const options = options_of(context_size);
-            _context = function<void*(void*, context_params)>("llama_init_from_model")(_model, options);
-            require(_context != nullptr, path + ": no context");
+            _context = open_context(_model, options_of(context_size));
             _memory = function<void*(void*)>("llama_get_memory")(_context);
-            _batch =
-                function<token_batch(std::int32_t, std::int32_t, std::int32_t)>("llama_batch_init")(context_size, 0, 1);
+            _batch = make_batch(static_cast<std::size_t>(context_size));
         }
 
         std::size_t pieces() const { return _pieces; }
@@ -137,13 +75,7 @@ namespace llama
                     require(_forget(_memory, 0, 0, at - _width + 1), "it does not forget");
                 _batch.n_tokens = _width > 0 ? 1 : size;
                 for (std::int32_t i = 0; i < _batch.n_tokens; ++i)
-                {
-                    _batch.token[i] = static_cast<std::int32_t>(window[static_cast<std::size_t>(at + i)]);
-                    _batch.pos[i] = at + i;
-                    _batch.n_seq_id[i] = 1;
-                    _batch.seq_id[i][0] = 0;
-                    _batch.logits[i] = 1;
-                }
+                    put(_batch, i, static_cast<std::int32_t>(window[static_cast<std::size_t>(at + i)]), at + i, true);
                 require(_decode(_context, _batch) == 0, "llama_decode failed");
                 for (std::int32_t i = 0; i < _batch.n_tokens; ++i)
                 {
@@ -166,11 +98,7 @@ namespace llama
         /// Sets _width, too.
         context_params options_of(std::int32_t context_size)
         {
-            auto options = function<context_params()>("llama_context_default_params")();
-            require(options.n_ctx == 512 && options.n_ubatch == 512 && options.n_threads == options.n_threads_batch &&
-                        options.flash_attn_type == -1 && options.yarn_beta_fast == -1 && options.defrag_thold == -1 &&
-                        options.type_k == 1 && options.type_v == 1 && options.swa_full && !options.embeddings,
-                    "llama_context_default_params is not that of v0.5.0");
+            auto options = default_options();
             options.n_ctx = options.n_batch = options.n_ubatch = static_cast<std::uint32_t>(context_size);
             options.n_outputs_max = options.n_outputs_max_per_seq = options.n_ctx;
             auto const architecture = metadata("general.architecture");
@@ -251,12 +179,5 @@ namespace llama
         for (T const& value : values)
             out += (out.empty() ? "" : ", ") + std::to_string(value);
         return "[" + out + "]";
-    }
-
-    /// What the libraries would undo at the end of a program, the system does.
-    [[noreturn]] inline void leave()
-    {
-        std::fflush(stdout);
-        std::_Exit(0);
     }
 }

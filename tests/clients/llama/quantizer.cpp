@@ -98,7 +98,7 @@ namespace
     }
 }
 
-int main(int argc, char** argv)
+static void work(int argc, char** argv)
 {
     llama::require(argc == 5 || argc == 6, "usage: quantizer BINS MODEL.gguf OUT.gguf TYPE [IMATRIX.gguf]");
     auto const* const type = std::find_if(types.begin(), types.end(), [&](named t) { return t.name == argv[4]; });
@@ -123,5 +123,9 @@ int main(int argc, char** argv)
         llama::function<std::uint32_t(char const*, char const*, quantize_params const*)>("llama_model_quantize");
     llama::require(quantize(argv[2], argv[3], &params) == 0, std::string(argv[2]) + " is not quantized");
     std::printf("{\"importances\": %zu}\n", means.size());
-    llama::leave();
+}
+
+int main(int argc, char** argv)
+{
+    return llama::run([=] { work(argc, argv); });
 }

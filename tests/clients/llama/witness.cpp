@@ -3,7 +3,7 @@
 // CONTEXT tokens: {"mean_nll", "tokens", "top1"} as JSON on stdout; without CONTEXT the tokens alone.
 #include "library.hpp"
 
-int main(int argc, char** argv)
+static void work(int argc, char** argv)
 {
     llama::require(argc == 4 || argc == 5, "usage: witness BINS MODEL.gguf INPUT [CONTEXT]");
     llama::open(argv[1]);
@@ -13,7 +13,7 @@ int main(int argc, char** argv)
     if (argc == 4)
     {
         std::printf("{\"tokens\": %s}\n", llama::listed(tokens).c_str());
-        llama::leave();
+        return;
     }
     double sum = 0;
     std::size_t scored = 0;
@@ -33,5 +33,9 @@ int main(int argc, char** argv)
                            });
     std::printf("{\"mean_nll\": %.9f, \"tokens\": %s, \"top1\": %s}\n", sum / static_cast<double>(scored),
                 llama::listed(tokens).c_str(), llama::listed(top).c_str());
-    llama::leave();
+}
+
+int main(int argc, char** argv)
+{
+    return llama::run([=] { work(argc, argv); });
 }

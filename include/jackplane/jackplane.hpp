@@ -36,3 +36,4 @@
 #include "multiply/sparse.hpp"       // csr times vectors
 #include "multiply/dense_sparse.hpp" // both in one map
 #include "multiply/any.hpp"          // the same for any_packed and other variants
+#include "multiply/jobs.hpp"         // several products in one parallel region

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What must not compile: beside each line stands what the compiler says of it, and it says nothing else.
+#include <jackplane/multiply/jobs.hpp>
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/multiply/sparse.hpp>
 #include <jackplane/pack/pack.hpp>
@@ -28,11 +29,11 @@ void policies(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs
     multiply(a, x, y, 4);                                     // says: the last argument of a product
     multiply(s, x, y, 4L);                                    // says: the last argument of a product
     multiply_add(a, ready, std::span(y), nullptr);            // says: the last argument of a product
-    multiply<avx2>(a, x, y);                                  // says: the first template argument of a product
-    multiply<scalar>(s, x, y);                                // says: the first template argument of a product
-    multiply_add<neon>(a, ready, std::span(y));               // says: the first template argument of a product
-    multiply_rows<avx512>(a, ready, y, 0, 16);                // says: the first template argument of a product
-    multiply<fp64, fp32>(a, x, y);                            // says: the second template argument of a product
+    multiply<fp64>(a, x, y);                                  // says: the first template argument of a product
+    multiply<fp64, fp32>(s, x, y);                            // says: the first template argument of a product
+    multiply_add<fp32>(a, ready, std::span(y));               // says: the first template argument of a product
+    multiply_rows<compensated>(a, ready, y, 0, 16);           // says: the first template argument of a product
+    multiply<scalar, avx2>(a, x, y);                          // says: the second template argument of a product
     multiply<avx512, fp64>(a, ready, y);                      // says: this unit is not compiled with the flags
     limbs<1>{}.prepare<avx512>(x, one);                       // says: this unit is not compiled with the flags
 }
@@ -50,6 +51,19 @@ void arguments(matrix const& a, csr<> const& s, floats const& x, floats& y, limb
     multiply(a, whole, y);                                    // says: x is one vector of float
     multiply(a, x.data(), y);                                 // says: x is one vector of float
     multiply(a, matrix_view<float const>{x.data(), 1, 8}, y); // says: x is one vector of float
+}
+void several(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<3>::prepared const& ready)
+{
+    std::vector<double> wide;
+    multiply_each(serial{}, job{a, ready, y}, std::vector{job{a.prefix(2), ready, y, {.alpha = 2}}});
+    multiply_each(job{a, ready, y});                          // says: the first argument of multiply_each
+    multiply_each(4, job{a, ready, y});                       // says: the first argument of multiply_each
+    multiply_each(serial{}, a, ready, y);                     // says: multiply_each takes jobs
+    multiply_each<fp32, fp64>(serial{}, job{a, ready, y});    // says: the first template argument of a product
+    multiply_each<avx512_vnni>(serial{}, job{a, ready, y});   // says: this unit is not compiled with the flags
+    job{a, ready, wide};                                      // says: the y of a job is written as float
+    job{a, x, y};                                             // says: the x of a job is what an activation prepared
+    job{s, ready, y};                                         // says: the matrix of a job is packed
 }
 void arrays(quantized<uniform<8>> const& q, array<2> const& rows, array<2, true>& columns, array<3> const& three,
             expression const& sum)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // The same products by any arch, one line each: dispatch.cpp and direct.cpp print them, checks/dispatch.cmake compares.
+#include <jackplane/multiply/jobs.hpp>
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/multiply/sparse.hpp>
 #include <jackplane/pack/pack.hpp>
@@ -34,7 +35,11 @@ namespace products
         Activation{}.template prepare<Arch>(matrix_view<float const>{x.data(), vectors, a.cols()}, ready);
         matrix_view<float> const to{y.data(), vectors, a.rows()};
         multiply<Arch>(a, ready, to, threads{2});
-        multiply<Arch>(a, ready, matrix_view<float>{again.data(), vectors, a.rows()});
+        matrix_view<float> const same_place{again.data(), vectors, a.rows()};
+        if constexpr (packed_matrix<M>)
+            multiply_each<Arch>(serial{}, job{a, ready, same_place});
+        else
+            multiply<Arch>(a, ready, same_place);
 
         std::uint64_t hash = 14695981039346656037u; // FNV-1a
         for (float const v : y)

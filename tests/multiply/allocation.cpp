@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // With a prepared x, multiply allocates nothing. Every allocation of this program is counted.
+#include <jackplane/multiply/jobs.hpp>
 #include "subjects.hpp"
 #include <atomic>
 #include <cstdlib>
@@ -55,6 +56,8 @@ TEST_CASE("multiply with a prepared x allocates nothing, at no width and with no
         multiply(table, ready, y);
         multiply(both, ready, y);
         multiply_rows(a, ready, y, 0, 33);
+        std::array const list{job{a, ready, y}, job{a.rows(16, 33), ready, std::span(y).first(17)}};
+        multiply_each(serial{}, list, job{a.prefix(3), ready, y}, job{table, ready, y, {.alpha = 2, .add = true}});
         CHECK(allocations == before);
     }
     before = allocations;

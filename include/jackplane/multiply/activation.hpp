@@ -26,7 +26,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <class X>
     constexpr auto vectors_of(X const& x)
     {
-        if constexpr (plain_matrix<X>)
+        if constexpr (requires { x.row(0); x.list; }) // gathered already
+            return x;
+        else if constexpr (plain_matrix<X>)
             return matrix_view<element_of<X const> const>(x);
         else
         {
@@ -37,6 +39,38 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     namespace detail
     {
+        // The rows of a list, as if they were copied to a matrix.
+        template <class T>
+        struct gathered_rows
+        {
+            matrix_view<T> from;
+            std::span<std::size_t const> list;
+            std::size_t rows, cols;
+
+            std::span<T> row(std::size_t n) const noexcept { return from.row(list[n]); }
+        };
+        template <class T>
+        gathered_rows<T> gather(matrix_view<T> from, std::span<std::size_t const> list) noexcept
+        {
+            return {from, list, list.size(), from.cols};
+        }
+        template <class T>
+        void expect_whole(gathered_rows<T> const& x, std::string_view name)
+        {
+            jackplane::expect_whole(x.from, name);
+            for (std::size_t const row : x.list)
+                JACKPLANE_EXPECTS(row < x.from.rows, shape_error, name, ": row ", row, " of ", x.from.rows);
+        }
+
+        // The vectors [first, first + count) of those that were prepared.
+        inline exact_view some_vectors(exact_view x, std::size_t first, std::size_t count) noexcept
+        {
+            x.x += first * x.blocks * block::cols;
+            x.sums += first * x.blocks;
+            x.vectors = count;
+            return x;
+        }
+
         // What a product of a matrix [rows, cols] asks before it reads x or writes y: once a call.
         inline void expect_product(std::size_t rows, std::size_t cols, std::size_t vectors, std::size_t x_cols,
                                    matrix_view<float> y)
@@ -125,13 +159,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 if (blocks == 0)
                     continue;
                 std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
-                if constexpr (requires(exact_view v) { v.x = x.data; })
+                if constexpr (requires(exact_view v) { v.x = x.row(n).data(); })
                     std::memcpy(to, x.row(n).data(), x.cols * sizeof(float));
                 else
                     std::ranges::transform(x.row(n), to, [](element auto v) { return to_float(v); });
                 for (std::size_t b = 0; b < blocks; ++b)
                     into.m_sums[n * blocks + b] = sum_of_block(to + b * block::cols);
             }
+        }
+        // Of a matrix the rows that a list names, in its order and as often. Throws shape_error for one that is not
+        // there; here and in every other activation.
+        template <class Arch = void, class X>
+        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into)
+        {
+            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into);
         }
     };
     static_assert(activation<exact>);

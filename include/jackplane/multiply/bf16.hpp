@@ -5,6 +5,17 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    namespace detail
+    {
+        inline bf16_view some_vectors(bf16_view x, std::size_t first, std::size_t count) noexcept
+        {
+            x.pairs += first * x.x.blocks * block::cols / 2;
+            x.sums += first * x.x.blocks;
+            x.x = some_vectors(x.x, first, count);
+            return x;
+        }
+    }
+
     // x rounded to bfloat16, for machines that multiply pairs of them (avx512_bf16); all others take the fp32 x. Each
     // |x| <= 3.38e38 is off by at most 2^-8 |x| + 2^-126 (below the smallest normal number it becomes 0).
     struct bf16
@@ -41,6 +52,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                             std::bit_cast<std::uint32_t>(rounded[c + odd]) >> 16 |
                             (std::bit_cast<std::uint32_t>(rounded[c + odd + 2]) & 0xffff0000u);
             }
+        }
+        template <class Arch = void, class X>
+        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into)
+        {
+            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into);
         }
     };
     static_assert(activation<bf16>);

@@ -7,6 +7,23 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    namespace detail
+    {
+        // first: a multiple of all widths of tiles; and others follow, more than the narrower tiles take.
+        template <unsigned Limbs>
+        limbs_view<Limbs> some_vectors(limbs_view<Limbs> x, std::size_t first, std::size_t count) noexcept
+        {
+            std::size_t const blocks = first * x.x.blocks, groups = first * x.groups;
+            x.q += blocks * block::cols * Limbs;
+            x.scales += groups;
+            x.sums += groups * Limbs;
+            x.block_scales += blocks;
+            x.block_sums += blocks * Limbs;
+            x.x = some_vectors(x.x, first, count);
+            return x;
+        }
+    }
+
     // x as integers of Limbs signed bytes, one scale s for every `group` columns:  x = s * sum_l 256^l q_l  with s =
     // max |x| / (127 * 256^(Limbs - 1)), at least 2^-120. Each x is off by at most s / 2 + 2^-23 |x|. Of Gaussian x
     // the product is off by 6e-3 (1 limb), 2e-5 (2), 1e-7 (3: as good as fp32) of itself (bench/activations.cpp).
@@ -76,6 +93,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 Arch::template function<dispatch::prepare_limbs<Limbs>>()(floats, group, range, to);
             else if constexpr (Arch::supported())
                 kernel::prepare_limbs<Arch, Limbs>(floats, group, range, to, Arch{});
+        }
+        template <class Arch = best_arch, class X>
+        void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into) const
+        {
+            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into);
         }
     };
     static_assert(activation<limbs<1>> && activation<limbs<3>>);

@@ -55,6 +55,31 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return kernel::multiplies_as_integers<view, limbs>(Arch{}) && kernel::of_whole_blocks(v);
     }
 
+    namespace detail
+    {
+        // y[n, r] += (A x_n)[r] for first <= r < last; y [vectors, stride]. The kernel of Arch: shapes are right.
+        template <class Arch, accumulator Acc, class View, class X>
+        void run_kernel(View const& a, X const& x, float* y, std::size_t stride, std::size_t first, std::size_t last)
+        {
+            using task = dispatch::multiply_rows_by<View, X>;
+            if constexpr (dispatch::decides_at_run_time<Arch, task>)
+            {
+                static_assert(std::same_as<Acc, suited>, "kernels that are chosen at run time have no other "
+                                                         "accumulator");
+                auto const run = Arch::template function<task>(); // throws arch_error
+                if (first < last)
+                    run(a, x, y, stride, first, last);
+            }
+            else
+            {
+                static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
+                if constexpr (Arch::supported())
+                    if (first < last)
+                        kernel::multiply_rows<Arch, Acc>(a, x, y, stride, first, last);
+            }
+        }
+    }
+
     // The rows [first, last) for engines that schedule themselves: any split; multiples of 16 do no work twice.
     template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X>
     void multiply_rows(M const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
@@ -62,21 +87,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         auto const& v = a.view();
         detail::expect_product(v.rows, v.cols, x.vectors(), x.cols(), y);
         JACKPLANE_EXPECTS(first <= last && last <= v.rows, shape_error, "rows ", first, " to ", last, " of ", v.rows);
-        using task = dispatch::multiply_rows<std::remove_cvref_t<decltype(v)>, X>;
-        if constexpr (dispatch::decides_at_run_time<Arch, task>)
-        {
-            static_assert(std::same_as<Acc, suited>, "kernels that are chosen at run time have no other accumulator");
-            auto const run = Arch::template function<task>(); // throws arch_error
-            if (first < last)
-                run(v, x.view(), y.data, y.stride, first, last);
-        }
-        else
-        {
-            static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
-            if constexpr (Arch::supported())
-                if (first < last)
-                    kernel::multiply_rows<Arch, Acc>(v, x.view(), y.data, y.stride, first, last);
-        }
+        if (x.vectors() == 0)
+            last = first; // kernels take one or more
+        detail::run_kernel<Arch, Acc>(v, x.view(), y.data, y.stride, first, last);
     }
     template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X>
     void multiply_rows(M const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)

@@ -123,6 +123,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     list += text(list.empty() ? "" : ", ", k);
             return list;
         }
+        // The rows [first, last) as a matrix that shares the planes and the scales, those of single widths too; of a
+        // temporary as well. A panel stays whole: first is a multiple of 16, last is one or rows(). Throws shape_error.
+        packed rows(std::size_t first, std::size_t last) const;
         float at(std::size_t row, std::size_t col) const noexcept;
 
     private:
@@ -150,6 +153,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         unsigned bits() const noexcept { return of.bits; }
         packed_view<L, C, S, Z> const& view() const& noexcept { return of; }
         packed_view<L, C, S, Z> view() const&& noexcept { return of; }
+        prefixed rows(std::size_t first, std::size_t last) const; // as those of packed; valid as long as this view
         float at(std::size_t row, std::size_t col) const noexcept; // w^; row < rows, col < cols
     };
     template <code_layout L, codebook C, scale_number S, zero_number Z>

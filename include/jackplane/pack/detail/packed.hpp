@@ -51,6 +51,30 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return v;
         }
 
+        // v with its panels [first, last) alone.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        packed_view<L, C, S, Z> some_panels(packed_view<L, C, S, Z> v, std::size_t first, std::size_t last) noexcept
+        {
+            std::size_t const scales = first * v.groups * block::rows, end = last * block::rows;
+            for (std::size_t p = 0; p < v.planes; ++p)
+                v.plane[p] += first * v.blocks * L::bytes(p);
+            v.scales += scales;
+            if (v.zeros != nullptr)
+                v.zeros += scales;
+            v.rows = (end < v.rows ? end : v.rows) - first * block::rows;
+            v.panels = last - first;
+            return v;
+        }
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        packed_view<L, C, S, Z> some_rows(packed_view<L, C, S, Z> const& v, std::size_t first, std::size_t last)
+        {
+            bool const whole = first % block::rows == 0 && (last % block::rows == 0 || last == v.rows);
+            JACKPLANE_EXPECTS(first <= last && last <= v.rows && whole, shape_error, "rows ", first, " to ", last,
+                              " of ", v.rows, ": a view of rows begins at a multiple of ", block::rows,
+                              " and ends at one or with the matrix");
+            return some_panels(v, first / block::rows, ceil_div(last, block::rows));
+        }
+
         // What value_of needs.
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         float decode(packed_view<L, C, S, Z> const& a, unsigned q) noexcept
@@ -101,6 +125,27 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     float prefixed<L, C, S, Z>::at(std::size_t row, std::size_t col) const noexcept
     {
         return detail::weight_at(of, row, col);
+    }
+
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+    prefixed<L, C, S, Z> prefixed<L, C, S, Z>::rows(std::size_t first, std::size_t last) const
+    {
+        return {detail::some_rows(of, first, last)};
+    }
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+        requires(L::bits >= C::bits)
+    packed<L, C, S, Z> packed<L, C, S, Z>::rows(std::size_t first, std::size_t last) const
+    {
+        view_type const some = detail::some_rows(m_view, first, last);
+        width_scales own = m_own;
+        for (scales_at_width& at : own)
+            if (at.scales != nullptr)
+            {
+                at.scales += some.scales - m_view.scales;
+                if (at.zeros != nullptr)
+                    at.zeros += some.zeros - m_view.zeros;
+            }
+        return {some, m_keep, own};
     }
 
     template <code_layout L, codebook C, scale_number S, zero_number Z>

@@ -95,45 +95,60 @@ namespace engine
     }
 
     // bfloat16 is rounded here: machines that do not multiply pairs of them shall read the same x as those that do.
-    void decoder::prepare(jackplane::matrix_view<float const> x)
+    void decoder::prepare(jackplane::matrix_view<float const> x, std::size_t nth)
     {
+        if (_prepared.size() <= nth)
+            _prepared.resize(nth + 1);
+        prepared_x& into = _prepared[nth];
         auto const by = [&]<class A>(A const& how)
         {
             using ready = typename A::prepared;
-            if (!std::holds_alternative<ready>(_prepared))
-                _prepared.emplace<ready>();
+            if (!std::holds_alternative<ready>(into))
+                into.emplace<ready>();
             if constexpr (std::same_as<A, jackplane::bf16>)
             {
                 _rounded.resize(x.rows * x.cols);
                 std::transform(x.data, x.data + _rounded.size(), _rounded.begin(),
                                [](float v) { return jackplane::from_float<jackplane::bfloat16>(v); });
                 jackplane::matrix_view<jackplane::bfloat16 const> const rounded{_rounded.data(), x.rows, x.cols};
-                how.template prepare<kernels>(rounded, std::get<ready>(_prepared));
+                how.template prepare<kernels>(rounded, std::get<ready>(into));
             }
             else
-                how.template prepare<kernels>(x, std::get<ready>(_prepared));
+                how.template prepare<kernels>(x, std::get<ready>(into));
         };
         std::visit(by, _how);
     }
 
-    void decoder::product(std::size_t i, jackplane::matrix_view<float> y)
+    // The matrices of common formats in one parallel region, then what stands beside them.
+    void decoder::multiply(std::span<matrix_product const> list)
     {
-        packed_model::matrix const& m = _model->matrices[i];
-        auto const by = [&]<class M>(M const& a)
+        _jobs.clear();
+        for (matrix_product const& p : list)
         {
-            if constexpr (common_format<M>)
-                std::visit([&](auto const& ready) { multiply<kernels>(a.prefix(_bits[i]), ready, y, _team); },
-                           _prepared);
-            else
-                multiply_other(m.packed, _bits[i], floats_of(_prepared), y, _team);
-        };
-        std::visit(by, m.packed);
-        auto const add = [&](auto const& beside, auto const& ready)
+            packed_model::matrix const& m = _model->matrices[p.matrix];
+            unsigned const bits = _bits[p.matrix];
+            prepared_x const& x = _prepared[p.x];
+            auto const add = [&]<class M>(M const& a)
+            {
+                if constexpr (common_format<M>)
+                    std::visit([&](auto const& ready)
+                               { _jobs.push_back(jackplane::job{a.prefix(bits), ready, p.y}); },
+                               x);
+                else
+                    multiply_other(m.packed, bits, floats_of(x), p.y, _team);
+            };
+            std::visit(add, m.packed);
+        }
+        multiply_each<kernels>(_team, _jobs);
+        for (matrix_product const& p : list)
         {
-            if (beside.nonzeros() != 0)
-                multiply_add<kernels>(beside, ready, y, _team);
-        };
-        std::visit(add, _residuals[i], _prepared);
+            auto const add = [&](auto const& beside, auto const& ready)
+            {
+                if (beside.nonzeros() != 0)
+                    multiply_add<kernels>(beside, ready, p.y, _team);
+            };
+            std::visit(add, _residuals[p.matrix], _prepared[p.x]);
+        }
     }
 
     // Heads are shared where they take longer than the call; each is summed alone, whoever does it.

@@ -6,9 +6,11 @@
 #include "attention.hpp"
 #include "forward.hpp"
 #include "../pack/packed_model.hpp"
+#include "products.hpp"
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <utility>
 #include <vector>
@@ -87,8 +89,10 @@ namespace engine
     private:
         void open_widths(); // -> _residuals; throws where a matrix has no such width
         static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
-        void prepare(jackplane::matrix_view<float const> x);
-        void product(std::size_t i, jackplane::matrix_view<float> y); // y = matrix i times the prepared x
+        void prepare(jackplane::matrix_view<float const> x, std::size_t nth = 0); // -> _prepared[nth]
+        // y = the matrix times one of the x that are prepared, of all in the list at once
+        void multiply(std::initializer_list<matrix_product> list) { multiply(std::span(list.begin(), list.size())); }
+        void multiply(std::span<matrix_product const> list);
 
         // All tokens are there and have room, before the first is taken.
         void expect(std::span<token const> tokens) const
@@ -142,34 +146,56 @@ namespace engine
             return {x, n, width, width};
         }
 
-        // The matrices from `first` on, gate up down, of x [n, hidden] -> y [n, hidden]; _gate_up, _active are used.
-        void one_mlp(std::size_t first, layer_view<float const> const& w, float* x, float* y, std::size_t n)
+        // Rows of x [.., hidden] that go through the matrices from `first` on, gate up down.
+        struct mlp_part
+        {
+            std::size_t first, row, rows;
+        };
+
+        // x [.., hidden] -> y, each part by its own matrices; threads share them all. _gate_up, _active are used.
+        void mlps(std::span<mlp_part const> parts, layer_view<float const> const& w, float* x, float* y)
         {
             config const& c = _model->sizes;
             std::size_t const inner = c.inner(w.kind);
-            prepare(whole(x, n, c.hidden));
-            product(first, part(_gate_up.data(), n, 2 * inner, 0, inner));
-            product(first + 1, part(_gate_up.data(), n, 2 * inner, inner, inner));
-            add_bias(w.gate_up_bias, _gate_up.data(), n, 2 * inner);
-            for_tokens(n,
+            std::size_t const all = parts.back().row + parts.back().rows; // they follow each other
+            _products.clear();
+            for (std::size_t nth = 0; nth < parts.size(); ++nth)
+            {
+                auto const [first, row, rows] = parts[nth];
+                float* const both = _gate_up.data() + 2 * row * inner;
+                prepare(whole(x + row * c.hidden, rows, c.hidden), nth);
+                _products.push_back({first, part(both, rows, 2 * inner, 0, inner), nth});
+                _products.push_back({first + 1, part(both, rows, 2 * inner, inner, inner), nth});
+            }
+            multiply(_products);
+            add_bias(w.gate_up_bias, _gate_up.data(), all, 2 * inner);
+            for_tokens(all,
                        [&](std::size_t t)
                        { gate(c.block.gate, _gate_up.data() + 2 * t * inner, _active.data() + t * inner, 1, inner); });
-            prepare(whole(_active.data(), n, inner));
-            product(first + 2, whole(y, n, c.hidden));
-            add_bias(w.down_bias, y, n, c.hidden);
+            _products.clear();
+            for (std::size_t nth = 0; nth < parts.size(); ++nth)
+            {
+                auto const [first, row, rows] = parts[nth];
+                prepare(whole(_active.data() + row * inner, rows, inner), nth);
+                _products.push_back({first + 2, whole(y + row * c.hidden, rows, c.hidden), nth});
+            }
+            multiply(_products);
+            add_bias(w.down_bias, y, all, c.hidden);
         }
 
         // _normed -> _branch, by the MLP whose matrices begin at `first`, or by experts, whose begin there.
         void mlp(std::size_t first, layer_view<float const> const& w, std::size_t n)
         {
             config const& c = _model->sizes;
+            mlp_part const only{first, 0, n};
             if (!w.kind.experts)
-                return one_mlp(first, w, _normed.data(), _branch.data(), n);
+                return mlps({&only, 1}, w, _normed.data(), _branch.data());
             route(c, w.router, _normed.data(), n, _routes);
             gather(_routes, _normed.data(), _routed.data(), 0, n * c.block.experts.used, c.hidden);
-            for_each_expert(
-                _routes, [&](std::size_t e, std::size_t row, std::size_t rows)
-                { one_mlp(first + 3 * e, w, _routed.data() + row * c.hidden, _given.data() + row * c.hidden, rows); });
+            _parts.clear();
+            for_each_expert(_routes, [&](std::size_t e, std::size_t row, std::size_t rows)
+                            { _parts.push_back({first + 3 * e, row, rows}); });
+            mlps(_parts, w, _routed.data(), _given.data());
             combine(c, _routes, _given.data(), _branch.data(), n);
         }
 
@@ -202,13 +228,13 @@ namespace engine
                 auto const w = _weights.vectors(layer);
                 norm_stream(w.attention_norm, n);
                 prepare(whole(_normed.data(), n, c.hidden));
-                product(first, part(_qkv.data(), n, c.qkv_width(), 0, q));
-                product(first + 1, part(_qkv.data(), n, c.qkv_width(), q, kv));
-                product(first + 2, part(_qkv.data(), n, c.qkv_width(), q + kv, kv));
+                multiply({{first, part(_qkv.data(), n, c.qkv_width(), 0, q)},
+                          {first + 1, part(_qkv.data(), n, c.qkv_width(), q, kv)},
+                          {first + 2, part(_qkv.data(), n, c.qkv_width(), q + kv, kv)}});
                 keep(layer, w, n);
                 n == 1 ? attend_alone(layer, w.kind) : attend_together(layer, w.kind, n);
                 prepare(whole(_attended.data(), n, q));
-                product(first + 3, whole(_branch.data(), n, c.hidden));
+                multiply({{first + 3, whole(_branch.data(), n, c.hidden)}});
                 add_bias(w.output_bias, _branch.data(), n, c.hidden);
                 add_to_stream(w.attention_post, n);
 
@@ -230,7 +256,7 @@ namespace engine
             if (!_model->head_is_packed())
                 return logits_of<float>(c, _normed.data(), _model->dense_values(head).data, _logits.data(), count);
             prepare({_normed.data(), count, c.hidden});
-            product(head, {_logits.data(), count, c.vocabulary});
+            multiply({{head, {_logits.data(), count, c.vocabulary}}});
             cap_logits(c, _logits.data(), count);
         }
 
@@ -283,7 +309,10 @@ namespace engine
         std::vector<unsigned> _bits;           // of every matrix
         std::vector<any_residuals> _residuals; // of every matrix: its sparse part at its width
         activation _how;
-        prepared_x _prepared;
+        std::vector<prepared_x> _prepared;
+        std::vector<any_job> _jobs;
+        std::vector<matrix_product> _products;
+        std::vector<mlp_part> _parts;
         std::vector<jackplane::bfloat16> _rounded; // x of bf16
         jackplane::team _team;
         std::size_t _room, _position = 0;

@@ -86,9 +86,7 @@ namespace cli
                 std::vector<double> reads;
                 read(team);
                 auto const race = [&](std::vector<runner*> const& ours, std::vector<peer*> const& theirs)
-                {
-                    time(m.sizes, ours, theirs, [&] { reads.push_back(read(team)); });
-                };
+                { time(m.sizes, ours, theirs, [&] { reads.push_back(read(team)); }); };
                 if (peers.empty())
                     race(all_of(runners, [](runner const&) { return true; }), {});
                 for (unsigned width = 0; width <= 32; ++width)
@@ -245,7 +243,7 @@ namespace cli
     {
         auto const c = std::make_shared<bench_decode_command>();
         CLI::App* const sub = app.add_subcommand(
-            "bench-decode", "Tokens per second on random weights at each width: generated, bound by memory, and of prompts");
+            "bench-decode", "Tokens per second on random weights at each width: generated, and of prompts");
         sub->add_option("--shape", c->shape, "sizes of the model")
             ->check(CLI::IsMember(engine::shape_names()))
             ->capture_default_str();

@@ -9,6 +9,9 @@ function(check name script)
              COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DOUT=${CMAKE_CURRENT_BINARY_DIR}/${name}
              -DCOMPILER=${CMAKE_CXX_COMPILER} ${arg_WITH} -P ${CMAKE_CURRENT_SOURCE_DIR}/checks/${script}.cmake)
     set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" SKIP_REGULAR_EXPRESSION "SKIPPED:")
+    if("heavy" IN_LIST arg_LABELS)
+        set_tests_properties(${name} PROPERTIES COST 1000) # first: a core is not left alone with the last one
+    endif()
 endfunction()
 
 # --- the house's rules ---

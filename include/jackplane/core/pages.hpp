@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include "target.hpp"
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif

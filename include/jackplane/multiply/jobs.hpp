@@ -7,6 +7,7 @@
 // Several products in one parallel region, where threads meet once: q, k and v, or all the experts that tokens chose.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
+    // What becomes of A x.
     struct job_options
     {
         float alpha = 1;                           // y = alpha A x + bias

@@ -26,25 +26,27 @@ namespace bench
                     to = V::dot(to, codes, codes);
             benchmark::DoNotOptimize(sum);
         }
-    }
 
-    void add_peak(unsigned threads)
-    {
-        using arch = jackplane::best_arch;
-        if constexpr (arch::multiplies_bytes)
+        template <class Arch>
+        void add_dots(unsigned threads)
         {
-            using vectors = jackplane::kernel::vectors<arch>;
-            auto run = [threads](benchmark::State& state)
+            if constexpr (Arch::multiplies_bytes)
             {
-                for (auto _ : state)
-                    team_of(threads)(threads, [](std::size_t, std::size_t) { dots<vectors>(); });
-                rate(state, "multiply_adds_per_second", threads * turns * chains * 4 * vectors::rows);
-            };
-            auto const name = jackplane::text("PEAK/dot/t", threads);
-            benchmark::RegisterBenchmark(name.c_str(), run)
-                ->Unit(benchmark::kMicrosecond)
-                ->MeasureProcessCPUTime()
-                ->UseRealTime();
+                using vectors = jackplane::kernel::vectors<Arch>;
+                auto run = [threads](benchmark::State& state)
+                {
+                    for (auto _ : state)
+                        team_of(threads)(threads, [](std::size_t, std::size_t) { dots<vectors>(); });
+                    rate(state, "multiply_adds_per_second", threads * turns * chains * 4 * vectors::rows);
+                };
+                auto const name = jackplane::text("PEAK/dot/t", threads);
+                benchmark::RegisterBenchmark(name.c_str(), run)
+                    ->Unit(benchmark::kMicrosecond)
+                    ->MeasureProcessCPUTime()
+                    ->UseRealTime();
+            }
         }
     }
+
+    void add_peak(unsigned threads) { add_dots<jackplane::best_arch>(threads); }
 }

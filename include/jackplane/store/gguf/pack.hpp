@@ -34,10 +34,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
         }
         bool finite() const noexcept
         {
-            bool yes = true;
+            std::size_t others = 0;
             for (std::size_t i = 0; i < scales.size(); ++i)
-                yes = yes & is_finite(scales[i]) & is_finite(offsets[i]);
-            return yes;
+                others += !is_finite(scales[i]) + !is_finite(offsets[i]);
+            return others == 0;
         }
     };
 }

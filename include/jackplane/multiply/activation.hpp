@@ -26,9 +26,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <class X>
     constexpr auto vectors_of(X const& x)
     {
-        if constexpr (requires { x.row(0); x.list; }) // gathered already
-            return x;
-        else if constexpr (plain_matrix<X>)
+        if constexpr (plain_matrix<X>)
             return matrix_view<element_of<X const> const>(x);
         else
         {
@@ -53,6 +51,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         gathered_rows<T> gather(matrix_view<T> from, std::span<std::size_t const> list) noexcept
         {
             return {from, list, list.size(), from.cols};
+        }
+        template <class T>
+        constexpr gathered_rows<T> vectors_of(gathered_rows<T> const& x) noexcept
+        {
+            return x;
         }
         template <class T>
         void expect_whole(gathered_rows<T> const& x, std::string_view name)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "kernel/vectors.hpp"
+#include "avx2.hpp"
 
 #if JACKPLANE_HAS_avx512
 #include <immintrin.h>
@@ -162,17 +162,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
             [[gnu::always_inline]] static std::int32_t largest(ints a) noexcept
             {
-                __m256i const half = _mm256_max_epi32(_mm512_castsi512_si256(a.v), upper_half(a.v));
-                __m128i v = _mm_max_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-                v = _mm_max_epi32(v, _mm_unpackhi_epi64(v, v));
-                return _mm_cvtsi128_si32(_mm_max_epi32(v, _mm_shuffle_epi32(v, 1)));
+                return vectors<avx2>::largest({_mm256_max_epi32(_mm512_castsi512_si256(a.v), upper_half(a.v))});
             }
             [[gnu::always_inline]] static std::int32_t total(ints a) noexcept
             {
-                __m256i const half = _mm256_add_epi32(_mm512_castsi512_si256(a.v), upper_half(a.v));
-                __m128i v = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-                v = _mm_add_epi32(v, _mm_unpackhi_epi64(v, v));
-                return _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32(v, 1)));
+                return vectors<avx2>::total({_mm256_add_epi32(_mm512_castsi512_si256(a.v), upper_half(a.v))});
             }
             [[gnu::always_inline]] static ints round(floats a) noexcept
             {

@@ -97,8 +97,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 at_width(
                     a, [&](auto bits) __attribute__((always_inline)) {
                         for (std::size_t n = 0; n < x.x.vectors; ++n)
-                            multiply_pairs<for_coarse_x<Acc>, V, bits>(a, x.pairs + n * x.x.blocks * block::cols / 2,
-                                                         x.sums + n * x.x.blocks, y + n * stride, first, last);
+                            multiply_pairs<for_coarse_x<Acc>, V, bits>(
+                                a, x.pairs + n * x.x.blocks * block::cols / 2, x.sums + n * x.x.blocks,
+                                y + n * stride, first, last);
                     });
             }
             else

@@ -26,8 +26,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // renamed by commit(). Without commit() it leaves nothing behind. A program that has mapped an older file of that
     // name keeps the older bytes; the new one has its permissions. A link is followed, also one whose target is not
     // there yet; a pipe, a device or a folder is an error, and so is a name like that of a temporary, which the next
-    // file would remove. So is a second one of the same path before the first has ended, in whatever process. Created at
-    // the beginning of long work, it reports at once what would fail at the end.
+    // file would remove. So is a second one of the same path before the first has ended, in whatever process. Created
+    // at the beginning of long work, it reports at once what would fail at the end.
     class atomic_file
     {
     public:
@@ -44,7 +44,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::uint64_t size() const noexcept { return _size; }                // bytes written so far
 
     private:
-        struct begun {};
+        struct begun // a temporary that is not yet known to be the only one
+        {
+        };
         atomic_file(std::filesystem::path path, begun);
         void flush(std::span<std::byte const> bytes);
 

@@ -94,6 +94,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return out;
         }
 
+        // The width of the fields that codes of so many bits are merged to.
+        constexpr unsigned field_width(unsigned bits) noexcept { return bits < 2 ? 2 : std::bit_ceil(bits); }
+
         // The step whose field lies `shift` bits up in vector v: the inverse of field_of.
         constexpr std::size_t step_of(unsigned width, std::size_t v, unsigned shift) noexcept
         {

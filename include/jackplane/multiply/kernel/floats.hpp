@@ -69,7 +69,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V, unsigned Bits, codebook C>
         struct decoder
         {
-            static constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
+            static constexpr unsigned width = field_width(Bits);
             static constexpr bool looks_up = width <= 4 && (linear_codebook<C> ? V::looks_up_fast : V::looks_up);
             static constexpr float unit = looks_up ? 1 : static_cast<float>(1u << (width - Bits));
 

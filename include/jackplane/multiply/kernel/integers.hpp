@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../pack/packed.hpp"
-#include "fields.hpp"
+#include "dots.hpp"
 #include "floats.hpp"
 #include "limbs.hpp"
 
@@ -9,186 +9,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
-        // Where a field of Width bits, `shift` bits up in its byte, is multiplied. A machine that multiplies whole
-        // bytes takes it where it lies: a sum for each place, at most eight in all, divided in the end. `reach`: fields
-        // stay where they lie below that bit; higher ones are moved down; wider ones are multiplied in pieces.
-        template <class V, unsigned Width, std::size_t Sums, bool LookedUp>
-        struct places
-        {
-            static constexpr unsigned reach = []
-            {
-                unsigned bits = LookedUp ? Width : V::in_place; // an index must lie at the bottom
-                while (bits > Width && bits / Width * Sums > 8)
-                    bits /= 2;
-                return bits;
-            }();
-            static constexpr bool in_pieces = Width > reach;
-            static constexpr unsigned kept = in_pieces ? reach : Width; // bits of one piece
-            static constexpr unsigned count = in_pieces ? Width / reach : reach / Width;
-            // Sums of one place alternate between two where there are registers: a dot waits four cycles for the last.
-            static constexpr unsigned chains = count == 1 && Sums <= 4 && !V::narrow ? 2 : count;
-
-            static constexpr unsigned down(unsigned shift) noexcept { return shift / reach * reach; }
-            static constexpr unsigned mask(unsigned shift) noexcept
-            {
-                return ((1u << kept) - 1) << (shift - down(shift));
-            }
-            static constexpr unsigned chain(std::size_t step, unsigned shift) noexcept
-            {
-                return count == 1  ? static_cast<unsigned>(step) % chains
-                       : in_pieces ? shift / reach
-                                   : shift % reach / Width;
-            }
-            // the sum of chain j stands for that power of two, after the largest is divided out
-            static constexpr unsigned power(unsigned j) noexcept { return count == 1 ? 0 : j * kept; }
-        };
-
-        // A codebook as bytes: level_i = unit * u_i + base, each off by at most unit / 2. Of a linear one: the code
-        // itself.
-        template <class V, codebook C>
-        struct levels
-        {
-            static constexpr bool looked_up = !linear_codebook<C>;
-            [[gnu::always_inline]] static auto bytes(C const& book) noexcept
-            {
-                if constexpr (looked_up)
-                {
-                    std::uint8_t entry[16];
-                    float const low = book.decode(0);
-                    for_each<16>([&](auto i) __attribute__((always_inline)) {
-                        entry[i] =
-                            static_cast<std::uint8_t>((book.decode(static_cast<code>(i)) - low) / unit(book) + 0.5f);
-                    });
-                    return V::make_bytes(entry);
-                }
-                else
-                    return 0;
-            }
-            [[gnu::always_inline]] static float unit(C const& book) noexcept
-            {
-                return (book.decode(C::size - 1) - book.decode(0)) / 255;
-            }
-        };
-
-        // One limb bears levels of 8 bits; more limbs of x are worth exact weights. arch: a tag, or what was chosen
-        // when the program ran.
-        template <class View, unsigned Limbs, class Arch>
-        constexpr bool multiplies_as_integers(Arch const& arch) noexcept
-        {
-            using C = typename View::codebook_type;
-            if (!View::layout::aligned() || row_codebook<C>)
-                return false;
-            return linear_codebook<C> ? arch.multiplies_bytes
-                                      : Limbs == 1 && arch.looks_up_bytes && View::layout::bits == 4;
-        }
-
-        template <class V, std::size_t Sums, unsigned Chains>
-        using dots = std::array<std::array<typename V::ints, Chains>, Sums>;
-
-        template <class V, class Dots>
-        [[gnu::always_inline]] inline void set_zero(Dots& sum) noexcept
-        {
-            for_each<std::tuple_size_v<Dots>>([&](auto k) __attribute__((always_inline)) {
-                for_each<std::tuple_size_v<typename Dots::value_type>>([&](auto j) __attribute__((always_inline)) {
-                    sum[k][j] = V::zero();
-                });
-            });
-        }
-
-        // sum += codes of one block times the q of all vectors and limbs
-        template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Fields, class Levels, class Dots>
-        [[gnu::always_inline]] inline void add_block(Fields const& codes, Levels const& levels, std::int8_t const* q,
-                                                     Dots& sum) noexcept
-        {
-            using place = places<V, Width, Sums, LookedUp>;
-            Dots pairs; // of a machine whose dots are narrow
-            if constexpr (V::narrow)
-                set_zero<V>(pairs);
-            for_each_step<Width>(
-                codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
-                    for_each<place::in_pieces ? place::count : 1>([&](auto piece) __attribute__((always_inline)) {
-                        constexpr unsigned at = shift + piece * place::reach;
-                        auto code = field;
-                        if constexpr (place::down(at) != 0)
-                            code = V::template right<place::down(at)>(code);
-                        if constexpr (place::mask(at) != 0xff)
-                            code = V::template keep<place::mask(at)>(code);
-                        if constexpr (LookedUp)
-                            code = V::look_up_bytes(levels, code);
-                        for_each<Sums>([&](auto k) __attribute__((always_inline)) {
-                            auto& to = (V::narrow ? pairs : sum)[k][place::chain(s, at)];
-                            to = V::dot(to, code, V::broadcast_bytes(q + (s * Sums + k) * 4));
-                        });
-                    });
-                });
-            if constexpr (V::narrow)
-                for_each<Sums * place::chains>([&](auto k) __attribute__((always_inline)) {
-                    auto& to = sum[k / place::chains][k % place::chains];
-                    to = V::widen(to, pairs[k / place::chains][k % place::chains]);
-                });
-        }
-
-        // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j /
-        // 2^power_j of fields that lay 2^power_j up; exact.
-        template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Chains>
-        [[gnu::always_inline]] inline auto together(Chains const& chain) noexcept
-        {
-            using place = places<V, Width, Sums, LookedUp>;
-            auto sum = chain[0];
-            for_each<place::chains - 1>([&](auto j) __attribute__((always_inline)) {
-                if constexpr (place::in_pieces)
-                    sum = V::template plus_left<place::power(j + 1)>(sum, chain[j + 1]);
-                else
-                    sum = V::template plus_shifted<place::power(j + 1)>(sum, chain[j + 1]);
-            });
-            return sum;
-        }
-
-        // A machine that multiplies codes of 4 bits alone takes wider ones as two parts, which are never merged: the
-        // first four bits and what follows, in Rest bits. 0: codes are whole.
-        template <class V, code_layout L, unsigned Bits, bool LookedUp>
-        inline constexpr unsigned rest_width = V::in_place > 4 || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
-                                               : Bits <= 6                                                  ? 2
-                                                                                                            : 4;
-
-        // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it
-        // points at, and q from q on: [Sums], in steps of 2^-(Width - Bits).
-        template <class V, code_layout L, unsigned Bits, unsigned Width, std::size_t Sums, bool LookedUp, bool Fetch,
-                  class Levels>
-        [[gnu::always_inline]] inline auto dot_group(std::array<std::byte const*, L::count> plane, std::int8_t const* q,
-                                                     auto blocks, Levels const& levels) noexcept
-        {
-            constexpr unsigned rest = rest_width<V, L, Bits, LookedUp>, top = rest == 0 ? Bits : 4;
-            constexpr unsigned width = rest == 0 ? Width : 4;
-            dots<V, Sums, places<V, width, Sums, LookedUp>::chains> sum;
-            dots<V, Sums, rest == 0 ? 0 : places<V, rest + (rest == 0), Sums, LookedUp>::chains> low;
-            set_zero<V>(sum);
-            set_zero<V>(low);
-            auto const add_next = [&]() __attribute__((always_inline))
-            {
-                if constexpr (Fetch)
-                    fetch_ahead<L, Bits>(plane);
-                add_block<V, width, Sums, LookedUp>(fields<V, L, top, width>(plane), levels, q, sum);
-                if constexpr (rest != 0)
-                    add_block<V, rest, Sums, LookedUp>(fields<V, L, Bits, rest, 4>(plane), levels, q, low);
-                skip<L, Bits>(plane, 1);
-                q += block::cols * Sums;
-            };
-            if constexpr (requires { decltype(blocks)::value; })
-                for_each<decltype(blocks)::value>([&](auto) __attribute__((always_inline)) { add_next(); });
-            else
-                for (std::size_t b = 0; b < blocks; ++b)
-                    add_next();
-            std::array<typename V::ints, Sums> all;
-            for_each<Sums>([&](auto k) __attribute__((always_inline)) {
-                all[k] = together<V, width, Sums, LookedUp>(sum[k]);
-                if constexpr (rest != 0)
-                    all[k] = V::template plus_left<4>(
-                        V::template plus_left<4 - rest>(V::zero(), together<V, rest, Sums, LookedUp>(low[k])), all[k]);
-            });
-            return all;
-        }
-
         // sum_l 256^l sums[l]
         template <unsigned Limbs>
         [[gnu::always_inline]] inline float sum_of_limbs(float const* sums) noexcept
@@ -203,20 +23,28 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class Acc, class V>
         using totals = typename Acc::template of<typename V::floats>[block::rows / V::rows];
 
-        // What 1 of a dot stands for.
+        // What dots of codes of Bits bits stand for: step dot + base sum x. entries: a table as bytes.
         template <class V, unsigned Bits, class View>
-        [[gnu::always_inline]] inline float step_of_dots(View const& a) noexcept
+        struct dot_values
         {
             using level = levels<V, typename View::codebook_type>;
-            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
-            if constexpr (level::looked_up)
-                return level::unit(a.book);
-            else
-                return a.step / static_cast<float>(1u << (width - Bits));
-        }
+            static constexpr unsigned extra = field_width(Bits) - Bits; // bits below those of the code
+            decltype(level::bytes(View::book)) entries;
+            float step, base;
 
-        // total += A x / step of one panel and a tile of Vectors vectors. Linear codebook, aligned layout; weight groups
-        // that are a multiple of the activation groups, or one a row.
+            [[gnu::always_inline]] explicit dot_values(View const& a) noexcept
+                : entries(level::bytes(a.book)), step(a.step / static_cast<float>(1u << extra)), base(a.base)
+            {
+                if constexpr (level::looked_up)
+                {
+                    step = level::unit(a.book);
+                    base = a.book.decode(0);
+                }
+            }
+        };
+
+        // total += A x / step of one panel and Vectors vectors. Aligned layout; groups of the weights that are
+        // a multiple of those of x, or one a row.
         //     A x = sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
         // and an offset, which the scale does not multiply, times s_g sum_l 256^l sum q_l.
         // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
@@ -225,14 +53,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, bool Fetch,
                   code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::always_inline]] inline void add_panel(packed_view<L, C, S, Z> const& a, std::size_t panel,
+                                                     dot_values<V, Bits, packed_view<L, C, S, Z>> const& values,
                                                      limbs_view<Limbs> const& x, totals<Acc, V>* total) noexcept
         {
             using floats = typename V::floats;
-            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits);
             constexpr std::size_t sums = Limbs * Vectors, batches = block::rows / V::rows;
-            using level = levels<V, C>;
-            auto const entries = level::bytes(a.book);
-            float const base = level::looked_up ? a.book.decode(0) : a.base, per_step = 1 / step_of_dots<V, Bits>(a);
+            float const per_step = 1 / values.step;
             std::size_t const per_group = x.group / block::cols, tail = a.blocks % per_group;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
 
@@ -248,8 +74,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     auto rows = plane;
                     advance<L, Bits>(rows, row * 4);
                     auto const sum =
-                        dot_group<V, L, Bits, width, sums, level::looked_up, Fetch>(rows, q, blocks, entries);
-                    floats const scale = V::load(now.scale + row), offset = now.template offset<V>(base, row, per_step);
+                        dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch>(rows, q, blocks, values.entries);
+                    floats const scale = V::load(now.scale + row);
+                    floats const offset = now.template offset<V>(values.base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                         floats t;
                         for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
@@ -304,11 +131,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         [[gnu::noinline]] void multiply_limbs(View const& a, limbs_view<Limbs> const& x, float* y, std::size_t first,
                                               std::size_t last) noexcept
         {
+            dot_values<V, Bits, View> const values(a);
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
                 totals<Acc, V> total;
-                add_panel<Acc, V, Bits, Limbs, 1, true>(a, panel, x, &total);
-                add_totals<Acc, V>(total, step_of_dots<V, Bits>(a), panel, first, last, y);
+                add_panel<Acc, V, Bits, Limbs, 1, true>(a, panel, values, x, &total);
+                add_totals<Acc, V>(total, values.step, panel, first, last, y);
             }
         }
     }

@@ -30,7 +30,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                               float const* sums, float* y, std::size_t first, std::size_t last) noexcept
         {
             using floats = typename V::floats;
-            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits), kept = width < 4 ? width : 4;
+            constexpr unsigned width = field_width(Bits), kept = width < 4 ? width : 4;
             constexpr std::size_t pieces = width / kept;
             constexpr float unit = static_cast<float>(1u << (width - Bits)), high = 1u << kept;
             constexpr float raised = pieces == 2 ? high * high + high : high; // what was added to a whole code

@@ -22,7 +22,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             using L = typename View::layout;
             using level = levels<V, typename View::codebook_type>;
-            constexpr unsigned width = Bits < 2 ? 2 : std::bit_ceil(Bits), extra = width - Bits;
+            constexpr unsigned width = field_width(Bits), extra = width - Bits;
             auto const entries = level::bytes(a.book);
             for (std::size_t b = 0; b < count; ++b, to += block::codes)
             {
@@ -52,7 +52,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             totals<Acc, V> total[Vectors];
             __builtin_memcpy(&total, to, sizeof total);
-            add_panel<Acc, V, 8, Limbs, Vectors, false>(part, 0, x, total);
+            add_panel<Acc, V, 8, Limbs, Vectors, false>(part, 0, dot_values<V, 8, Part>(part), x, total);
             __builtin_memcpy(to, &total, sizeof total);
         }
 

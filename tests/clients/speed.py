@@ -26,16 +26,18 @@ def fail(what):
     sys.exit(1)
 
 
-done = run("--bits", "8,7,4,1", "--prompt", 40, "--prompts", 1, "--against-types", "q8_0,q4_0,q4_1", "--json")
+# Two types of 4 bits, so that there is a choice.
+done = run("--bits", "8,7,4,1", "--prompt", 40, "--prompts", 1, "--against-types", "q8_0,q4_0,iq4_nl,q4_1", "--json")
 if done.returncode != 0:
     fail(f"bench-decode: {done.stderr}")
 report = json.loads(done.stdout)
 theirs = {row["type"]: row for row in report["against"]["rows"]}
-if list(theirs) != ["Q8_0", "Q4_0", "Q4_1"] or not report["against"]["kernels"]:
+widths = {name: row["bits"] for name, row in theirs.items()}
+if widths != {"Q8_0": 8, "Q4_0": 4, "IQ4_NL": 4, "Q4_1": 5} or not report["against"]["kernels"]:
     fail(f"{report['against']}")
 for row in report["rows"]:
     for before, rate in (("", "tokens_per_second"), ("prompt_", "prompt_tokens_per_second")):
-        near = ["Q8_0"] if row["bits"] > 6 else ["Q4_0", "Q4_1"]
+        near = ["Q8_0"] if row["bits"] > 6 else ["Q4_0", "IQ4_NL"]
         best = max(near, key=lambda name: theirs[name][rate])
         ratio = row[rate] / theirs[best][rate]
         if row[before + "against"] != best or abs(row[before + "ratio"] / ratio - 1) > 1e-9:

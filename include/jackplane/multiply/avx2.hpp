@@ -74,7 +74,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             static constexpr bool narrow = true;    // a block: 8 steps of 2 * 15 * 128 stay below 2^15
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
-                return {_mm256_add_epi16(sum.v, _mm256_maddubs_epi16(codes.v, x.v))};
+                sum.v = _mm256_add_epi16(sum.v, _mm256_maddubs_epi16(codes.v, x.v));
+                asm("" : "+x"(sum.v)); // as it stands: g++ 12 would add in pairs and keep 64 products in memory
+                return sum;
             }
             [[gnu::always_inline]] static ints widen(ints sum, ints pairs) noexcept
             {

@@ -169,7 +169,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     fetch_ahead<L, Bits>(plane);
                 add_block<V, width, Sums, LookedUp>(fields<V, L, top, width>(plane), levels, q, sum);
                 if constexpr (rest != 0)
+                {
+                    asm("" : "+r"(q)); // x is read again: kept, it would take 64 registers
                     add_block<V, rest, Sums, LookedUp>(fields<V, L, Bits, rest, 4>(plane), levels, q, low);
+                }
                 skip<L, Bits>(plane, 1);
                 q += block::cols * Sums;
             };

@@ -10,74 +10,102 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // Vectors that share the decoding of a stretch of a panel: 32 lose a seventh to it.
         inline constexpr std::size_t vectors_of_a_stretch = 128;
 
-        // What decoded bytes mean without a zero: step * byte + base.
-        struct byte_levels : uniform<8>
+        // What decoded codes mean without a zero: step * code + base.
+        struct tile_levels : uniform<8>
         {
             static constexpr float centre = 0;
         };
 
-        // The codes of `count` blocks as bytes, laid out as planes<8>: of a table its levels.
-        template <class V, unsigned Bits, class View>
-        [[gnu::noinline]] void decode_bytes(View const& a, std::size_t nth, std::size_t count, std::byte* to) noexcept
+        // A stretch of a panel, decoded to what the machine multiplies at once: bytes, or fields of four bits, those
+        // of wider codes in two planes.
+        template <class V, code_layout L>
+        inline constexpr bool tile_in_halves = V::in_place <= 4 && L::widths[0] <= 4;
+        template <class V, code_layout L>
+        using tile_layout = std::conditional_t<tile_in_halves<V, L>, planes<4, 4>, planes<8>>;
+
+        // Decoded codes have so many bits of 0 below those of the code.
+        template <class V, code_layout L, unsigned Bits>
+        inline constexpr unsigned tile_extra = tile_in_halves<V, L> ? (Bits <= 4 ? 4 : 8) - Bits
+                                                                    : field_width(Bits) - Bits;
+
+        // The codes of `count` blocks, laid out as the tile's: of a table its levels.
+        template <class V, unsigned Bits, class Tile, class View>
+        [[gnu::noinline]] void decode_tile(View const& a, std::size_t nth, std::size_t count,
+                                           std::array<std::byte*, Tile::count> to) noexcept
         {
             using L = typename View::layout;
             using level = levels<V, typename View::codebook_type>;
-            constexpr unsigned width = field_width(Bits), extra = width - Bits;
+            constexpr unsigned width = field_width(Bits);
             auto const entries = level::bytes(a.book);
-            for (std::size_t b = 0; b < count; ++b, to += block::codes)
+            for (std::size_t b = 0; b < count; ++b)
             {
                 auto plane = planes_at<Bits>(a, nth + b);
                 fetch_ahead<L, Bits>(plane);
                 for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, Bits>(plane, V::rows * 4))
-                {
-                    auto const codes = fields<V, L, Bits, width>(plane);
-                    for_each_step<width>(
-                        codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
-                            auto code = field;
-                            if constexpr (shift + extra != 0)
-                                code = V::template right<shift + extra>(code);
-                            if constexpr (Bits < 8)
-                                code = V::template keep<(1u << Bits) - 1>(code);
-                            if constexpr (level::looked_up)
-                                code = V::look_up_bytes(entries, code);
-                            V::store(code, to + s * block::lanes + h * 4);
-                        });
-                }
+                    if constexpr (tile_in_halves<V, L>)
+                    {
+                        constexpr unsigned top = Bits < 4 ? Bits : 4;
+                        auto const put = [&](auto const& codes, std::byte* half) __attribute__((always_inline))
+                        {
+                            for_each<4>([&](auto v) __attribute__((always_inline)) {
+                                V::store(codes[v], half + v * block::lanes + h * 4);
+                            });
+                        };
+                        put(fields<V, L, top, 4>(plane), to[0]);
+                        if constexpr (Bits > 4)
+                            put(fields<V, L, Bits, 4, 4>(plane), to[1]);
+                    }
+                    else
+                        for_each_step<width>(
+                            fields<V, L, Bits, width>(plane),
+                            [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
+                                auto code = field;
+                                if constexpr (shift != 0)
+                                    code = V::template right<shift>(code);
+                                if constexpr (width < 8)
+                                    code = V::template keep<(1u << width) - 1>(code);
+                                if constexpr (level::looked_up)
+                                    code = V::look_up_bytes(entries, code);
+                                V::store(code, to[0] + s * block::lanes + h * 4);
+                            });
+                for_each<Tile::count>([&](auto p) __attribute__((always_inline)) { to[p] += Tile::bytes(p); });
             }
         }
 
-        // total += one stretch of a panel in bytes times a tile of Vectors vectors
-        template <accumulator Acc, class V, unsigned Limbs, std::size_t Vectors, class Part>
+        // total += one stretch of a panel, decoded, times Vectors vectors
+        template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, class Part>
         [[gnu::noinline]] void add_tile(Part const& part, limbs_view<Limbs> const& x, totals<Acc, V>* to) noexcept
         {
             totals<Acc, V> total[Vectors];
             __builtin_memcpy(&total, to, sizeof total);
-            add_panel<Acc, V, 8, Limbs, Vectors, false>(part, 0, dot_values<V, 8, Part>(part), x, total);
+            add_panel<Acc, V, Bits, Limbs, Vectors, false>(part, 0, dot_values<V, Bits, Part>(part), x, total);
             __builtin_memcpy(to, &total, sizeof total);
         }
 
-        // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded to bytes, a stretch
-        // of a panel at a time, and multiplied by all vectors from there: as a matrix of planes<8>.
+        // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded, a stretch of a panel
+        // at a time, and multiplied by all vectors from there: as a matrix of the tile's layout.
         template <accumulator Acc, class V, unsigned Limbs, code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::noinline]] void multiply_tiles(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x, float* y,
                                               std::size_t stride, std::size_t first, std::size_t last) noexcept
         {
             using tile = tiles<Limbs>;
+            using layout = tile_layout<V, L>;
             using level = levels<V, C>;
-            constexpr std::size_t most_cols = 1024; // 16 KB of bytes: in L1
-            alignas(64) std::byte bytes[most_cols * block::rows];
+            constexpr std::size_t most_cols = 1024; // 16 KB: in L1
+            alignas(64) std::byte codes[most_cols * block::rows];
 
-            packed_view<planes<8>, byte_levels, S, Z> part{};
+            packed_view<layout, tile_levels, S, Z> part{};
             part.cols = a.cols;
-            part.planes = 1;
-            part.bits = 8;
-            part.step = level::looked_up ? level::unit(a.book) : a.step;
+            part.bits = tile_in_halves<V, L> && a.bits <= 4 ? 4 : 8;
+            part.planes = layout::planes_of(part.bits);
             part.base = level::looked_up ? a.book.decode(0) : a.base;
             if constexpr (!zero_is_stored<packed_view<L, C, S, Z>>)
                 part.base -= C::centre;
             part.panels = 1;
             part.rows = block::rows;
-            part.plane[0] = bytes;
+            std::array<std::byte*, layout::count> to;
+            for (std::size_t p = 0; p < layout::count; ++p)
+                part.plane[p] = to[p] = codes + p * (most_cols / block::cols * layout::bytes(0));
 
             std::size_t const cols = a.blocks * block::cols, group = a.groups == 1 ? cols : a.group;
             std::size_t const stretch = group < most_cols ? most_cols / group * group : most_cols;
@@ -95,7 +123,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         part.blocks = (end - begin) / block::cols;
                         at_width(
                             a, [&](auto bits) __attribute__((always_inline)) {
-                                decode_bytes<V, bits>(a, panel * a.blocks + begin / block::cols, part.blocks, bytes);
+                                decode_tile<V, bits, layout>(a, panel * a.blocks + begin / block::cols, part.blocks,
+                                                             to);
+                                constexpr float below = 1u << tile_extra<V, L, bits>;
+                                part.step = (level::looked_up ? level::unit(a.book) : a.step) / below;
                             });
                         std::size_t const g = begin / group, at = (panel * a.groups + g) * block::rows;
                         part.group = group;
@@ -113,13 +144,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                             tile_x.q = x.q + (before * cols + begin * width) * Limbs;
                             tile_x.scales = x.scales + before * x.groups + begin / x.group * width;
                             tile_x.sums = x.sums + (before * x.groups + begin / x.group * width) * Limbs;
-                            auto* const to = total + (before - n);
-                            if (width == 1)
-                                add_tile<Acc, V, Limbs, 1>(part, tile_x, to);
-                            else if (width == 4)
-                                add_tile<Acc, V, Limbs, 4>(part, tile_x, to);
-                            else
-                                add_tile<Acc, V, Limbs, tile::widest>(part, tile_x, to);
+                            auto* const to_total = total + (before - n);
+                            auto const add = [&](auto bits) __attribute__((always_inline))
+                            {
+                                if (width == 1)
+                                    add_tile<Acc, V, bits, Limbs, 1>(part, tile_x, to_total);
+                                else if (width == 4)
+                                    add_tile<Acc, V, bits, Limbs, 4>(part, tile_x, to_total);
+                                else
+                                    add_tile<Acc, V, bits, Limbs, tile::widest>(part, tile_x, to_total);
+                            };
+                            at_width(part, add);
                         }
                     }
                     for (std::size_t k = 0; k < vectors; ++k)

@@ -20,9 +20,7 @@ def run(name, cell, tool, keep_in):
         import files  # needs numpy
         return files.run(name, cell, tool, keep_in)
     if isinstance(cell, Speed):
-        found, minutes = timed(tool, "bench-decode", *cell.arguments, "--json")
-        return {"cell": name, "command": ["jackplane", "bench-decode", *cell.arguments], **minutes, **made_on(),
-                "report": found}
+        return run_speed(name, cell, tool)
     with tempfile.TemporaryDirectory() as folder:
         file, inside, asked = pathlib.Path(folder) / "model.jack", pathlib.Path(folder) / "inside.jack", cell.arguments
         before = {"minutes": 0.0, "cpu_minutes": 0.0}
@@ -42,6 +40,16 @@ def run(name, cell, tool, keep_in):
     if "sparse" in made:
         out["sparse"] = made["sparse"]
     return out
+
+
+def run_speed(name, cell, tool):
+    beside, asked = (), ()
+    if cell.beside:
+        import files  # needs numpy
+        beside, asked = ("--against", files.libraries()), ("--against", "FOLDER")
+    found, minutes = timed(tool, "bench-decode", *cell.arguments, *beside, "--json")
+    return {"cell": name, "command": ["jackplane", "bench-decode", *cell.arguments, *asked], **minutes, **made_on(),
+            "report": found}
 
 
 def run_scores(name, cell, tool):

@@ -14,6 +14,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             static constexpr std::size_t rows = 8;
             static constexpr unsigned registers = 16;
+            static constexpr bool shifts_bytes = false; // but words of four
 
             struct bytes
             {

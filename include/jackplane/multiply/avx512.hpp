@@ -16,6 +16,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             static constexpr std::size_t rows = 16;
             static constexpr unsigned registers = 32;
+            static constexpr bool shifts_bytes = false; // but words of four
 
             struct bytes
             {

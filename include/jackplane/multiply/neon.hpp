@@ -14,6 +14,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             static constexpr std::size_t rows = 4;
             static constexpr unsigned registers = 32;
+            static constexpr bool shifts_bytes = true;
 
             struct bytes
             {
@@ -193,6 +194,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {vdotq_s32(sum.v, vreinterpretq_s8_u8(codes.v), vreinterpretq_s8_u8(x.v))};
+            }
+            // x: the Lane-th four of 16 columns, which are loaded once for four dots
+            template <unsigned Lane>
+            [[gnu::always_inline]] static ints dot_lane(ints sum, bytes codes, std::int8_t const* x) noexcept
+            {
+                return {vdotq_laneq_s32(sum.v, vreinterpretq_s8_u8(codes.v), vld1q_s8(x), Lane)};
             }
         };
 #endif

@@ -110,13 +110,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         auto code = field;
                         if constexpr (place::down(at) != 0)
                             code = V::template right<place::down(at)>(code);
-                        if constexpr (place::mask(at) != 0xff)
+                        // a byte that is shifted by itself has zeros above
+                        constexpr bool clear = V::shifts_bytes && place::down(at) != 0 && at + place::kept == 8;
+                        if constexpr (place::mask(at) != 0xff && !clear)
                             code = V::template keep<place::mask(at)>(code);
                         if constexpr (LookedUp)
                             code = V::look_up_bytes(levels, code);
                         for_each<Sums>([&](auto k) __attribute__((always_inline)) {
+                            constexpr std::size_t nth = s * Sums + k; // four columns of x
                             auto& to = (V::narrow ? pairs : sum)[k][place::chain(s, at)];
-                            to = V::dot(to, code, V::broadcast_bytes(q + (s * Sums + k) * 4));
+                            if constexpr (requires { V::template dot_lane<0>(to, code, q); })
+                                to = V::template dot_lane<nth % 4>(to, code, q + nth / 4 * 16);
+                            else
+                                to = V::dot(to, code, V::broadcast_bytes(q + nth * 4));
                         });
                     });
                 });

@@ -58,6 +58,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             using floats = typename V::floats;
             constexpr std::size_t sums = Limbs * Vectors, batches = block::rows / V::rows;
+            constexpr bool fetches_apart = batches <= 2; // each batch for itself; four ask once for all, before
             float const per_step = 1 / values.step;
             std::size_t const per_group = x.group / block::cols, tail = a.blocks % per_group;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
@@ -68,13 +69,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             float const *x_scale = x.scales, *x_sum = x.sums;
             auto const add = [&](auto blocks) __attribute__((always_inline))
             {
+                if constexpr (Fetch && !fetches_apart)
+                {
+                    auto ahead = plane;
+                    for (std::size_t b = 0; b < blocks; ++b, skip<L, Bits>(ahead, 1))
+                        fetch_ahead<L, Bits>(ahead);
+                }
                 for (std::size_t h = 0; h < batches; ++h)
                 {
                     std::size_t const row = h * V::rows;
                     auto rows = plane;
                     advance<L, Bits>(rows, row * 4);
                     auto const sum =
-                        dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch>(rows, q, blocks, values.entries);
+                        dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch && fetches_apart>(rows, q, blocks,
+                                                                                                  values.entries);
                     floats const scale = V::load(now.scale + row);
                     floats const offset = now.template offset<V>(values.base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {

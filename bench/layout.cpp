@@ -86,9 +86,9 @@ namespace
             v.rows = where.interleaved ? std::min(block::rows, s.rows - part * block::rows) : s.rows;
             v.cols = s.cols;
             v.panels = panels_each;
-            v.blocks = blocks;
+            v.blocks = v.block_stride = blocks;
             v.group = group_size;
-            v.groups = groups;
+            v.groups = v.group_stride = groups;
             v.planes = L::count;
             v.bits = L::bits;
             v.step = 1;

@@ -23,6 +23,7 @@
 #include "integrate/taylor.hpp"      // the same from gradient and curvature at the weights (Taylor)
 #include "allocate/allocate.hpp"     // which width for which layer
 #include "pack/pack.hpp"             // codes -> bit planes, and their prefixes
+#include "pack/contiguous.hpp"       // a copy of what a view of columns shows
 #include "pack/row.hpp"              // one row of them, decoded
 #include "pack/any_packed.hpp"       // a packed matrix whose format is known at run time
 #include "recipes.hpp"               // common formats by name

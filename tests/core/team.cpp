@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 #include <pthread.h>
+#include <sched.h>
 #include <doctest/doctest.h>
 #include <jackplane/core/team.hpp>
 #include "few_threads.hpp"
@@ -212,4 +213,75 @@ TEST_CASE("a thread that does not get a core holds nobody up")
     CHECK_FALSE(helped);
     std::signal(SIGUSR1, SIG_DFL);
     CHECK(mistakes(crew, 100) == 0);
+}
+
+namespace
+{
+    std::vector<std::size_t> cpus_of(pthread_t thread)
+    {
+        cpu_set_t set = {};
+        pthread_getaffinity_np(thread, sizeof set, &set);
+        std::vector<std::size_t> all;
+        for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+            if (CPU_ISSET(cpu, &set))
+                all.push_back(cpu);
+        return all;
+    }
+    void allow(std::vector<std::size_t> const& cpus) // this thread
+    {
+        cpu_set_t set = {};
+        for (std::size_t const cpu : cpus)
+            CPU_SET(cpu, &set);
+        REQUIRE(pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0);
+    }
+}
+
+TEST_CASE("each thread of a pinned team stays on a CPU of its own, and the caller as it was")
+{
+    auto const all = cpus_of(pthread_self());
+    team const crew(static_cast<unsigned>(all.size()), {.pin = true});
+    CHECK(crew.size() == all.size());
+    CHECK(cpus_of(pthread_self()) == all);
+    std::mutex mutex;
+    std::set<std::size_t> seen;
+    for (int trial = 0; trial < 1000 && seen.size() + 1 < all.size(); ++trial)
+        crew(8 * all.size(), [&, caller = pthread_self()](std::size_t, std::size_t)
+        {
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+            if (pthread_equal(caller, pthread_self()))
+                return;
+            auto const mine = cpus_of(pthread_self());
+            std::lock_guard const lock(mutex);
+            CHECK(mine.size() == 1);
+            seen.insert(mine.begin(), mine.end());
+        });
+    CHECK(seen == std::set<std::size_t>(all.begin() + 1, all.end()));
+    CHECK(mistakes(crew, 100) == 0);
+
+    std::thread([&] // a thread of its own: it stays pinned
+    {
+        crew.pin_caller();
+        CHECK(cpus_of(pthread_self()) == std::vector{all[0]});
+        CHECK(mistakes(crew, 100) == 0);
+        CHECK_THROWS_WITH_AS(team(2, {.pin = true}), "a pinned team of 2 threads; CPUs that may be used: 1", io_error);
+    }).join();
+    team(2).pin_caller(); // not pinned: nothing
+    CHECK(cpus_of(pthread_self()) == all);
+}
+
+TEST_CASE("a pinned team takes the CPUs that its maker may use, and no more threads than those")
+{
+    auto const all = cpus_of(pthread_self());
+    std::string const error =
+        text("a pinned team of ", all.size() + 1, " threads; CPUs that may be used: ", all.size());
+    CHECK_THROWS_WITH_AS(team(static_cast<unsigned>(all.size() + 1), {.pin = true}), error.c_str(), io_error);
+    allow({all.back()});
+    {
+        team const one(1, {.pin = true});
+        CHECK(mistakes(one, 100) == 0);
+        allow(all);
+        one.pin_caller();
+        CHECK(cpus_of(pthread_self()) == std::vector{all.back()});
+    }
+    allow(all);
 }

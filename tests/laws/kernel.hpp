@@ -2,6 +2,7 @@
 #pragma once
 // What every kernel must do, for a seat<format, activation> on best_arch.
 #include "kernel_bound.hpp"
+#include "kernel_columns.hpp"
 #include "kernel_integers.hpp"
 
 namespace laws
@@ -164,6 +165,16 @@ namespace laws
             if (k.linear && k.limbs != 0 && jackplane::best_arch::multiplies_bytes) // else x is read as fp32
                 for (std::size_t const n : {2u, 9u})
                     CHECK(different_from_alone(k, n) == 0);
+        }
+        SUBCASE("columns as a view: the bits of a copy of them; parts that are added make the whole, within its bound")
+        {
+            wrong_parts wrong;
+            for (group const g : {group{5}, group{32}, group{48}, group{64}, group::per_row(), group::per_tensor()})
+                for (std::size_t const n : {1u, 5u})
+                    wrong.check(k, g, n);
+            CHECK(wrong.views == 0);
+            CHECK(wrong.additions == 0);
+            CHECK(wrong.sums == 0);
         }
         SUBCASE("rows of zeros give zeros")
         {

@@ -36,6 +36,7 @@ namespace laws
 
         virtual ~kernel_subject() = default;
         virtual void pack(code_matrix& q) = 0;
+        virtual void use_columns(std::size_t first, std::size_t last) = 0; // as a view
         // x_group: columns that share a scale of x
         virtual void prepare(jackplane::matrix_view<float const> x, std::size_t x_group) = 0;
         virtual void multiply(unsigned width, jackplane::matrix_view<float> y, unsigned threads) const = 0;
@@ -116,6 +117,7 @@ namespace laws
             }
         }
         void pack(code_matrix& q) override { m_matrix = jackplane::pack<typename F::layout>(stored(q)); }
+        void use_columns(std::size_t first, std::size_t last) override { m_matrix = m_matrix.cols(first, last); }
         // at this width; other widths go on with theirs
         void use_scales(unsigned width, code_matrix& q)
         {

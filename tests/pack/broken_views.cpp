@@ -27,7 +27,8 @@ namespace
     {
         std::size_t const most = std::numeric_limits<std::size_t>::max();
         std::string const groups = text(" groups of ", whole.group),
-                          planes = text(" of ", whole.plane.size(), " planes");
+                          planes = text(" of ", whole.plane.size(), " planes"),
+                          groups_on = " groups, of which the next begins ";
         std::vector<broken<V>> all{
             {"49 x 70 in 3 panels of 3 blocks", [](V& v) { v.rows = 49; }},
             {"32 x 70 in 3 panels of 3 blocks", [](V& v) { v.rows = 32; }},
@@ -41,6 +42,14 @@ namespace
             {text("33 x 70 in ", whole.groups, " groups of 20"), [](V& v) { v.group = 20; }},
             {text("33 x 70 in ", whole.groups + 1, groups), [](V& v) { ++v.groups; }},
             {text("33 x 70 in ", whole.groups - 1, groups), [](V& v) { --v.groups; }},
+            {text("panels of 3 blocks and ", whole.groups, groups_on, "0 blocks and ", whole.groups, " groups on"),
+             [](V& v) { v.block_stride = 0; }}, // forgotten
+            {text("panels of 3 blocks and ", whole.groups, groups_on, "3 blocks and 0 groups on"),
+             [](V& v) { v.group_stride = 0; }},
+            {text("panels of 3 blocks and ", whole.groups, groups_on, "2 blocks and ", whole.groups, " groups on"),
+             [](V& v) { v.block_stride = 2; }},
+            {text("33 x 70 do not fit in memory"), [=](V& v) { v.block_stride = most; }},
+            {text("33 x 70 do not fit in memory"), [=](V& v) { v.group_stride = most; }},
             {text(whole.bits, " bits in ", whole.planes + 1, planes), [](V& v) { ++v.planes; }},
             {text(whole.bits, " bits in ", most, planes), [=](V& v) { v.planes = most; }},
             {text(whole.bits, " bits in ", whole.planes - 1, planes), [](V& v) { --v.planes; }},
@@ -102,8 +111,9 @@ TEST_CASE("planes of more bits than a table has values for")
     auto const a =
         pack<planes<4, 1>>(quantize(laws::weights(height, width, 1).view(), uniform<5>{}, absmax{}, group{32}));
     auto const& v = a.view();
-    packed_view<planes<4, 1>, nf4, half, no_zero> wide{v.plane, v.scales, nullptr, v.rows, v.cols, v.panels, v.blocks,
-                                                       v.group, v.groups, 2,       5,      1,      0,        {}};
+    packed_view<planes<4, 1>, nf4, half, no_zero> wide{
+        v.plane, v.scales, nullptr, v.rows, v.cols, v.panels, v.blocks, v.blocks, v.group, v.groups, v.groups, 2, 5,
+        1, 0, {}};
     CHECK_THROWS_WITH_AS(prefixed{wide}, "prefixed: 5 bits in 2 of 2 planes", shape_error);
     wide.planes = 1, wide.bits = 4;
     CHECK_NOTHROW(prefixed{wide});

@@ -246,6 +246,48 @@ TEST_CASE("a width's own scales travel with its level")
     CHECK_THROWS_AS(out.add("n", pairs(wide.view(), wide.owner(), wrong)), width_error);
 }
 
+TEST_CASE("a view of columns, or of rows of one, is written as a matrix of those alone")
+{
+    files::folder const folder;
+    auto const base = models::matrix<bits8_zero>(35, 200, 64, 1), other = models::matrix<bits8_zero>(35, 200, 64, 2);
+    bits8_zero::width_scales own{};
+    own[2] = {other.view().scales, other.view().zeros};
+    bits8_zero const a(base.view(), std::make_shared<std::pair<bits8_zero, bits8_zero>>(base, other), own);
+    auto const table = models::matrix<packed<planes<4>, row_table<4>>>(35, 200, 64, 3);
+    auto const write = [&](char const* name, auto const&... all)
+    {
+        nested::writer out;
+        std::size_t n = 0;
+        (out.add(std::to_string(n++), all), ...);
+        out.save(folder / name);
+        return files::get(folder / name);
+    };
+    for (auto const& part : {a.cols(64, 200), a.cols(64, 128).rows(16, 35), a.rows(0, 32).cols(128, 200)})
+    {
+        // by hand: codes and scales of each width, packed again
+        bits8_zero const copy = with_scales(pack<bits8_zero::layout_type>(unpack(part)), 2, [&]
+        {
+            auto q = unpack(part);
+            for (std::size_t row = 0; row < q.rows; ++row)
+                for (std::size_t g = 0; g < q.grid.per_row; ++g)
+                {
+                    auto const v = part.prefix(2).view();
+                    std::size_t const at = detail::scale_index(v, row, g * v.group);
+                    q.scales[row * q.grid.per_row + g] = v.scales[at];
+                    q.zeros[row * q.grid.per_row + g] = v.zeros[at];
+                }
+            return q;
+        }());
+        CHECK(write("view", part) == write("copy", copy));
+        auto const file = nested::open(folder / "view");
+        CHECK_NOTHROW(file.verify());
+        for (unsigned const bits : {1u, 2u, 5u, 8u})
+            CHECK(values(file.matrix("0"), bits) == values(part, bits));
+    }
+    auto const part = table.cols(96, 200);
+    CHECK(write("view", part) == write("copy", pack<planes<4>>(unpack(part))));
+}
+
 TEST_CASE("cutting a cut, and over itself")
 {
     files::folder const folder;

@@ -59,7 +59,8 @@ namespace engine
                               groups = jackplane::ceil_div(cols, group);
             auto s = std::make_shared<storage>();
             std::uint64_t next = 0;
-            matrix_type::view_type v{{}, nullptr, nullptr, rows, cols, panels, blocks, group, groups, 8, 8, 1, 0, {}};
+            matrix_type::view_type v{{},    nullptr, nullptr, rows,   cols, panels, blocks, blocks,
+                                     group, groups,  groups,  8,      8,    1,      0,      {}};
             for (std::size_t p = 0; p < 8; ++p)
             {
                 std::size_t const bytes = panels * blocks * block::lanes, words = bytes / sizeof(std::uint64_t);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 #include "parallel.hpp"
+#include "pin.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
@@ -40,8 +41,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
-    // Threads that stay from one call to the next: for a token's time. A copy is the same team. No thread is pinned; a
-    // call allocates nothing. A call while the team is at work (from another thread, or from inside a body) runs on
+    struct team_options
+    {
+        // The nth thread stays on the nth of the CPUs that the thread which makes the team may use: where two CPUs are
+        // one core, let taskset choose one of each. On machines of several nodes, what a pinned team packs lies in the
+        // memory of the node that will multiply it: both split the panels alike. On a single node of two CPUs products
+        // take the same time, pinned or not.
+        bool pin = false;
+    };
+
+    // Threads that stay from one call to the next: for a token's time. A copy is the same team. A call allocates
+    // nothing. A call while the team is at work (from another thread, or from inside a body) runs on
     // the calling thread alone. Every thread has a range of its own, cut into pieces, and helps the others with theirs
     // when it is done: cores are rarely all as fast as the first. A call waits for pieces that have begun, never for a
     // thread that has not come yet: other processes may hold its core.
@@ -49,14 +59,32 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
     public:
         // count: threads that work in a call, the calling one included; fewer where the system has no more.
-        explicit team(unsigned count = std::max(1u, std::thread::hardware_concurrency()))
+        // Throws io_error where they cannot be pinned: more than there are CPUs, another system than Linux.
+        explicit team(unsigned count = std::max(1u, std::thread::hardware_concurrency()), team_options options = {})
             : m_all(std::make_shared<shared>(std::max(1u, count)))
         {
             shared* const all = m_all.get();
+            if (options.pin)
+            {
+                all->cpus = detail::usable_cpus();
+                JACKPLANE_EXPECTS(all->workers.size() <= all->cpus.size(), io_error, "a pinned team of ",
+                                  all->workers.size(), " threads; CPUs that may be used: ", all->cpus.size());
+            }
             all->others.reserve(all->workers.size() - 1);
             std::size_t part = 1; // what a missing one would do, the others do
             while (part < all->workers.size() && detail::start_thread(all->others, [all, part] { all->serve(part); }))
                 ++part;
+            for (std::size_t i = 0; options.pin && i < all->others.size(); ++i)
+                detail::pin(all->others[i].native_handle(), all->cpus[i + 1]);
+        }
+        // A pinned team leaves its first CPU to the thread that calls it, which stays free: threads that it starts
+        // later would have that CPU alone, too. One that does nothing but call may be pinned there for good. Without
+        // that the system may leave it on the CPU of another thread for a while. Throws io_error; does nothing for a
+        // team that is not pinned.
+        void pin_caller() const
+        {
+            if (!m_all->cpus.empty())
+                detail::pin_this_thread(m_all->cpus[0]);
         }
         team(team const&) = default; // and no move, which would leave a team without anybody
         team& operator=(team const&) = default;
@@ -194,6 +222,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             alignas(64) std::atomic<unsigned> calls = 0; // so far
             static constexpr unsigned closed = 1u << 31; // no call, or one without a piece to take
             alignas(64) std::atomic<unsigned> at_work = closed; // and how many of the others have entered
+            std::vector<std::size_t> cpus; // of all threads, of a pinned team
             std::vector<std::thread> others;
         };
 

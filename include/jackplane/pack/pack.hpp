@@ -56,7 +56,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             std::array<std::byte const*, L::count> from{};
             for (std::size_t p = 0; p < a.planes; ++p)
-                from[p] = a.plane[p] + (panel * a.blocks + nth) * L::bytes(p);
+                from[p] = a.plane[p] + (panel * a.block_stride + nth) * L::bytes(p);
             L::unpack(a.planes, from.data(), codes);
         }
 
@@ -107,12 +107,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
         storage->resize_scales(panels * groups * block::rows);
         constexpr detail::code_line line = detail::line_of<C>();
-        packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, ceil_div(q.cols, block::cols),
-                                        q.grid.columns, groups, L::count, L::bits, line.step,
-                                        line.base, q.book};
+        std::size_t const blocks = ceil_div(q.cols, block::cols);
+        packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, blocks, blocks, q.grid.columns,
+                                        groups, groups, L::count, L::bits, line.step, line.base, q.book};
         return detail::pack_blocks(v, storage, parallel, [&](std::size_t panel, auto&& put)
         {
-            detail::pack_scales(q, panel, *storage);
+            detail::pack_scales(q, panel, groups, *storage);
             std::array<code, block::codes> padded;
             std::size_t const first = panel * block::rows, height = std::min(q.rows - first, block::rows);
             for (std::size_t nth = 0; nth < v.blocks; ++nth)
@@ -149,9 +149,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
         auto const keep = std::make_shared<both>();
         keep->planes = a.owner();
-        keep->scales.resize_scales(v.panels * v.groups * block::rows);
+        keep->scales.resize_scales(v.panels * v.group_stride * block::rows); // as the planes: a view may skip some
         for (std::size_t panel = 0; panel < v.panels; ++panel)
-            detail::pack_scales(q, panel, keep->scales);
+            detail::pack_scales(q, panel, v.group_stride, keep->scales);
         auto own = a.own_scales();
         own[bits] = {keep->scales.scales.data(), keep->scales.zeros_or_null()};
         return {v, keep, own};
@@ -213,12 +213,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         JACKPLANE_EXPECTS(To::planes_of(kept) != 0, width_error, "the new layout has no prefix of ", kept, " bits");
         auto const& from = a.view();
         auto storage = std::make_shared<detail::packed_storage<To, X, Z>>();
-        std::size_t const scales = from.panels * from.groups * block::rows;
-        storage->scales.assign(from.scales, from.scales + scales);
+        std::size_t const in_panel = from.groups * block::rows, apart = from.group_stride * block::rows;
+        storage->resize_scales(from.panels * in_panel);
+        detail::gather_panels(from.scales, from.panels, in_panel, apart, storage->scales.data());
         if constexpr (!std::same_as<Z, no_zero>)
-            storage->zeros.assign(from.zeros, from.zeros + scales);
+            detail::gather_panels(from.zeros, from.panels, in_panel, apart, storage->zeros.data());
         packed_view<To, C, X, Z> const v{{}, nullptr, nullptr, from.rows, from.cols, from.panels, from.blocks,
-                                         from.group, from.groups, To::planes_of(kept), kept,
+                                         from.blocks, from.group, from.groups, from.groups, To::planes_of(kept), kept,
                                          C::step * (rule.value(1, parent, to) - rule.value(0, parent, to)),
                                          C::step * rule.value(0, parent, to) + C::base, from.book};
         return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, auto&& put)

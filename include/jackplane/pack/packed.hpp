@@ -18,11 +18,12 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     {
         using layout = L;
         using codebook_type = C;
-        std::array<std::byte const*, L::count> plane; // [panels, blocks, L::bytes(i)]; null where not read
-        S const* scales;                              // [panels, groups, 16]
-        Z const* zeros;                               // [panels, groups, 16]; null for no_zero
-        std::size_t rows, cols, panels, blocks;       // blocks of 32 columns in a panel
-        std::size_t group, groups;                    // columns of one group; groups in a row
+        std::array<std::byte const*, L::count> plane; // [panels, block_stride, L::bytes(i)]; null where not read
+        S const* scales;                              // [panels, group_stride, 16]
+        Z const* zeros;                               // [panels, group_stride, 16]; null for no_zero
+        std::size_t rows, cols, panels;
+        std::size_t blocks, block_stride;        // blocks of 32 columns in a panel; from one panel to the next
+        std::size_t group, groups, group_stride; // columns of one group; groups in a row; from one panel to the next
         std::size_t planes;                           // how many are read
         unsigned bits;                                // in those planes
         float step, base;
@@ -56,14 +57,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         using view_type = packed_view<L, C, S, Z>;
         static constexpr std::size_t most_bits = 8;
 
-        struct scales_at_width // a width may have its own; null: the parent's
+        struct scales_at_width // a width may have its own, with the strides of the view; null: the parent's
         {
             S const* scales = nullptr;
             Z const* zeros = nullptr;
         };
         using width_scales = std::array<scales_at_width, most_bits + 1>; // [bits]
 
-        packed() : packed({{}, nullptr, nullptr, 0, 0, 0, 0, 1, row_codebook<C> ? C::size : 0, 0, 0, 1, 0, {}}, nullptr)
+        packed() : packed({{}, nullptr, nullptr, 0, 0, 0, 0, 0, 1, no_groups, no_groups, 0, 0, 1, 0, {}}, nullptr)
         {
         }
 
@@ -126,9 +127,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // The rows [first, last) as a matrix that shares the planes and the scales, those of single widths too; of a
         // temporary as well. A panel stays whole: first is a multiple of 16, last is one or rows(). Throws shape_error.
         packed rows(std::size_t first, std::size_t last) const;
+        // The columns [first, last) likewise: to be multiplied by x[first, last). Blocks and groups stay whole: first
+        // is a multiple of 32 and of group, last is one or cols(). A row's only scale, and its table, belong to all
+        // parts, which begin at any multiple of 32. Throws shape_error.
+        packed cols(std::size_t first, std::size_t last) const;
         float at(std::size_t row, std::size_t col) const noexcept;
 
     private:
+        static constexpr std::size_t no_groups = row_codebook<C> ? C::size : 0; // in a matrix without columns
         template <unsigned Bits>
         static constexpr void expect_readable() noexcept
         {
@@ -136,6 +142,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           "this layout cannot be read at that width: its first planes must hold exactly "
                           "that many bits, and its codebook must be nested");
         }
+
+        packed part(view_type const& some) const; // with the scales of widths that lie as those of `some`
 
         view_type m_view;
         width_scales m_own;
@@ -154,6 +162,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         packed_view<L, C, S, Z> const& view() const& noexcept { return of; }
         packed_view<L, C, S, Z> view() const&& noexcept { return of; }
         prefixed rows(std::size_t first, std::size_t last) const; // as those of packed; valid as long as this view
+        prefixed cols(std::size_t first, std::size_t last) const;
         float at(std::size_t row, std::size_t col) const noexcept; // w^; row < rows, col < cols
     };
     template <code_layout L, codebook C, scale_number S, zero_number Z>

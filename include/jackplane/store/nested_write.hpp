@@ -14,6 +14,7 @@
 #include <vector>
 #include "../core/progress.hpp"
 #include "../detach/csr.hpp"
+#include "../pack/contiguous.hpp"
 #include "../pack/pack.hpp"
 #include "detail/nested_settings.hpp"
 #include "nested.hpp"
@@ -34,10 +35,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     };
 
     template <code_layout L, codebook C, scale_number S, zero_number Z>
-    nested_layer nested_layer_of(std::string name, packed<L, C, S, Z> const& a)
+    nested_layer nested_layer_of(std::string name, packed<L, C, S, Z> const& given)
     {
         static_assert(L::bits == C::bits && std::is_empty_v<C>,
                       "the file holds whole codes of a codebook without state");
+        auto const a = contiguous(given);
         auto const& v = a.view();
         std::string const where = "layer '" + printable(name) + "': ";
         bool const is_whole = v.planes == L::count && code_line{v.step, v.base} == line_of<C>();

@@ -36,7 +36,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             if constexpr (own)
             {
                 using V = vectors<Arch>;
-                auto const* const values = a.scales + nth / a.blocks * entries;
+                auto const* const values = a.scales + nth / a.block_stride * a.group_stride * block::rows;
                 for (std::size_t i = 0; i < entries; i += V::rows)
                     V::load(values + i).store(entry + i);
             }
@@ -110,14 +110,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 typename Acc::template of<floats> total[most_vectors][batches];
                 for (std::size_t b = 0; b < a.blocks; ++b)
                 {
-                    decode(a, panel * a.blocks + b, w);
+                    decode(a, panel * a.block_stride + b, w);
                     std::size_t const begin = b * block::cols, wide = begin + block::cols;
                     std::size_t const end = wide < a.cols ? wide : a.cols;
                     for (std::size_t left = begin; left < end;) // one turn when groups are multiples of a block
                     {
                         std::size_t const g = row_alone ? 0 : left / a.group, next = (g + 1) * a.group;
                         std::size_t const right = row_alone || next > end ? end : next;
-                        group_constants const now(a, panel * a.groups + g);
+                        group_constants const now(a, panel * a.group_stride + g);
                         for (std::size_t n = 0; n < x.vectors; n += side)
                         {
                             float const* xs[side];

@@ -119,7 +119,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             });
         }
 
-        // The planes of Bits bits of block `nth`, counted over the whole matrix.
+        // The planes of Bits bits of block `nth`: panel * block_stride + the block in its panel.
         template <unsigned Bits, class View>
         [[gnu::always_inline]] inline auto planes_at(View const& a, std::size_t nth) noexcept
         {

@@ -25,7 +25,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             S const* scale;
             Z const* zero;
 
-            // group: counted over the whole matrix
+            // group: panel * group_stride + the group in its rows
             template <code_layout L>
             [[gnu::always_inline]] group_constants(packed_view<L, C, S, Z> const& a, std::size_t group) noexcept
                 : scale(a.scales + group * block::rows), zero(a.zeros)
@@ -132,10 +132,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
             {
                 typename Acc::template of<floats> total[batches];
-                group_constants now(a, panel * a.groups);
+                group_constants now(a, panel * a.group_stride);
                 for (std::size_t b = 0, turn = 0; b < a.blocks; ++b)
                 {
-                    auto plane = planes_at<Bits>(a, panel * a.blocks + b);
+                    auto plane = planes_at<Bits>(a, panel * a.block_stride + b);
                     fetch_ahead<L, Bits>(plane);
                     for (std::size_t h = 0; h < batches; ++h, advance<L, Bits>(plane, V::rows * 4))
                     {

@@ -63,8 +63,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t const per_group = x.group / block::cols, tail = a.blocks % per_group;
             std::size_t const ratio = a.groups == 1 ? x.groups : a.group / x.group;
 
-            auto plane = planes_at<Bits>(a, panel * a.blocks);
-            group_constants now(a, panel * a.groups);
+            auto plane = planes_at<Bits>(a, panel * a.block_stride);
+            group_constants now(a, panel * a.group_stride);
             std::int8_t const* q = x.q;
             float const *x_scale = x.scales, *x_sum = x.sums;
             auto const add = [&](auto blocks) __attribute__((always_inline))

@@ -65,7 +65,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (unsigned i = 0; i < 16; ++i)
             {
                 unsigned const q = decoder<V, bits, typename View::codebook_type>::code_at(i);
-                auto const* const values = a.scales + ((panel << bits) + q) * block::rows;
+                auto const* const values = a.scales + (panel * a.group_stride + q) * block::rows;
                 for (std::size_t h = 0; h < block::rows; h += V::rows)
                     V::load(values + h).store(row + h);
                 for (std::size_t nth = 0; nth < block::rows; ++nth)
@@ -119,7 +119,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 for (std::size_t b = 0; b < a.blocks; b += most)
                 {
                     std::size_t const count = a.blocks - b < most ? a.blocks - b : most;
-                    auto const plane = planes_at<L::bits>(a, panel * a.blocks + b);
+                    auto const plane = planes_at<L::bits>(a, panel * a.block_stride + b);
                     std::byte const* const from = merged ? merge : plane[0];
                     if constexpr (merged)
                         merge_planes<V, L, width>(plane, count, merge);

@@ -101,7 +101,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             part.base = level::looked_up ? a.book.decode(0) : a.base;
             if constexpr (!zero_is_stored<packed_view<L, C, S, Z>>)
                 part.base -= C::centre;
-            part.panels = 1;
+            part.panels = 1; // so that no stride is read
             part.rows = block::rows;
             std::array<std::byte*, layout::count> to;
             for (std::size_t p = 0; p < layout::count; ++p)
@@ -123,12 +123,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         part.blocks = (end - begin) / block::cols;
                         at_width(
                             a, [&](auto bits) __attribute__((always_inline)) {
-                                decode_tile<V, bits, layout>(a, panel * a.blocks + begin / block::cols, part.blocks,
-                                                             to);
+                                decode_tile<V, bits, layout>(a, panel * a.block_stride + begin / block::cols,
+                                                             part.blocks, to);
                                 constexpr float below = 1u << tile_extra<V, L, bits>;
                                 part.step = (level::looked_up ? level::unit(a.book) : a.step) / below;
                             });
-                        std::size_t const g = begin / group, at = (panel * a.groups + g) * block::rows;
+                        std::size_t const g = begin / group, at = (panel * a.group_stride + g) * block::rows;
                         part.group = group;
                         part.groups = ceil_div(end, group) - g;
                         part.scales = a.scales + at;

@@ -71,15 +71,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         Z const* zeros_or_null() const noexcept { return std::same_as<Z, no_zero> ? nullptr : zeros.data(); }
     };
 
-    // The scales and zeros of one panel of q, as a packed_view lays them out: [panels, groups, 16], 0 in padded rows.
+    // The scales and zeros of one panel of q, as a packed_view lays them out: [panels, stride, 16], 0 in padded rows.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
-    void pack_scales(quantized<C, S, Z> const& q, std::size_t panel, packed_storage<L, S, Z>& to)
+    void pack_scales(quantized<C, S, Z> const& q, std::size_t panel, std::size_t stride, packed_storage<L, S, Z>& to)
     {
         std::size_t const groups = q.grid.per_row, first = panel * block::rows;
         for (std::size_t g = 0; g < groups; ++g)
             for (std::size_t r = 0; r < block::rows; ++r)
             {
-                std::size_t const at = (panel * groups + g) * block::rows + r;
+                std::size_t const at = (panel * stride + g) * block::rows + r;
                 bool const padded = first + r >= q.rows;
                 std::size_t const from = padded ? 0 : q.grid.at(first + r, g * q.grid.columns);
                 to.scales[at] = padded ? S{} : q.scales[from];
@@ -88,9 +88,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
             }
     }
 
-    // An owner with room for the first n planes of the shape in `v`, whose scales are in storage or come there with the
-    // panels. fill(panel, put) gives the blocks of a panel: put(nth, codes, apart), codes of all bits of L [16, 32]
-    // whose rows begin `apart` codes apart.
+    // from [panels, stride] -> to [panels, count], the first of each.
+    template <class T>
+    void gather_panels(T const* from, std::size_t panels, std::size_t count, std::size_t stride, T* to) noexcept
+    {
+        for (std::size_t panel = 0; panel < panels; ++panel)
+            std::copy_n(from + panel * stride, count, to + panel * count);
+    }
+
+    // An owner with room for the first n planes of the shape in `v` (its strides are its counts), whose scales are in
+    // storage or come there with the panels. fill(panel, put) gives the blocks of a panel: put(nth, codes, apart),
+    // codes of all bits of L [16, 32] whose rows begin `apart` codes apart.
     template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel, class Fill>
     packed<L, C, S, Z> pack_blocks(packed_view<L, C, S, Z> v, std::shared_ptr<packed_storage<L, S, Z>> storage,
                                    Parallel& parallel, Fill&& fill)

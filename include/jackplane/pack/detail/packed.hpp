@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <numeric>
 #include "../packed.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -14,8 +15,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         JACKPLANE_EXPECTS(row_codebook<C> ? v.group == 1 && v.groups == C::size
                                           : v.group != 0 && v.groups == ceil_div(v.cols, v.group),
                           shape_error, name, ": ", v.rows, " x ", v.cols, " in ", v.groups, " groups of ", v.group);
-        JACKPLANE_EXPECTS(fits_in_memory(v.panels, v.blocks, block::codes) &&
-                              fits_in_memory(v.panels, v.groups, block::rows * sizeof(S)),
+        JACKPLANE_EXPECTS(v.block_stride >= v.blocks && v.group_stride >= v.groups, shape_error, name, ": panels of ",
+                          v.blocks, " blocks and ", v.groups, " groups, of which the next begins ", v.block_stride,
+                          " blocks and ", v.group_stride, " groups on");
+        JACKPLANE_EXPECTS(fits_in_memory(v.panels, v.block_stride, block::codes) &&
+                              fits_in_memory(v.panels, v.group_stride, block::rows * sizeof(S)),
                           shape_error, name, ": ", v.rows, " x ", v.cols, " do not fit in memory");
 
         std::size_t const planes = L::count < v.planes ? L::count : v.planes;
@@ -55,9 +59,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         packed_view<L, C, S, Z> some_panels(packed_view<L, C, S, Z> v, std::size_t first, std::size_t last) noexcept
         {
-            std::size_t const scales = first * v.groups * block::rows, end = last * block::rows;
+            std::size_t const scales = first * v.group_stride * block::rows, end = last * block::rows;
             for (std::size_t p = 0; p < v.planes; ++p)
-                v.plane[p] += first * v.blocks * L::bytes(p);
+                v.plane[p] += first * v.block_stride * L::bytes(p);
             v.scales += scales;
             if (v.zeros != nullptr)
                 v.zeros += scales;
@@ -73,6 +77,37 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                               " of ", v.rows, ": a view of rows begins at a multiple of ", block::rows,
                               " and ends at one or with the matrix");
             return some_panels(v, first / block::rows, ceil_div(last, block::rows));
+        }
+
+        // Where a view of columns may begin and end.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        std::size_t column_step(packed_view<L, C, S, Z> const& v) noexcept
+        {
+            return row_codebook<C> || v.groups <= 1 ? block::cols : std::lcm(v.group, block::cols);
+        }
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        packed_view<L, C, S, Z> some_cols(packed_view<L, C, S, Z> v, std::size_t first, std::size_t last)
+        {
+            std::size_t const step = column_step(v);
+            bool const whole = first % step == 0 && (last % step == 0 || last == v.cols);
+            JACKPLANE_EXPECTS(first <= last && last <= v.cols && whole, shape_error, "columns ", first, " to ", last,
+                              " of ", v.cols, ": a view of columns begins at a multiple of ", step,
+                              " and ends at one or with the matrix");
+            for (std::size_t p = 0; p < v.planes; ++p)
+                v.plane[p] += first / block::cols * L::bytes(p);
+            v.cols = last - first;
+            v.blocks = ceil_div(v.cols, block::cols);
+            if constexpr (!row_codebook<C>)
+            {
+                std::size_t const scales = v.groups <= 1 ? 0 : first / v.group * block::rows;
+                v.scales += scales;
+                if (v.zeros != nullptr)
+                    v.zeros += scales;
+                group_grid const grid = group_grid::of({v.group}, v.cols); // as pack would have it
+                v.group = grid.columns;
+                v.groups = grid.per_row;
+            }
+            return v;
         }
 
         // What value_of needs.
@@ -95,7 +130,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         unsigned code_at(packed_view<L, C, S, Z> const& a, std::size_t row, std::size_t col) noexcept
         {
-            std::size_t const nth = row / block::rows * a.blocks + col / block::cols, step = col % block::cols / 4;
+            std::size_t const nth = row / block::rows * a.block_stride + col / block::cols;
+            std::size_t const step = col % block::cols / 4;
             std::size_t const lane = row % block::rows * 4 + col % 4;
             unsigned q = 0;
             for (std::size_t p = 0; p < a.planes; ++p)
@@ -109,7 +145,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         std::size_t scale_index(packed_view<L, C, S, Z> const& a, std::size_t row, std::size_t col) noexcept
         {
-            return (row / block::rows * a.groups + col / a.group) * block::rows + row % block::rows;
+            return (row / block::rows * a.group_stride + col / a.group) * block::rows + row % block::rows;
         }
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         float weight_at(packed_view<L, C, S, Z> const& a, std::size_t row, std::size_t col) noexcept
@@ -133,10 +169,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return {detail::some_rows(of, first, last)};
     }
     template <code_layout L, codebook C, scale_number S, zero_number Z>
-        requires(L::bits >= C::bits)
-    packed<L, C, S, Z> packed<L, C, S, Z>::rows(std::size_t first, std::size_t last) const
+    prefixed<L, C, S, Z> prefixed<L, C, S, Z>::cols(std::size_t first, std::size_t last) const
     {
-        view_type const some = detail::some_rows(m_view, first, last);
+        return {detail::some_cols(of, first, last)};
+    }
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+        requires(L::bits >= C::bits)
+    packed<L, C, S, Z> packed<L, C, S, Z>::part(view_type const& some) const
+    {
         width_scales own = m_own;
         for (scales_at_width& at : own)
             if (at.scales != nullptr)
@@ -146,6 +186,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     at.zeros += some.zeros - m_view.zeros;
             }
         return {some, m_keep, own};
+    }
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+        requires(L::bits >= C::bits)
+    packed<L, C, S, Z> packed<L, C, S, Z>::rows(std::size_t first, std::size_t last) const
+    {
+        return part(detail::some_rows(m_view, first, last));
+    }
+    template <code_layout L, codebook C, scale_number S, zero_number Z>
+        requires(L::bits >= C::bits)
+    packed<L, C, S, Z> packed<L, C, S, Z>::cols(std::size_t first, std::size_t last) const
+    {
+        return part(detail::some_cols(m_view, first, last));
     }
 
     template <code_layout L, codebook C, scale_number S, zero_number Z>

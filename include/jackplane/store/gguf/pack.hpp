@@ -60,8 +60,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         std::size_t const row_bytes = cols / T::values * T::bytes, panels = ceil_div(rows, block::rows);
         group_grid const grid = group_grid::of({T::sub_block}, cols);
         packed_view<L, uniform<T::bits>, float, offset_zero<float>> const v{
-            {}, nullptr, nullptr, rows, cols, panels, cols / block::cols, grid.columns, grid.per_row, L::count, L::bits,
-            uniform<T::bits>::step, uniform<T::bits>::base, {}};
+            {}, nullptr, nullptr, rows, cols, panels, cols / block::cols, cols / block::cols, grid.columns,
+            grid.per_row, grid.per_row, L::count, L::bits, uniform<T::bits>::step, uniform<T::bits>::base, {}};
         auto storage = std::make_shared<storage_type>();
         storage->resize_scales(panels * grid.per_row * block::rows);
         std::atomic<bool> finite = true;

@@ -19,8 +19,9 @@ endfunction()
 # every ACTIVATION, and of every SPARSE type (csr<>), once for each of ARCHS in small units with that arch's flags, and
 # the table that chooses among them when the program runs. Without ARCHS: all of the processor that the compiler knows;
 # HEADERS declare types of your own.
-# Programs link <target> (so do libraries: what it was not asked for does not compile then) and say
+# Programs link <target>, so do libraries, and say
 #     multiply<dispatched>(a, x, y);     // jackplane/multiply/dispatch.hpp
+# What it was not asked for is compiled in the unit that multiplies it, by the flags of that unit.
 # One such target in a program. A unit takes 2 to 5 s of one core; name what you need: all of any_packed times all
 # activations and archs are 219 units.
 function(jackplane_add_kernels target)

@@ -5,9 +5,23 @@
 #include <jackplane/multiply/dispatch.hpp> // which jackplane.hpp does not include
 #include <cmath>
 #include <cstdio>
+#include <variant>
 #include <vector>
 
 namespace jp = jackplane;
+
+//! [readme]
+// What files of this program hold. Kernels of these formats are compiled once, by jackplane_add_kernels; this unit, and
+// any other that multiplies them, compiles none.
+using formats = std::variant<jp::packed<jp::bit_planes, jp::uniform<8>, jp::half, jp::integer_zero>,
+                             jp::packed<jp::planes<4>, jp::nf4>>;
+static_assert(jp::kernels_are_built<std::variant_alternative_t<1, formats>, jp::limbs<3>::prepared>);
+
+void product(formats const& a, unsigned bits, std::vector<float> const& x, std::vector<float>& y)
+{
+    jp::multiply<jp::dispatched>(a, bits, x, y, jp::limbs<3>{}); // x is prepared for this product alone
+}
+//! [readme]
 
 int main()
 {
@@ -34,5 +48,12 @@ int main()
             most = std::fmax(most, std::fabs(double{y[row]} - double{defined[row]}));
         std::printf("%u bits: y[0] = %.3f, of plain loops %s\n", bits, y[0],
                     most < 1e-5 ? "the same" : "another number");
+    }
+
+    formats const either[] = {a, jp::quantize<jp::recipes::nf4<>>(jp::matrix_view<float>{w.data(), rows, cols})};
+    for (formats const& m : either)
+    {
+        product(m, 4, x, y);
+        std::printf("format %zu at 4 bits: y[0] = %.3f\n", m.index(), y[0]);
     }
 }

@@ -27,7 +27,7 @@ int main()
     auto const file = jp::nested::open("example.jack"); // reads the header; planes are mapped
     std::printf("%s, norm of %zu\n", file.metadata().at("made_by").c_str(),
                 jp::safetensors::read<float>(file.at("norm")).size());
-    // Its format is what the file says, one of these: jp::any_packed is all there are, which compile for a minute.
+    // Its format is what the file says, one of these: jp::any_packed is all there are, which compile half a minute.
     using planes = std::variant<jp::packed<jp::bit_planes, jp::uniform<8>, jp::half, jp::integer_zero>,
                                 jp::packed<jp::bit_planes, jp::uniform<8>, jp::half, jp::no_zero>>;
     auto const up = file.matrix<planes>("up");

@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# Each line of checks/SOURCE that must not compile gives one error, the sentence that stands beside it. LIST: the folder
-# of what jackplane_add_kernels built.
+# Each line of checks/SOURCE that must not compile gives one error, the sentence that stands beside it.
 
 include(${CMAKE_CURRENT_LIST_DIR}/compiler.cmake)
 find_compiler()
 set(source ${ROOT}/tests/checks/${SOURCE})
-set(includes -I${ROOT}/include)
-if(LIST)
-    list(APPEND includes -I${LIST})
-endif()
 set(limit)
 if(COMPILER MATCHES "clang")
     set(limit -ferror-limit=0)
 endif()
-execute_process(COMMAND ${found} -std=c++20 -fsyntax-only ${limit} ${includes} ${source}
+execute_process(COMMAND ${found} -std=c++20 -fsyntax-only ${limit} -I${ROOT}/include ${source}
                 RESULT_VARIABLE result ERROR_VARIABLE errors)
 file(STRINGS ${source} lines REGEX "// says: ")
 string(REPLACE ";" "," errors "${errors}")

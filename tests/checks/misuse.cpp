@@ -42,15 +42,43 @@ void arguments(matrix const& a, csr<> const& s, floats const& x, floats& y, limb
     std::vector<double> wide;
     std::vector<int> whole;
     floats const constant;
-    multiply(a, x, wide);                                     // says: y is written as float
-    multiply(s, ready, wide);                                 // says: y is written as float
-    multiply(a, wide, wide, threads{2});                      // says: y is written as float
-    multiply(a, x, constant);                                 // says: y is written as float
-    multiply(a, x, y.data());                                 // says: y is written as float
-    multiply(a, x, matrix_view<float>{y.data(), 1, 8});       // says: y is written as float
+    multiply(a, x, wide);                                     // says: y is written as float, half or bfloat16
+    multiply(s, ready, wide);                                 // says: y is written as float, half or bfloat16
+    multiply(a, wide, wide, threads{2});                      // says: y is written as float, half or bfloat16
+    multiply(a, x, constant);                                 // says: y is written as float, half or bfloat16
+    multiply(a, x, y.data());                                 // says: y is written as float, half or bfloat16
+    multiply(a, x, floats(8));                                // says: y is written as float, half or bfloat16
+    multiply_add(a, x, wide);                                 // says: y is written as float where a product is added
+    multiply_add(a, ready, std::vector<half>(8));             // says: y is written as float where a product is added
+    multiply_rows(s, x, std::span(wide), 0, 16);              // says: y is written as float where a product is added
     multiply(a, whole, y);                                    // says: x is one vector of float
     multiply(a, x.data(), y);                                 // says: x is one vector of float
-    multiply(a, matrix_view<float const>{x.data(), 1, 8}, y); // says: x is one vector of float
+    multiply(a, matrix_view<int const>{whole.data(), 1, 8}, y); // says: x is one vector of float
+    multiply_add(a, whole, y);                                // says: x is one vector of float
+    multiply_rows(a, std::span(whole), y, 0, 16);             // says: x is one vector of float
+    multiply(a, x, y, limbs<1>{}, threads{2});
+    multiply(a, matrix_view<float const>{x.data(), 1, 8}, matrix_view<float>{y.data(), 1, 8}, bf16{});
+    multiply(a, x, y, limbs<1>{}, 4u);                        // says: the last argument of a product
+    multiply(a, x, y, 4, threads{2});                         // says: between y and the parallel policy stands
+    multiply(a, ready, y, limbs<1>{});                        // says: an activation prepares values
+    multiply(a, x, std::span(wide), limbs<1>{});              // says: y is written as float, half or bfloat16
+}
+struct no_map
+{
+};
+struct without_cols
+{
+    std::size_t rows() const;
+};
+struct without_product : without_cols
+{
+    std::size_t cols() const;
+};
+void maps(floats const& x, floats& y)
+{
+    multiply(no_map{}, x, y);                                 // says: a linear map, and has rows
+    multiply(without_cols{}, x, y);                           // says: a linear map, and has cols
+    multiply(without_product{}, x, y);                        // says: a linear map: multiply_add
 }
 void several(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<3>::prepared const& ready)
 {
@@ -73,4 +101,31 @@ void arrays(quantized<uniform<8>> const& q, array<2> const& rows, array<2, true>
     dequantize(q, columns);                                              // says: this array is column-major
     quantize(three, uniform<8>{}, absmax{}, group{64});                  // says: a matrix has 2 dimensions
     quantize(sum, uniform<8>{}, absmax{}, group{64});                    // says: an expression has no elements
+}
+struct without_coordinate
+{
+    static constexpr unsigned bits = 4, size = 16;
+    static constexpr float centre = 8;
+    static constexpr char const* name() { return "without coordinate"; }
+    float decode(code q) const;
+    code encode(float x) const;
+};
+struct other_coordinate : without_coordinate
+{
+    int coordinate(float x) const; // no float
+};
+struct without_zero : absmax
+{
+    using zero_type = int;
+};
+struct without_call
+{
+    using zero_type = no_zero;
+};
+void policies_of_one_s_own(array<2> const& w)
+{
+    quantize(w, without_coordinate{}, absmax{}, group{64});              // says: a codebook has coordinate
+    quantize<float>(w, other_coordinate{}, absmax{}, group{64});         // says: a codebook has coordinate
+    quantize(w, uniform<4>{}, without_zero{}, group{64});                // says: a scale policy has zero_type
+    quantize(w, uniform<4>{}, without_call{}, group{64}, nearest{}, independent{}); // says: a scale policy is called
 }

@@ -95,6 +95,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     {
         [[gnu::always_inline]] friend constexpr bool operator==(no_zero, no_zero) = default;
     };
+    using integer_zero = std::uint8_t; // a whole code; stored in 8 bits
+    using real_zero = half;            // anywhere between the codes; stored in 16 bits
     // A zero in units of the weights instead of steps: w^ = scale * decode(code) + value. What other engines' formats
     // hold (GGUF's Q4_1 and K types, MLX); scale policies choose none.
     template <scale_number T>
@@ -110,7 +112,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         }
     };
     template <class Z>
-    concept zero_in_steps = std::same_as<Z, no_zero> || std::same_as<Z, std::uint8_t> || std::same_as<Z, half>;
+    concept zero_in_steps = std::same_as<Z, no_zero> || std::same_as<Z, integer_zero> || std::same_as<Z, real_zero>;
     template <class Z>
     concept zero_as_offset = std::same_as<Z, offset_zero<half>> || std::same_as<Z, offset_zero<bfloat16>> ||
                              std::same_as<Z, offset_zero<float>>;

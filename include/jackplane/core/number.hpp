@@ -22,10 +22,20 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     static_assert(sizeof(half) == 2 && std::is_trivially_copyable_v<half>);
     static_assert(sizeof(bfloat16) == 2 && std::is_trivially_copyable_v<bfloat16>);
 
+#if defined(__FLT16_MAX__) && (defined(__clang__) || defined(__x86_64__) || defined(__i386__) || __GNUC__ >= 13)
+#define JACKPLANE_FLOAT16 1
+    // The compiler's own binary16, taken wherever weights, x or y may be half.
+    using native_half = _Float16;
+#else
+#define JACKPLANE_FLOAT16 0
+    // The compiler's own binary16: this one has none.
+    using native_half = void;
+#endif
+
     // What weights, x and y may be made of.
     template <class T>
-    concept element =
-        std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> || std::same_as<T, bfloat16>;
+    concept element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, half> ||
+                      std::same_as<T, bfloat16> || (!std::is_void_v<T> && std::same_as<T, native_half>);
 
     // What scales and sparse values may be stored as.
     template <class T>
@@ -72,6 +82,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return __builtin_bit_cast(float, sign | std::bit_cast<std::uint32_t>(steps));
     }
 
+#if JACKPLANE_FLOAT16
+    constexpr float to_float(native_half x) noexcept { return to_float(__builtin_bit_cast(half, x)); }
+#endif
+
     namespace detail
     {
         constexpr std::uint32_t shift_to_even(std::uint32_t x, unsigned shift) noexcept // x / 2^shift
@@ -113,6 +127,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return {static_cast<std::uint16_t>(sign | result)};
     }
 
+#if JACKPLANE_FLOAT16
+    template <>
+    constexpr native_half from_float<native_half>(float x) noexcept
+    {
+        return __builtin_bit_cast(native_half, from_float<half>(x));
+    }
+#endif
+
     // The smallest normal and the largest number of a storage type.
     template <scale_number S>
     inline constexpr float smallest_normal = std::same_as<S, half> ? 0x1p-14f : 0x1p-126f;
@@ -131,6 +153,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
     constexpr bool is_finite(half x) noexcept { return (x.bits & 0x7c00u) != 0x7c00u; }
     constexpr bool is_finite(bfloat16 x) noexcept { return (x.bits & 0x7f80u) != 0x7f80u; }
+#if JACKPLANE_FLOAT16
+    constexpr bool is_finite(native_half x) noexcept { return is_finite(__builtin_bit_cast(half, x)); }
+#endif
 
     constexpr bool is_normal(float x) noexcept // neither 0 nor subnormal, Inf, NaN
     {

@@ -38,4 +38,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // Of those that the flags of this unit allow.
     using best_arch = detail::last_supported<detail::least_arch JACKPLANE_ARCHS(JACKPLANE_CANDIDATE)>::type;
 #undef JACKPLANE_CANDIDATE
+
+    namespace detail
+    {
+        // What this unit compiles for an arch: of one that is chosen at run time, which has units of its own, the best
+        // that the flags of this one allow, for tasks that no other was asked to build.
+        template <class Arch>
+        using compiled_arch = std::conditional_t<requires { Arch::choice(); }, best_arch, Arch>;
+    }
 }

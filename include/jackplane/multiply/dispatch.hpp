@@ -38,8 +38,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     //     jackplane_add_kernels(kernels ARCHS avx2 avx512_vnni)             # CMake, then link kernels
     //     how.prepare<dispatched>(x, ready);
     //     multiply<dispatched>(a.prefix(4), ready, y);
-    // A format, an activation or a sparse type that the target was not asked to build does not compile where that
-    // target is linked; in a library that is compiled without it, the linker misses dispatch::table<...>.
+    // Products that the target was not asked to build (another format, activation or sparse type) are compiled in the
+    // unit that asks for them, by its own flags: kernels_are_built tells. In a library that is compiled without the
+    // target, the linker misses dispatch::table<...>.
     struct dispatched : common
     {
         static char const* name() { return chosen_arch().name; }
@@ -47,12 +48,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         static arch_choice const& choice() { return chosen_arch(); }
 
         template <class Task>
+            requires Task::built
         static typename Task::signature* function()
         {
-            if constexpr (Task::expect_built())
-                return dispatch::table<Task>()[chosen_arch().place];
-            else
-                return nullptr; // never: it does not compile
+            return dispatch::table<Task>()[chosen_arch().place];
         }
     };
+
+    // Whether the kernels of a product are among those of the target; for a static_assert where it has to be fast.
+    template <packed_matrix M, prepared X>
+    inline constexpr bool kernels_are_built =
+        dispatch::multiply_rows<std::remove_cvref_t<decltype(std::declval<M const&>().view())>, X>::built;
 }

@@ -29,28 +29,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         matrix_view<float> y;
         job_options how;
 
-        job(M const& a, X const& of, matrix_view<float> to, job_options options = {})
-            : matrix(a), x(&of), y(to), how(options)
-        {
-        }
-        job(M const& a, X const& of, std::span<float> to, job_options options = {}) // one vector
-            : job(a, of, matrix_view<float>{to.data(), 1, to.size()}, options)
-        {
-        }
-        template <shaped Y>
-            requires plain_matrix<Y> // else a std::span could be made of it, too
-        job(M const& a, X const& of, Y& to, job_options options = {}) : job(a, of, matrix_view<float>(to), options)
+        // to: float, one vector as any contiguous range, several as a matrix
+        template <float_operand_y Y = matrix_view<float>>
+        job(M const& a, X const& of, Y&& to, job_options options = {})
+            : matrix(a), x(&of), y(detail::outputs_of(to)), how(options)
         {
         }
         template <class Y>
-        job(M const&, X const&&, Y&&, job_options = {}) = delete; // it would point to a temporary
+        job(M const& a, X const&& of, Y&& to, job_options = {}) = delete; // it would point to a temporary
         template <class Y>
-            requires(!std::convertible_to<Y, std::span<float>> && !std::convertible_to<Y, matrix_view<float>>)
+            requires(!float_operand_y<Y>)
         job(M const& a, X const& of, Y&&, job_options = {}) : job(a, of, matrix_view<float>{})
         {
-            static_assert(std::convertible_to<Y, std::span<float>>, "the y of a job is written as float: a vector, a "
-                                                                    "std::span<float>, for several x a "
-                                                                    "matrix_view<float>");
+            static_assert(float_operand_y<Y>, "the y of a job is written as float: a vector, a std::span<float>, for "
+                                              "several x a matrix_view<float>");
         }
     };
 

@@ -52,10 +52,23 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             using V = vectors<Arch>;
             if constexpr (decodes<V, View>)
-                if (x.vectors == 1 && of_whole_blocks(a))
+                if ((x.vectors == 1 || x.batch_invariant) && of_whole_blocks(a))
                     return at_width(
                         a, [&](auto bits) __attribute__((always_inline)) {
-                            multiply_exact<Acc, V, bits>(a, x, y, first, last);
+                            // of several vectors a panel after the other: each is read from memory once
+                            std::size_t const rows = x.vectors == 1 ? last : block::rows;
+                            for (std::size_t from = first, to = 0; from < last; from = to)
+                            {
+                                std::size_t const end = (from / rows + 1) * rows;
+                                to = end < last ? end : last;
+                                exact_view one = x;
+                                for (std::size_t n = 0; n < x.vectors; ++n)
+                                {
+                                    multiply_exact<Acc, V, bits>(a, one, y + n * stride, from, to);
+                                    one.x += x.blocks * block::cols;
+                                    one.sums += x.blocks;
+                                }
+                            }
                         });
             if constexpr (looks_up_by_row<V, View>)
                 return multiply_all_by_row<Acc, V>(a, x, y, stride, first, last);

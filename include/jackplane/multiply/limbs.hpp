@@ -73,7 +73,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class Arch = best_arch, class X>
         void prepare(X const& vectors, prepared& into) const
         {
-            static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
+            using compiled = detail::compiled_arch<Arch>;
+            static_assert(compiled::supported(), "this unit is not compiled with the flags of that arch");
             JACKPLANE_EXPECTS(group == 32 || group == 64 || group == 128, shape_error, "activation groups of ", group,
                               " columns; there are 32, 64 and 128");
             exact::prepare<Arch>(vectors, into.m_x);
@@ -91,8 +92,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             limbs_range const range{largest, smallest_scale};
             if constexpr (dispatch::decides_at_run_time<Arch, dispatch::prepare_limbs<Limbs>>)
                 Arch::template function<dispatch::prepare_limbs<Limbs>>()(floats, group, range, to);
-            else if constexpr (Arch::supported())
-                kernel::prepare_limbs<Arch, Limbs>(floats, group, range, to, Arch{});
+            else if constexpr (compiled::supported())
+                kernel::prepare_limbs<compiled, Limbs>(floats, group, range, to, compiled{});
         }
         template <class Arch = best_arch, class X>
         void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into) const

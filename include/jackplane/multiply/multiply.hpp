@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include <algorithm>
-#include <vector>
 #include "../core/parallel.hpp"
 #include "best.hpp"
 #include "bf16.hpp"
 #include "dispatch/task.hpp"
 #include "kernel.hpp"
 #include "limbs.hpp"
+#include "operands.hpp"
 #include "sum.hpp"
 
 // y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep
-// tokens. x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x nothing is allocated. The
-// same bits for any thread count and row split within one arch.
+// tokens. One vector is any contiguous range, several are a matrix: multiply(a, {x, 3, cols}, {y, 3, rows}). x is float,
+// double or of 16 bits, or prepared. x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x
+// nothing is allocated, but for y of 16 bits. The same bits for any thread count and row split within one arch.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What runs: "avx2"; "sse2" in a unit whose flags ask for no more; of `dispatched` what was chosen.
@@ -21,22 +21,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         return Arch::name();
     }
-
-    // Something that an activation has prepared.
-    template <class X>
-    concept prepared = requires(X const& x)
-    {
-        {
-            x.floats()
-            } -> std::same_as<exact_view>;
-        {
-            x.cols()
-            } -> std::same_as<std::size_t>;
-        {
-            x.vectors()
-            } -> std::same_as<std::size_t>;
-        x.view();
-    };
 
     // Whether their product takes the integers of x, and not its fp32: for what limbs<N> prepared, on an arch that
     // multiplies bytes, codes of a linear codebook (tables of 4 bits with one limb) in aligned planes, groups of a
@@ -49,19 +33,22 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         constexpr unsigned limbs = kernel::limbs_of<decltype(std::declval<X const&>().view())>;
         if constexpr (limbs == 0 || std::derived_from<Arch, scalar>) // which is the definition
             return limbs != 0;
-        else if constexpr (requires { Arch::choice(); })
+        else if constexpr (dispatch::decides_at_run_time<Arch, dispatch::multiply_rows<view, X>>)
             return kernel::multiplies_as_integers<view, limbs>(Arch::choice()) && kernel::of_whole_blocks(v);
         else
-            return kernel::multiplies_as_integers<view, limbs>(Arch{}) && kernel::of_whole_blocks(v);
+            return kernel::multiplies_as_integers<view, limbs>(detail::compiled_arch<Arch>{}) &&
+                   kernel::of_whole_blocks(v);
     }
 
     namespace detail
     {
         // y[n, r] += (A x_n)[r] for first <= r < last; y [vectors, stride]. The kernel of Arch: shapes are right.
         template <class Arch, accumulator Acc, class View, class X>
-        void run_kernel(View const& a, X const& x, float* y, std::size_t stride, std::size_t first, std::size_t last)
+        [[gnu::always_inline]] inline void run_kernel(View const& a, X const& x, float* y, std::size_t stride,
+                                                      std::size_t first, std::size_t last)
         {
             using task = dispatch::multiply_rows_by<View, X>;
+            using compiled = compiled_arch<Arch>;
             if constexpr (dispatch::decides_at_run_time<Arch, task>)
             {
                 static_assert(std::same_as<Acc, suited>, "kernels that are chosen at run time have no other "
@@ -72,113 +59,129 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
             else
             {
-                static_assert(Arch::supported(), "this unit is not compiled with the flags of that arch");
-                if constexpr (Arch::supported())
+                static_assert(compiled::supported(), "this unit is not compiled with the flags of that arch");
+                if constexpr (compiled::supported())
                     if (first < last)
-                        kernel::multiply_rows<Arch, Acc>(a, x, y, stride, first, last);
+                        kernel::multiply_rows<compiled, Acc>(a, x, y, stride, first, last, compiled{});
             }
+        }
+
+        template <packed_matrix M>
+        inline constexpr bool has_parts<M> = true;
+
+        // Panels of 16 rows, each of which one thread does.
+        template <class Arch, accumulator Acc, packed_matrix M, class X>
+        class product_parts<Arch, Acc, M, X>
+        {
+        public:
+            product_parts(M const& a, X const& x, matrix_view<float> y) : m_a(a.view()), m_x(x.view()), m_y(y)
+            {
+                run_kernel<Arch, Acc>(m_a, m_x, nullptr, 0, 0, 0); // may throw arch_error
+            }
+            std::size_t count() const noexcept // kernels take one x or more
+            {
+                return m_y.rows == 0 ? 0 : ceil_div(m_a.rows, block::rows);
+            }
+            void operator()(std::size_t first, std::size_t last) const
+            {
+                std::size_t const end = last * block::rows;
+                run_kernel<Arch, Acc>(m_a, m_x, m_y.data, m_y.stride, first * block::rows,
+                                      end < m_a.rows ? end : m_a.rows);
+            }
+            void add_rows(std::size_t first, std::size_t last) const
+            {
+                run_kernel<Arch, Acc>(m_a, m_x, m_y.data, m_y.stride, first, m_y.rows == 0 ? first : last);
+            }
+
+        private:
+            std::remove_cvref_t<decltype(std::declval<M const&>().view())> const& m_a;
+            decltype(std::declval<X const&>().view()) m_x;
+            matrix_view<float> m_y; // [vectors, rows]
+        };
+
+        // y += m x for one map of a sum, or of somebody else. Policies reach it where it takes them; it may have a
+        // multiply_add(m, x, y) of one vector alone.
+        template <class Arch, accumulator Acc, class M, prepared X, parallel_policy Parallel>
+        void add_product(M const& m, X const& x, matrix_view<float> y, Parallel const& parallel)
+        {
+            if constexpr (requires { multiply_add<Arch, Acc>(m, x, y, parallel); })
+                multiply_add<Arch, Acc>(m, x, y, parallel);
+            else
+                for (std::size_t n = 0; n < y.rows; ++n)
+                {
+                    exact_view const all = x.floats();
+                    multiply_add(m, std::span<float const>(all.x + n * all.blocks * block::cols, all.cols), y.row(n));
+                }
         }
     }
 
-    // The rows [first, last) for engines that schedule themselves: any split; multiples of 16 do no work twice.
-    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X>
-    void multiply_rows(M const& a, X const& x, matrix_view<float> y, std::size_t first, std::size_t last)
+    // The rows [first, last) for engines that schedule themselves, y += A x: any split; multiples of 16 do no work
+    // twice. x is best prepared: values are prepared at every call.
+    template <arch Arch = best_arch, accumulator Acc = suited, map_of_rows M, class X = matrix_view<float const>,
+              class Y = matrix_view<float>>
+        requires operand_x<X> && float_operand_y<Y>
+    void multiply_rows(M const& a, X const& x, Y&& y, std::size_t first, std::size_t last)
     {
-        auto const& v = a.view();
-        detail::expect_product(v.rows, v.cols, x.vectors(), x.cols(), y);
-        JACKPLANE_EXPECTS(first <= last && last <= v.rows, shape_error, "rows ", first, " to ", last, " of ", v.rows);
-        if (x.vectors() == 0)
-            last = first; // kernels take one or more
-        detail::run_kernel<Arch, Acc>(v, x.view(), y.data, y.stride, first, last);
-    }
-    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X>
-    void multiply_rows(M const& a, X const& x, std::span<float> y, std::size_t first, std::size_t last)
-    {
-        multiply_rows<Arch, Acc>(a, x, matrix_view<float>{y.data(), 1, y.size()}, first, last);
-    }
-
-    // y += A x, x prepared
-    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X,
-              parallel_policy Parallel = serial>
-    void multiply_add(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
-    {
-        multiply_rows<Arch, Acc>(a, x, y, 0, 0); // checks shapes once, before any thread starts
-        std::size_t const rows = a.rows();
-        parallel(ceil_div(rows, block::rows), [&](std::size_t first, std::size_t last)
-                 { multiply_rows<Arch, Acc>(a, x, y, first * block::rows, std::min(rows, last * block::rows)); });
-    }
-    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M, prepared X,
-              parallel_policy Parallel = serial>
-    void multiply_add(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
-    {
-        multiply_add<Arch, Acc>(a, x, matrix_view<float>{y.data(), 1, y.size()}, parallel);
+        matrix_view<float> const to = detail::outputs_of(y);
+        auto const& ready = detail::prepared_of<Arch, M>(x);
+        detail::expect_product(a.rows(), a.cols(), ready.vectors(), ready.cols(), to);
+        JACKPLANE_EXPECTS(first <= last && last <= a.rows(), shape_error, "rows ", first, " to ", last, " of ",
+                          a.rows());
+        detail::parts_of<Arch, Acc>(a, ready, to).add_rows(first, last);
     }
 
     // y += A x
-    template <arch Arch = best_arch, accumulator Acc = suited, packed_matrix M,
-              parallel_policy Parallel = serial>
-    void multiply_add(M const& a, std::span<float const> x, std::span<float> y, Parallel parallel = {})
+    template <arch Arch = best_arch, accumulator Acc = suited, class M, class X = matrix_view<float const>,
+              class Y = matrix_view<float>, parallel_policy Parallel = serial>
+        requires((map_of_rows<M> || detail::sum_of_maps<M>)&&operand_x<X>&& float_operand_y<Y>)
+    void multiply_add(M const& a, X const& x, Y&& y, Parallel const& parallel = {})
     {
-        exact::prepared ready;
-        exact::prepare<Arch>(x, ready);
-        multiply_add<Arch, Acc>(a, ready, y, parallel);
-    }
-
-    // y = A x for any linear map; x as values (float or 16 bits) or prepared
-    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, class X,
-              parallel_policy Parallel = serial>
-    void multiply(M const& a, X const& x, std::span<float> y, Parallel parallel = {})
-    {
-        matrix_view<float> const out{y.data(), 1, y.size()}; // what does not fit leaves y as it was
-        if constexpr (std::convertible_to<X const&, std::span<float const>>)
-            detail::expect_product(a.rows(), a.cols(), 1, std::span<float const>(x).size(), out);
-        else if constexpr (requires { std::span(x).size(); })
-            detail::expect_product(a.rows(), a.cols(), 1, std::span(x).size(), out);
-        else if constexpr (prepared<X>)
-            detail::expect_product(a.rows(), a.cols(), x.vectors(), x.cols(), out);
-        for (float& v : y)
-            v = 0;
-        if constexpr (std::convertible_to<X const&, std::span<float const>>)
-            detail::add_product<Arch, Acc>(a, std::span<float const>(x), y, parallel);
-        else if constexpr (requires { std::span(x); })
+        matrix_view<float> const to = detail::outputs_of(y);
+        auto const& ready = detail::prepared_of<Arch, M>(x);
+        detail::expect_product(a.rows(), a.cols(), ready.vectors(), ready.cols(), to);
+        if constexpr (map_of_rows<M>) // threads meet once, for all parts of a sum
         {
-            exact::prepared ready;
-            exact::prepare<Arch>(x, ready);
-            detail::add_product<Arch, Acc>(a, ready, y, parallel);
+            auto const parts = detail::parts_of<Arch, Acc>(a, ready, to);
+            parallel(parts.count(), parts);
         }
         else
-            detail::add_product<Arch, Acc>(a, x, y, parallel);
+        {
+            detail::add_product<Arch, Acc>(a.first(), ready, to, parallel);
+            detail::add_product<Arch, Acc>(a.second(), ready, to, parallel);
+        }
     }
 
-    // Y = A X, x prepared
-    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, prepared X,
-              parallel_policy Parallel = serial>
-    void multiply(M const& a, X const& x, matrix_view<float> y, Parallel parallel = {})
+    // y = A x for any linear map. Of y of 16 bits: sums in float, rounded once. What does not fit leaves y as it was.
+    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, class X = matrix_view<float const>,
+              class Y = matrix_view<float>, parallel_policy Parallel = serial>
+        requires operand_x<X> && operand_y<Y>
+    void multiply(M const& a, X const& x, Y&& y, Parallel const& parallel = {})
     {
-        detail::expect_product(a.rows(), a.cols(), x.vectors(), x.cols(), y);
-        for (std::size_t n = 0; n < y.rows; ++n)
-            for (float& v : y.row(n))
-                v = 0;
-        detail::add_product<Arch, Acc>(a, x, y, parallel);
-    }
-    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, prepared X, shaped Y,
-              parallel_policy Parallel = serial>
-        requires plain_matrix<Y> // else a std::span could be made of it, too
-    void multiply(M const& a, X const& x, Y& y, Parallel parallel = {})
-    {
-        multiply<Arch, Acc>(a, x, matrix_view<float>(y), parallel);
+        auto const to = detail::outputs_of(y);
+        auto const& ready = detail::prepared_of<Arch, M>(x);
+        detail::expect_product(a.rows(), a.cols(), ready.vectors(), ready.cols(), to);
+        aligned_vector<float> beside;
+        matrix_view<float> const sums = detail::zeros_for(to, beside);
+        if constexpr (map_of_rows<M>) // five calls from here to the loop over blocks
+        {
+            auto const parts = detail::parts_of<Arch, Acc>(a, ready, sums);
+            parallel(parts.count(), parts);
+        }
+        else
+            detail::add_product<Arch, Acc>(a, ready, sums, parallel);
+        detail::put_rounded(sums, to);
     }
 
-    // The same for y of 16 bits: sums in float, rounded once.
-    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, class X, class U,
-              parallel_policy Parallel = serial>
-        requires(std::same_as<U, half> || std::same_as<U, bfloat16>)
-    void multiply(M const& a, X const& x, std::span<U> y, Parallel parallel = {})
+    // The same by another activation, which prepares the values of x for this product alone:
+    //     multiply(a, x, y, limbs<1>{}, workers);
+    template <arch Arch = best_arch, accumulator Acc = suited, linear_map M, vector_values X = matrix_view<float const>,
+              class Y = matrix_view<float>, activation How, parallel_policy Parallel = serial>
+        requires operand_y<Y>
+    void multiply(M const& a, X const& x, Y&& y, How const& how, Parallel const& parallel = {})
     {
-        expect_whole(matrix_view<U>{y.data(), 1, y.size()}, "y");
-        aligned_vector<float> wide(y.size());
-        multiply<Arch, Acc>(a, x, std::span<float>(wide), parallel);
-        std::transform(wide.begin(), wide.end(), y.begin(), [](float v) { return from_float<U>(v); });
+        typename How::prepared ready;
+        detail::prepare_by<Arch>(how, x, ready);
+        multiply<Arch, Acc>(a, ready, y, parallel);
     }
 
     static_assert(linear_map<packed<bit_planes>> && linear_map<prefixed<bit_planes, uniform<8>, half, no_zero>>);

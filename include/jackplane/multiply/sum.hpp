@@ -2,27 +2,10 @@
 #pragma once
 #include <utility>
 #include "../core/check.hpp"
-#include "../core/parallel.hpp"
-#include "../core/view.hpp"
-#include "../pack/planes.hpp"
-#include "accumulate.hpp"
-#include "best.hpp"
+#include "parts.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    namespace detail
-    {
-        // y += m x with these policies where the map takes them; a user's map may have a multiply_add of its own only.
-        template <class Arch, accumulator Acc, class M, class X, class Y, parallel_policy Parallel>
-        void add_product(M const& m, X const& x, Y y, Parallel const& parallel)
-        {
-            if constexpr (requires { multiply_add<Arch, Acc>(m, x, y, parallel); })
-                multiply_add<Arch, Acc>(m, x, y, parallel);
-            else
-                multiply_add(m, x, y);
-        }
-    }
-
     // A + B, never formed: two packed matrices (residual quantization), or a dense one and a sparse one.
     template <class A, class B>
     class sum
@@ -46,52 +29,41 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         B m_b;
     };
 
-    // The rows [first, last), for engines that schedule themselves.
-    template <arch Arch = best_arch, accumulator Acc = suited, class A, class B, class X, class Y>
-        requires requires(A const& a, B const& b, X const& x, Y y) {
-            multiply_rows<Arch, Acc>(a, x, y, 0, 0);
-            multiply_rows<Arch, Acc>(b, x, y, 0, 0);
-        }
-    void multiply_rows(sum<A, B> const& m, X const& x, Y y, std::size_t first, std::size_t last)
-    {
-        multiply_rows<Arch, Acc>(m.first(), x, y, first, last);
-        multiply_rows<Arch, Acc>(m.second(), x, y, first, last);
-    }
-
     namespace detail
     {
-        // Both parts in one parallel region where they can be multiplied by rows: threads meet once.
-        template <class Arch, accumulator Acc, class A, class B, class X, class Y, parallel_policy Parallel>
-        void add_sum(sum<A, B> const& m, X const& x, Y y, Parallel const& parallel)
-        {
-            if constexpr (requires { multiply_rows<Arch, Acc>(m, x, y, 0, 0); })
-            {
-                multiply_rows<Arch, Acc>(m, x, y, 0, 0); // checks shapes once, before any thread starts
-                parallel(ceil_div(m.rows(), block::rows), [&](std::size_t first, std::size_t last) {
-                    std::size_t const end = last * block::rows;
-                    multiply_rows<Arch, Acc>(m, x, y, first * block::rows, end < m.rows() ? end : m.rows());
-                });
-            }
-            else
-            {
-                add_product<Arch, Acc>(m.first(), x, y, parallel);
-                add_product<Arch, Acc>(m.second(), x, y, parallel);
-            }
-        }
-    }
+        template <sum_of_maps M>
+        using first_of = std::remove_cvref_t<decltype(std::declval<M const&>().first())>;
+        template <sum_of_maps M>
+        using second_of = std::remove_cvref_t<decltype(std::declval<M const&>().second())>;
 
-    // y += (A + B) x, x as values or prepared
-    template <arch Arch = best_arch, accumulator Acc = suited, class A, class B, class X,
-              parallel_policy Parallel = serial>
-    void multiply_add(sum<A, B> const& m, X const& x, std::span<float> y, Parallel parallel = {})
-    {
-        detail::add_sum<Arch, Acc>(m, x, y, parallel);
-    }
-    // Y += (A + B) X, prepared
-    template <arch Arch = best_arch, accumulator Acc = suited, class A, class B, class X,
-              parallel_policy Parallel = serial>
-    void multiply_add(sum<A, B> const& m, X const& x, matrix_view<float> y, Parallel parallel = {})
-    {
-        detail::add_sum<Arch, Acc>(m, x, y, parallel);
+        template <sum_of_maps M>
+        inline constexpr bool has_parts<M> = has_parts<first_of<M>>&& has_parts<second_of<M>>;
+
+        // Both maps, 16 rows a part.
+        template <class Arch, accumulator Acc, sum_of_maps M, class X>
+        class product_parts<Arch, Acc, M, X>
+        {
+        public:
+            product_parts(M const& m, X const& x, matrix_view<float> y)
+                : m_rows(m.rows()), m_first(m.first(), x, y), m_second(m.second(), x, y)
+            {
+            }
+            std::size_t count() const noexcept { return ceil_div(m_rows, block::rows); }
+            void operator()(std::size_t first, std::size_t last) const
+            {
+                std::size_t const end = last * block::rows;
+                add_rows(first * block::rows, end < m_rows ? end : m_rows);
+            }
+            void add_rows(std::size_t first, std::size_t last) const
+            {
+                m_first.add_rows(first, last);
+                m_second.add_rows(first, last);
+            }
+
+        private:
+            std::size_t m_rows;
+            product_parts<Arch, Acc, first_of<M>, X> m_first;
+            product_parts<Arch, Acc, second_of<M>, X> m_second;
+        };
     }
 }

@@ -54,4 +54,35 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         return std::visit([](auto const& a) { return a.cols(); }, m);
     }
+
+    // Such a matrix (any_packed, or a variant of your own) read at one width: a view, valid as long as the matrix.
+    // Products take it as any linear map.
+    template <class Any>
+    class any_prefixed
+    {
+    public:
+        // Throws width_error with the readable widths.
+        any_prefixed(Any const& of, unsigned bits) : m_of(&of), m_bits(bits)
+        {
+            visit([&](auto const& a) { m_rows = a.rows(), m_cols = a.cols(); });
+        }
+        any_prefixed(Any const&&, unsigned) = delete; // it would point to a temporary
+        std::size_t rows() const noexcept { return m_rows; }
+        std::size_t cols() const noexcept { return m_cols; }
+        float at(std::size_t row, std::size_t col) const // w^; row < rows, col < cols
+        {
+            return visit([&](auto const& a) { return a.at(row, col); });
+        }
+        // each(prefix) of what the matrix holds
+        template <class Each>
+        decltype(auto) visit(Each&& each) const
+        {
+            return std::visit([&](auto const& a) -> decltype(auto) { return each(a.prefix(m_bits)); }, *m_of);
+        }
+
+    private:
+        Any const* m_of;
+        unsigned m_bits;
+        std::size_t m_rows = 0, m_cols = 0;
+    };
 }

@@ -215,3 +215,4 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return q;
     }
 }
+#include "misuse.hpp"

@@ -64,9 +64,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     };
 
-    using integer_zero = std::uint8_t; // a whole code; stored in 8 bits
-    using real_zero = half;            // anywhere between the codes; stored in 16 bits
-
     // Asymmetric: the range of the group, widened to hold 0, over all codes.
     template <zero_in_steps Z = integer_zero>
         requires(!std::same_as<Z, no_zero>)

@@ -39,14 +39,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             template <class Arch>
             static void run(View const& a, X const& x, float* y, std::size_t stride, std::size_t first,
                             std::size_t last);
-            static constexpr bool expect_built() noexcept
-            {
-                static_assert(is_built<View>, "jackplane_add_kernels was not asked for the format of this matrix: name "
-                                              "it after FORMATS");
-                static_assert(is_built<X>, "jackplane_add_kernels was not asked for the activation that prepared this "
-                                           "x: name it after ACTIVATIONS");
-                return is_built<View> && is_built<X>;
-            }
+            static constexpr bool built = is_built<View> && is_built<X>;
         };
         // A prepared activation owns its memory and stays in its unit; what crosses is its view.
         template <class View, class Prepared>
@@ -59,12 +52,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
             using signature = void(View const&, float const* x, float* y, std::size_t first, std::size_t last);
             template <class Arch>
             static void run(View const& a, float const* x, float* y, std::size_t first, std::size_t last);
-            static constexpr bool expect_built() noexcept
-            {
-                static_assert(is_built<View>, "jackplane_add_kernels was not asked for the type of this sparse matrix: "
-                                              "name it after SPARSE");
-                return is_built<View>;
-            }
+            static constexpr bool built = is_built<View>;
         };
 
         // x -> its integers
@@ -75,13 +63,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
                                    limbs_memory to);
             template <class Arch>
             static void run(exact_view const& x, std::size_t group, limbs_range range, limbs_memory to);
-            static constexpr bool expect_built() noexcept
-            {
-                constexpr bool built = is_built<limbs_view<Limbs>>;
-                static_assert(built, "jackplane_add_kernels was not asked for limbs of this number: name limbs<N> "
-                                     "after ACTIVATIONS");
-                return built;
-            }
+            static constexpr bool built = is_built<limbs_view<Limbs>>;
         };
 
         // Arch::function<Task>() is the task as the machine can do it.

@@ -25,6 +25,8 @@
 #include "pack/pack.hpp"             // codes -> bit planes, and their prefixes
 #include "pack/contiguous.hpp"       // a copy of what a view of columns shows
 #include "pack/row.hpp"              // one row of them, decoded
+#include "pack/row_cache.hpp"        // planes that grow by a row at a time: keys
+#include "pack/column_cache.hpp"     // the same by columns: values
 #include "pack/any_packed.hpp"       // a packed matrix whose format is known at run time
 #include "recipes.hpp"               // common formats by name
 #include "detach/choose.hpp"         // the weights that matter most, by some score
@@ -34,6 +36,7 @@
 #include "multiply/limbs.hpp"        // x as integers: 1, 2 or 3 bytes of each
 #include "multiply/bf16.hpp"         // x as bfloat16
 #include "multiply/multiply.hpp"     // planes times vectors
+#include "multiply/columns.hpp"      // sums of cached columns by weights
 #include "multiply/sparse.hpp"       // csr times vectors
 #include "multiply/dense_sparse.hpp" // both in one map
 #include "multiply/any.hpp"          // the same for any_packed and other variants

@@ -24,8 +24,8 @@ namespace engine
         score const plain = evaluate(dense, text, &against);
         auto const divergence = [&](char const* name)
         {
-            score const one = evaluate(m, every, activation_of(name), text, &against, jackplane::threads{1});
-            score const many = evaluate(m, every, activation_of(name), text, &against, jackplane::threads{3});
+            score const one = evaluate(m, every, {activation_of(name)}, text, &against, jackplane::threads{1});
+            score const many = evaluate(m, every, {activation_of(name)}, text, &against, jackplane::threads{3});
             CHECK(one.window_nll == many.window_nll);
             CHECK(one.mean_nll == doctest::Approx(plain.mean_nll).epsilon(0.1));
             double nll = 0; // as a decoder gives it, a window of its own

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // With a prepared x, multiply allocates nothing. Every allocation of this program is counted.
+#include <jackplane/multiply/columns.hpp>
 #include <jackplane/multiply/jobs.hpp>
+#include <jackplane/multiply/limbs.hpp>
+#include <jackplane/pack/row_cache.hpp>
 #include "subjects.hpp"
 #include <atomic>
 #include <cstdlib>
@@ -62,5 +65,31 @@ TEST_CASE("multiply with a prepared x allocates nothing, at no width and with no
     }
     before = allocations;
     exact::prepare(x, ready); // its memory is there already
+    CHECK(allocations == before);
+}
+
+TEST_CASE("caches allocate when they are made, sums of cached vectors when room is reserved")
+{
+    constexpr std::size_t room = 70, length = 80;
+    auto const v = laws::vector(room * length, laws::input::bell, 4);
+    std::vector<float> const weights(3 * room, 0.5f);
+    std::vector<float> y(3 * length);
+    row_cache<> rows(room, length);
+    column_cache<> columns(room, length);
+    limbs<3> const how;
+    scaled_weights<limbs<3>> with;
+    with.reserve(how, 3, room);
+    std::size_t const before = allocations;
+    for (std::size_t n = 1; n <= room; ++n)
+    {
+        std::span<float const> const next(v.data() + (n - 1) * length, length);
+        rows.append(next);
+        columns.append(next);
+        sum_columns(columns, 4, matrix_view<float const>{weights.data(), 3, n}, 0,
+                    matrix_view<float>{y.data(), 3, length}, how, with);
+    }
+    rows.truncate(33);
+    columns.truncate(33);
+    CHECK(rows.prefix(3).rows() == 33);
     CHECK(allocations == before);
 }

@@ -32,7 +32,8 @@ said = expect(2, run("quantize", model, "-o", file, "--method", "signround", "--
 if len(said) > 120:
     fail(f"--lr 0: {said}")
 for options in (["--shape", "9b"], ["--bits", "9"], ["--bits", "4,x"], ["--threads", "0"], ["--tokens", "0"],
-                ["--activation", "int8"], ["--prompt", "0"], ["--against-types", "q4_0"],
+                ["--activation", "int8"], ["--prompt", "0"], ["--against-types", "q4_0"], ["--kv-bits", "9"],
+                ["--kv-bits", "8,0"], ["--context", "-1"],
                 ["--against", folder / "none"], ["--against", folder, "--against-types", "f32"]):
     expect(2, run("bench-decode", "--shape", "tiny", *options))
 expect(1, run("bench-decode", "--shape", "tiny", "--against", folder), "libggml-base")
@@ -101,6 +102,10 @@ report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens",
                                   "--prompts", 2, "--json")).stdout)
 if report["prompt"] != 512 or any(row["prompt_tokens_per_second"] <= 0 for row in report["rows"]):
     fail(f"bench-decode --prompt: {report}")
+report = json.loads(expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 2, "--bits", "4", "--kv-bits",
+                                  "32,16,8,2", "--context", 100, "--json")).stdout)
+if report["context"] != 100 or [row["kv_bits"] for row in report["rows"]] != [32, 16, 8, 2]:
+    fail(f"bench-decode --kv-bits: {report}")
 if "of READ" not in expect(0, run("bench-decode", "--shape", "tiny", "--tokens", 1, "--bits", "3")).stdout:
     fail("bench-decode prints no table")
 

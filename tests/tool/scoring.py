@@ -103,6 +103,22 @@ for options in (["--slice", "round_clamp"], ["--dense-head"], []):
         fail(f"losses of windows apart from the batch evaluation by {apart}")
     if report["kernels"] != "generic" and not apart["limbs3"] < apart["limbs2"] < apart["limbs1"]:
         fail(f"losses of windows apart from the batch evaluation by {apart}")
+# keys and values of fewer bits: the fewer, the farther from those of fp32
+apart = {}
+for kv_bits in (32, 16, 8, 4, 2):
+    report = json.loads(expect(0, run(*some, "--activation", "exact", "--kv-bits", kv_bits)).stdout)
+    if report["kv_bits"] != kv_bits:
+        fail(f"eval --kv-bits {kv_bits}: {report['kv_bits']}")
+    apart[kv_bits] = max(np.abs(np.array(row["window_nll"]) - other["window_nll"]).max()
+                         for row, other in zip(report["rows"], plain["rows"], strict=True))
+if not apart[32] < apart[8] < apart[4] < apart[2] or not apart[16] < apart[8]:
+    fail(f"keys and values of fewer bits: losses of windows apart by {apart}")
+if "keys and values of 4 bits" not in expect(0, run(*some[:-1], "--activation", "limbs2", "--kv-bits", 4)).stdout:
+    fail("eval --kv-bits says nothing of it")
+expect(2, run(*some, "--kv-bits", 4), "--kv-bits", "--activation")
+for number in (0, 9, 15, 33):
+    expect(2, run(*some, "--activation", "exact", "--kv-bits", number), "--kv-bits")
+
 some = ["eval", "--model", file, "--tokens", tokens, "--bits", "3", "--mix", "3", "--json", "--activation"]
 row, mixed = json.loads(expect(0, run(*some, "limbs1")).stdout)["rows"]
 if row["window_nll"] != mixed["window_nll"]:
@@ -190,6 +206,11 @@ said = run(*some, prompt, "--tokens", 4).stderr
 if "prompt: 10 tokens" not in said or "generated: 4 tokens" not in said:
     fail(f"generate says {said!r}")
 expect(0, run(*some, "abcdefghijklmno", "--json"))
+for kv_bits in (32, 16, 8, 2):
+    report = json.loads(expect(0, run(*some, prompt, "--tokens", 4, "--kv-bits", kv_bits, "--json")).stdout)
+    if report["kv_bits"] != kv_bits or report["tokens"] != 4:
+        fail(f"generate --kv-bits {kv_bits}: {report}")
+expect(2, run(*some, prompt, "--kv-bits", 12), "--kv-bits")
 # tokens without a text, <s> or </s>, whichever row x agrees with: the prompt is told once
 config, weights = make_model()
 weights["lm_head.weight"][:] = 0

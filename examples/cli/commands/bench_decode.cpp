@@ -59,9 +59,9 @@ namespace cli
             std::string shape = "1b";
             decoding how; // its threads
             std::vector<std::string> activations{how.activation};
-            std::vector<unsigned> bits{8, 7, 6, 5, 4, 3, 2, 1};
+            std::vector<unsigned> bits{8, 7, 6, 5, 4, 3, 2, 1}, kv_bits{32};
             unsigned head_bits = 8; // 0: those of the row
-            std::size_t tokens = 16, prompt = 0, prompts = 3;
+            std::size_t tokens = 16, context = 0, prompt = 0, prompts = 3;
             std::string against{}; // folder of llama.cpp's libraries; empty: alone
             std::vector<std::string> types{"q8_0", "q6_k", "q4_k", "q4_0", "q3_k", "q2_k"};
             bool json = false;
@@ -74,7 +74,8 @@ namespace cli
                 {
                     llama::open(against, llama::logged::errors);
                     for (std::string const& type : types)
-                        peers.emplace_back(type);
+                        for (llama::cache_type const kept : caches_beside())
+                            peers.emplace_back(type, kept);
                 }
                 auto const m = engine::random_planes(engine::shape_of(shape), 1);
                 jackplane::team const team(how.threads);
@@ -82,7 +83,9 @@ namespace cli
                 std::vector<runner> runners;
                 for (std::string const& activation : activations)
                     for (unsigned const width : bits)
-                        runners.emplace_back(m, width, head_bits != 0 ? head_bits : width, room(), activation, team);
+                        for (unsigned const kept : kv_bits)
+                            runners.emplace_back(m, width, head_bits != 0 ? head_bits : width, room(), activation, team,
+                                                 kept);
                 std::vector<double> reads;
                 read(team);
                 auto const race = [&](std::vector<runner*> const& ours, std::vector<peer*> const& theirs)
@@ -98,7 +101,17 @@ namespace cli
             }
 
         private:
-            std::size_t room() const { return std::max(tokens + 1, prompt); }
+            std::size_t room() const { return std::max(context + tokens + 1, prompt); }
+
+            // llama.cpp's types of keys and values, each once.
+            std::vector<llama::cache_type> caches_beside() const
+            {
+                std::vector<llama::cache_type> all;
+                for (unsigned const kept : kv_bits)
+                    if (auto const type = cache_beside(kept); std::find(all.begin(), all.end(), type) == all.end())
+                        all.push_back(type);
+                return all;
+            }
 
             template <class T, class Good>
             static std::vector<T*> all_of(std::vector<T>& from, Good const& good)
@@ -117,8 +130,8 @@ namespace cli
             {
                 std::vector<std::unique_ptr<llama_model>> models;
                 for (peer const* const p : theirs)
-                    models.push_back(
-                        std::make_unique<llama_model>(sizes, p->type, p->head(head_bits), room(), how.threads));
+                    models.push_back(std::make_unique<llama_model>(sizes, p->type, p->head(head_bits), room(),
+                                                                   how.threads, p->cache));
                 auto const each = [&](auto const& body)
                 {
                     for (runner* const r : ours)
@@ -126,6 +139,8 @@ namespace cli
                     for (std::size_t i = 0; i < theirs.size(); ++i)
                         body(*theirs[i], *models[i]);
                 };
+                if (context != 0)
+                    each([&](times&, auto& decode) { decode.pretend(context); });
                 each([](times& t, auto& decode) { t.step(decode); }); // touches all memory, starts the team
                 for (std::size_t i = 0; i < tokens; ++i)
                 {
@@ -147,7 +162,8 @@ namespace cli
             {
                 peer const* best = nullptr;
                 for (peer const& p : peers)
-                    if (p.bits == peer::nearest(peers, r.bits) && (best == nullptr || rate(p) > rate(*best)))
+                    if (p.bits == peer::nearest(peers, r.bits) && p.cache == cache_beside(r.kv_bits) &&
+                        (best == nullptr || rate(p) > rate(*best)))
                         best = &p;
                 if (best == nullptr)
                     return;
@@ -169,6 +185,7 @@ namespace cli
                     rows.push_back({{"activation", r.activation},
                                     {"bits", r.bits},
                                     {"head_bits", r.head_bits},
+                                    {"kv_bits", r.kv_bits},
                                     {"tokens_per_second", rate(r)},
                                     {"ms_per_token", 1e3 * middle},
                                     {"best_ms_per_token", 1e3 * best},
@@ -187,6 +204,7 @@ namespace cli
                     others.push_back({{"type", p.type.name},
                                       {"bits", p.bits},
                                       {"head_type", p.head(head_bits).name},
+                                      {"cache", llama::name_of(p.cache)},
                                       {"tokens_per_second", rate(p)},
                                       {"ms_per_token", 1e3 / rate(p)}});
                     if (prompt != 0)
@@ -199,6 +217,7 @@ namespace cli
                                                   {"packed_weights", m.table.tuned_size()},
                                                   {"threads", how.threads},
                                                   {"tokens", tokens},
+                                                  {"context", context},
                                                   {"kernels", engine::kernels_name()},
                                                   {"read_bytes_per_second", read_rate},
                                                   {"rows", rows}};
@@ -210,10 +229,10 @@ namespace cli
                 }
                 std::printf("%s: %.1f M packed weights, groups of 64, the output head among them, at %s bits; %u "
                             "threads, kernels %s\n"
-                            "READ %.1f GB/s; tokens are generated one by one, rows in turns\n\n",
+                            "READ %.1f GB/s; tokens are generated one by one behind %zu, rows in turns\n\n",
                             shape.c_str(), static_cast<double>(m.table.tuned_size()) / 1e6,
                             head_bits != 0 ? std::to_string(head_bits).c_str() : "the same", how.threads,
-                            engine::kernels_name(), read_rate / 1e9);
+                            engine::kernels_name(), read_rate / 1e9, context);
                 print_table(rows, columns);
                 if (peers.empty())
                     return;
@@ -225,6 +244,8 @@ namespace cli
                                                  {"type", "type"},
                                                  {"bits", "bits"},
                                                  {"head", "head_type"},
+                                                 {"kv", "kv_bits"},
+                                                 {"  kv", "cache"},
                                                  {"tokens/s", "tokens_per_second", 2},
                                                  {"ms/token", "ms_per_token", 2},
                                                  {" best ms", "best_ms_per_token", 2},
@@ -254,9 +275,13 @@ namespace cli
             ->check(CLI::Range(0u, 8u))
             ->capture_default_str();
         add_activation(*sub, c->activations)->delimiter(',')->capture_default_str();
+        add_kv_bits(*sub, c->kv_bits)->delimiter(',')->capture_default_str();
         c->how.add_threads_to(*sub);
         sub->add_option("--tokens", c->tokens, "tokens to time; medians are reported")
             ->check(CLI::Range(1, 1024))
+            ->capture_default_str();
+        sub->add_option("--context", c->context, "tokens that stand in the cache before those that are timed")
+            ->check(CLI::Range(0, 1 << 20))
             ->capture_default_str();
         sub->add_option("--prompt", c->prompt, "time prompts of so many tokens, too; 512 where no number follows")
             ->check(CLI::Range(1, 1 << 16))

@@ -4,6 +4,7 @@
 #include "../../engine/run/decode.hpp"
 #include "../../engine/write/gguf/random_model.hpp"
 #include "../clock.hpp"
+#include "../llama/library.hpp"
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -46,20 +47,21 @@ namespace cli
         }
     };
 
-    // One width and one kind of x.
+    // One width, one kind of x, one of keys and values.
     struct runner : times
     {
         runner(engine::packed_model const& m, unsigned width, unsigned head, std::size_t room, std::string how,
-               jackplane::team const& team)
+               jackplane::team const& team, unsigned of_kv = 32)
             : bits(width),
               head_bits(head),
+              kv_bits(of_kv),
               activation(std::move(how)),
               weight_bytes(m.cost_at(m.mix(width, head)).packed_bytes),
-              decode(m, m.mix(width, head), room, engine::activation_of(activation), team)
+              decode(m, m.mix(width, head), room, engine::activation_of(activation), team, of_kv)
         {
         }
 
-        unsigned bits, head_bits;
+        unsigned bits, head_bits, kv_bits;
         std::string activation;
         std::size_t weight_bytes; // of one token
         engine::decoder decode;
@@ -67,16 +69,24 @@ namespace cli
 
     constexpr unsigned distance(unsigned a, unsigned b) { return a < b ? b - a : a - b; }
 
-    // One of llama.cpp's types.
+    // The type of llama.cpp's keys and values beside ours of so many bits; F16, its default, beside fp32, too.
+    inline llama::cache_type cache_beside(unsigned kv_bits)
+    {
+        using enum llama::cache_type;
+        return kv_bits >= 16 ? f16 : kv_bits > 5 ? q8_0 : kv_bits == 5 ? q5_0 : q4_0;
+    }
+
+    // One of llama.cpp's types, beside keys and values of one of its types.
     struct peer : times
     {
-        explicit peer(std::string const& name)
-            : type(engine::block_type_of(name)), bits(static_cast<unsigned>(8 * type.bytes / type.values))
+        explicit peer(std::string const& name, llama::cache_type kept = llama::cache_type::f16)
+            : type(engine::block_type_of(name)), bits(static_cast<unsigned>(8 * type.bytes / type.values)), cache(kept)
         {
         }
 
         jackplane::gguf::type_facts type;
         unsigned bits; // of a code, scales aside
+        llama::cache_type cache;
 
         // The nearest to a width; of two that are as near the narrower one.
         static unsigned nearest(std::vector<peer> const& all, unsigned width)

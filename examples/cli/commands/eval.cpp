@@ -80,6 +80,7 @@ namespace cli
             std::vector<std::string> bits, head_bits;
             std::vector<unsigned> mix;
             std::size_t context = 0;
+            unsigned kv_bits = 32;
             bool json = false;
 
             void run() const
@@ -136,12 +137,12 @@ namespace cli
                     with_dense_head = packed->with_head_of(*full);
                 if (packed)
                     verify(*packed, widths, heads);
-                std::optional<engine::activation> how;
+                std::optional<engine::decoding_way> how;
                 if (!activation.empty())
                 {
                     JACKPLANE_EXPECTS(packed, jackplane::value_error, model,
                                       ": a folder has no packed weights for --activation; quantize it first");
-                    how = engine::activation_of(activation);
+                    how = {engine::activation_of(activation), kv_bits};
                 }
                 engine::config const& sizes = folder ? dense->sizes : packed->sizes;
                 auto const words = tokenizer_of(packed);
@@ -152,7 +153,7 @@ namespace cli
                 if (full)
                     against = about(reference_folder, [&] { return engine::make_reference(*full, scored.cut); });
                 engine::reference const* const r = against ? &*against : nullptr;
-                engine::activation const* const x = how ? &*how : nullptr;
+                engine::decoding_way const* const x = how ? &*how : nullptr;
                 nlohmann::ordered_json rows = nlohmann::ordered_json::array();
                 auto const show = [&](engine::row const& row)
                 {
@@ -162,7 +163,7 @@ namespace cli
                         std::printf("%s\n", engine::table_line(row, !head_bits.empty()).c_str());
                     engine::flush_report();
                 };
-                std::size_t const in_fp32 = x ? engine::matrices_in_fp32(*packed, *x) : 0;
+                std::size_t const in_fp32 = x ? engine::matrices_in_fp32(*packed, x->how) : 0;
                 if (!json)
                     print_head(packed, in_fp32);
                 // of_layers: their width, or each one's; widest: of those
@@ -197,6 +198,7 @@ namespace cli
                     print_json({{"model", model},
                                 {"tokens", scored.cut.scored()},
                                 {"activation", x ? activation : "fp32"}, // of the rows of quantized layers
+                                {"kv_bits", kv_bits},                    // of the same
                                 {"matrices_in_fp32", in_fp32},
                                 {"kernels", x ? engine::kernels_name() : "openblas"},
                                 {"rows", rows}});
@@ -226,7 +228,8 @@ namespace cli
             void print_head(std::optional<engine::packed_model> const& packed, std::size_t in_fp32) const
             {
                 if (!activation.empty())
-                    std::printf("x as %s, kernels %s%s\n\n", activation.c_str(), engine::kernels_name(),
+                    std::printf("x as %s, kernels %s%s%s\n\n", activation.c_str(), engine::kernels_name(),
+                                kv_bits == 32 ? "" : engine::text(", keys and values of ", kv_bits, " bits").c_str(),
                                 in_fp32 == 0
                                     ? ""
                                     : engine::text("; as fp32 in ", in_fp32, " matrices, whose groups are no multiple "
@@ -385,8 +388,9 @@ namespace cli
             ->check(CLI::Range(2, 1 << 20));
         sub->add_option("--reference", c->reference_folder, "the full-precision model, for KL, top-1 and the fp32 row")
             ->check(CLI::ExistingPath);
-        add_activation(*sub, c->activation)
-            ->description("score decoding with this x of linear layers; default: weights decoded to fp32");
+        auto* const as_decoded = add_activation(*sub, c->activation);
+        as_decoded->description("score decoding with this x of linear layers; default: weights decoded to fp32");
+        add_kv_bits(*sub, c->kv_bits)->needs(as_decoded)->capture_default_str();
         sub->add_flag("--json", c->json, "report as JSON");
         sub->callback([c] { c->run(); });
     }

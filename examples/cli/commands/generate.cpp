@@ -56,7 +56,7 @@ namespace cli
                 how.warn_of_threads();
                 std::size_t const room = std::min(context, start.size() + count);
                 engine::activation const as = engine::activation_of(how.activation);
-                engine::decoder decode(m, widths, room, as, jackplane::team(how.threads));
+                engine::decoder decode(m, widths, room, as, jackplane::team(how.threads), how.kv_bits);
                 std::string text;
                 if (!json)
                     std::fputs(prompt.c_str(), stdout);
@@ -83,6 +83,7 @@ namespace cli
                                 {"bits", asked},
                                 {"head_bits", of_head != 0 ? nlohmann::ordered_json(of_head) : nullptr},
                                 {"activation", how.activation},
+                                {"kv_bits", how.kv_bits},
                                 {"matrices_in_fp32", engine::matrices_in_fp32(m, as)},
                                 {"threads", how.threads},
                                 {"prompt", prompt},

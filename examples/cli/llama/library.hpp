@@ -72,6 +72,20 @@ namespace llama
         std::byte bytes[256];
     };
 
+    /// Types of keys and values, by ggml's numbers.
+    enum class cache_type : std::int32_t
+    {
+        f16 = 1,
+        q4_0 = 2,
+        q5_0 = 6,
+        q8_0 = 8
+    };
+    inline char const* name_of(cache_type type)
+    {
+        using enum cache_type;
+        return type == f16 ? "f16" : type == q4_0 ? "q4_0" : type == q5_0 ? "q5_0" : "q8_0";
+    }
+
     struct context_params
     {
         std::uint32_t n_ctx, n_batch, n_ubatch, n_seq_max, n_rs_seq, n_outputs_max, n_outputs_max_per_seq;

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace cli
 {
@@ -36,18 +37,21 @@ namespace cli
         std::filesystem::path path{};
     };
 
-    // A random model of one type of blocks, as llama.cpp runs it with its own defaults: attention as it chooses, keys
-    // and values in F16. llama::open() comes before. Its file is gone from the folder as soon as it is mapped.
+    // A random model of one type of blocks, as llama.cpp runs it with its own defaults: attention as it chooses, which
+    // is flash attention where keys and values are neither F32 nor F16. llama::open() comes before. Its file is gone
+    // from the folder as soon as it is mapped.
     class llama_model
     {
     public:
         llama_model(engine::config const& sizes, jackplane::gguf::type_facts const& type,
-                    jackplane::gguf::type_facts const& head, std::size_t room, unsigned threads)
+                    jackplane::gguf::type_facts const& head, std::size_t room, unsigned threads,
+                    llama::cache_type kept = llama::cache_type::f16)
             : _pieces(sizes.vocabulary), _model(written(sizes, type, head)), _batch(llama::make_batch(room))
         {
             auto options = llama::default_options();
             options.n_ctx = options.n_batch = static_cast<std::uint32_t>(room);
             options.n_threads = options.n_threads_batch = static_cast<std::int32_t>(threads);
+            options.type_k = options.type_v = static_cast<std::int32_t>(kept);
             _context.reset(llama::open_context(_model.get(), options));
         }
         llama_model(llama_model const&) = delete;
@@ -58,6 +62,14 @@ namespace cli
             llama::function<void(void*, bool)>("llama_memory_clear")(
                 llama::function<void*(void*)>("llama_get_memory")(_context.get()), true);
             _position = 0;
+        }
+
+        // A text of so many tokens stands in the cache: any, for what follows to be measured.
+        void pretend(std::size_t tokens)
+        {
+            restart();
+            std::vector<engine::token> const text(tokens, 1);
+            (*this)(text);
         }
 
         // Takes the next tokens of the text, returns the logits behind the last.

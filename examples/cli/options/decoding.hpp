@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace cli
 {
@@ -15,19 +16,31 @@ namespace cli
     {
         return command
             .add_option("--activation", activation,
-                        "x of linear layers: fp32 (exact), bfloat16, or 1 to 3 int8 limbs; three are as good as fp32")
+                        "x of linear layers, and of keys and values in planes: fp32 (exact), bfloat16, or 1 to 3 int8 "
+                        "limbs; three are as good as fp32")
             ->check(CLI::IsMember(engine::activation_names()));
+    }
+
+    // bits: a width, or a vector of widths
+    template <class Bits>
+    CLI::Option* add_kv_bits(CLI::App& command, Bits& bits)
+    {
+        return command
+            .add_option("--kv-bits", bits, "keys and values: 32 (fp32), 16 (half), or planes of 8 bits, read at 8 to 1")
+            ->check(CLI::IsMember(std::vector<unsigned>{32, 16, 8, 7, 6, 5, 4, 3, 2, 1}));
     }
 
     // What every command that decodes may be told.
     struct decoding
     {
         std::string activation = "limbs3";
+        unsigned kv_bits = 32;
         unsigned threads = std::max(1u, std::thread::hardware_concurrency());
 
         void add_to(CLI::App& command)
         {
             add_activation(command, activation)->capture_default_str();
+            add_kv_bits(command, kv_bits)->capture_default_str();
             add_threads_to(command);
         }
         void add_threads_to(CLI::App& command)

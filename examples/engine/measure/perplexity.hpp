@@ -77,8 +77,9 @@ namespace engine
         public:
             static constexpr std::size_t most_rows = decoder::together;
 
-            packed_source(packed_model const& m, std::vector<unsigned> bits, activation const& how, windows const& text)
-                : _decode(m, std::move(bits), text.longest(), how)
+            packed_source(packed_model const& m, std::vector<unsigned> bits, activation const& how, unsigned kv_bits,
+                          windows const& text)
+                : _decode(m, std::move(bits), text.longest(), how, jackplane::team(1), kv_bits)
             {
             }
             void start(std::span<token const>) { _decode.restart(); }
@@ -92,25 +93,32 @@ namespace engine
         };
     }
 
-    // As decoding runs it: on packed weights, whose linear layers read x as `how` says. bits: one for each matrix.
-    inline score evaluate(packed_model const& m, std::vector<unsigned> const& bits, activation const& how,
+    // How decoding runs a model: how linear layers read x, and how keys and values are kept (kv_cache).
+    struct decoding_way
+    {
+        activation how{};
+        unsigned kv_bits = 32;
+    };
+
+    // As decoding runs it, on packed weights. bits: one for each matrix.
+    inline score evaluate(packed_model const& m, std::vector<unsigned> const& bits, decoding_way const& way,
                           windows const& text, reference const* against = nullptr, jackplane::threads parallel = {})
     {
-        return evaluate_by([&] { return detail::packed_source(m, bits, how, text); }, m.sizes.vocabulary, text, against,
-                           parallel);
+        return evaluate_by([&] { return detail::packed_source(m, bits, way.how, way.kv_bits, text); },
+                           m.sizes.vocabulary, text, against, parallel);
     }
 
-    // bits: one for each matrix of the model. width: what the row is called. how: scored as decoding runs it, without
+    // bits: one for each matrix of the model. width: what the row is called. way: scored as decoding runs it, without
     // one on weights that are decoded to fp32.
     inline row quantized_row(packed_model const& m, std::span<unsigned const> bits, unsigned width,
-                             scored_text const& text, reference const* against, activation const* how = nullptr)
+                             scored_text const& text, reference const* against, decoding_way const* way = nullptr)
     {
         auto const found = [&]
         {
-            if (how == nullptr)
+            if (way == nullptr)
                 return evaluate(m.decode(bits), text.cut, against);
             auto const [sliced, read] = m.sliced({bits.begin(), bits.end()});
-            return evaluate(sliced, read, *how, text.cut, against);
+            return evaluate(sliced, read, *way, text.cut, against);
         };
         row r = make_row(width, found(), text);
         auto const cost = m.cost_at(bits);
@@ -120,9 +128,9 @@ namespace engine
         return r;
     }
     inline row quantized_row(packed_model const& m, unsigned bits, scored_text const& text, reference const* against,
-                             activation const* how = nullptr)
+                             decoding_way const* way = nullptr)
     {
-        return quantized_row(m, m.mix(bits), bits, text, against, how);
+        return quantized_row(m, m.mix(bits), bits, text, against, way);
     }
 
     namespace detail

@@ -151,13 +151,42 @@ namespace engine
         }
     }
 
+    void decoder::pretend(std::size_t tokens, unsigned seed)
+    {
+        JACKPLANE_EXPECTS(tokens <= _room, jackplane::shape_error, tokens, " tokens, the cache has room for ", _room);
+        _cache.fill(tokens, seed);
+        _position = tokens;
+    }
+
+    void decoder::turn(std::size_t layer, layer_view<float const> const& w, std::size_t n)
+    {
+        config const& c = _model->sizes;
+        auto const body = [&](std::size_t t)
+        {
+            float* const q = _qkv.data() + t * c.qkv_width();
+            float* const inverse = _inverse.data() + t * (c.heads + c.kv_heads);
+            finish_heads<float>(c, w, q, nullptr, inverse, _rotary[w.kind.rotation], _position + t);
+            for (std::size_t head = 0; _cache.bits() == 32 && head < c.kv_heads; ++head)
+                keep(layer, head, t, 1);
+        };
+        for_tokens(n, body);
+    }
+
+    void decoder::keep(std::size_t layer, std::size_t head, std::size_t first, std::size_t count)
+    {
+        config const& c = _model->sizes;
+        float const* const k = _qkv.data() + first * c.qkv_width() + c.query_width() + head * c.head_dim;
+        auto const part = [&](float const* from)
+        { return jackplane::matrix_view<float const>{from, count, c.head_dim, c.qkv_width()}; };
+        _cache.keep(layer, head, _position + first, part(k), part(k + c.kv_width()));
+    }
+
     // Heads are shared where they take longer than the call; each is summed alone, whoever does it.
     void decoder::attend_alone(std::size_t layer, layer_kind const& kind)
     {
         config const& c = _model->sizes;
         std::size_t const begin = first_seen(kind, _position), seen = _position + 1 - begin;
-        float const* const keys = _keys.data() + (layer * _room + begin) * c.kv_width();
-        float const* const values = _values.data() + (layer * _room + begin) * c.kv_width();
+        float const *const keys = _cache.keys(layer, begin), *const values = _cache.values(layer, begin);
         float const factor = score_scale<float>(c), cap = static_cast<float>(c.block.score_cap);
         std::size_t const group = c.heads / c.kv_heads;
         _scores.resize(std::max(_scores.size(), c.heads * _room));
@@ -187,35 +216,79 @@ namespace engine
             _team(c.heads, heads);
     }
 
-    // A unit of work is a block of queries of one head. Every thread takes the next that is left, and has scores of its
-    // own; no more threads than OpenBLAS has buffers for.
+    template <class Unit>
+    void decoder::share(std::size_t count, std::size_t threads, Unit const& unit)
+    {
+        std::atomic<std::size_t> next = 0;
+        _team(threads,
+              [&](std::size_t thread, std::size_t last)
+              {
+                  for (; thread < last; ++thread)
+                      for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
+                          unit(i, thread);
+              });
+    }
+
+    // A unit of work is a block of queries of one head. Every thread has scores of its own; no more threads than
+    // OpenBLAS has buffers for.
     void decoder::attend_together(std::size_t layer, layer_kind const& kind, std::size_t n)
     {
         config const& c = _model->sizes;
         std::size_t const group = c.heads / c.kv_heads, blocks = jackplane::ceil_div(n, attention_rows);
         std::size_t const threads = std::min<std::size_t>({_team.size(), jackplane::threads{}.count, c.heads * blocks});
         _scores.resize(std::max(_scores.size(), threads * attention_rows * _room));
-        std::atomic<std::size_t> next = 0;
-        auto const work = [&](std::size_t thread)
-        {
-            for (std::size_t unit; (unit = next.fetch_add(1, std::memory_order_relaxed)) < c.heads * blocks;)
-            {
-                std::size_t const h = unit / blocks, at = h / group * c.head_dim;
-                std::size_t const t = (blocks - 1 - unit % blocks) * attention_rows; // those that see most come first
-                std::size_t const first = _position + t, end = std::min(first + attention_rows, _position + n);
-                std::size_t const begin = first_seen(kind, first); // of all that the block sees; the rest is as if
-                std::size_t const from = (layer * _room + begin) * c.kv_width() + at; // the text began there
-                attend<float>(c, kind, first - begin, end - begin,
-                              {_qkv.data() + t * c.qkv_width() + h * c.head_dim, c.qkv_width()},
-                              {_keys.data() + from, c.kv_width()}, {_values.data() + from, c.kv_width()},
-                              _scores.data() + thread * attention_rows * _room, end - begin, nullptr,
-                              _attended.data() + t * c.query_width() + h * c.head_dim, c.query_width());
-            }
-        };
-        _team(threads, [&](std::size_t thread, std::size_t last)
+        share(c.heads * blocks, threads,
+              [&](std::size_t unit, std::size_t thread)
               {
-                  for (; thread < last; ++thread)
-                      work(thread);
+                  std::size_t const h = unit / blocks, at = h / group * c.head_dim;
+                  std::size_t const t = (blocks - 1 - unit % blocks) * attention_rows; // those that see most come first
+                  std::size_t const first = _position + t, end = std::min(first + attention_rows, _position + n);
+                  std::size_t const begin = first_seen(kind, first); // of all that the block sees; the rest is as if
+                                                                     // the text began there
+                  attend<float>(c, kind, first - begin, end - begin,
+                                {_qkv.data() + t * c.qkv_width() + h * c.head_dim, c.qkv_width()},
+                                {_cache.keys(layer, begin) + at, c.kv_width()},
+                                {_cache.values(layer, begin) + at, c.kv_width()},
+                                _scores.data() + thread * attention_rows * _room, end - begin, nullptr,
+                                _attended.data() + t * c.query_width() + h * c.head_dim, c.query_width());
+              });
+    }
+
+    // Of one token a unit of work is all heads that share keys, which are decoded once for them; of more a block of
+    // queries of one head.
+    void decoder::attend_cached(std::size_t layer, layer_kind const& kind, std::size_t n)
+    {
+        config const& c = _model->sizes;
+        std::size_t const group = c.heads / c.kv_heads, blocks = jackplane::ceil_div(n, attention_rows);
+        std::size_t const units = n == 1 ? c.kv_heads : c.heads * blocks;
+        std::size_t const threads = std::min<std::size_t>({_team.size(), jackplane::threads{}.count, units});
+        _rooms.resize(std::max(_rooms.size(), threads));
+        if (n == 1)
+            return share(
+                units, threads,
+                [&](std::size_t head, std::size_t thread)
+                {
+                    keep(layer, head, 0, 1);
+                    std::size_t const at = head * group * c.head_dim;
+                    _cache.attend(
+                        layer, kind, head,
+                        {{_qkv.data() + at, c.head_dim}, group, _position, 0, _attended.data() + at, c.head_dim},
+                        _rooms[thread]);
+                });
+        share(c.kv_heads, std::min(threads, c.kv_heads),
+              [&](std::size_t head, std::size_t) { keep(layer, head, 0, n); });
+        share(units, threads,
+              [&](std::size_t unit, std::size_t thread)
+              {
+                  std::size_t const h = unit / blocks, t = (blocks - 1 - unit % blocks) * attention_rows;
+                  _cache.attend(layer, kind, h / group,
+                                {{_qkv.data() + t * c.qkv_width() + h * c.head_dim, c.qkv_width()},
+                                 std::min(attention_rows, n - t),
+                                 _position + t,
+                                 1,
+                                 _attended.data() + t * c.query_width() + h * c.head_dim,
+                                 c.query_width()},
+                                _rooms[thread]);
               });
     }
 }

@@ -4,6 +4,7 @@
 #include <jackplane/core/team.hpp>
 #include "activation.hpp"
 #include "attention.hpp"
+#include "cache.hpp"
 #include "forward.hpp"
 #include "../pack/packed_model.hpp"
 #include "products.hpp"
@@ -27,30 +28,30 @@ namespace engine
     // text to score), which share each look at the weights. The logits are the same but for rounding: products of
     // several vectors, and attention of several queries, sum in another order than those of one. A sparse part's
     // residuals at that width are formed when it is opened (jackplane::dense_sparse). Allocates nothing after the first
-    // batch. The model must outlive it. The team shares all work; the logits do not depend on its size.
+    // batch, but where keys and values have fewer than 32 bits what a longer text needs. The model must outlive it. The
+    // team shares all work; the logits do not depend on its size.
     class decoder
     {
     public:
         static constexpr std::size_t together = 128; // tokens: each shares a look at the weights
 
         // Throws width_error when some matrix of a layer has no such width; the head is read at head_beside(bits).
-        // room: the most tokens of one text.
+        // room: the most tokens of one text. kv_bits: how keys and values are kept (kv_cache).
         decoder(packed_model const& m, unsigned bits, std::size_t room, activation const& how = {},
-                jackplane::team team = jackplane::team(1))
-            : decoder(m, m.mix(bits), room, how, std::move(team))
+                jackplane::team team = jackplane::team(1), unsigned kv_bits = 32)
+            : decoder(m, m.mix(bits), room, how, std::move(team), kv_bits)
         {
         }
         // bits: one for each matrix (packed_model::mix).
         decoder(packed_model const& m, std::vector<unsigned> bits, std::size_t room, activation const& how = {},
-                jackplane::team team = jackplane::team(1))
+                jackplane::team team = jackplane::team(1), unsigned kv_bits = 32)
             : _model(&m),
               _bits(std::move(bits)),
               _how(fitted(how, m)),
               _team(std::move(team)),
               _room(room),
               _weights(vectors_of(m)),
-              _keys(m.sizes.layers * room * m.sizes.kv_width()),
-              _values(_keys.size())
+              _cache(m.sizes, room, kv_bits, how)
         {
             for (rotation const& r : m.sizes.rotations())
                 _rotary.emplace_back(room, m.sizes.head_dim, r);
@@ -60,6 +61,8 @@ namespace engine
         std::size_t position() const noexcept { return _position; }
         bool has_room() const noexcept { return _position < _room; }
         void restart() noexcept { _position = 0; }
+        // A text of so many tokens with random keys and values stands in the cache, for measuring what follows.
+        void pretend(std::size_t tokens, unsigned seed = 1);
 
         // Takes the next token of the text; returns the logits of the one behind it [vocabulary].
         std::span<float const> operator()(token t) { return (*this)(std::span<token const>(&t, 1)); }
@@ -169,8 +172,7 @@ namespace engine
             }
             multiply(_products);
             add_bias(w.gate_up_bias, _gate_up.data(), all, 2 * inner);
-            for_tokens(all,
-                       [&](std::size_t t)
+            for_tokens(all, [&](std::size_t t)
                        { gate(c.block.gate, _gate_up.data() + 2 * t * inner, _active.data() + t * inner, 1, inner); });
             _products.clear();
             for (std::size_t nth = 0; nth < parts.size(); ++nth)
@@ -193,8 +195,10 @@ namespace engine
             route(c, w.router, _normed.data(), n, _routes);
             gather(_routes, _normed.data(), _routed.data(), 0, n * c.block.experts.used, c.hidden);
             _parts.clear();
-            for_each_expert(_routes, [&](std::size_t e, std::size_t row, std::size_t rows)
-                            { _parts.push_back({first + 3 * e, row, rows}); });
+            for_each_expert(_routes,
+                            [&](std::size_t e, std::size_t row, std::size_t rows) {
+                                _parts.push_back({first + 3 * e, row, rows});
+                            });
             mlps(_parts, w, _routed.data(), _given.data());
             combine(c, _routes, _given.data(), _branch.data(), n);
         }
@@ -231,8 +235,11 @@ namespace engine
                 multiply({{first, part(_qkv.data(), n, c.qkv_width(), 0, q)},
                           {first + 1, part(_qkv.data(), n, c.qkv_width(), q, kv)},
                           {first + 2, part(_qkv.data(), n, c.qkv_width(), q + kv, kv)}});
-                keep(layer, w, n);
-                n == 1 ? attend_alone(layer, w.kind) : attend_together(layer, w.kind, n);
+                turn(layer, w, n);
+                if (_cache.bits() == 32)
+                    n == 1 ? attend_alone(layer, w.kind) : attend_together(layer, w.kind, n);
+                else
+                    attend_cached(layer, w.kind, n);
                 prepare(whole(_attended.data(), n, q));
                 multiply({{first + 3, whole(_branch.data(), n, c.hidden)}});
                 add_bias(w.output_bias, _branch.data(), n, c.hidden);
@@ -284,26 +291,17 @@ namespace engine
             for_tokens(n, body);
         }
 
-        // Queries and keys of n tokens turn; keys and values stay.
-        void keep(std::size_t layer, layer_view<float const> const& w, std::size_t n)
-        {
-            config const& c = _model->sizes;
-            auto const body = [&](std::size_t t)
-            {
-                float* const q = _qkv.data() + t * c.qkv_width();
-                float const* const k = q + c.query_width();
-                std::size_t const at = (layer * _room + _position + t) * c.kv_width();
-                float* const inverse = _inverse.data() + t * (c.heads + c.kv_heads);
-                finish_heads<float>(c, w, q, nullptr, inverse, _rotary[w.kind.rotation], _position + t);
-                std::copy_n(k, c.kv_width(), _keys.data() + at);
-                std::copy_n(k + c.kv_width(), c.kv_width(), _values.data() + at);
-            };
-            for_tokens(n, body);
-        }
+        // Queries and keys of n tokens turn; keys and values stay, those of fp32 at once.
+        void turn(std::size_t layer, layer_view<float const> const& w, std::size_t n);
+        // Keys and values of one head, those of `count` tokens of the batch.
+        void keep(std::size_t layer, std::size_t head, std::size_t first, std::size_t count);
 
         // softmax(scale q K^T) V over what a token sees of the text up to itself: of one, of n.
         void attend_alone(std::size_t layer, layer_kind const& kind);
         void attend_together(std::size_t layer, layer_kind const& kind, std::size_t n);
+        void attend_cached(std::size_t layer, layer_kind const& kind, std::size_t n); // half and planes
+        template <class Unit> // unit(i, thread) for i < count; every thread takes the next that is left
+        void share(std::size_t count, std::size_t threads, Unit const& unit);
 
         packed_model const* _model;
         std::vector<unsigned> _bits;           // of every matrix
@@ -316,10 +314,11 @@ namespace engine
         std::vector<jackplane::bfloat16> _rounded; // x of bf16
         jackplane::team _team;
         std::size_t _room, _position = 0;
-        parameter_view<float const> _weights;       // all but the matrices
-        std::vector<rotary_table<float>> _rotary;   // as many as the model has rotations
-        std::vector<float> _keys, _values;          // [layers, room, kv_width]
-        std::vector<float> _scores;                 // [heads, room] of a token, [threads, attention_rows, room] of more
+        parameter_view<float const> _weights;     // all but the matrices
+        std::vector<rotary_table<float>> _rotary; // as many as the model has rotations
+        kv_cache _cache;
+        std::vector<attention_room> _rooms; // of the threads
+        std::vector<float> _scores;         // [heads, room] of a token, [threads, attention_rows, room] of more
         std::vector<float> _stream, _normed, _inverse, _qkv, _attended, _branch, _gate_up, _active; // of a batch
         routing<float> _routes;
         std::vector<float> _routed, _given; // [tokens * used, hidden]: what experts read and give

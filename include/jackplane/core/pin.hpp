@@ -42,7 +42,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
     }
     inline void pin_this_thread(std::size_t cpu) { pin(::pthread_self(), cpu); }
 #else
-    inline void pin(std::thread::native_handle_type, std::size_t) { fail<io_error>("threads are pinned on Linux only"); }
+    inline void pin(std::thread::native_handle_type, std::size_t)
+    {
+        fail<io_error>("threads are pinned on Linux only");
+    }
     inline void pin_this_thread(std::size_t) { fail<io_error>("threads are pinned on Linux only"); }
 #endif
 }

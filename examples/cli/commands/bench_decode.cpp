@@ -63,7 +63,7 @@ namespace cli
             unsigned head_bits = 8; // 0: those of the row
             std::size_t tokens = 16, context = 0, prompt = 0, prompts = 3;
             std::string against{}; // folder of llama.cpp's libraries; empty: alone
-            std::vector<std::string> types{"q8_0", "q6_k", "q4_k", "q4_0", "q3_k", "q2_k"};
+            std::vector<std::string> types{"q8_0", "q6_k", "q5_k", "q4_k", "q4_0", "q3_k", "q2_k"};
             bool json = false;
 
             void run() const

@@ -39,10 +39,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           "of errors: p(group, book, importance) returns scale_and_zero");
         }
         // clang-format on
+
+        // What somebody meant as one. Anything else is no policy, which a concept may ask.
+        template <class C>
+        concept nearly_codebook = !codebook<C> && requires { C::bits; };
+        template <class P, class C>
+        concept nearly_scale = !scale<P, C> && requires { typename P::zero_type; };
     }
 
     template <scale_number S = half, matrix_like M, class C, class P, class... Others>
-        requires(!codebook<C> || (!row_codebook<C> && !scale<P, C>))
+        requires(detail::nearly_codebook<C> || (codebook<C> && !row_codebook<C> && detail::nearly_scale<P, C>))
     void quantize(M const&, C const&, P const&, group, Others const&...)
     {
         if constexpr (!codebook<C>)

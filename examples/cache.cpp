@@ -37,6 +37,17 @@ int main()
         for (std::size_t i = 0; i < length; ++i)
             exact[i] += scores[p] * v[p * length + i];
 
+    auto const report = [&](unsigned bits)
+    {
+        double difference = 0, size = 0;
+        for (std::size_t i = 0; i < length; ++i)
+        {
+            difference += std::pow(double{y[i]} - double{exact[i]}, 2);
+            size += std::pow(double{exact[i]}, 2);
+        }
+        std::printf("%u bits: off by %.0e\n", bits, std::sqrt(difference / size));
+    };
+
 //! [readme]
     jp::row_cache<> keys(room, length);      // memory for so many vectors, taken once; 32 numbers share a scale
     jp::column_cache<> values(room, length); // of their sums by weights
@@ -55,13 +66,7 @@ int main()
         softmax();
         jp::sum_columns(values, bits, jp::matrix_view<float const>{scores.data(), 1, room}, 0,
                         jp::matrix_view<float>{y.data(), 1, length}, how, with);
-//! [readme]
-        double difference = 0, size = 0;
-        for (std::size_t i = 0; i < length; ++i)
-        {
-            difference += std::pow(double{y[i]} - double{exact[i]}, 2);
-            size += std::pow(double{exact[i]}, 2);
-        }
-        std::printf("%u bits: off by %.0e\n", bits, std::sqrt(difference / size));
+        report(bits);
     }
+//! [readme]
 }

@@ -31,8 +31,8 @@ def program(name):
     sources, made = CLIENTS / "llama", BUILT / name
     if not made.exists() or made.stat().st_mtime < max(file.stat().st_mtime for file in sources.iterdir()):
         BUILT.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["c++", "-std=c++20", "-O2", "-I", ROOT / "examples", sources / f"{name}.cpp", "-o", made, "-ldl"],
-                       check=True)
+        subprocess.run(["c++", "-std=c++20", "-O2", "-I", ROOT / "examples", sources / f"{name}.cpp", "-o", made,
+                        "-ldl"], check=True)
     return made
 
 

@@ -284,7 +284,7 @@ def cells():
     for threads in ("1", "2"):
         out[f"decode-1b-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,4,3,2", "--head-bits", "0",
                                                      "--threads", threads, "--activation", ",".join(ACTIVATIONS)))
-        out[f"beside-llama-cpp-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,6,4,3,2", "--threads",
+        out[f"beside-llama-cpp-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,6,5,4,3,2", "--threads",
                                                             threads, "--activation", "limbs1,limbs3"), beside=True)
     out["beside-llama-cpp-prompt"] = Speed(("--shape", "1b", "--bits", "8,6,4,3,2", "--threads", "2", "--activation",
                                             "limbs1", "--prompt", "512", "--prompts", "2", "--tokens", "1"),

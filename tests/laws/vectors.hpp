@@ -40,6 +40,8 @@ namespace laws
                         [&](unsigned x, unsigned) { return x << n; });
                 compare(V::template keep<(0xff >> n)>(V::template right<n>(va)),
                         [&](unsigned x, unsigned) { return x >> n; });
+                if constexpr (requires { requires V::shifts_bytes; })
+                    compare(V::template right<n>(va), [&](unsigned x, unsigned) { return x >> n; });
             });
         }
         return wrong;
@@ -68,11 +70,22 @@ namespace laws
         unsigned wrong = 0;
         for (int turn = 0; turn < turns; ++turn)
         {
-            alignas(4) std::array<std::int8_t, 8> x;
+            alignas(4) std::array<std::int8_t, 20> x;
             std::generate(x.begin(), x.end(), [&] { return static_cast<std::int8_t>(w.next()); });
             auto const spread = words::octets_of(V::broadcast_bytes(x.data() + 4));
             for (std::size_t i = 0; i < words::size; ++i)
                 wrong += spread[i] != static_cast<std::uint8_t>(x[4 + i % 4]);
+            if constexpr (requires { V::template dot_lane<0>(V::zero(), words::bytes({}), x.data()); })
+            {
+                auto const sum = words::ints(w.random_ints(9));
+                auto const codes = words::bytes(w.random_bytes((1u << V::in_place) - 1));
+                for_each(numbers<0, 1, 2, 3>{}, [&](auto lane)
+                {
+                    auto const four = V::broadcast_bytes(x.data() + 4 + 4 * lane);
+                    wrong += words::lanes_of(V::template dot_lane<lane>(sum, codes, x.data() + 4)) !=
+                             words::lanes_of(V::dot(sum, codes, four));
+                });
+            }
         }
         return wrong + (words::lanes_of(V::zero()) != typename words::lanes{});
     }

@@ -154,6 +154,23 @@ TEST_CASE("a sum does not depend on the others, nor on vectors whose weights are
     }
 }
 
+TEST_CASE("a cache without zeros reads none that another left behind")
+{
+    laws::sample const w = laws::weights(40, 64, 9);
+    column_cache<> before(40, 64);
+    column_cache<bit_planes, absmax> cache(40, 64);
+    before.append(w.view());
+    cache.append(w.view());
+    std::vector<float> const x(40, 1.0f);
+    std::vector<float> y(64), expected(64);
+    matrix_view<float const> const weights{x.data(), 1, 40};
+    scaled_weights<exact> with, fresh;
+    sum_columns(before, 8, weights, 0, matrix_view<float>{y.data(), 1, 64}, exact{}, with);
+    sum_columns(cache, 8, weights, 0, matrix_view<float>{y.data(), 1, 64}, exact{}, with);
+    sum_columns(cache, 8, weights, 0, matrix_view<float>{expected.data(), 1, 64}, exact{}, fresh);
+    CHECK(laws::same_bits(y, expected));
+}
+
 TEST_CASE("sums of nothing, of what is not finite, and what does not fit")
 {
     laws::sample const w = laws::weights(40, 64, 8);

@@ -44,16 +44,16 @@ namespace engine
     };
 
     // Keys and values of a text, of every layer: as fp32 (32 bits), as half (16), or in bit planes of 8 bits, of which
-    // attention reads the leading `bits` (8 to 1). Keys and values of a position share a scale and a zero for each 32
-    // numbers of a head. Throws value_error for other bits.
+    // attention reads the leading `bits` (8 to 1). In planes 32 numbers of a key, or of a value, share a scale and a
+    // zero. Throws value_error for other bits.
     class kv_cache
     {
     public:
-        // how: attention on planes reads queries and weights so; bfloat16 as the default.
+        // how: as what attention on planes reads queries and weights; the default for bfloat16.
         kv_cache(config const& c, std::size_t room, unsigned bits, activation const& how);
 
         unsigned bits() const noexcept { return _bits; }
-        // As they are at fp32: those of `position` and of all behind it [.., kv_width].
+        // Of 32 bits alone: those of `position` and of all behind it [.., kv_width].
         float const* keys(std::size_t layer, std::size_t position) const noexcept
         {
             return _keys.data() + (layer * _room + position) * _sizes->kv_width();

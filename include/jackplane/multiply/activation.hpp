@@ -12,8 +12,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
     struct exact_view
     {
         float const* x; // [vectors, blocks * 32], padded with +0
-        float const*
-            sums; // [vectors, blocks]: of each; NaN where an x is NaN or Inf, so that every y that reads it is NaN
+        // [vectors, blocks], the sum of each block: NaN where an x is NaN or Inf, so that every y that reads it is NaN
+        float const* sums;
         std::size_t vectors; // n
         std::size_t cols;    // without the padding
         std::size_t blocks;

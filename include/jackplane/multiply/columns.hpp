@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <algorithm>
 #include "../pack/column_cache.hpp"
 #include "multiply.hpp"
 
@@ -11,7 +12,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         typename A::prepared ready;
         aligned_vector<float> weights; // [vectors, columns] of one group, times its scales
-        aligned_vector<float> scales, zeros;
+        aligned_vector<float> scales;  // [columns] of that group
+        aligned_vector<float> zeros;   // [columns] likewise: centre - zero
         aligned_vector<float> offsets; // [vectors]
 
         // So many vectors of so many columns allocate nothing afterwards.
@@ -32,8 +34,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     namespace detail
     {
-        // to = w scales; returns the sum of to zeros. Eight sums side by side, in the same order everywhere: weights of
-        // 0 at the end change no bit.
+        // to = w * scales, number by number; returns the sum of to * zeros. Eight sums side by side, in the same order
+        // everywhere: weights of 0 at the end change no bit.
         inline float scale_weights(float const* w, float const* scales, float const* zeros, std::size_t n,
                                    float* to) noexcept
         {
@@ -89,6 +91,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     for (std::size_t p = 0; p < columns; ++p)
                         with.zeros[p] = static_cast<float>(v.centre) - to_float(zeros[p]);
                 }
+                else
+                    std::fill(with.zeros.begin(), with.zeros.end(), 0.0f); // another cache may have left some there
                 for (std::size_t n = 0; n < vectors; ++n)
                     with.offsets[n] =
                         detail::scale_weights(weights.row(n).data(), with.scales.data(), with.zeros.data(), columns,

@@ -10,7 +10,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     namespace detail
     {
         template <class Arch, class Acc, class Parallel = serial>
-        inline constexpr bool are_policies = accumulator<Acc>&& arch<Arch>&& parallel_policy<Parallel>;
+        concept are_policies = accumulator<Acc> && arch<Arch> && parallel_policy<Parallel>;
 
         template <class Arch, class Acc, class Parallel = serial>
         constexpr void explain_policies() noexcept
@@ -27,9 +27,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class X, class Y, bool Adds = true>
         constexpr void explain_operands() noexcept
         {
-            static_assert(operand_x<X>, "x is one vector of float, half or bfloat16 (a contiguous range), several as a "
-                                        "matrix_view, or what an activation prepared: exact::prepare(x, ready), "
-                                        "limbs<3>{}.prepare(x, ready)");
+            static_assert(operand_x<X>, "x is one vector of float, double, half or bfloat16 (a contiguous range), "
+                                        "several as a matrix_view, or what an activation prepared: "
+                                        "exact::prepare(x, ready), limbs<3>{}.prepare(x, ready)");
             if constexpr (operand_x<X> && Adds)
                 static_assert(float_operand_y<Y>, "y is written as float where a product is added to it: a vector, a "
                                                   "std::span<float>, for several x a matrix_view<float>");
@@ -61,9 +61,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
         // What multiply takes beside the activation and the parallel policy.
         template <class Arch, class Acc, class M, class X, class Y>
-        inline constexpr bool multiplies = arch<Arch>&& accumulator<Acc>&& linear_map<M>&& operand_x<X>&& operand_y<Y>;
+        concept multiplies = arch<Arch> && accumulator<Acc> && linear_map<M> && operand_x<X> && operand_y<Y>;
         template <class How, class X>
-        inline constexpr bool prepares = activation<How>&& vector_values<X>;
+        concept prepares = activation<How> && vector_values<X>;
 
         template <class Arch, class Acc, class M, class X, class Y, class Parallel = serial>
         constexpr void explain_product() noexcept
@@ -107,9 +107,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         detail::explain_activation<How, X>();
     }
 
-    template <class Arch = best_arch, class Acc = suited, class M, class X, class Y, class Parallel = serial>
-        requires((!detail::are_policies<Arch, Acc, Parallel> || !operand_x<X> ||
-                  !float_operand_y<Y>)&&(map_of_rows<M> || detail::sum_of_maps<M>))
+    template <class Arch = best_arch, class Acc = suited, detail::map_or_sum M, class X, class Y,
+              class Parallel = serial>
+        requires(!detail::are_policies<Arch, Acc, Parallel> || !operand_x<X> || !float_operand_y<Y>)
     void multiply_add(M const&, X const&, Y&&, Parallel const& = {})
     {
         detail::explain_policies<Arch, Acc, Parallel>();

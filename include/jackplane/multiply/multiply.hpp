@@ -10,9 +10,10 @@
 #include "sum.hpp"
 
 // y = A x, and Y = A X for several vectors: x [vectors, cols], y [vectors, rows], a vector a row, as engines keep
-// tokens. One vector is any contiguous range, several are a matrix: multiply(a, {x, 3, cols}, {y, 3, rows}). x is float,
-// double or of 16 bits, or prepared. x and y may be unaligned, must not overlap. Throws shape_error. With a prepared x
-// nothing is allocated, but for y of 16 bits. The same bits for any thread count and row split within one arch.
+// tokens. One vector is any contiguous range, several are a matrix: multiply(a, {x, 3, cols}, {y, 3, rows}). x is
+// float, double or of 16 bits, or prepared. x and y may be unaligned, must not overlap. Throws shape_error. With a
+// prepared x nothing is allocated, but for y of 16 bits. The same bits for any thread count and row split within one
+// arch.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     // What runs: "avx2"; "sse2" in a unit whose flags ask for no more; of `dispatched` what was chosen.
@@ -131,9 +132,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
 
     // y += A x
-    template <arch Arch = best_arch, accumulator Acc = suited, class M, class X = matrix_view<float const>,
+    template <arch Arch = best_arch, accumulator Acc = suited, detail::map_or_sum M, class X = matrix_view<float const>,
               class Y = matrix_view<float>, parallel_policy Parallel = serial>
-        requires((map_of_rows<M> || detail::sum_of_maps<M>)&&operand_x<X>&& float_operand_y<Y>)
+        requires operand_x<X> && float_operand_y<Y>
     void multiply_add(M const& a, X const& x, Y&& y, Parallel const& parallel = {})
     {
         matrix_view<float> const to = detail::outputs_of(y);

@@ -35,4 +35,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // A map whose rows are multiplied one by one: multiply_rows takes it.
     template <class M>
     concept map_of_rows = detail::has_parts<M>;
+
+    namespace detail
+    {
+        // What the library's own multiply_add takes: also a sum in which a map is somebody else's.
+        template <class M>
+        concept map_or_sum = map_of_rows<M> || sum_of_maps<M>;
+    }
 }

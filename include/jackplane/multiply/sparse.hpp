@@ -48,10 +48,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
             return low;
         }
-    }
 
-    namespace detail
-    {
         template <scale_number T, column_number I>
         inline constexpr bool has_parts<csr<T, I>> = true;
         template <scale_number T, column_number I>

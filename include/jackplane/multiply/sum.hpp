@@ -37,7 +37,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         using second_of = std::remove_cvref_t<decltype(std::declval<M const&>().second())>;
 
         template <sum_of_maps M>
-        inline constexpr bool has_parts<M> = has_parts<first_of<M>>&& has_parts<second_of<M>>;
+        inline constexpr bool has_parts<M> = (has_parts<first_of<M>> && has_parts<second_of<M>>);
 
         // Both maps, 16 rows a part.
         template <class Arch, accumulator Acc, sum_of_maps M, class X>

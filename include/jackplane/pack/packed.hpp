@@ -24,8 +24,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         std::size_t rows, cols, panels;
         std::size_t blocks, block_stride;        // blocks of 32 columns in a panel; from one panel to the next
         std::size_t group, groups, group_stride; // columns of one group; groups in a row; from one panel to the next
-        std::size_t planes;                           // how many are read
-        unsigned bits;                                // in those planes
+        std::size_t planes;                      // how many are read
+        unsigned bits;                           // in those planes
         float step, base;
         C book;
     };

@@ -35,8 +35,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           "a scale policy has zero_type: no_zero, integer_zero or real_zero");
             static_assert(requires(P const& p, std::span<float const> group, C const& c) {
                               { p(group, c, group) } -> std::same_as<scale_and_zero>; },
-                          "a scale policy is called with a group of weights, a codebook it is made for, and the weights "
-                          "of errors: p(group, book, importance) returns scale_and_zero");
+                          "a scale policy is called with a group of weights, a codebook it is made for, and the "
+                          "weights of errors: p(group, book, importance) returns scale_and_zero");
         }
         // clang-format on
 

@@ -28,7 +28,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         template <class Prepared>
         using view_of = decltype(std::declval<Prepared const&>().view());
 
-        // A task is what one arch's unit does: a signature of pointers and aggregates, run<Arch>() that does it.
+        // A task is what one arch's unit does: a signature of pointers and aggregates, run<Arch>() that does it, and
+        // whether jackplane_add_kernels was asked for it (built).
 
         // y[n, r] += (A x_n)[r], first <= r < last; y [vectors, stride]
         template <class View, class X>

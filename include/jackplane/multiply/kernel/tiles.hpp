@@ -82,8 +82,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             __builtin_memcpy(to, &total, sizeof total);
         }
 
-        // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded, a stretch of a panel
-        // at a time, and multiplied by all vectors from there: as a matrix of the tile's layout.
+        // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded, a stretch of a
+        // panel at a time, and multiplied by all vectors from there: as a matrix of the tile's layout.
         template <accumulator Acc, class V, unsigned Limbs, code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::noinline]] void multiply_tiles(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x, float* y,
                                               std::size_t stride, std::size_t first, std::size_t last) noexcept

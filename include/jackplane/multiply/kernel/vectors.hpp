@@ -28,6 +28,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //   narrow, widen(ints sum, ints pairs)        narrow: dot's sums are int16 pairs, with room for a block's step
         //                                              products of codes below 16; widen adds them to int32 lanes
         //   zero(), broadcast_bytes(int8 const*)       the 4 bytes in every lane
+        //   dot_lane<I>(ints sum, bytes, int8 const*)  where it is faster: dot by the I-th 4 of 16 bytes, I < 4
+        //   shifts_bytes                               right<N> shifts every byte by itself: zeros come in above
         //   plus_shifted<N>(sum, a)                    sum + a / 2^N, shifting arithmetically
         //   plus_left<N>(sum, a)                       sum + a * 2^N
         //   to_float(ints)

@@ -211,6 +211,14 @@ TEST_CASE("what a cache refuses")
     CHECK_THROWS_AS(columns.panel(0, 4, 0, 19), shape_error);
     CHECK_THROWS_WITH_AS(column_cache<>(20, 64, 24),
                          "groups of 24 of vectors that are columns; a multiple of 16 wanted", shape_error);
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    CHECK_THROWS_WITH_AS(row_cache<>(most, 64),
+                         text("a cache of ", most, " vectors of 64 numbers does not fit in memory").c_str(),
+                         shape_error);
+    CHECK_THROWS_AS(column_cache<>(most, 64), shape_error);
+    CHECK_THROWS_AS(row_cache<>(most / 1024, 1024), shape_error);
+    CHECK_THROWS_AS(column_cache<>(most / 1024, 1024), shape_error);
+    CHECK_THROWS_AS(row_cache<>(0, most), shape_error);
     v[7] = 3e38f;
     CHECK_THROWS_WITH_AS(rows.append(vectors(1, 64)), doctest::Contains("is above the largest half"), value_error);
     CHECK_NOTHROW(columns.append(vectors(1, 64)));

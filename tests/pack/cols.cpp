@@ -195,6 +195,16 @@ TEST_CASE("columns repacked by another rule")
     CHECK(differing(whole, part, 32) == 0);
 }
 
+TEST_CASE("columns of a matrix without rows")
+{
+    auto const q = quantize(matrix_view<float const>{nullptr, 0, 128}, uniform<8>{}, minmax<>{}, group{32});
+    auto const a = pack<bit_planes>(q);
+    auto const part = a.cols(32, 96);
+    CHECK(part.view().scales == a.view().scales);
+    CHECK(a.cols(32, 96).cols(32, 64).prefix(4).cols() == 32); // of a temporary: scales and zeros of all widths
+    CHECK(contiguous(a.cols(64, 128)).prefix(3).rows() == 0);
+}
+
 TEST_CASE("columns that are no whole groups and blocks, or are not there")
 {
     auto const refused = [](auto const& a, std::size_t first, std::size_t last, std::size_t step)

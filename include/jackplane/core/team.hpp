@@ -41,6 +41,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
+    // How a team is made.
     struct team_options
     {
         // The nth thread stays on the nth of the CPUs that the thread which makes the team may use: where two CPUs are
@@ -51,8 +52,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     };
 
     // Threads that stay from one call to the next: for a token's time. A copy is the same team. A call allocates
-    // nothing. A call while the team is at work (from another thread, or from inside a body) runs on
-    // the calling thread alone. Every thread has a range of its own, cut into pieces, and helps the others with theirs
+    // nothing. A call while the team is at work (from another thread, or from inside a body) runs on the calling thread
+    // alone. Every thread has a range of its own, cut into pieces, and helps the others with theirs
     // when it is done: cores are rarely all as fast as the first. A call waits for pieces that have begun, never for a
     // thread that has not come yet: other processes may hold its core.
     class team

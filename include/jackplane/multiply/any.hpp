@@ -99,6 +99,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         { return job(a.prefix(bits), x, to, options); };
         return std::visit(by, m);
     }
-    template <packed_matrix... M, prepared X, class Y>
+    template <packed_matrix... M, prepared X, class Y = matrix_view<float>>
     void job_of(std::variant<M...> const&, unsigned, X const&&, Y&&, job_options = {}) = delete; // x: a temporary
 }

@@ -35,7 +35,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             : matrix(a), x(&of), y(detail::outputs_of(to)), how(options)
         {
         }
-        template <class Y>
+        template <class Y = matrix_view<float>> // in braces, too
         job(M const& a, X const&& of, Y&& to, job_options = {}) = delete; // it would point to a temporary
         template <class Y>
             requires(!float_operand_y<Y>)

@@ -18,9 +18,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         static constexpr std::uint8_t centre = 1u << (L::bits - 1); // the zero of every panel
 
         // columns: numbers of a vector that share a scale. Throws shape_error unless those are whole panels of 16, or
-        // the whole vector.
+        // the whole vector, and for more room than there are addresses.
         column_cache(std::size_t room, std::size_t length, std::size_t columns = 32, P policy = {})
-            : m_room(room),
+            : m_room(detail::expect_room(room, length)),
               m_length(length),
               m_blocks(ceil_div(room, block::cols)),
               m_staged(block::cols, length, columns, policy),

@@ -22,9 +22,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         using view_type = packed_view<L, uniform<L::bits>, S, typename P::zero_type>;
         using prefix_type = prefixed<L, uniform<L::bits>, S, typename P::zero_type>;
 
-        // columns: numbers of a vector that share a scale; a multiple of 32 is multiplied as integers.
+        // columns: numbers of a vector that share a scale; a multiple of 32 is multiplied as integers. Throws
+        // shape_error for 0, and for more room than there are addresses.
         row_cache(std::size_t room, std::size_t length, std::size_t columns = 32, P policy = {})
-            : m_room(room),
+            : m_room(detail::expect_room(room, length)),
               m_length(length),
               m_blocks(ceil_div(length, block::cols)),
               m_staged(block::rows, length, columns, policy),

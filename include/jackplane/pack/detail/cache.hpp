@@ -103,6 +103,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         std::array<unset_vector<std::byte>, L::count> m_plane;
     };
 
+    // room, where so many vectors and their scales have addresses.
+    inline std::size_t expect_room(std::size_t room, std::size_t length)
+    {
+        constexpr std::size_t side = block::cols; // of the squares that are counted: panels and blocks are no larger
+        bool const fits =
+            fits_in_memory(std::max<std::size_t>(1, ceil_div(room, side)), ceil_div(length, side), side * side * 4);
+        JACKPLANE_EXPECTS(fits, shape_error, "a cache of ", room, " vectors of ", length,
+                          " numbers does not fit in memory");
+        return room;
+    }
     inline void expect_vectors(matrix_view<float const> v, std::size_t length, std::size_t size, std::size_t room)
     {
         JACKPLANE_EXPECTS(v.cols == length, shape_error, "vectors of ", v.cols, " numbers for a cache of ", length);

@@ -93,13 +93,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             JACKPLANE_EXPECTS(first <= last && last <= v.cols && whole, shape_error, "columns ", first, " to ", last,
                               " of ", v.cols, ": a view of columns begins at a multiple of ", step,
                               " and ends at one or with the matrix");
-            for (std::size_t p = 0; p < v.planes; ++p)
+            for (std::size_t p = 0; p < v.planes && v.panels != 0; ++p) // without rows there may be no memory
                 v.plane[p] += first / block::cols * L::bytes(p);
             v.cols = last - first;
             v.blocks = ceil_div(v.cols, block::cols);
             if constexpr (!row_codebook<C>)
             {
-                std::size_t const scales = v.groups <= 1 ? 0 : first / v.group * block::rows;
+                std::size_t const scales = v.panels == 0 || v.groups <= 1 ? 0 : first / v.group * block::rows;
                 v.scales += scales;
                 if (v.zeros != nullptr)
                     v.zeros += scales;

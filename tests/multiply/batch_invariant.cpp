@@ -18,12 +18,12 @@ namespace
 
 // one-bit planes at every width, tables of all rows and of each, planes that no butterfly merges, sums
 using every_width = prefixes<bit_planes, uniform<8>, minmax<integer_zero>>;
-using table = whole<planes<4>, nf4, absmax>;
+using one_table = whole<planes<4>, nf4, absmax>;
 using row_table_of_8 = subjects::tables<planes<2, 1>, 3>;
-using unaligned = prefixes<planes<1, 2>, uniform<3>, minmax<real_zero>, float>;
+using three_unaligned = prefixes<planes<1, 2>, uniform<3>, minmax<real_zero>, float>;
 using both_maps = subjects::both<whole<planes<2>, uniform<2>, absmax>, subjects::sparse<half, std::uint16_t, 5>>;
-TEST_CASE_TEMPLATE_INVOKE(batch_invariant_law, seat<every_width, batch_invariant>, seat<table, batch_invariant>,
-                          seat<row_table_of_8, batch_invariant>, seat<unaligned, batch_invariant>,
+TEST_CASE_TEMPLATE_INVOKE(batch_invariant_law, seat<every_width, batch_invariant>, seat<one_table, batch_invariant>,
+                          seat<row_table_of_8, batch_invariant>, seat<three_unaligned, batch_invariant>,
                           seat<both_maps, batch_invariant>);
 // and limbs where they are multiplied as integers
 TEST_CASE_TEMPLATE_INVOKE(batch_invariant_law, seat<every_width, limbs<1>>, seat<every_width, limbs<3>>);

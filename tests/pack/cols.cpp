@@ -62,7 +62,7 @@ namespace
     }
 
     template <code_layout L, class Q>
-    void check(Q const& q)
+    void expect_columns(Q const& q)
     {
         auto const a = pack<L>(q);
         std::size_t const step = row_codebook<typename Q::codebook_type> || q.grid.per_row <= 1
@@ -125,13 +125,13 @@ TEST_CASE("columns of a matrix are what packing those alone gives: ragged shapes
         for (group const g : {group{5}, group{32}, group{48}, group{64}, group::per_row(), group::per_tensor()})
         {
             CAPTURE(g.columns);
-            check<bit_planes>(quantize(w.view(), uniform<8>{}, minmax<>{}, g));
-            check<planes<4, 2, 2>>(quantize<bfloat16>(w.view(), uniform<8>{}, absmax{}, g));
-            check<planes<4>>(quantize(w.view(), nf4{}, absmax{}, g));
-            check<planes<2, 2>>(
+            expect_columns<bit_planes>(quantize(w.view(), uniform<8>{}, minmax<>{}, g));
+            expect_columns<planes<4, 2, 2>>(quantize<bfloat16>(w.view(), uniform<8>{}, absmax{}, g));
+            expect_columns<planes<4>>(quantize(w.view(), nf4{}, absmax{}, g));
+            expect_columns<planes<2, 2>>(
                 laws::with_offsets<half>(quantize(w.view(), uniform<4>{}, minmax<real_zero>{}, g)));
         }
-        check<planes<2, 1>>(quantize(w.view(), row_table<3>{}));
+        expect_columns<planes<2, 1>>(quantize(w.view(), row_table<3>{}));
     }
 }
 

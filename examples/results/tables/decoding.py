@@ -6,13 +6,9 @@ ACTIVATIONS = ("limbs1", "limbs3")
 THREADS = (1, 2)
 
 
-def beside(threads):
+def beside(what):
     """The report of a run, and llama.cpp's rows in it by type; none where it was not measured."""
-    return found(f"beside-llama-cpp-threads-{threads}")
-
-
-def found(name):
-    if (cell := load(name)) is None:
+    if (cell := load(f"beside-llama-cpp-{what}")) is None:
         return None, {}
     return cell["report"], {row["type"]: row for row in cell["report"]["against"]["rows"]}
 
@@ -36,7 +32,7 @@ def table_of_decoding():
     """Tokens a second; a ratio is that to the fastest of llama.cpp's types of the width."""
     lines = []
     for threads in THREADS:
-        report, theirs = beside(threads)
+        report, theirs = beside(f"threads-{threads}")
         if report is not None:
             lines += ["", *header(title(report), ("tokens/s", "of READ, %", "llama.cpp", "ratio")),
                       *rows_of(report, theirs, "")]
@@ -44,7 +40,7 @@ def table_of_decoding():
 
 
 def table_of_prompts():
-    report, theirs = found("beside-llama-cpp-prompt")
+    report, theirs = beside("prompt")
     if report is None:
         return []
     return ["", *header(f"prompts of 512, {title(report)}", ("tokens/s", "llama.cpp", "ratio")),

@@ -110,8 +110,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         auto code = field;
                         if constexpr (place::down(at) != 0)
                             code = V::template right<place::down(at)>(code);
-                        // a byte that is shifted by itself has zeros above
-                        constexpr bool clear = V::shifts_bytes && place::down(at) != 0 && at + place::kept == 8;
+                        // a field at the top of a byte that is shifted by itself stands alone at the bottom
+                        constexpr bool clear =
+                            V::shifts_bytes && at != 0 && place::down(at) == at && at + place::kept == 8;
                         if constexpr (place::mask(at) != 0xff && !clear)
                             code = V::template keep<place::mask(at)>(code);
                         if constexpr (LookedUp)

@@ -3,7 +3,7 @@ include_guard(GLOBAL)
 include(CheckCXXCompilerFlag)
 include(CheckCXXSourceCompiles)
 
-# The house tags stand in one table, multiply/archs.hpp, which C++ includes. Global properties, of each tag:
+# The house tags stand in one table, multiply/arch/archs.hpp, which C++ includes. Global properties, of each tag:
 # jackplane_<tag>_parent, _flags (its parent's before its own), _listed (by /proc/cpuinfo) and _brings;
 # jackplane_archs_of_X86_64, _AARCH64: the tags, best last. A package sets jackplane_headers; a checkout has them here.
 if(NOT DEFINED jackplane_headers)
@@ -11,7 +11,7 @@ if(NOT DEFINED jackplane_headers)
 endif()
 set_property(GLOBAL PROPERTY jackplane_headers ${jackplane_headers})
 function(jackplane_read_archs)
-    set(table ${jackplane_headers}/multiply/archs.hpp)
+    set(table ${jackplane_headers}/multiply/arch/archs.hpp)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${table})
     file(READ ${table} text)
     string(REGEX REPLACE "[ \\\n]+" " " text "${text}") # a line may go on in the next one
@@ -84,7 +84,7 @@ function(jackplane_nearest_arch arch kind nearest)
     get_property(brings GLOBAL PROPERTY jackplane_${arch}_brings)
     while(kind MATCHES "^(exact|limbs|bf16|sparse)$" AND NOT kind IN_LIST brings)
         if(NOT brings)
-            message(FATAL_ERROR "multiply/archs.hpp: nobody brings kernels of the kind '${kind}' to ${${nearest}}")
+            message(FATAL_ERROR "multiply/arch/archs.hpp: nobody brings kernels of the kind '${kind}' to ${${nearest}}")
         endif()
         get_property(arch GLOBAL PROPERTY jackplane_${arch}_parent)
         get_property(brings GLOBAL PROPERTY jackplane_${arch}_brings)

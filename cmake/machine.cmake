@@ -12,7 +12,7 @@ if(EXISTS /proc/cpuinfo AND NOT CMAKE_CROSSCOMPILING)
     endif()
 endif()
 
-# The house tags that this x86-64 machine runs (multiply/archs.hpp), the best last; empty where there are none.
+# The house tags that this x86-64 machine runs (multiply/arch/archs.hpp), the best last; empty where there are none.
 set(machine_archs)
 if(DEFINED cpu_flags AND machine_level STREQUAL x86-64-v3)
     get_property(tags GLOBAL PROPERTY jackplane_archs_of_X86_64)

@@ -6,7 +6,7 @@
 #include <jackplane/core/progress.hpp>
 #include <jackplane/core/team.hpp>
 #include <jackplane/multiply/any.hpp>
-#include <jackplane/multiply/cpu.hpp>
+#include <jackplane/multiply/arch/cpu.hpp>
 #include <jackplane/multiply/dense_sparse.hpp>
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/multiply/sparse.hpp>

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string_view>
 #include <unistd.h>
-#include <jackplane/multiply/cpu.hpp>
+#include <jackplane/multiply/arch/cpu.hpp>
 
 using namespace jackplane;
 

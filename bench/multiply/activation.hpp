@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 // What the bench knows of an activation: its group, and how far x may be from what a kernel reads.
-#include <jackplane/multiply/bf16.hpp>
+#include <jackplane/multiply/activation/bf16.hpp>
 #include <algorithm>
 #include <cmath>
 #include <concepts>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "activations.hpp"
 #include "ours.hpp"
-#include <jackplane/multiply/batches.hpp>
+#include <jackplane/multiply/arch/batches.hpp>
 
 // The kernels for a machine of which only xsimd knows: what the house's own tags add.
 void bench::add_exact_generic(options const& o, shape s)

@@ -33,8 +33,8 @@
 #include "detach/detach.hpp"         // the few weights that matter, in a sparse part
 #include "detach/outliers.hpp"       // how many outliers each matrix may have
 #include "detach/pursuit.hpp"        // a sparse part fitted to the errors of the others
-#include "multiply/limbs.hpp"        // x as integers: 1, 2 or 3 bytes of each
-#include "multiply/bf16.hpp"         // x as bfloat16
+#include "multiply/activation/limbs.hpp" // x as integers: 1, 2 or 3 bytes of each
+#include "multiply/activation/bf16.hpp"  // x as bfloat16
 #include "multiply/multiply.hpp"     // planes times vectors
 #include "multiply/columns.hpp"      // sums of cached columns by weights
 #include "multiply/sparse.hpp"       // csr times vectors

@@ -47,11 +47,11 @@ add_to(pack/any_packed.hpp "        packed<planes<4>, nf4, half, no_zero>,"
        "        packed<planes<4>, squares, half, no_zero>,\n")
 
 # --- an arch: its kernels (here its parent's), what it needs of the compiler and its line in the table
-add_to(multiply/archs.hpp "#define JACKPLANE_HAS_avx2_vnni"
+add_to(multiply/arch/archs.hpp "#define JACKPLANE_HAS_avx2_vnni"
        "#define JACKPLANE_HAS_avx2_bmi (JACKPLANE_HAS_avx2 && JACKPLANE_BIT(__BMI2__))\n")
-add_to(multiply/archs.hpp "    ARCH(avx2_vnni"
+add_to(multiply/arch/archs.hpp "    ARCH(avx2_vnni"
        "    ARCH(avx2_bmi, avx2, 1, 0, \"-mbmi2\", \"bmi2\", \"exact\", all(r.leaf7_ebx, 8)) \\\n")
-add_to(multiply/avx2.hpp "#if JACKPLANE_HAS_avx2_vnni" "#if JACKPLANE_HAS_avx2_bmi
+add_to(multiply/arch/avx2.hpp "#if JACKPLANE_HAS_avx2_vnni" "#if JACKPLANE_HAS_avx2_bmi
         template <>
         struct vectors<avx2_bmi> : vectors<avx2>
         {
@@ -61,7 +61,7 @@ add_to(multiply/avx2.hpp "#if JACKPLANE_HAS_avx2_vnni" "#if JACKPLANE_HAS_avx2_b
 
 file(WRITE ${OUT}/use.cpp [=[
 #include <jackplane/jackplane.hpp>
-#include <jackplane/multiply/cpu.hpp>
+#include <jackplane/multiply/arch/cpu.hpp>
 #include <jackplane/store/nested_read.hpp>
 #include <jackplane/store/nested_write.hpp>
 #include <cstdio>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <jackplane/multiply/cpu.hpp>
+#include <jackplane/multiply/arch/cpu.hpp>
 #include <jackplane/multiply/multiply.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>

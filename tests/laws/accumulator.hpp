@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/multiply/accumulate.hpp>
-#include <jackplane/multiply/best.hpp>
+#include <jackplane/multiply/arch/best.hpp>
 #include "weights.hpp"
 #include <doctest/doctest.h>
 #include <cmath>

@@ -2,7 +2,7 @@
 #pragma once
 // The bits of a vector's product do not depend on the vectors that are multiplied with it: of batch_invariant, and of
 // limbs where they are multiplied as integers.
-#include <jackplane/multiply/bf16.hpp>
+#include <jackplane/multiply/activation/bf16.hpp>
 #include <jackplane/multiply/jobs.hpp>
 #include "linear_map.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "laws/arch.hpp"
-#include <jackplane/multiply/batches.hpp>
+#include <jackplane/multiply/arch/batches.hpp>
 
 using namespace jackplane;
 

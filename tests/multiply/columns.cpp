@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Scores of cached keys, sums of cached values: against plain loops in double.
 #include <jackplane/multiply/columns.hpp>
-#include <jackplane/multiply/bf16.hpp>
+#include <jackplane/multiply/activation/bf16.hpp>
 #include <jackplane/pack/row_cache.hpp>
 #include "subjects.hpp"
 #include <cmath>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <doctest/doctest.h>
-#include <jackplane/multiply/cpu.hpp>
+#include <jackplane/multiply/arch/cpu.hpp>
 #include <fstream>
 #include <initializer_list>
 #include <sstream>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Vectors prepared by a list of rows: as if they had been copied.
-#include <jackplane/multiply/bf16.hpp>
+#include <jackplane/multiply/activation/bf16.hpp>
 #include "subjects.hpp"
 
 using namespace jackplane;

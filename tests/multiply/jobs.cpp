@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Several products in one parallel region: the bits of single ones, for any list and any number of threads.
 #include <jackplane/core/team.hpp>
-#include <jackplane/multiply/bf16.hpp>
+#include <jackplane/multiply/activation/bf16.hpp>
 #include <jackplane/multiply/jobs.hpp>
 #include <functional>
 #include "subjects.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <jackplane/multiply/avx2.hpp>
-#include <jackplane/multiply/avx512.hpp>
-#include <jackplane/multiply/batches.hpp>
-#include <jackplane/multiply/neon.hpp>
+#include <jackplane/multiply/arch/avx2.hpp>
+#include <jackplane/multiply/arch/avx512.hpp>
+#include <jackplane/multiply/arch/batches.hpp>
+#include <jackplane/multiply/arch/neon.hpp>
 #include "laws/vectors.hpp"
 
 using namespace jackplane;

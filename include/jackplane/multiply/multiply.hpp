@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../core/parallel.hpp"
-#include "best.hpp"
-#include "bf16.hpp"
+#include "activation/bf16.hpp"
+#include "activation/limbs.hpp"
+#include "arch/best.hpp"
 #include "dispatch/task.hpp"
-#include "kernel.hpp"
-#include "limbs.hpp"
+#include "kernel/kernel.hpp"
 #include "operands.hpp"
 #include "sum.hpp"
 

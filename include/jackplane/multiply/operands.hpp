@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <algorithm>
-#include "activation.hpp"
+#include "activation/activation.hpp"
 
 // x and y as callers have them, each brought to one form at the door of a product.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../batches.hpp"
+#include "../arch/batches.hpp"
 #include "unit.hpp"
 
 // Included by the units of jackplane_add_kernels that every machine runs: generic and scalar.

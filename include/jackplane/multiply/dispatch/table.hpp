@@ -2,7 +2,7 @@
 #pragma once
 #include "../../detach/csr.hpp"
 #include "../../pack/any_packed.hpp"
-#include "../cpu.hpp"
+#include "../arch/cpu.hpp"
 #include "../dispatch.hpp"
 
 // Included by the one unit of jackplane_add_kernels that knows all archs of its target.

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <utility>
 #include "../../pack/packed.hpp"
-#include "../arch.hpp"
+#include "../arch/arch.hpp"
 #include "../kernel/limbs.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../pack/any_packed.hpp"
-#include "../bf16.hpp"
-#include "../kernel.hpp"
+#include "../activation/bf16.hpp"
+#include "../activation/limbs.hpp"
+#include "../kernel/kernel.hpp"
 #include "../kernel/sparse.hpp"
-#include "../limbs.hpp"
 #include "task.hpp"
 
 // Included by the units of jackplane_add_kernels that are compiled with an arch's flags: no weak symbol of theirs may

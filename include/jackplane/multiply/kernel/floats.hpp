@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "../../pack/packed.hpp"
-#include "../activation.hpp"
+#include "../activation/activation.hpp"
 #include "fields.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../activation.hpp"
+#include "../activation/activation.hpp"
 #include "fields.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp

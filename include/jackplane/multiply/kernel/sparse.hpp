@@ -2,7 +2,7 @@
 #pragma once
 #include <cstring>
 #include "../../detach/csr.hpp"
-#include "../arch.hpp"
+#include "../arch/arch.hpp"
 #if JACKPLANE_HAS_avx2
 #include "strips.hpp"
 #endif

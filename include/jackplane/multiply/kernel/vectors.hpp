@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include "../../core/number.hpp"
-#include "../arch.hpp"
+#include "../arch/arch.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../core/target.hpp"
+#include "../../core/target.hpp"
 
 // The library's own archs, each after its parent, the best of a processor last. A line makes the tag (arch.hpp), the
 // check of the CPU (cpu.hpp) and a candidate of best_arch (best.hpp); cmake/archs.cmake reads the same lines.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "../core/concepts.hpp"
+#include "../../core/concepts.hpp"
 #include "archs.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp

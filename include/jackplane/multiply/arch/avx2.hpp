@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "kernel/vectors.hpp"
+#include "../kernel/vectors.hpp"
 
 #if JACKPLANE_HAS_avx2
 #include <immintrin.h>

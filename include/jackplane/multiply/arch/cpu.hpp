@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include "../core/check.hpp"
+#include "../../core/check.hpp"
 #include "arch.hpp"
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../arch/best.hpp"
+#include "../dispatch/task.hpp"
+#include "../kernel/limbs.hpp"
 #include "activation.hpp"
-#include "best.hpp"
-#include "dispatch/task.hpp"
-#include "kernel/limbs.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {

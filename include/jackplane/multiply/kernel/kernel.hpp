@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-#include "accumulate.hpp"
-#include "kernel/blocks.hpp"
-#include "kernel/integers.hpp"
-#include "kernel/pairs.hpp"
-#include "kernel/rows.hpp"
-#include "kernel/tiles.hpp"
-#include "reference.hpp"
+#include "../accumulate.hpp"
+#include "../reference.hpp"
+#include "blocks.hpp"
+#include "integers.hpp"
+#include "pairs.hpp"
+#include "rows.hpp"
+#include "tiles.hpp"
 
 // Which text multiplies what. y [vectors, stride]: y[n, r] += (A x_n)[r] for first <= r < last.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

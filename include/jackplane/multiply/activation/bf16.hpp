@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../kernel/pairs.hpp"
 #include "activation.hpp"
-#include "kernel/pairs.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <xsimd/xsimd.hpp>
-#include "kernel/vectors.hpp"
+#include "../kernel/vectors.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {

@@ -2,9 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
-#include "../core/check.hpp"
-#include "../core/view.hpp"
-#include "../pack/planes.hpp"
+#include "../../core/check.hpp"
+#include "../../core/view.hpp"
+#include "../../pack/planes.hpp"
 
 namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {

@@ -2,7 +2,7 @@
 // A layer of experts (MoE): several tokens, each goes to two of four experts. All gates and all ups are one parallel
 // region, all downs another; every expert's rows are shared by all threads, its tokens are read where they lie.
 #include <jackplane/jackplane.hpp>
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -38,37 +38,33 @@ int main()
     std::vector<float> x(tokens * hidden), g(tokens * used * inner), u(g), given(tokens * used * hidden);
     for (std::size_t i = 0; i < x.size(); ++i)
         x[i] = std::cos(static_cast<float>(i * i));
-    std::array<std::vector<std::size_t>, experts> from, to; // rows of x that an expert reads; of `given` that it writes
-    for (std::size_t t = 0; t < tokens; ++t)
-        for (std::size_t k = 0; k < used; ++k)
-        {
-            from[chosen(t, k)].push_back(t);
-            to[chosen(t, k)].push_back(t * used + k);
-        }
-    auto const rows = [](std::vector<float>& of, std::size_t first, std::size_t count, std::size_t cols)
-    { return jp::matrix_view<float>{of.data() + first * cols, count, cols}; };
+    std::vector<std::size_t> router(tokens * used); // [tokens, used]
+    for (std::size_t i = 0; i < router.size(); ++i)
+        router[i] = chosen(i / used, i % used);
+    auto const rows = [](std::vector<float>& of, std::size_t count, std::size_t cols)
+    { return jp::matrix_view<float>{of.data(), count, cols}; };
 
     jp::team const workers;
     jp::limbs<3> const how{64};
-    std::array<jp::limbs<3>::prepared, experts> ready, active;
-//! [readme]
-    std::vector<jp::job<decltype(gate[0].prefix(4)), jp::limbs<3>::prepared>> gates, ups, downs;
-    for (std::size_t e = 0, at = 0; e < experts; at += from[e++].size())
+    auto const at = [](matrices const& all, unsigned bits) // every expert, read at so many bits
     {
-        std::size_t const count = from[e].size();                   // of its tokens; 0 is no work
-        how.prepare(rows(x, 0, tokens, hidden), from[e], ready[e]); // those rows of x, without a copy of yours
-        gates.push_back({gate[e].prefix(4), ready[e], rows(g, at, count, inner)});
-        ups.push_back({up[e].prefix(4), ready[e], rows(u, at, count, inner)});
-    }
-    jp::multiply_each(workers, gates, ups); // all threads share each matrix, and meet once
+        std::vector<decltype(all[0].prefix(bits))> some;
+        for (auto const& each : all)
+            some.push_back(each.prefix(bits));
+        return some;
+    };
+    auto const gates = at(gate, 4), ups = at(up, 4), downs = at(down, 4);
+//! [readme]
+    jp::expert_choice choice; // keep their memory from one batch to the next
+    jp::expert_x<jp::limbs<3>> ready;
+    choice.sort({router.data(), tokens, used}, experts);          // who reads what: once for gate, up and down
+    ready.prepare(how, rows(x, tokens, hidden), choice, workers); // rows of x, without a copy of yours
+    jp::multiply_experts(workers, choice, ready, jp::expert_stack{gates, rows(g, tokens * used, inner)},
+                         jp::expert_stack{ups, rows(u, tokens * used, inner)}); // all threads share each matrix
     for (std::size_t i = 0; i < g.size(); ++i)
         g[i] = act(g[i], u[i]);
-    for (std::size_t e = 0, at = 0; e < experts; at += from[e++].size())
-    {
-        how.prepare(rows(g, at, from[e].size(), inner), active[e]);
-        downs.push_back({down[e].prefix(4), active[e], rows(given, 0, tokens * used, hidden), {.to_rows = to[e]}});
-    }
-    jp::multiply_each(workers, downs);
+    ready.prepare(how, rows(g, tokens * used, inner), choice, workers); // here each choice has a row of its own
+    jp::multiply_experts(workers, choice, ready, jp::expert_stack{downs, rows(given, tokens * used, hidden)});
 //! [readme]
 
     double most = 0; // one token after the other, by plain loops
@@ -86,6 +82,6 @@ int main()
             most = std::fmax(most, std::fabs(double{y[i]} - double{given[n * hidden + i]}));
     }
     for (std::size_t e = 0; e < experts; ++e)
-        std::printf("expert %zu: %zu tokens\n", e, from[e].size());
+        std::printf("expert %zu: %td tokens\n", e, std::count(router.begin(), router.end(), e));
     std::printf("of single products: %s\n", most < 1e-5 ? "the same" : "other numbers");
 }

@@ -41,3 +41,4 @@
 #include "multiply/dense_sparse.hpp" // both in one map
 #include "multiply/any.hpp"          // the same for any_packed and other variants
 #include "multiply/jobs.hpp"         // several products in one parallel region
+#include "multiply/experts.hpp"      // a layer of experts: gate and up of those that were chosen

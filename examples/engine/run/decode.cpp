@@ -119,7 +119,17 @@ namespace engine
         std::visit(by, _how);
     }
 
-    // The matrices of common formats in one parallel region, then what stands beside them.
+    // Whether the product with the matrix ends where its job does.
+    bool decoder::adds_bias_at_once(matrix_product const& p) const
+    {
+        auto const is_common = []<class M>(M const&) { return common_format<M>; };
+        auto const is_empty = [](auto const& beside) { return beside.nonzeros() == 0; };
+        return p.bias != nullptr && std::visit(is_common, _model->matrices[p.matrix].packed) &&
+               std::visit(is_empty, _residuals[p.matrix]);
+    }
+
+    // The matrices of common formats in one parallel region, with their biases; then what stands beside them, before
+    // the biases of those that have such a part or another format.
     void decoder::multiply(std::span<matrix_product const> list)
     {
         _jobs.clear();
@@ -128,11 +138,12 @@ namespace engine
             packed_model::matrix const& m = _model->matrices[p.matrix];
             unsigned const bits = _bits[p.matrix];
             prepared_x const& x = _prepared[p.x];
+            std::span<float const> const bias(p.bias, adds_bias_at_once(p) ? p.y.cols : 0);
             auto const add = [&]<class M>(M const& a)
             {
                 if constexpr (common_format<M>)
                     std::visit([&](auto const& ready)
-                               { _jobs.push_back(jackplane::job{a.prefix(bits), ready, p.y}); },
+                               { _jobs.push_back(jackplane::job{a.prefix(bits), ready, p.y, {.bias = bias}}); },
                                x);
                 else
                     multiply_other(m.packed, bits, floats_of(x), p.y, _team);
@@ -148,7 +159,59 @@ namespace engine
                     multiply_add<kernels>(beside, ready, p.y, _team);
             };
             std::visit(add, _residuals[p.matrix], _prepared[p.x]);
+            for (std::size_t t = 0; !adds_bias_at_once(p) && t < p.y.rows; ++t)
+                add_bias(p.bias, p.y.row(t).data(), 1, p.y.cols);
         }
+    }
+
+    void decoder::mlps(std::span<mlp_part const> parts, layer_view<float const> const& w, float* x, bool one_x, float* y)
+    {
+        config const& c = _model->sizes;
+        std::size_t const inner = c.inner(w.kind);
+        std::size_t const all = parts.back().row + parts.back().rows; // they follow each other
+        float const* const up_bias = w.gate_up_bias == nullptr ? nullptr : w.gate_up_bias + inner;
+        _products.clear();
+        if (one_x)
+            prepare(whole(x, 1, c.hidden));
+        for (std::size_t nth = 0; nth < parts.size(); ++nth)
+        {
+            auto const [first, row, rows] = parts[nth];
+            float* const both = _gate_up.data() + 2 * row * inner;
+            if (!one_x)
+                prepare(whole(x + row * c.hidden, rows, c.hidden), nth);
+            std::size_t const of = one_x ? 0 : nth;
+            _products.push_back({first, part(both, rows, 2 * inner, 0, inner), of, w.gate_up_bias});
+            _products.push_back({first + 1, part(both, rows, 2 * inner, inner, inner), of, up_bias});
+        }
+        multiply(_products);
+        for_tokens(all, [&](std::size_t t)
+                   { gate(c.block.gate, _gate_up.data() + 2 * t * inner, _active.data() + t * inner, 1, inner); });
+        _products.clear();
+        for (std::size_t nth = 0; nth < parts.size(); ++nth)
+        {
+            auto const [first, row, rows] = parts[nth];
+            prepare(whole(_active.data() + row * inner, rows, inner), nth);
+            _products.push_back({first + 2, whole(y + row * c.hidden, rows, c.hidden), nth, w.down_bias});
+        }
+        multiply(_products);
+    }
+
+    void decoder::mlp(std::size_t first, layer_view<float const> const& w, std::size_t n)
+    {
+        config const& c = _model->sizes;
+        mlp_part const only{first, 0, n};
+        if (!w.kind.experts)
+            return mlps({&only, 1}, w, _normed.data(), false, _branch.data());
+        route(c, w.router, _normed.data(), n, _routes);
+        if (n != 1) // all experts of a token alone read it where it lies
+            gather(_routes, _normed.data(), _routed.data(), 0, n * c.block.experts.used, c.hidden);
+        _parts.clear();
+        for_each_expert(_routes,
+                        [&](std::size_t e, std::size_t row, std::size_t rows) {
+                            _parts.push_back({first + 3 * e, row, rows});
+                        });
+        mlps(_parts, w, n == 1 ? _normed.data() : _routed.data(), n == 1, _given.data());
+        combine(c, _routes, _given.data(), _branch.data(), n);
     }
 
     void decoder::pretend(std::size_t tokens, unsigned seed)

@@ -93,9 +93,10 @@ namespace engine
         void open_widths(); // -> _residuals; throws where a matrix has no such width
         static activation fitted(activation how, packed_model const& m); // its group divides those of the matrices
         void prepare(jackplane::matrix_view<float const> x, std::size_t nth = 0); // -> _prepared[nth]
-        // y = the matrix times one of the x that are prepared, of all in the list at once
+        // y = the matrix times one of the x that are prepared, and the bias, of all in the list at once
         void multiply(std::initializer_list<matrix_product> list) { multiply(std::span(list.begin(), list.size())); }
         void multiply(std::span<matrix_product const> list);
+        bool adds_bias_at_once(matrix_product const& p) const;
 
         // All tokens are there and have room, before the first is taken.
         void expect(std::span<token const> tokens) const
@@ -155,53 +156,11 @@ namespace engine
             std::size_t first, row, rows;
         };
 
-        // x [.., hidden] -> y, each part by its own matrices; threads share them all. _gate_up, _active are used.
-        void mlps(std::span<mlp_part const> parts, layer_view<float const> const& w, float* x, float* y)
-        {
-            config const& c = _model->sizes;
-            std::size_t const inner = c.inner(w.kind);
-            std::size_t const all = parts.back().row + parts.back().rows; // they follow each other
-            _products.clear();
-            for (std::size_t nth = 0; nth < parts.size(); ++nth)
-            {
-                auto const [first, row, rows] = parts[nth];
-                float* const both = _gate_up.data() + 2 * row * inner;
-                prepare(whole(x + row * c.hidden, rows, c.hidden), nth);
-                _products.push_back({first, part(both, rows, 2 * inner, 0, inner), nth});
-                _products.push_back({first + 1, part(both, rows, 2 * inner, inner, inner), nth});
-            }
-            multiply(_products);
-            add_bias(w.gate_up_bias, _gate_up.data(), all, 2 * inner);
-            for_tokens(all, [&](std::size_t t)
-                       { gate(c.block.gate, _gate_up.data() + 2 * t * inner, _active.data() + t * inner, 1, inner); });
-            _products.clear();
-            for (std::size_t nth = 0; nth < parts.size(); ++nth)
-            {
-                auto const [first, row, rows] = parts[nth];
-                prepare(whole(_active.data() + row * inner, rows, inner), nth);
-                _products.push_back({first + 2, whole(y + row * c.hidden, rows, c.hidden), nth});
-            }
-            multiply(_products);
-            add_bias(w.down_bias, y, all, c.hidden);
-        }
-
+        // x [.., hidden] -> y, each part by its own matrices, gate and up of all parts at once; threads share them all.
+        // one_x: of one row, which every part reads. _gate_up, _active are used.
+        void mlps(std::span<mlp_part const> parts, layer_view<float const> const& w, float* x, bool one_x, float* y);
         // _normed -> _branch, by the MLP whose matrices begin at `first`, or by experts, whose begin there.
-        void mlp(std::size_t first, layer_view<float const> const& w, std::size_t n)
-        {
-            config const& c = _model->sizes;
-            mlp_part const only{first, 0, n};
-            if (!w.kind.experts)
-                return mlps({&only, 1}, w, _normed.data(), _branch.data());
-            route(c, w.router, _normed.data(), n, _routes);
-            gather(_routes, _normed.data(), _routed.data(), 0, n * c.block.experts.used, c.hidden);
-            _parts.clear();
-            for_each_expert(_routes,
-                            [&](std::size_t e, std::size_t row, std::size_t rows) {
-                                _parts.push_back({first + 3 * e, row, rows});
-                            });
-            mlps(_parts, w, _routed.data(), _given.data());
-            combine(c, _routes, _given.data(), _branch.data(), n);
-        }
+        void mlp(std::size_t first, layer_view<float const> const& w, std::size_t n);
 
         void embedding_row(token t, float* to) const
         {
@@ -241,8 +200,7 @@ namespace engine
                 else
                     attend_cached(layer, w.kind, n);
                 prepare(whole(_attended.data(), n, q));
-                multiply({{first + 3, whole(_branch.data(), n, c.hidden)}});
-                add_bias(w.output_bias, _branch.data(), n, c.hidden);
+                multiply({{first + 3, whole(_branch.data(), n, c.hidden), 0, w.output_bias}});
                 add_to_stream(w.attention_post, n);
 
                 norm_stream(w.mlp_norm, n);

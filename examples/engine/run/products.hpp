@@ -12,12 +12,13 @@
 
 namespace engine
 {
-    // One of several products that threads share: y = A x.
+    // One of several products that threads share: y = A x + bias.
     struct matrix_product
     {
         std::size_t matrix;              // of the model
         jackplane::matrix_view<float> y; // [vectors, rows]
         std::size_t x = 0;               // which of those that are prepared
+        float const* bias = nullptr;     // [rows]; none: 0
     };
 
     namespace detail

@@ -111,10 +111,10 @@ namespace engine
                 std::transform(x.data, x.data + _rounded.size(), _rounded.begin(),
                                [](float v) { return jackplane::from_float<jackplane::bfloat16>(v); });
                 jackplane::matrix_view<jackplane::bfloat16 const> const rounded{_rounded.data(), x.rows, x.cols};
-                how.template prepare<kernels>(rounded, std::get<ready>(into));
+                how.template prepare<kernels>(rounded, std::get<ready>(into), _team);
             }
             else
-                how.template prepare<kernels>(x, std::get<ready>(into));
+                how.template prepare<kernels>(x, std::get<ready>(into), _team);
         };
         std::visit(by, _how);
     }

@@ -6,23 +6,10 @@
 #include <thread>
 #include <utility>
 #include <vector>
-#include "target.hpp"
+#include "serial.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    // A parallel policy is called as policy(count, body) and calls body(begin, end) on disjoint ranges that cover [0,
-    // count). Results never depend on how the range is split.
-
-    struct serial // the calling thread does all
-    {
-        template <class Body>
-        void operator()(std::size_t count, Body&& body) const
-        {
-            if (count != 0)
-                body(std::size_t{0}, count);
-        }
-    };
-
     namespace detail
     {
         // body on the parts of [0, n), from any thread. What they throw is kept until finish(), which throws the first

@@ -124,7 +124,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply_rows(M const& a, X const& x, Y&& y, std::size_t first, std::size_t last)
     {
         matrix_view<float> const to = detail::outputs_of(y);
-        auto const& ready = detail::prepared_of<Arch, M>(x);
+        auto const& ready = detail::prepared_of<Arch, M>(x, serial{});
         detail::expect_product(a.rows(), a.cols(), ready.vectors(), ready.cols(), to);
         JACKPLANE_EXPECTS(first <= last && last <= a.rows(), shape_error, "rows ", first, " to ", last, " of ",
                           a.rows());
@@ -138,7 +138,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply_add(M const& a, X const& x, Y&& y, Parallel const& parallel = {})
     {
         matrix_view<float> const to = detail::outputs_of(y);
-        auto const& ready = detail::prepared_of<Arch, M>(x);
+        auto const& ready = detail::prepared_of<Arch, M>(x, parallel);
         detail::expect_product(a.rows(), a.cols(), ready.vectors(), ready.cols(), to);
         if constexpr (map_of_rows<M>) // threads meet once, for all parts of a sum
         {
@@ -159,7 +159,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply(M const& a, X const& x, Y&& y, Parallel const& parallel = {})
     {
         auto const to = detail::outputs_of(y);
-        auto const& ready = detail::prepared_of<Arch, M>(x);
+        auto const& ready = detail::prepared_of<Arch, M>(x, parallel);
         detail::expect_product(a.rows(), a.cols(), ready.vectors(), ready.cols(), to);
         aligned_vector<float> beside;
         matrix_view<float> const sums = detail::zeros_for(to, beside);
@@ -181,7 +181,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     void multiply(M const& a, X const& x, Y&& y, How const& how, Parallel const& parallel = {})
     {
         typename How::prepared ready;
-        detail::prepare_by<Arch>(how, x, ready);
+        detail::prepare_by<Arch>(how, x, ready, parallel);
         multiply<Arch, Acc>(a, ready, y, parallel);
     }
 

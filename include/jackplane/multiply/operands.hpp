@@ -121,18 +121,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class M>
         inline constexpr bool reads_values = false;
 
-        template <class Arch, activation How, class X>
-        void prepare_by(How const& how, X const& x, typename How::prepared& ready)
+        // By the library's own on the threads of the product, by somebody else's as they can.
+        template <class Arch, activation How, class X, parallel_policy Parallel>
+        void prepare_by(How const& how, X const& x, typename How::prepared& ready, Parallel const& parallel)
         {
-            if constexpr (requires { how.template prepare<Arch>(x, ready); })
+            if constexpr (requires { how.template prepare<Arch>(x, ready, parallel); })
+                how.template prepare<Arch>(x, ready, parallel);
+            else if constexpr (requires { how.template prepare<Arch>(x, ready); })
                 how.template prepare<Arch>(x, ready);
             else
                 how.prepare(x, ready);
         }
 
         // x as the product with an M reads it: what is prepared stays where it is, values are prepared as fp32.
-        template <class Arch, class M, class X>
-        decltype(auto) prepared_of(X const& x)
+        template <class Arch, class M, class X, parallel_policy Parallel>
+        decltype(auto) prepared_of(X const& x, [[maybe_unused]] Parallel const& parallel)
         {
             if constexpr (prepared<X>)
                 return (x); // X const&
@@ -146,7 +149,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             else
             {
                 exact::prepared ready;
-                exact::prepare<Arch>(x, ready);
+                exact::prepare<Arch>(x, ready, parallel);
                 return ready;
             }
         }

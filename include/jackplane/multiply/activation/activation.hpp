@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include "../../core/check.hpp"
+#include "../../core/concepts.hpp"
+#include "../../core/serial.hpp"
 #include "../../core/view.hpp"
 #include "../../pack/planes.hpp"
 
@@ -71,13 +73,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 JACKPLANE_EXPECTS(row < x.from.rows, shape_error, name, ": row ", row, " of ", x.from.rows);
         }
 
-        // The vectors [first, first + count) of those that were prepared.
+        // The vectors [first, first + count) of those that were prepared, where they lie.
         inline exact_view some_vectors(exact_view x, std::size_t first, std::size_t count) noexcept
         {
             x.x += first * x.blocks * block::cols;
             x.sums += first * x.blocks;
             x.vectors = count;
             return x;
+        }
+
+        inline void expect_some(std::size_t first, std::size_t last, std::size_t vectors, std::size_t step)
+        {
+            bool const whole = first % step == 0 && (last % step == 0 || last == vectors);
+            JACKPLANE_EXPECTS(first <= last && last <= vectors && whole, shape_error, "vectors ", first, " to ", last,
+                              " of ", vectors, ": a view of them begins at a multiple of ", step,
+                              " and ends at one or with the last");
         }
 
         // What a product of a matrix [rows, cols] asks before it reads x or writes y: once a call.
@@ -90,6 +100,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                               " times x of ", x_cols, " into y of ", y.cols);
             expect_whole(y, "y");
         }
+    }
+
+    namespace detail
+    {
+        class prepared_floats;
     }
 
     // Sum of 32 floats, rounded once; NaN when one is NaN or Inf. Eight sums side by side, in the same order
@@ -129,6 +144,27 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return !spoilt;
     }
 
+    // Some of the vectors that were prepared, where they lie: an x of products itself. Valid as long as those are.
+    template <class View>
+    class prepared_rows
+    {
+    public:
+        prepared_rows(View const& some) noexcept : m_view(some) {}
+        View const& view() const noexcept { return m_view; }
+        exact_view floats() const noexcept
+        {
+            if constexpr (std::same_as<View, exact_view>)
+                return m_view;
+            else
+                return m_view.x;
+        }
+        std::size_t cols() const noexcept { return floats().cols; }
+        std::size_t vectors() const noexcept { return floats().vectors; }
+
+    private:
+        View m_view;
+    };
+
     // x as fp32.
     struct exact
     {
@@ -141,51 +177,71 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return {m_x.data(), m_sums.data(), m_vectors, m_cols, blocks, m_batch_invariant};
             }
             exact_view floats() const& noexcept { return view(); }
-            void view() const&& = delete; // both would point into a temporary
+            // The vectors [first, last), any of them, without a copy. Throws shape_error.
+            prepared_rows<exact_view> rows(std::size_t first, std::size_t last) const&
+            {
+                detail::expect_some(first, last, m_vectors, 1);
+                return {detail::some_vectors(view(), first, last - first)};
+            }
+            void view() const&& = delete; // all would point into a temporary
             void floats() const&& = delete;
+            void rows(std::size_t, std::size_t) const&& = delete;
             std::size_t cols() const noexcept { return m_cols; }
             std::size_t vectors() const noexcept { return m_vectors; }
 
         private:
             friend struct exact;
             friend struct batch_invariant;
+            friend class detail::prepared_floats;
+
+            void make_room(std::size_t vectors, std::size_t cols)
+            {
+                std::size_t const blocks = ceil_div(cols, block::cols);
+                m_cols = cols;
+                m_vectors = vectors;
+                m_batch_invariant = false;
+                m_x.resize(vectors * blocks * block::cols);
+                m_sums.resize(vectors * blocks);
+            }
+            template <class X> // x: a matrix_view, or the rows of a list
+            void take(X const& x, std::size_t first, std::size_t last)
+            {
+                std::size_t const blocks = ceil_div(m_cols, block::cols), padded = blocks * block::cols;
+                for (std::size_t n = first; n < last && blocks != 0; ++n)
+                {
+                    float* const to = m_x.data() + n * padded;
+                    std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
+                    if constexpr (requires(exact_view v) { v.x = x.row(n).data(); })
+                        std::memcpy(to, x.row(n).data(), x.cols * sizeof(float));
+                    else
+                        std::ranges::transform(x.row(n), to, [](element auto v) { return to_float(v); });
+                    for (std::size_t b = 0; b < blocks; ++b)
+                        m_sums[n * blocks + b] = sum_of_block(to + b * block::cols);
+                }
+            }
+
             aligned_vector<float> m_x, m_sums;
             std::size_t m_cols = 0, m_vectors = 0;
             bool m_batch_invariant = false;
         };
 
-        // Throws shape_error for a view without memory, here and in every other activation.
-        template <class Arch = void, class X>
-        static void prepare(X const& vectors, prepared& into)
+        // Here and in every other activation: several vectors are split over the threads of `parallel`, with the same
+        // bits for any split. Throws shape_error for a view without memory.
+        template <class Arch = void, class X, parallel_policy Parallel = serial>
+        static void prepare(X const& vectors, prepared& into, Parallel const& parallel = {})
         {
             auto const x = vectors_of(vectors);
             expect_whole(x, "x");
-            std::size_t const blocks = ceil_div(x.cols, block::cols), padded = blocks * block::cols;
-            into.m_cols = x.cols;
-            into.m_vectors = x.rows;
-            into.m_batch_invariant = false;
-            into.m_x.resize(x.rows * padded);
-            into.m_sums.resize(x.rows * blocks);
-            for (std::size_t n = 0; n < x.rows; ++n)
-            {
-                float* const to = into.m_x.data() + n * padded;
-                if (blocks == 0)
-                    continue;
-                std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
-                if constexpr (requires(exact_view v) { v.x = x.row(n).data(); })
-                    std::memcpy(to, x.row(n).data(), x.cols * sizeof(float));
-                else
-                    std::ranges::transform(x.row(n), to, [](element auto v) { return to_float(v); });
-                for (std::size_t b = 0; b < blocks; ++b)
-                    into.m_sums[n * blocks + b] = sum_of_block(to + b * block::cols);
-            }
+            into.make_room(x.rows, x.cols);
+            parallel(x.rows, [&](std::size_t first, std::size_t last) { into.take(x, first, last); });
         }
         // Of a matrix the rows that a list names, in its order and as often. Throws shape_error for one that is not
         // there; here and in every other activation.
-        template <class Arch = void, class X>
-        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into)
+        template <class Arch = void, class X, parallel_policy Parallel = serial>
+        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into,
+                            Parallel const& parallel = {})
         {
-            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into);
+            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into, parallel);
         }
     };
     static_assert(activation<exact>);
@@ -196,16 +252,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         using prepared = exact::prepared;
 
-        template <class Arch = void, class X>
-        static void prepare(X const& vectors, prepared& into)
+        template <class Arch = void, class X, parallel_policy Parallel = serial>
+        static void prepare(X const& vectors, prepared& into, Parallel const& parallel = {})
         {
-            exact::prepare<Arch>(vectors, into);
+            exact::prepare<Arch>(vectors, into, parallel);
             into.m_batch_invariant = true;
         }
-        template <class Arch = void, class X>
-        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into)
+        template <class Arch = void, class X, parallel_policy Parallel = serial>
+        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into,
+                            Parallel const& parallel = {})
         {
-            exact::prepare<Arch>(vectors, rows, into);
+            exact::prepare<Arch>(vectors, rows, into, parallel);
             into.m_batch_invariant = true;
         }
     };
@@ -223,6 +280,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t vectors() const noexcept { return m_x.vectors(); }
 
         protected:
+            void make_room(std::size_t vectors, std::size_t cols) { m_x.make_room(vectors, cols); }
+            template <class X>
+            exact_view take(X const& x, std::size_t first, std::size_t last) // of [first, last)
+            {
+                m_x.take(x, first, last);
+                return some_vectors(m_x.view(), first, last - first);
+            }
+
             exact::prepared m_x;
         };
     }

@@ -24,39 +24,56 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
         public:
             bf16_view view() const& noexcept { return {m_pairs.data(), m_sums.data(), floats()}; }
-            void view() const&& = delete; // would point into a temporary
+            // The vectors [first, last), any of them, without a copy. Throws shape_error.
+            prepared_rows<bf16_view> rows(std::size_t first, std::size_t last) const&
+            {
+                detail::expect_some(first, last, vectors(), 1);
+                return {detail::some_vectors(view(), first, last - first)};
+            }
+            void view() const&& = delete; // both would point into a temporary
+            void rows(std::size_t, std::size_t) const&& = delete;
 
         private:
             friend struct bf16;
+            template <class X>
+            void take_pairs(X const& x, std::size_t begin, std::size_t end)
+            {
+                exact_view const v = take(x, begin, end);
+                for (std::size_t nth = 0; nth < v.vectors * v.blocks; ++nth)
+                {
+                    std::size_t const b = begin * v.blocks + nth;
+                    float rounded[block::cols];
+                    for (std::size_t c = 0; c < block::cols; ++c)
+                        rounded[c] = to_float(from_float<bfloat16>(v.x[nth * block::cols + c]));
+                    m_sums[b] = sum_of_block(rounded);
+                    for (std::size_t c = 0; c < block::cols; c += 4)
+                        for (std::size_t odd = 0; odd < 2; ++odd)
+                            m_pairs[(b * block::cols + c) / 2 + odd] =
+                                std::bit_cast<std::uint32_t>(rounded[c + odd]) >> 16 |
+                                (std::bit_cast<std::uint32_t>(rounded[c + odd + 2]) & 0xffff0000u);
+                }
+            }
+
             aligned_vector<std::uint32_t> m_pairs;
             aligned_vector<float> m_sums;
         };
 
-        template <class Arch = void, class X>
-        static void prepare(X const& vectors, prepared& into)
+        template <class Arch = void, class X, parallel_policy Parallel = serial>
+        static void prepare(X const& vectors, prepared& into, Parallel const& parallel = {})
         {
-            exact::prepare<Arch>(vectors, into.m_x);
-            exact_view const v = into.m_x.view();
-            std::size_t const blocks = v.vectors * v.blocks;
+            auto const x = vectors_of(vectors);
+            expect_whole(x, "x");
+            into.make_room(x.rows, x.cols);
+            std::size_t const blocks = x.rows * ceil_div(x.cols, block::cols);
             into.m_pairs.resize(blocks * block::cols / 2);
             into.m_sums.resize(blocks);
-            for (std::size_t b = 0; b < blocks; ++b)
-            {
-                float rounded[block::cols];
-                for (std::size_t c = 0; c < block::cols; ++c)
-                    rounded[c] = to_float(from_float<bfloat16>(v.x[b * block::cols + c]));
-                into.m_sums[b] = sum_of_block(rounded);
-                for (std::size_t c = 0; c < block::cols; c += 4)
-                    for (std::size_t odd = 0; odd < 2; ++odd)
-                        into.m_pairs[(b * block::cols + c) / 2 + odd] =
-                            std::bit_cast<std::uint32_t>(rounded[c + odd]) >> 16 |
-                            (std::bit_cast<std::uint32_t>(rounded[c + odd + 2]) & 0xffff0000u);
-            }
+            parallel(x.rows, [&](std::size_t first, std::size_t last) { into.take_pairs(x, first, last); });
         }
-        template <class Arch = void, class X>
-        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into)
+        template <class Arch = void, class X, parallel_policy Parallel = serial>
+        static void prepare(X const& vectors, std::span<std::size_t const> rows, prepared& into,
+                            Parallel const& parallel = {})
         {
-            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into);
+            prepare<Arch>(detail::gather(vectors_of(vectors), rows), into, parallel);
         }
     };
     static_assert(activation<bf16>);

@@ -5,6 +5,7 @@
 #include <jackplane/multiply/sparse.hpp>
 #include <jackplane/pack/pack.hpp>
 #include <jackplane/quantize/quantize.hpp>
+#include <jackplane/quantize/row_table.hpp>
 
 using namespace jackplane;
 using matrix = packed<bit_planes>;
@@ -92,6 +93,12 @@ void several(matrix const& a, csr<> const& s, floats const& x, floats& y, limbs<
     job{a, ready, wide};                                      // says: the y of a job is written as float
     job{a, x, y};                                             // says: the x of a job is what an activation prepared
     job{s, ready, y};                                         // says: the matrix of a job is packed
+}
+void tables()
+{
+    packed<planes<2, 1>, row_table<3>>{};
+    packed<planes<2, 1>, row_table<2>>{};                           // says: planes of a row_codebook hold the bits
+    prefixed{packed_view<planes<4>, row_table<3>, half, no_zero>{}}; // says: planes of a row_codebook hold the bits
 }
 void arrays(quantized<uniform<8>> const& q, array<2> const& rows, array<2, true>& columns, array<3> const& three,
             expression const& sum)

@@ -8,6 +8,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     void expect_whole(packed_view<L, C, S, Z> const& v, std::string_view name)
     {
+        static_assert(!row_codebook<C> || L::bits == C::bits,
+                      "planes of a row_codebook hold the bits of its codes and no more: kernels read a value of each "
+                      "row's table for every code that a layout may name");
         constexpr bool has_zeros = !std::same_as<Z, no_zero>;
         JACKPLANE_EXPECTS(v.panels == ceil_div(v.rows, block::rows) && v.blocks == ceil_div(v.cols, block::cols),
                           shape_error, name, ": ", v.rows, " x ", v.cols, " in ", v.panels, " panels of ", v.blocks,

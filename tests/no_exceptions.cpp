@@ -49,7 +49,8 @@ void run(char const* name, std::vector<float> const& weights, float bound)
     for (std::size_t row = 0; row < some_rows; ++row)
         if (!(std::abs(y[row] - definition[row]) <= bound))
         {
-            std::printf("%s: row %zu is %g, by the definition %g\n", name, row, y[row], definition[row]);
+            std::printf("%s: row %zu is %g, by the definition %g\n", name, row,
+                        static_cast<double>(y[row]), static_cast<double>(definition[row]));
             std::abort();
         }
 }

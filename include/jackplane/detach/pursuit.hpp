@@ -48,7 +48,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 for (std::size_t a = 0; a < n; ++a)
                     for (std::size_t b = 0; b <= a; ++b)
                     {
-                        double left = gram(columns[a], columns[b]);
+                        double left = static_cast<double>(gram(columns[a], columns[b]));
                         for (std::size_t k = 0; k < b; ++k)
                             left -= static_cast<double>(at(a, k)) * static_cast<double>(at(b, k));
                         if (a != b)
@@ -58,14 +58,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     }
                 for (std::size_t a = 0; a < n; ++a)
                 {
-                    double left = pull[columns[a]];
+                    double left = static_cast<double>(pull[columns[a]]);
                     for (std::size_t k = 0; k < a; ++k)
                         left -= static_cast<double>(at(a, k)) * static_cast<double>(m_solution[k]);
                     m_solution[a] = at(a, a) == 0 ? 0 : static_cast<float>(left / static_cast<double>(at(a, a)));
                 }
                 for (std::size_t a = n; a-- > 0;)
                 {
-                    double left = m_solution[a];
+                    double left = static_cast<double>(m_solution[a]);
                     for (std::size_t k = a + 1; k < n; ++k)
                         left -= static_cast<double>(at(k, a)) * static_cast<double>(m_solution[k]);
                     m_solution[a] = at(a, a) == 0 ? 0 : static_cast<float>(left / static_cast<double>(at(a, a)));
@@ -155,7 +155,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         { return gram(col, col) > 0 ? static_cast<float>(left * left / static_cast<double>(gram(col, col))) : 0.0f; };
         for (std::size_t row = 0; row < pull.rows; ++row)
             for (std::size_t col = 0; col < pull.cols; ++col)
-                score[row * pull.cols + col] = falls_by(pull(row, col), col);
+                score[row * pull.cols + col] = falls_by(static_cast<double>(pull(row, col)), col);
         for (std::size_t round = 1; round <= rounds; ++round)
         {
             auto const more = largest(score, count * round / rounds - places.size(), places, name);
@@ -169,7 +169,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                      {
                                          for (std::size_t col = 0; col < pull.cols; ++col)
                                          {
-                                             double left = pull(row, col);
+                                             double left = static_cast<double>(pull(row, col));
                                              for (triplet const& t : of_row)
                                                  left -= static_cast<double>(t.value) *
                                                          static_cast<double>(gram(t.col, col));

@@ -24,11 +24,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     {
                         unsigned const q = detail::code_at(a, row, col);
                         std::size_t const at = detail::scale_index(a, row, row_codebook<C> ? q : col);
-                        double const scale = to_float(a.scales[at]);
-                        double const decoded = detail::decode(a, q), zero = detail::zero(a, at);
+                        double const scale = static_cast<double>(to_float(a.scales[at]));
+                        double const decoded = static_cast<double>(detail::decode(a, q));
+                        double const zero = static_cast<double>(detail::zero(a, at));
                         sum += (row_codebook<C> ? scale : value_of<Z>(scale, decoded, zero)) * x(n, col);
                     }
-                    y[n * stride + row] = static_cast<float>(y[n * stride + row] + sum);
+                    y[n * stride + row] = static_cast<float>(static_cast<double>(y[n * stride + row]) + sum);
                 }
         }
 
@@ -39,7 +40,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             auto const value = [&](std::size_t vector, std::size_t col)
             {
                 float const v = x.x[vector * x.blocks * block::cols + col];
-                return is_finite(v) ? double{v} : __builtin_nan("");
+                return is_finite(v) ? static_cast<double>(v) : __builtin_nan("");
             };
             multiply_values(a, x.vectors, value, y, stride, first, last);
         }
@@ -63,7 +64,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 double sum = 0;
                 for (std::size_t l = Limbs; l-- > 0;)
                     sum = sum * 256 + x.q[tile * cols * Limbs + ((col / 4 * width + vector) * Limbs + l) * 4 + col % 4];
-                return x.scales[tile * groups + col / x.group * width + vector] * sum;
+                return static_cast<double>(x.scales[tile * groups + col / x.group * width + vector]) * sum;
             };
             multiply_values(a, x.x.vectors, value, y, stride, first, last);
         }

@@ -48,7 +48,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 double sum = 0;
                 for (std::size_t i = a.row_pointers[row]; i < a.row_pointers[row + 1]; ++i)
-                    sum += static_cast<double>(sparse_number<Arch>::wide(a.values[i])) * x[a.columns[i]];
+                    sum += static_cast<double>(sparse_number<Arch>::wide(a.values[i])) *
+                           static_cast<double>(x[a.columns[i]]);
                 y[row] += static_cast<float>(sum + (sum - sum)); // Inf - Inf is NaN
             }
         }

@@ -11,6 +11,15 @@ foreach(component IN LISTS components)
             COMPONENT jackplane_${component})
 endforeach()
 
+# The laws of the concepts: doctest runs them on a codebook, a scale, a rounding of one's own.
+add_library(jackplane_laws INTERFACE)
+set_target_properties(jackplane_laws PROPERTIES EXPORT_NAME laws)
+target_link_libraries(jackplane_laws INTERFACE jackplane_jackplane $<INSTALL_INTERFACE:doctest::doctest>)
+install(TARGETS jackplane_laws EXPORT jackplane-laws COMPONENT jackplane_laws)
+install(EXPORT jackplane-laws NAMESPACE jackplane:: DESTINATION ${package_folder} COMPONENT jackplane_laws)
+install(DIRECTORY tests/laws DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/jackplane COMPONENT jackplane_laws
+        FILES_MATCHING PATTERN *.hpp)
+
 configure_package_config_file(cmake/jackplaneConfig.cmake.in jackplaneConfig.cmake
                               INSTALL_DESTINATION ${package_folder} PATH_VARS CMAKE_INSTALL_INCLUDEDIR)
 write_basic_package_version_file(jackplaneConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)

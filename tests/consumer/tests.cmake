@@ -20,6 +20,7 @@ endfunction()
 foreach(program IN ITEMS jackplane xtensor multiply dispatch store everything)
     consumer(${program} -DPROGRAM=${program} -DCMAKE_PREFIX_PATH=${prefix})
 endforeach()
+consumer(laws -DPROGRAM=laws -DCMAKE_PREFIX_PATH=${prefix}) # in the installed tree alone
 consumer(native -DPROGRAM=multiply -DNATIVE=ON -DCMAKE_PREFIX_PATH=${prefix})
 consumer(core_alone -DCMAKE_PREFIX_PATH=${core_prefix})
 consumer(subdirectory -DPROGRAM=everything -DJACKPLANE_SOURCE=${PROJECT_SOURCE_DIR})

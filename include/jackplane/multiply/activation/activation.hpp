@@ -203,20 +203,22 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 m_x.resize(vectors * blocks * block::cols);
                 m_sums.resize(vectors * blocks);
             }
-            template <class X> // x: a matrix_view, or the rows of a list
-            void take(X const& x, std::size_t first, std::size_t last)
+            // x: a matrix_view, or the rows of a list. A function of its own, where registers suffice: a fifth faster.
+            template <class X>
+            [[gnu::noinline]] void take(X const& x, std::size_t first, std::size_t last)
             {
-                std::size_t const blocks = ceil_div(m_cols, block::cols), padded = blocks * block::cols;
+                std::size_t const blocks = ceil_div(x.cols, block::cols), padded = blocks * block::cols;
+                float *const values = m_x.data(), *const sums = m_sums.data();
                 for (std::size_t n = first; n < last && blocks != 0; ++n)
                 {
-                    float* const to = m_x.data() + n * padded;
+                    float* const to = values + n * padded;
                     std::memset(to + padded - block::cols, 0, block::cols * sizeof(float));
                     if constexpr (requires(exact_view v) { v.x = x.row(n).data(); })
                         std::memcpy(to, x.row(n).data(), x.cols * sizeof(float));
                     else
                         std::ranges::transform(x.row(n), to, [](element auto v) { return to_float(v); });
                     for (std::size_t b = 0; b < blocks; ++b)
-                        m_sums[n * blocks + b] = sum_of_block(to + b * block::cols);
+                        sums[n * blocks + b] = sum_of_block(to + b * block::cols);
                 }
             }
 

@@ -11,35 +11,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     namespace detail
     {
         template <packed_matrix... M>
-        inline constexpr bool has_parts<any_prefixed<std::variant<M...>>> = true;
-
-        // Panels of 16 rows, as those of each format alone.
-        template <class Arch, accumulator Acc, class Any, class X>
-        class product_parts<Arch, Acc, any_prefixed<Any>, X>
-        {
-        public:
-            product_parts(any_prefixed<Any> const& a, X const& x, matrix_view<float> y) : m_a(a), m_x(x.view()), m_y(y)
-            {
-                add_rows(0, 0); // may throw arch_error
-            }
-            std::size_t count() const noexcept { return ceil_div(m_a.rows(), block::rows); }
-            void operator()(std::size_t first, std::size_t last) const
-            {
-                std::size_t const end = last * block::rows;
-                add_rows(first * block::rows, end < m_a.rows() ? end : m_a.rows());
-            }
-            void add_rows(std::size_t first, std::size_t last) const
-            {
-                std::size_t const end = m_y.rows == 0 ? first : last; // kernels take one x or more
-                m_a.visit([&](auto const& a)
-                          { run_kernel<Arch, Acc>(a.view(), m_x, m_y.data, m_y.stride, first, end); });
-            }
-
-        private:
-            any_prefixed<Any> const& m_a;
-            decltype(std::declval<X const&>().view()) m_x;
-            matrix_view<float> m_y; // [vectors, rows]
-        };
+        inline constexpr bool is_visited<any_prefixed<std::variant<M...>>> = true;
     }
 
     // y = A x; with an activation, and who shares the rows, as for every map:

@@ -67,35 +67,41 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
 
-        template <packed_matrix M>
+        // Its format is known at run time: any.hpp.
+        template <class M>
+        inline constexpr bool is_visited = false;
+        template <class M>
+            requires(packed_matrix<M> || is_visited<M>)
         inline constexpr bool has_parts<M> = true;
 
         // Panels of 16 rows, each of which one thread does.
-        template <class Arch, accumulator Acc, packed_matrix M, class X>
+        template <class Arch, accumulator Acc, class M, class X>
+            requires(packed_matrix<M> || is_visited<M>)
         class product_parts<Arch, Acc, M, X>
         {
         public:
-            product_parts(M const& a, X const& x, matrix_view<float> y) : m_a(a.view()), m_x(x.view()), m_y(y)
+            product_parts(M const& a, X const& x, matrix_view<float> y) : m_a(a), m_x(x.view()), m_y(y)
             {
-                run_kernel<Arch, Acc>(m_a, m_x, nullptr, 0, 0, 0); // may throw arch_error
+                add_rows(0, 0); // may throw arch_error
             }
-            std::size_t count() const noexcept // kernels take one x or more
-            {
-                return m_y.rows == 0 ? 0 : ceil_div(m_a.rows, block::rows);
-            }
+            std::size_t count() const noexcept { return ceil_div(m_a.rows(), block::rows); }
             void operator()(std::size_t first, std::size_t last) const
             {
                 std::size_t const end = last * block::rows;
-                run_kernel<Arch, Acc>(m_a, m_x, m_y.data, m_y.stride, first * block::rows,
-                                      end < m_a.rows ? end : m_a.rows);
+                add_rows(first * block::rows, end < m_a.rows() ? end : m_a.rows());
             }
-            void add_rows(std::size_t first, std::size_t last) const
+            [[gnu::always_inline]] void add_rows(std::size_t first, std::size_t last) const
             {
-                run_kernel<Arch, Acc>(m_a, m_x, m_y.data, m_y.stride, first, m_y.rows == 0 ? first : last);
+                std::size_t const end = m_y.rows == 0 ? first : last; // kernels take one x or more
+                if constexpr (packed_matrix<M>)
+                    run_kernel<Arch, Acc>(m_a.view(), m_x, m_y.data, m_y.stride, first, end);
+                else
+                    m_a.visit([&](auto const& a)
+                              { run_kernel<Arch, Acc>(a.view(), m_x, m_y.data, m_y.stride, first, end); });
             }
 
         private:
-            std::remove_cvref_t<decltype(std::declval<M const&>().view())> const& m_a;
+            M const& m_a;
             decltype(std::declval<X const&>().view()) m_x;
             matrix_view<float> m_y; // [vectors, rows]
         };

@@ -225,6 +225,36 @@ TEST_CASE("what a cache refuses")
     CHECK(rows.size() == 18);
 }
 
+TEST_CASE("a zero that a cache does not hold is an error that names group and vector")
+{
+    struct far_zero
+    {
+        using zero_type = integer_zero;
+        scale_and_zero operator()(std::span<float const> of, uniform<8> const&, std::span<float const> = {}) const
+        {
+            return {1, of[0]};
+        }
+    };
+    std::vector<float> v(64, 255.0f);
+    row_cache<bit_planes, far_zero> rows(4, 64);
+    column_cache<bit_planes, far_zero> columns(4, 64);
+    auto const check = [&](auto& cache)
+    {
+        v[32] = 255;
+        CHECK_NOTHROW(cache.append(v));
+        for (float const zero : {256.0f, -1.0f})
+        {
+            v[32] = zero;
+            CHECK_THROWS_WITH_AS(
+                cache.append(v),
+                text("cache: zero ", zero, " of group 1 of vector 1 does not fit in 8 bits").c_str(), value_error);
+        }
+        CHECK(cache.size() == 1);
+    };
+    check(rows);
+    check(columns);
+}
+
 TEST_CASE("numbers too small for the scales of a cache are 0")
 {
     std::vector<float> const tiny(64, 1e-9f), zero(64);

@@ -47,19 +47,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         void append(matrix_view<float const> v)
         {
             detail::expect_vectors(v, m_length, m_size, m_room);
-            for (std::size_t done = 0, count = 0; done < v.rows; done += count)
+            m_staged.append(v, m_size, [&](std::size_t first, std::size_t count)
             {
-                std::size_t const first = m_size % block::cols;
-                count = std::min(block::cols - first, v.rows - done);
-                for (std::size_t n = 0; n < count; ++n)
-                    m_staged.quantize(n, v.row(done + n), m_size + n);
-                for (std::size_t n = 0; n < count; ++n)
-                    for (std::size_t g = 0; g < groups(); ++g)
-                    {
-                        m_scales[g * m_room + m_size + n] = m_staged.scales[n * groups() + g];
-                        if constexpr (has_zeros)
-                            m_zeros[g * m_room + m_size + n] = m_staged.zeros[n * groups() + g];
-                    }
+                m_staged.put_scales(count, m_scales.data(), m_zeros.data(), m_size, m_room);
                 rewrite(m_size / block::cols, first == 0,
                         [&](std::size_t panel, std::size_t height, code* codes)
                         {
@@ -68,8 +58,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                     codes[r * block::cols + first + n] =
                                         m_staged.codes[n * m_length + panel * block::rows + r];
                         });
-                m_size += count;
-            }
+            });
         }
         void append(std::span<float const> v) { append(matrix_view<float const>{v.data(), 1, v.size()}); }
         void truncate(std::size_t n)
@@ -97,16 +86,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                               shape_error, "panel ", nth, " of ", panels(), " of the vectors ", first, " to ", last,
                               " of ", m_size, ": the first is a multiple of ", block::cols);
             std::size_t const row = nth * block::rows, cols = last - first;
-            packed_view<L, uniform<L::bits>, half, integer_zero> v{};
+            auto v = detail::view_of_shape<packed_view<L, uniform<L::bits>, half, integer_zero>>(
+                std::min(m_length - row, block::rows), cols, group_grid::of(group::per_row(), cols));
             v.plane = m_planes.planes(nth * m_blocks + first / block::cols);
             v.scales = m_ones.data() + row;
             v.zeros = m_centres.data() + row;
-            v.rows = std::min(m_length - row, block::rows), v.cols = cols;
-            v.panels = 1;
-            v.blocks = v.block_stride = ceil_div(cols, block::cols);
-            v.group = std::max<std::size_t>(cols, 1), v.groups = v.group_stride = cols == 0 ? 0 : 1; // all in one
-            v.planes = L::count, v.bits = L::bits;
-            v.step = 1, v.base = 0;
             return {detail::leading_planes(v, bits)};
         }
         void panel(std::size_t, unsigned, std::size_t, std::size_t) const&& = delete; // it would point into a temporary

@@ -81,21 +81,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     out(row, col) = value_of<Z>(scale, decode(a, codes[col - begin]), shift);
             }
         }
-
-        // What a linear codebook makes of whole codes; others have the line of the codes themselves.
-        struct code_line
-        {
-            float step = 1, base = 0;
-            bool operator==(code_line const&) const = default;
-        };
-        template <codebook C>
-        constexpr code_line line_of() noexcept
-        {
-            if constexpr (linear_codebook<C>)
-                return {C::step, C::base};
-            else
-                return {};
-        }
     }
 
     template <code_layout L, codebook C, scale_number S, zero_number Z, parallel_policy Parallel>
@@ -106,10 +91,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::size_t const panels = ceil_div(q.rows, block::rows), groups = q.grid.per_row;
         auto storage = std::make_shared<detail::packed_storage<L, S, Z>>();
         storage->resize_scales(panels * groups * block::rows);
-        constexpr detail::code_line line = detail::line_of<C>();
-        std::size_t const blocks = ceil_div(q.cols, block::cols);
-        packed_view<L, C, S, Z> const v{{}, nullptr, nullptr, q.rows, q.cols, panels, blocks, blocks, q.grid.columns,
-                                        groups, groups, L::count, L::bits, line.step, line.base, q.book};
+        auto const v = detail::view_of_shape<packed_view<L, C, S, Z>>(q.rows, q.cols, q.grid, q.book);
         return detail::pack_blocks(v, storage, parallel, [&](std::size_t panel, auto&& put)
         {
             detail::pack_scales(q, panel, groups, *storage);
@@ -218,10 +200,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         detail::gather_panels(from.scales, from.panels, in_panel, apart, storage->scales.data());
         if constexpr (!std::same_as<Z, no_zero>)
             detail::gather_panels(from.zeros, from.panels, in_panel, apart, storage->zeros.data());
-        packed_view<To, C, X, Z> const v{{}, nullptr, nullptr, from.rows, from.cols, from.panels, from.blocks,
-                                         from.blocks, from.group, from.groups, from.groups, To::planes_of(kept), kept,
-                                         C::step * (rule.value(1, parent, to) - rule.value(0, parent, to)),
-                                         C::step * rule.value(0, parent, to) + C::base, from.book};
+        auto v = detail::view_of_shape<packed_view<To, C, X, Z>>(from.rows, from.cols,
+                                                                 {from.group, from.groups, false}, from.book);
+        v.planes = To::planes_of(kept), v.bits = kept;
+        v.step = C::step * (rule.value(1, parent, to) - rule.value(0, parent, to));
+        v.base = C::step * rule.value(0, parent, to) + C::base;
         return detail::pack_blocks(v, std::move(storage), parallel, [&](std::size_t panel, auto&& put)
         {
             std::array<code, block::codes> codes;

@@ -44,21 +44,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         void append(matrix_view<float const> v)
         {
             detail::expect_vectors(v, m_length, m_size, m_room);
-            for (std::size_t done = 0, count = 0; done < v.rows; done += count)
+            m_staged.append(v, m_size, [&](std::size_t first, std::size_t count)
             {
-                std::size_t const panel = m_size / block::rows, first = m_size % block::rows;
-                count = std::min(block::rows - first, v.rows - done);
-                for (std::size_t n = 0; n < count; ++n)
-                    m_staged.quantize(n, v.row(done + n), m_size + n);
+                std::size_t const panel = m_size / block::rows;
                 if (first == 0)
                     clear_scales(panel, 0);
-                for (std::size_t n = 0; n < count; ++n)
-                    for (std::size_t g = 0; g < groups(); ++g)
-                    {
-                        m_scales[scale_at(panel, g) + first + n] = m_staged.scales[n * groups() + g];
-                        if constexpr (has_zeros)
-                            m_zeros[scale_at(panel, g) + first + n] = m_staged.zeros[n * groups() + g];
-                    }
+                m_staged.put_scales(count, m_scales.data(), m_zeros.data(), scale_at(panel, 0) + first, block::rows);
                 rewrite(panel, first == 0,
                         [&](std::size_t nth, std::size_t width, code* codes)
                         {
@@ -66,8 +57,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                 std::copy_n(m_staged.codes.data() + n * m_length + nth * block::cols, width,
                                             codes + (first + n) * block::cols);
                         });
-                m_size += count;
-            }
+            });
         }
         void append(std::span<float const> v) { append(matrix_view<float const>{v.data(), 1, v.size()}); }
 
@@ -91,16 +81,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         prefix_type prefix(unsigned bits) const&
         {
             detail::expect_width<L>(bits);
-            view_type v{};
+            auto v = detail::view_of_shape<view_type>(m_size, m_length, m_staged.grid);
             v.plane = m_planes.planes(0);
             v.scales = m_scales.data();
             v.zeros = has_zeros ? m_zeros.data() : nullptr;
-            v.rows = m_size, v.cols = m_length;
-            v.panels = ceil_div(m_size, block::rows);
-            v.blocks = v.block_stride = m_blocks;
-            v.group = m_staged.grid.columns, v.groups = v.group_stride = groups();
-            v.planes = L::count, v.bits = L::bits;
-            v.step = 1, v.base = 0;
             return {detail::leading_planes(v, bits)};
         }
         void prefix(unsigned) const&& = delete; // it would point into a temporary

@@ -93,6 +93,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         };
 
+        // A zero as it is stored; what it does not fit is an error that names the group: that of row or vector `nth`.
+        template <zero_number Z>
+        Z stored_zero(float exact, std::string_view name, std::size_t group, std::string_view of, std::size_t nth)
+        {
+            bool const fits =
+                std::same_as<Z, integer_zero> ? exact >= 0 && exact <= 255 : is_finite(from_float<half>(exact));
+            JACKPLANE_EXPECTS(fits, value_error, name, ": zero ", exact, " of group ", group, of, nth,
+                              " does not fit in ", 8 * sizeof(Z), " bits");
+            if constexpr (std::same_as<Z, integer_zero>)
+                return static_cast<Z>(exact);
+            else
+                return from_float<half>(exact);
+        }
+
         // Stores the scale and zero of scale number `at`; returns what a reader will see. all_zero: the weights of the
         // group, which then keep a scale of 0 when errors made before it ask for one that S does not hold.
         template <codebook C, scale_number S, zero_number Z>
@@ -107,14 +121,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             q.scales[at] = stored;
             if constexpr (!std::same_as<Z, no_zero>)
             {
-                bool const fits = std::same_as<Z, integer_zero> ? exact.zero >= 0 && exact.zero <= 255
-                                                                : is_finite(from_float<half>(exact.zero));
-                JACKPLANE_EXPECTS(fits, value_error, name, ": zero ", exact.zero, " of group ", nth, " in row ", row,
-                                  " does not fit in ", 8 * sizeof(Z), " bits");
-                if constexpr (std::same_as<Z, integer_zero>)
-                    q.zeros[at] = static_cast<std::uint8_t>(exact.zero);
-                else
-                    q.zeros[at] = from_float<half>(exact.zero);
+                q.zeros[at] = stored_zero<Z>(exact.zero, name, nth, " in row ", row);
                 exact.zero = to_float(q.zeros[at]);
             }
             return {to_float(stored), exact.zero};

@@ -10,7 +10,7 @@
 // What caches of rows and of columns share.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
 {
-    // Vectors as codes, until they are packed with those that stand in the same blocks. `most`: how many at a time.
+    // Vectors as codes, until they are packed with those that stand in the same blocks. `most`: how many share one.
     template <codebook C, scale_number S, scale<C> P>
     class vector_codes
     {
@@ -23,13 +23,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
               codes(most * length),
               scales(most * grid.per_row),
               zeros(has_zeros ? scales.size() : 0),
+              m_most(most),
               m_length(length),
               m_policy(policy)
         {
         }
 
-        // Throws value_error for a number that is not finite, and for a scale that S does not hold. One below the
-        // smallest number of S is 0: then so is the group, which was that small.
+        // Throws value_error for a number that is not finite, for a scale that S does not hold and a zero that does not
+        // fit. A scale below the smallest number of S is 0: then so is the group, which was that small.
         void quantize(std::size_t at, std::span<float const> v, std::size_t nth)
         {
             for (std::size_t g = 0; g < grid.per_row; ++g)
@@ -47,15 +48,39 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
                 if constexpr (has_zeros)
                 {
                     zero_type& zero = zeros[at * grid.per_row + g];
-                    if constexpr (std::same_as<zero_type, integer_zero>)
-                        zero = static_cast<integer_zero>(s.zero);
-                    else
-                        zero = from_float<zero_type>(s.zero);
+                    zero = stored_zero<zero_type>(s.zero, "cache", g, " of vector ", nth);
                     s.zero = to_float(zero);
                 }
                 for (std::size_t i = left; i < right; ++i)
                     codes[at * m_length + i] = encode(C{}, nearest{}, v[i], s, {nth, i});
             }
+        }
+
+        // The rows of v behind the first `size` of a cache, those of the same blocks at a time: put(first, count) finds
+        // their codes and puts them at `first` in the blocks. size grows by what was put.
+        template <class Put>
+        void append(matrix_view<float const> v, std::size_t& size, Put&& put)
+        {
+            for (std::size_t done = 0, count = 0; done < v.rows; done += count, size += count)
+            {
+                std::size_t const first = size % m_most;
+                count = std::min(m_most - first, v.rows - done);
+                for (std::size_t n = 0; n < count; ++n)
+                    quantize(n, v.row(done + n), size + n);
+                put(first, count);
+            }
+        }
+        // The scales and zeros of the first `count` vectors -> to [groups, apart], `at` the place of the first.
+        void put_scales(std::size_t count, S* to_scales, [[maybe_unused]] zero_type* to_zeros, std::size_t at,
+                        std::size_t apart) const noexcept
+        {
+            for (std::size_t n = 0; n < count; ++n)
+                for (std::size_t g = 0; g < grid.per_row; ++g)
+                {
+                    to_scales[at + g * apart + n] = scales[n * grid.per_row + g];
+                    if constexpr (has_zeros)
+                        to_zeros[at + g * apart + n] = zeros[n * grid.per_row + g];
+                }
         }
 
         group_grid grid;
@@ -64,7 +89,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::detail
         aligned_vector<zero_type> zeros;
 
     private:
-        std::size_t m_length;
+        std::size_t m_most, m_length;
         P m_policy;
     };
 

@@ -41,6 +41,39 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     namespace detail
     {
+        // What a linear codebook makes of whole codes; others have the line of the codes themselves.
+        struct code_line
+        {
+            float step = 1, base = 0;
+            bool operator==(code_line const&) const = default;
+        };
+        template <codebook C>
+        constexpr code_line line_of() noexcept
+        {
+            if constexpr (linear_codebook<C>)
+                return {C::step, C::base};
+            else
+                return {};
+        }
+        // What a packed_view says of a matrix [rows, cols] in all bits of its layout, panel by panel without gaps; what
+        // it points at is added by name.
+        template <class View>
+        View view_of_shape(std::size_t rows, std::size_t cols, group_grid grid,
+                           typename View::codebook_type book = {}) noexcept
+        {
+            using L = typename View::layout;
+            constexpr code_line line = line_of<typename View::codebook_type>();
+            View v{};
+            v.rows = rows, v.cols = cols;
+            v.panels = ceil_div(rows, block::rows);
+            v.blocks = v.block_stride = ceil_div(cols, block::cols);
+            v.group = grid.columns, v.groups = v.group_stride = grid.per_row;
+            v.planes = L::count, v.bits = L::bits;
+            v.step = line.step, v.base = line.base;
+            v.book = book;
+            return v;
+        }
+
         // v with its first planes alone, those of `bits`. One step at fewer bits is 2^dropped of ours; its value is the
         // middle of the codes it stands for.
         template <code_layout L, codebook C, scale_number S, zero_number Z>

@@ -64,23 +64,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::nested
         if (!is_this)
             return false;
         auto const size = [](std::uint64_t n) { return static_cast<std::size_t>(n); };
-        constexpr detail::code_line line = detail::line_of<C>();
-        packed_view<L, C, S, Z> v{{},
-                                  data<S>(scale_name(layer_name)),
-                                  nullptr,
-                                  size(l.rows),
-                                  size(l.cols),
-                                  size(l.panels()),
-                                  size(l.blocks()),
-                                  size(l.blocks()),
-                                  size(l.group),
-                                  size(l.groups()),
-                                  size(l.groups()),
-                                  L::count,
-                                  L::bits,
-                                  line.step,
-                                  line.base,
-                                  C{}};
+        auto v = detail::view_of_shape<packed_view<L, C, S, Z>>(size(l.rows), size(l.cols),
+                                                                {size(l.group), size(l.groups()), false});
+        v.scales = data<S>(scale_name(layer_name));
         auto const zeros = [&](unsigned bits)
         { return std::same_as<Z, no_zero> ? nullptr : data<Z>(zero_name(layer_name, bits)); };
         v.zeros = zeros(0);

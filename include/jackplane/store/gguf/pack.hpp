@@ -36,7 +36,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf::detail
         {
             std::size_t others = 0;
             for (std::size_t i = 0; i < scales.size(); ++i)
-                others += !is_finite(scales[i]) + !is_finite(offsets[i]);
+                others += std::size_t{!is_finite(scales[i])} + std::size_t{!is_finite(offsets[i])};
             return others == 0;
         }
     };
@@ -59,9 +59,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET::gguf
         using storage_type = JACKPLANE_TARGET::detail::packed_storage<L, float, offset_zero<float>>;
         std::size_t const row_bytes = cols / T::values * T::bytes, panels = ceil_div(rows, block::rows);
         group_grid const grid = group_grid::of({T::sub_block}, cols);
-        packed_view<L, uniform<T::bits>, float, offset_zero<float>> const v{
-            {}, nullptr, nullptr, rows, cols, panels, cols / block::cols, cols / block::cols, grid.columns,
-            grid.per_row, grid.per_row, L::count, L::bits, uniform<T::bits>::step, uniform<T::bits>::base, {}};
+        using view_type = packed_view<L, uniform<T::bits>, float, offset_zero<float>>;
+        auto const v = JACKPLANE_TARGET::detail::view_of_shape<view_type>(rows, cols, grid);
         auto storage = std::make_shared<storage_type>();
         storage->resize_scales(panels * grid.per_row * block::rows);
         std::atomic<bool> finite = true;

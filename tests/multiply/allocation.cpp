@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // With a prepared x, multiply allocates nothing. Every allocation of this program is counted.
 #include <jackplane/multiply/columns.hpp>
+#include <jackplane/multiply/experts.hpp>
 #include <jackplane/multiply/jobs.hpp>
 #include <jackplane/multiply/activation/limbs.hpp>
 #include <jackplane/pack/row_cache.hpp>
@@ -66,6 +67,30 @@ TEST_CASE("multiply with a prepared x allocates nothing, at no width and with no
     before = allocations;
     exact::prepare(x, ready); // its memory is there already
     CHECK(allocations == before);
+}
+
+TEST_CASE("a layer of experts keeps its memory from one choice to the next")
+{
+    std::vector<packed<bit_planes, uniform<8>, half, integer_zero>> stack;
+    for (std::uint64_t e = 0; e < 4; ++e)
+        stack.push_back(pack<bit_planes>(subjects::random({33, 129}, uniform<8>{}, minmax{}, group{32}, e)));
+    auto const x = laws::vector(3 * 129, laws::input::bell, 1);
+    std::vector<float> y(6 * 33);
+    std::vector<std::size_t> const experts{3, 1, 0, 2, 1, 3};
+    expert_choice choice;
+    expert_x<limbs<1>> ready;
+    std::size_t before = 0;
+    for (int turn = 0; turn < 2; ++turn)
+    {
+        before = allocations;
+        choice.sort({experts.data(), 3, 2}, 4);
+        ready.prepare(limbs<1>{}, matrix_view<float const>{x.data(), 3, 129}, choice);
+        if (turn == 0)
+            before = allocations;
+        multiply_experts(serial{}, choice, ready, expert_stack{stack, {y.data(), 6, 33}},
+                         expert_stack{stack, {y.data(), 6, 33}, {x.data(), 4, 33}});
+        CHECK(allocations == before);
+    }
 }
 
 TEST_CASE("caches allocate when they are made, sums of cached vectors when room is reserved")

@@ -3,6 +3,7 @@
 #include "../arch/best.hpp"
 #include "../dispatch/task.hpp"
 #include "../kernel/limbs.hpp"
+#include "../reference.hpp"
 #include "activation.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

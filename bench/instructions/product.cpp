@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// product ROWS COLS VECTORS TIMES ours BITS | ggml FOLDER VARIANT TYPE repack|plain
+// product ROWS COLS VECTORS TIMES ours BITS LAYOUT | ggml FOLDER VARIANT TYPE repack|plain
+// LAYOUT: widths of the planes, 4-2-2; 1x8: the one-bit planes themselves, others a copy of their leading BITS bits.
 // Multiplies TIMES times, preparing x anew, with one thread: what a machine that is emulated counts, not times. Codes
 // are random; no count depends on them.
 #include "../peers/ggml.hpp"
@@ -61,13 +62,11 @@ namespace
         }
     }
 
-    void ours(task const& t, unsigned bits)
+    namespace jp = jackplane;
+
+    template <class Matrix>
+    void multiply(task const& t, Matrix const& a)
     {
-        namespace jp = jackplane;
-        auto const strip = jp::pack<jp::bit_planes>(jp::quantize(jp::matrix_view<float const>{t.w.data(), task::strip,
-                                                                                              t.cols},
-                                                                 jp::uniform<8>{}, jp::minmax{}, jp::group{64}));
-        auto const a = strip.prefix(bits);
         std::vector<float> y(t.vectors * task::strip);
         jp::limbs<1>::prepared ready;
         for (std::size_t i = 0; i < t.times; ++i)
@@ -81,6 +80,29 @@ namespace
             for (std::size_t col = 0; col < t.cols; ++col)
                 decoded.push_back(a.at(row, col));
         expect_product(t, decoded, y.data());
+    }
+
+    void ours(task const& t, unsigned bits, std::string const& layout)
+    {
+        auto const strip = jp::pack<jp::bit_planes>(jp::quantize(jp::matrix_view<float const>{t.w.data(), task::strip,
+                                                                                              t.cols},
+                                                                 jp::uniform<8>{}, jp::minmax{}, jp::group{64}));
+        auto const copied = [&]<unsigned... W>(jp::planes<W...>)
+        {
+            multiply(t, jp::repack<jp::planes<W...>>(strip, bits, jp::truncate_centred{}).prefix(bits));
+        };
+        if (layout == "1x8")
+            multiply(t, strip.prefix(bits));
+        else if (layout == "2-2-2-2")
+            copied(jp::planes<2, 2, 2, 2>{});
+        else if (layout == "4-2-2")
+            copied(jp::planes<4, 2, 2>{});
+        else if (layout == "4-4")
+            copied(jp::planes<4, 4>{});
+        else if (layout == "8")
+            copied(jp::planes<8>{});
+        else
+            expect(false, "no such layout");
     }
 
     void theirs(task const& t, std::string const& folder, std::string const& variant, std::string const& type,
@@ -128,12 +150,13 @@ int main(int count, char** words)
 try
 {
     std::span<char*> const asked(words + 1, static_cast<std::size_t>(count - 1));
-    if (asked.size() == 6 && std::string(asked[4]) == "ours")
-        ours(task(asked), static_cast<unsigned>(std::stoul(asked[5])));
+    if (asked.size() == 7 && std::string(asked[4]) == "ours")
+        ours(task(asked), static_cast<unsigned>(std::stoul(asked[5])), asked[6]);
     else if (asked.size() == 9 && std::string(asked[4]) == "ggml")
         theirs(task(asked), asked[5], asked[6], asked[7], std::string(asked[8]) == "repack");
     else
-        return std::fputs("usage: product ROWS COLS VECTORS TIMES ours BITS | ggml FOLDER VARIANT TYPE repack|plain\n",
+        return std::fputs("usage: product ROWS COLS VECTORS TIMES ours BITS LAYOUT | "
+                          "ggml FOLDER VARIANT TYPE repack|plain\n",
                           stderr),
                2;
     return 0;

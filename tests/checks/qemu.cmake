@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# SOURCES, joined by |, as a doctest program for 64-bit ARM, with the dot product and without, run by qemu. HEADERS,
-# joined by |: where doctest and xsimd are (their own folders are linked into OUT, so that no header of this machine's C
-# library is seen); where this machine keeps such things if not given.
+# SOURCES, joined by |, as a doctest program for 64-bit ARM, without the dot product, with it, and, integers alone, with
+# products of matrices of bytes, run by qemu. HEADERS, joined by |: where doctest and xsimd are (their own folders are
+# linked into OUT, so that no header of this machine's C library is seen); where this machine keeps such things if not
+# given.
 
 find_program(CROSS NAMES aarch64-linux-gnu-g++)
 find_program(QEMU NAMES qemu-aarch64 qemu-aarch64-static)
@@ -37,11 +38,15 @@ endforeach()
 set(compile ${CROSS} -std=c++20 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -isystem ${OUT}/include
             -I${ROOT}/include -I${ROOT}/tests)
 execute_process(COMMAND ${compile} -c ${ROOT}/tests/main.cpp -o ${OUT}/main.o COMMAND_ERROR_IS_FATAL ANY)
-foreach(march IN ITEMS armv8-a armv8.2-a+dotprod)
+foreach(march IN ITEMS armv8-a armv8.2-a+dotprod armv8.2-a+dotprod+i8mm)
     set(objects ${OUT}/main.o)
+    set(few)
+    if(march MATCHES "i8mm") # floats and bfloat16 are those of the others
+        set(few -DJACKPLANE_INTEGERS_ALONE)
+    endif()
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
-        execute_process(COMMAND ${compile} -march=${march} -c ${ROOT}/tests/${source} -o ${OUT}/${march}.${name}.o
+        execute_process(COMMAND ${compile} ${few} -march=${march} -c ${ROOT}/tests/${source} -o ${OUT}/${march}.${name}.o
                         COMMAND_ERROR_IS_FATAL ANY)
         list(APPEND objects ${OUT}/${march}.${name}.o)
     endforeach()

@@ -26,6 +26,9 @@ namespace laws
             };
             for_each(numbers<0x0f, 0xf0, 0x03, 0x0c, 0x30, 0xc0, 0x01, 0x80, 0x55, 0xaa, 0xcc>{}, [&](auto m)
             { compare(V::template keep<m>(va), [&](unsigned x, unsigned) { return x & m; }); });
+            if constexpr (jackplane::kernel::flips<V>)
+                for_each(numbers<0xff, 0xaa, 0x88, 0x80>{}, [&](auto m)
+                { compare(V::template flip<m>(va), [&](unsigned x, unsigned) { return x ^ m; }); });
             for_each(numbers<1, 2, 4>{}, [&](auto n) // the butterfly of two planes of n bits
             {
                 constexpr unsigned m = n == 1 ? 0xaa : n == 2 ? 0xcc : 0xf0;
@@ -88,6 +91,38 @@ namespace laws
             }
         }
         return wrong + (words::lanes_of(V::zero()) != typename words::lanes{});
+    }
+    template <class V, class words = vector_words<V>> // two rows of 8 bytes by two of x; what two such products hold
+    unsigned wrong_matrices()
+    {
+        words w;
+        unsigned wrong = 0;
+        for (int turn = 0; turn < turns; ++turn)
+        {
+            bool const most = turn == 0;
+            auto const a = most ? words::alike(0xff) : w.random_bytes();
+            auto const b = most ? words::alike(0x80) : w.random_bytes();
+            auto sum = w.random_ints(8), next = w.random_ints(8);
+            auto const found = V::dot_matrices(words::ints(sum), words::bytes(a), words::bytes(b));
+            for (std::size_t i = 0; i < 32; ++i)
+                sum[i / 8] += int{a[i / 16 * 8 + i % 8]} * int{static_cast<std::int8_t>(b[i / 8 % 2 * 8 + i % 8])};
+            wrong += words::lanes_of(found) != sum;
+
+            auto va = words::bytes(a), vb = words::bytes(b);
+            V::pair_steps(va, vb);
+            auto first = words::ints(sum), second = words::ints(next);
+            V::part_vectors(first, second);
+            auto const of_a = words::octets_of(va), of_b = words::octets_of(vb);
+            auto const one = words::lanes_of(first), other = words::lanes_of(second);
+            for (std::size_t i = 0; i < 4; ++i)
+            {
+                wrong += words::dword(of_a, i) != words::dword(i % 2 == 0 ? a : b, i / 2);
+                wrong += words::dword(of_b, i) != words::dword(i % 2 == 0 ? a : b, 2 + i / 2);
+                wrong += one[i] != (i < 2 ? sum : next)[i % 2 * 2];
+                wrong += other[i] != (i < 2 ? sum : next)[i % 2 * 2 + 1];
+            }
+        }
+        return wrong;
     }
     template <class V, class words = vector_words<V>> // shifted arithmetically, then rounded once to float
     unsigned wrong_sums()
@@ -265,6 +300,8 @@ TEST_CASE_TEMPLATE_DEFINE("vectors", Arch, vectors_law)
             CHECK(laws::wrong_look_ups<V>() + laws::wrong_lanes<V>() == 0);
         if constexpr (Arch::looks_up_bytes)
             CHECK(laws::wrong_byte_look_ups<V>() == 0);
+        if constexpr (jackplane::kernel::multiplies_matrices<V>)
+            CHECK(laws::wrong_matrices<V>() == 0);
         CHECK(laws::wrong_magnitudes<V>() == 0);
         CHECK(laws::wrong_integers<V>() == 0);
         CHECK(laws::wrong_roundings<V>() == 0);

@@ -48,6 +48,7 @@ namespace
             f.avx512_bf16 = f.avx512_bf16 || name == "avx512_bf16";
             f.neon = f.neon || name == "neon";
             f.neon_dot = f.neon_dot || name == "neon_dot";
+            f.neon_i8mm = f.neon_i8mm || name == "neon_i8mm";
         }
         return f;
     }
@@ -102,6 +103,8 @@ TEST_CASE("aarch64: by the hardware capabilities of the kernel")
     CHECK(features_of_hwcap(1u << 1) == expected({"neon"}));
     CHECK(features_of_hwcap(1u << 1 | 1u << 20) == expected({"neon", "neon_dot"}));
     CHECK(features_of_hwcap(1u << 20) == nothing);
+    CHECK(features_of_hwcap(1u << 1 | 1u << 20, 1u << 13) == expected({"neon", "neon_dot", "neon_i8mm"}));
+    CHECK(features_of_hwcap(1u << 1, 1u << 13) == expected({"neon"})); // its unit holds the dot product, too
 }
 
 TEST_CASE("a tag is asked by its own bit, and the baseline is always there")
@@ -167,6 +170,7 @@ TEST_CASE("this machine: what /proc/cpuinfo says")
     CHECK(f.avx2_vnni >= (f.avx2 && listed({"avx_vnni"})));
     CHECK(f.neon == listed({"asimd"}));
     CHECK(f.neon_dot == listed({"asimd", "asimddp"}));
+    CHECK(f.neon_i8mm == listed({"asimd", "asimddp", "i8mm"}));
 }
 
 TEST_CASE("the best arch that runs, unless one is wished for")

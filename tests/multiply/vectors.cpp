@@ -9,4 +9,4 @@ using namespace jackplane;
 
 // What the flags of this unit allow: arch.cmake and checks/qemu.cmake compile it for the others.
 TEST_CASE_TEMPLATE_INVOKE(vectors_law, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot,
-                          simd<xsimd::default_arch>, simd<xsimd::sse2>, simd<xsimd::avx>);
+                          neon_i8mm, simd<xsimd::default_arch>, simd<xsimd::sse2>, simd<xsimd::avx>);

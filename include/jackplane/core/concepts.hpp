@@ -234,7 +234,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 
     // The instruction set that code is compiled for; chooses the kernels. core/target.hpp keeps units of different
     // flags apart, and says what may be passed between them.
-    //       scalar, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot, simd<X>, dispatched
+    //       scalar, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot, neon_i8mm, simd<X>, dispatched
     template <class A>
     concept arch = requires {
         { A::name() } -> std::convertible_to<char const*>;

@@ -49,7 +49,7 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         [[gnu::always_inline]] static constexpr char const* name() noexcept { return #tag; }              \
         [[gnu::always_inline]] static constexpr bool supported() noexcept { return JACKPLANE_HAS_##tag; } \
     };
-    JACKPLANE_ARCHS(JACKPLANE_TAG) // avx2, avx2_vnni ... neon_dot
+    JACKPLANE_ARCHS(JACKPLANE_TAG) // avx2, avx2_vnni ... neon_i8mm
 #undef JACKPLANE_TAG
-    static_assert(arch<scalar> && arch<avx512_bf16> && arch<neon_dot>);
+    static_assert(arch<scalar> && arch<avx512_bf16> && arch<neon_i8mm>);
 }

@@ -26,7 +26,8 @@
 
 #define JACKPLANE_ARCHS_OF_AARCH64(ARCH)                                                           \
     ARCH(neon, common, 1, 0, "-march=armv8-a", "asimd", "exact limbs bf16 sparse", all(hwcap, 1)) \
-    ARCH(neon_dot, neon, 1, 0, "-march=armv8.2-a+dotprod", "asimddp", "limbs", all(hwcap, 20))
+    ARCH(neon_dot, neon, 1, 0, "-march=armv8.2-a+dotprod", "asimddp", "limbs", all(hwcap, 20)) \
+    ARCH(neon_i8mm, neon_dot, 1, 1, "-march=armv8.2-a+dotprod+i8mm", "i8mm", "limbs", all(hwcap2, 13))
 
 #define JACKPLANE_ARCHS(ARCH) JACKPLANE_ARCHS_OF_X86_64(ARCH) JACKPLANE_ARCHS_OF_AARCH64(ARCH)
 
@@ -40,3 +41,4 @@
 #define JACKPLANE_HAS_avx512_bf16 (JACKPLANE_HAS_avx512_vnni && JACKPLANE_BIT(__AVX512BF16__))
 #define JACKPLANE_HAS_neon (JACKPLANE_BIT(__ARM_NEON) && JACKPLANE_BIT(__aarch64__))
 #define JACKPLANE_HAS_neon_dot (JACKPLANE_HAS_neon && JACKPLANE_BIT(__ARM_FEATURE_DOTPROD))
+#define JACKPLANE_HAS_neon_i8mm (JACKPLANE_HAS_neon_dot && JACKPLANE_BIT(__ARM_FEATURE_MATMUL_INT8))

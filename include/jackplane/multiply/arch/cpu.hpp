@@ -60,8 +60,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         return f;
     }
 
-    // AT_HWCAP of Linux on aarch64.
-    constexpr cpu_features features_of_hwcap(std::uint64_t hwcap) noexcept
+    // AT_HWCAP and AT_HWCAP2 of Linux on aarch64.
+    constexpr cpu_features features_of_hwcap(std::uint64_t hwcap, std::uint64_t hwcap2 = 0) noexcept
     {
         using detail::all;
         cpu_features f;
@@ -99,7 +99,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 #if defined(__x86_64__) || defined(__i386__)
         static cpu_features const found = features_of(read_registers());
 #elif defined(__aarch64__) && __has_include(<sys/auxv.h>)
-        static cpu_features const found = features_of_hwcap(getauxval(AT_HWCAP));
+        static cpu_features const found = features_of_hwcap(getauxval(AT_HWCAP), getauxval(AT_HWCAP2));
 #else // nobody to ask: what this unit is compiled for
 #define JACKPLANE_COMPILED(tag, ...) tag::supported(),
         static cpu_features const found{JACKPLANE_ARCHS(JACKPLANE_COMPILED)};

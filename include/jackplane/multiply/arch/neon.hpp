@@ -55,6 +55,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             template <unsigned N>
             [[gnu::always_inline]] static void exchange(bytes& a, bytes& b) noexcept
             {
+                if constexpr (N == 4) // a shift that inserts
+                {
+                    uint8x16_t const first = a.v;
+                    a.v = vsriq_n_u8(first, b.v, 4);
+                    b.v = vsliq_n_u8(b.v, first, 4);
+                    return;
+                }
                 uint8x16_t const upper = vdupq_n_u8(upper_of_pairs<N>), from_a = vshlq_n_u8(a.v, N);
                 a.v = vbslq_u8(upper, a.v, vshrq_n_u8(b.v, N));
                 b.v = vbslq_u8(upper, from_a, b.v);
@@ -70,7 +77,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return {vshrq_n_u8(a.v, N)};
             }
 
-            // Signed bytes by signed bytes is all there is: codes stay below 128, and here below 16.
+            // Signed bytes by signed bytes is all there is: codes stay below 128, and here below 16. (neon_dot flips
+            // the top bit of wider ones.)
             static constexpr unsigned in_place = 4;
             static constexpr bool narrow = true; // a block: 8 steps of 2 * 15 * 128 stay below 2^15
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
@@ -191,6 +199,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         struct vectors<neon_dot> : vectors<neon>
         {
             static constexpr bool narrow = false;
+            static constexpr bool flips_bytes = true;
+            template <unsigned M>
+            [[gnu::always_inline]] static bytes flip(bytes a) noexcept
+            {
+                return {veorq_u8(a.v, vdupq_n_u8(M))};
+            }
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {vdotq_s32(sum.v, vreinterpretq_s8_u8(codes.v), vreinterpretq_s8_u8(x.v))};
@@ -200,6 +214,49 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] static ints dot_lane(ints sum, bytes codes, std::int8_t const* x) noexcept
             {
                 return {vdotq_laneq_s32(sum.v, vreinterpretq_s8_u8(codes.v), vld1q_s8(x), Lane)};
+            }
+        };
+#endif
+
+#if JACKPLANE_HAS_neon_i8mm
+        template <>
+        struct vectors<neon_i8mm> : vectors<neon_dot>
+        {
+            static constexpr unsigned in_place = 8; // unsigned bytes by signed ones
+            static constexpr bool flips_bytes = false;
+            [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
+            {
+                return {vusdotq_s32(sum.v, codes.v, vreinterpretq_s8_u8(x.v))};
+            }
+            template <unsigned Lane>
+            [[gnu::always_inline]] static ints dot_lane(ints sum, bytes codes, std::int8_t const* x) noexcept
+            {
+                return {vusdotq_laneq_s32(sum.v, codes.v, vld1q_s8(x), Lane)};
+            }
+            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
+            {
+                return {vld1q_u8(entries)};
+            }
+            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
+            {
+                return {vqtbl1q_u8(entries.v, index.v)};
+            }
+
+            [[gnu::always_inline]] static void pair_steps(bytes& a, bytes& b) noexcept
+            {
+                uint32x4_t const s = vreinterpretq_u32_u8(a.v), next = vreinterpretq_u32_u8(b.v);
+                a.v = vreinterpretq_u8_u32(vzip1q_u32(s, next));
+                b.v = vreinterpretq_u8_u32(vzip2q_u32(s, next));
+            }
+            [[gnu::always_inline]] static ints dot_matrices(ints sum, bytes codes, bytes x) noexcept
+            {
+                return {vusmmlaq_s32(sum.v, codes.v, vreinterpretq_s8_u8(x.v))};
+            }
+            [[gnu::always_inline]] static void part_vectors(ints& a, ints& b) noexcept
+            {
+                int32x4_t const first = a.v, second = b.v;
+                a.v = vuzp1q_s32(first, second);
+                b.v = vuzp2q_s32(first, second);
             }
         };
 #endif

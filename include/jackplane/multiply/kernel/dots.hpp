@@ -16,7 +16,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             static constexpr unsigned reach = []
             {
-                unsigned bits = LookedUp ? Width : V::in_place; // an index must lie at the bottom
+                bool const whole = LookedUp || (Width == 8 && flips<V>); // an index must lie at the bottom
+                unsigned bits = whole ? Width : V::in_place;
                 while (bits > Width && bits / Width * Sums > 8)
                     bits /= 2;
                 return bits;
@@ -153,9 +154,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // A machine that multiplies codes of 4 bits alone takes wider ones as two parts, which are never merged: the
         // first four bits and what follows, in Rest bits. 0: codes are whole.
         template <class V, code_layout L, unsigned Bits, bool LookedUp>
-        inline constexpr unsigned rest_width = V::in_place > 4 || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
-                                               : Bits <= 6                                                  ? 2
-                                                                                                            : 4;
+        inline constexpr unsigned rest_width =
+            V::in_place > 4 || flips<V> || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
+            : Bits <= 6                                                             ? 2
+                                                                                    : 4;
+
+        // Whole bytes of a tile, flipped once when they are decoded.
+        struct flipped_bytes : planes<8>
+        {
+        };
+        // Whether dots of codes of Bits bits are of flipped bytes.
+        template <class V, unsigned Bits>
+        inline constexpr bool dots_are_flipped = flips<V> && field_width(Bits) == 8;
 
         // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it
         // points at, and q from q on: [Sums], in steps of 2^-(field_width(Bits) - Bits).
@@ -174,7 +184,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 if constexpr (Fetch)
                     fetch_ahead<L, Bits>(plane);
-                add_block<V, width, Sums, LookedUp>(fields<V, L, top, width>(plane), levels, q, sum);
+                constexpr bool flip = dots_are_flipped<V, top> && !std::same_as<L, flipped_bytes>;
+                add_block<V, width, Sums, LookedUp>(fields<V, L, top, width, 0, flip>(plane), levels, q, sum);
                 if constexpr (rest != 0)
                 {
                     asm("" : "+r"(q)); // x is read again: kept, it would take 64 registers

@@ -58,8 +58,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
         // The leading Bits bits of the codes of a block, as Width vectors of fields of Width bits (field_of tells which
         // step lies where), merged pairwise from its planes: bits [Start, Start + Width) from the top; bits beyond Bits
-        // are 0. plane[p] points at the rows that are wanted.
-        template <class V, code_layout L, unsigned Bits, unsigned Width, unsigned Start = 0>
+        // are 0. plane[p] points at the rows that are wanted. Flip: the top bit of every code is flipped.
+        template <class V, code_layout L, unsigned Bits, unsigned Width, unsigned Start = 0, bool Flip = false>
         [[gnu::always_inline]] inline auto fields(std::array<std::byte const*, L::count> const& plane) noexcept
         {
             std::array<typename V::bytes, Width> out;
@@ -68,6 +68,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             if constexpr (L::widths[p] == Width)
                 for_each<Width>([&](auto v) __attribute__((always_inline)) {
                     out[v] = V::load_bytes(plane[p] + v * block::lanes);
+                    if constexpr (Flip)
+                        out[v] = V::template flip<0xff / ((1u << Width) - 1) << (Width - 1)>(out[v]);
                 });
             else
             {
@@ -75,7 +77,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 // vector v gives 2v and 2v + 1; of bytes, v = 2c + q gives the steps 4c + q and 4c + q + 2
                 constexpr auto first = [](std::size_t v) { return w == 4 ? v / 2 * 4 + v % 2 : 2 * v; };
                 constexpr std::size_t apart = w == 4 ? 2 : 1;
-                auto high = fields<V, L, Bits, w, Start>(plane);
+                auto high = fields<V, L, Bits, w, Start, Flip>(plane);
                 if constexpr (Start + w >= Bits)
                     for_each<w>([&](auto v) __attribute__((always_inline)) {
                         out[first(v)] = V::template keep<mask>(high[v]);

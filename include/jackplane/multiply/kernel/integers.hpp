@@ -4,6 +4,7 @@
 #include "dots.hpp"
 #include "floats.hpp"
 #include "limbs.hpp"
+#include "matrices.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
@@ -75,26 +76,50 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     for (std::size_t b = 0; b < blocks; ++b, skip<L, Bits>(ahead, 1))
                         fetch_ahead<L, Bits>(ahead);
                 }
-                for (std::size_t h = 0; h < batches; ++h)
+                auto const add_dots = [&](std::size_t h, auto const& sum) __attribute__((always_inline))
                 {
                     std::size_t const row = h * V::rows;
-                    auto rows = plane;
-                    advance<L, Bits>(rows, row * 4);
-                    auto const sum =
-                        dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch && fetches_apart>(rows, q, blocks,
-                                                                                                  values.entries);
                     floats const scale = V::load(now.scale + row);
                     floats const offset = now.template offset<V>(values.base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
                         floats t;
                         for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
                             constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
-                            floats const part = V::fma(offset, floats(x_sum[k]), V::to_float(sum[k]));
+                            floats dot = V::to_float(sum[k]);
+                            if constexpr (dots_are_flipped<V, Bits>)
+                                dot = V::fma(floats(128.0f), floats(x_sum[k]), dot); // exact, as all three are
+                            floats const part = V::fma(offset, floats(x_sum[k]), dot);
                             t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
                         });
                         now.template add<V>(total[n][h], row, scale, t * floats(x_scale[n]),
                                             x_scale[n] * sum_of_limbs<Limbs>(x_sum + n * Limbs) * per_step);
                     });
+                };
+                if constexpr (std::same_as<L, paired_bytes>)
+                {
+                    constexpr std::size_t together = sums <= 8 ? 2 : 1; // 16 sums at most stay in registers
+                    for (std::size_t h = 0; h < batches; h += together)
+                    {
+                        auto const dots = dot_paired<V, sums, together>(plane[0] + h * V::rows * 4, q, blocks);
+                        for_each<together>([&](auto i) __attribute__((always_inline)) { add_dots(h + i, dots[i]); });
+                    }
+                }
+                else
+                {
+                    auto const add_batch = [&](auto h) __attribute__((always_inline))
+                    {
+                        auto rows = plane;
+                        advance<L, Bits>(rows, h * V::rows * 4);
+                        add_dots(h, dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch && fetches_apart>(
+                                        rows, q, blocks, values.entries));
+                    };
+                    // x is loaded once for all, where what merges planes leaves it the registers: by trial
+                    constexpr bool at_once = field_width(Bits) == 4 || L::widths[0] == 8;
+                    if constexpr (at_once && requires { decltype(blocks)::value; })
+                        for_each<batches>(add_batch);
+                    else
+                        for (std::size_t h = 0; h < batches; ++h)
+                            add_batch(h);
                 }
                 skip<L, Bits>(plane, blocks);
                 q += blocks * block::cols * sums;

@@ -19,9 +19,12 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // A stretch of a panel, decoded to what the machine multiplies at once: bytes, or fields of four bits, those
         // of wider codes in two planes.
         template <class V, code_layout L>
-        inline constexpr bool tile_in_halves = V::in_place <= 4 && L::widths[0] <= 4;
+        inline constexpr bool tile_in_halves = V::in_place <= 4 && !flips<V> && L::widths[0] <= 4;
         template <class V, code_layout L>
-        using tile_layout = std::conditional_t<tile_in_halves<V, L>, planes<4, 4>, planes<8>>;
+        using tile_layout =
+            std::conditional_t<multiplies_matrices<V>, paired_bytes,
+                               std::conditional_t<flips<V>, flipped_bytes,
+                                                  std::conditional_t<tile_in_halves<V, L>, planes<4, 4>, planes<8>>>>;
 
         // Decoded codes have so many bits of 0 below those of the code.
         template <class V, code_layout L, unsigned Bits>
@@ -56,6 +59,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                             put(fields<V, L, Bits, 4, 4>(plane), to[1]);
                     }
                     else
+                    {
+                        [[maybe_unused]] std::array<typename V::bytes, block::steps> all;
                         for_each_step<width>(
                             fields<V, L, Bits, width>(plane),
                             [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
@@ -66,8 +71,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                     code = V::template keep<(1u << width) - 1>(code);
                                 if constexpr (level::looked_up)
                                     code = V::look_up_bytes(entries, code);
-                                V::store(code, to[0] + s * block::lanes + h * 4);
+                                if constexpr (flips<V>)
+                                    code = V::template flip<0x80>(code);
+                                if constexpr (multiplies_matrices<V>)
+                                    all[s] = code;
+                                else
+                                    V::store(code, to[0] + s * block::lanes + h * 4);
                             });
+                        if constexpr (multiplies_matrices<V>)
+                            for_each<block::steps / 2>([&](auto s) __attribute__((always_inline)) {
+                                V::pair_steps(all[2 * s], all[2 * s + 1]);
+                                V::store(all[2 * s], to[0] + 2 * s * block::lanes + h * 4);
+                                V::store(all[2 * s + 1], to[0] + (2 * s + 1) * block::lanes + h * 4);
+                            });
+                    }
                 for_each<Tile::count>([&](auto p) __attribute__((always_inline)) { to[p] += Tile::bytes(p); });
             }
         }

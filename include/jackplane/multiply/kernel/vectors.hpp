@@ -27,12 +27,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //   dot(ints sum, bytes u8, bytes s8)          + 4 products in every lane
         //   narrow, widen(ints sum, ints pairs)        narrow: dot's sums are int16 pairs, with room for a block's step
         //                                              products of codes below 16; widen adds them to int32 lanes
+        //   flips_bytes, flip<M>(a)                    dot takes signed codes of 8 bits: with the top bit flipped they
+        //                                              are 128 less, and 128 times the sum of x is added; a ^ M
         //   zero(), broadcast_bytes(int8 const*)       the 4 bytes in every lane
         //   dot_lane<I>(ints sum, bytes, int8 const*)  where it is faster: dot by the I-th 4 of 16 bytes, I < 4
         //   shifts_bytes                               right<N> shifts every byte by itself: zeros come in above
         //   plus_shifted<N>(sum, a)                    sum + a / 2^N, shifting arithmetically
         //   plus_left<N>(sum, a)                       sum + a * 2^N
         //   to_float(ints)
+        //   where it multiplies matrices of bytes, of 4 rows:
+        //   pair_steps(bytes& a, bytes& b)             the dwords a0 b0 a1 b1, and a2 b2 a3 b3
+        //   dot_matrices(ints sum, bytes u8, bytes s8) 2 x 8 codes by 2 x 8 of x: dot 2 i + j of row i and vector j
+        //   part_vectors(ints& a, ints& b)             such dots of rows 0, 1 and 2, 3: those of vector 0, of vector 1
         //   make_bytes(uint8 const*), look_up_bytes(entries, bytes index)        one of 16 bytes (Arch::looks_up_bytes)
         //
         // floats
@@ -62,5 +68,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
         template <class V>
         inline constexpr bool multiplies_pairs = requires { V::dot_pairs; };
+        template <class V>
+        inline constexpr bool flips = requires { requires V::flips_bytes; };
+        template <class V>
+        inline constexpr bool multiplies_matrices = requires { V::dot_matrices; };
     }
 }

@@ -19,6 +19,22 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return sum;
         }
 
+        // sum_l 256^l (sum_l + offset x_sum_l): the dots of a vector's limbs, and what codes do not say
+        template <class V, unsigned Limbs>
+        [[gnu::always_inline]] inline typename V::floats join_limbs(typename V::ints const* sum,
+                                                                    typename V::floats offset,
+                                                                    float const* x_sum) noexcept
+        {
+            using floats = typename V::floats;
+            floats t;
+            for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
+                constexpr std::size_t l = Limbs - 1 - from_top;
+                floats const part = V::fma(offset, floats(x_sum[l]), V::to_float(sum[l]));
+                t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
+            });
+            return t;
+        }
+
         // The running sums of vectors that are multiplied together: [vectors][V::rows rows of a panel].
         template <class Acc, class V>
         using totals = typename Acc::template of<typename V::floats>[block::rows / V::rows];
@@ -86,12 +102,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     floats const scale = V::load(now.scale + row);
                     floats const offset = now.template offset<V>(values.base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
-                        floats t;
-                        for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
-                            constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
-                            floats const part = V::fma(offset, floats(x_sum[k]), V::to_float(sum[k]));
-                            t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
-                        });
+                        floats const t = join_limbs<V, Limbs>(&sum[n * Limbs], offset, x_sum + n * Limbs);
                         now.template add<V>(total[n][h], row, scale, t * floats(x_scale[n]),
                                             x_scale[n] * sum_of_limbs<Limbs>(x_sum + n * Limbs) * per_step);
                     });

@@ -73,23 +73,38 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         [[gnu::noinline]] void decode_bytes(View const& a, std::size_t nth, std::size_t count, std::byte* to) noexcept
         {
             using L = typename View::layout;
-            constexpr unsigned width = field_width(Bits);
+            [[maybe_unused]] constexpr unsigned width = field_width(Bits);
             for (std::size_t b = 0; b < count; ++b, to += bytes_of_code<Bits> * block::codes)
             {
                 auto plane = planes_at<Bits>(a, nth + b);
                 fetch_ahead<L, Bits>(plane);
                 for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, Bits>(plane, V::rows * 4))
-                    for_each_step<width>(
-                        fields<V, L, Bits, width>(plane),
-                        [&](auto s, auto code, auto shift) __attribute__((always_inline)) {
-                            std::byte* const at = to + s * block::lanes + h * 4;
-                            constexpr unsigned low = Bits == 8 ? 4 : shift + width - Bits;
-                            if constexpr (Bits == 8)
-                                V::store(V::template keep<15>(code), at + block::codes);
-                            if constexpr (low != 0)
-                                code = V::template right<low>(code);
-                            V::store(V::template keep<(Bits == 8 ? 15 : (1u << Bits) - 1)>(code), at);
-                        });
+                {
+                    // the Kept bits that end Above bits below the top of fields of Width bits
+                    auto const put = [&]<unsigned Width, unsigned Kept, unsigned Above>(
+                                         auto const& f, std::byte* at) __attribute__((always_inline))
+                    {
+                        for_each_step<Width>(
+                            f, [&](auto s, auto code, auto shift) __attribute__((always_inline)) {
+                                constexpr unsigned low = shift + Width - Above - Kept;
+                                if constexpr (low != 0)
+                                    code = V::template right<low>(code);
+                                V::store(V::template keep<(1u << Kept) - 1>(code), at + s * block::lanes + h * 4);
+                            });
+                    };
+                    if constexpr (Bits < 8)
+                        put.template operator()<width, Bits, 0>(fields<V, L, Bits, width>(plane), to);
+                    else if constexpr (L::widths[0] <= 4) // not merged to bytes, only to be parted
+                    {
+                        put.template operator()<4, 4, 0>(fields<V, L, 4, 4>(plane), to);
+                        put.template operator()<4, 4, 0>(fields<V, L, 8, 4, 4>(plane), to + block::codes);
+                    }
+                    else
+                    {
+                        put.template operator()<8, 4, 0>(fields<V, L, 8, 8>(plane), to);
+                        put.template operator()<8, 4, 4>(fields<V, L, 8, 8>(plane), to + block::codes);
+                    }
+                }
             }
         }
 

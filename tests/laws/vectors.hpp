@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include "vector_dots.hpp"
 #include "vector_preparing.hpp"
 #include <doctest/doctest.h>
 
@@ -48,23 +49,6 @@ namespace laws
             });
         }
         return wrong;
-    }
-    template <class V, class words = vector_words<V>> // 512 columns, codes as large and x as far as allowed
-    unsigned wrong_dots()
-    {
-        static_assert(V::in_place == 4 || V::in_place == 8);
-        words w;
-        unsigned wrong = 0;
-        constexpr unsigned most = (1u << V::in_place) - 1;
-        for (unsigned const mask : {0x0fu, 0x03u, 0x0cu, 0x01u, 0x08u, 0xf0u, 0x30u, 0xc0u, 0xffu})
-            if (mask <= most)
-                for (int turn = 0; turn < 5; ++turn)
-                    wrong += !w.dots_are_equal([&] { return w.random_bytes(mask); }, [&] { return w.random_bytes(); });
-        for (int const x : {-128, -127, 127, 0})
-            for (std::size_t const blocks : {1u, 16u})
-                wrong += !w.dots_are_equal([] { return words::alike(most); }, [&] { return words::alike(x); }, blocks);
-        auto sign = [k = 0]() mutable { return words::alike(++k % 2 == 0 ? -128 : 127); };
-        return wrong + !w.dots_are_equal([] { return words::alike(most); }, sign);
     }
     template <class V, class words = vector_words<V>> // the same four bytes for every row
     unsigned wrong_broadcasts()
@@ -291,6 +275,9 @@ TEST_CASE_TEMPLATE_DEFINE("vectors", Arch, vectors_law)
         CHECK(laws::wrong_merges<V>() == 0);
         if constexpr (Arch::multiplies_bytes)
             CHECK(laws::wrong_dots<V>() == 0);
+        if constexpr (requires { V::dot_both; })
+            if constexpr (V::narrow)
+                CHECK(laws::wrong_dots_of_both<V>() == 0);
         CHECK(laws::wrong_broadcasts<V>() == 0);
         CHECK(laws::wrong_sums<V>() == 0);
         CHECK(laws::wrong_loads<V>() == 0);

@@ -83,6 +83,23 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs.v, _mm256_set1_epi16(1)))};
             }
+            // Both products before both sums: on Zen 3 a tenth faster than in turns. What each asm lists stays as it
+            // stands.
+            [[gnu::always_inline]] static void dot_both(ints& a, ints& b, bytes of_a, bytes of_b, bytes x) noexcept
+            {
+                __m256i to_a = _mm256_maddubs_epi16(of_a.v, x.v), to_b = _mm256_maddubs_epi16(of_b.v, x.v);
+                asm volatile("" : "+x"(to_a), "+x"(to_b));
+                a.v = _mm256_add_epi16(a.v, to_a);
+                b.v = _mm256_add_epi16(b.v, to_b);
+                asm volatile("" : "+x"(a.v), "+x"(b.v));
+            }
+            template <short Times>
+            [[gnu::always_inline]] static ints widen_times(ints sum, ints pairs) noexcept
+            {
+                sum.v = _mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs.v, _mm256_set1_epi16(Times)));
+                asm("" : "+x"(sum.v)); // as in dot. (In widen it costs single vectors 3 %.)
+                return sum;
+            }
             [[gnu::always_inline]] static ints zero() noexcept { return {_mm256_setzero_si256()}; }
             [[gnu::always_inline]] static bytes broadcast_bytes(std::int8_t const* x) noexcept
             {

@@ -18,6 +18,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class View>
         inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;
 
+        // total += scale t + offset sum
+        template <class V>
+        [[gnu::always_inline]] inline void add_scaled(auto& total, typename V::floats scale, typename V::floats t,
+                                                      typename V::floats offset, float sum) noexcept
+        {
+            using floats = typename V::floats;
+            total.add(floats(1.0f), V::fma(scale, t, offset * floats(sum)));
+        }
+
         // The scales and zeros of 16 rows, a group after the other.
         template <codebook C, scale_number S, zero_number Z>
         struct group_constants
@@ -57,9 +66,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] void add(auto& total, [[maybe_unused]] std::size_t row, typename V::floats scales,
                                             typename V::floats t, [[maybe_unused]] float sum) const noexcept
             {
-                using floats = typename V::floats;
                 if constexpr (zero_as_offset<Z>)
-                    total.add(floats(1.0f), V::fma(scales, t, V::load(&zero[row].value) * floats(sum)));
+                    add_scaled<V>(total, scales, t, V::load(&zero[row].value), sum);
                 else
                     total.add(scales, t);
             }

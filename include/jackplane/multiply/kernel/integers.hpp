@@ -20,6 +20,26 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return sum;
         }
 
+        // sum_l 256^l (sum_l + offset x_sum_l): the dots of a vector's limbs, and what codes do not say; of flipped ones
+        // (dots_are_flipped) each sum lacks 128 x_sum_l
+        template <class V, unsigned Limbs, bool Flipped = false>
+        [[gnu::always_inline]] inline typename V::floats join_limbs(typename V::ints const* sum,
+                                                                    typename V::floats offset,
+                                                                    float const* x_sum) noexcept
+        {
+            using floats = typename V::floats;
+            floats t;
+            for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
+                constexpr std::size_t l = Limbs - 1 - from_top;
+                floats dot = V::to_float(sum[l]);
+                if constexpr (Flipped)
+                    dot = V::fma(floats(128.0f), floats(x_sum[l]), dot); // exact, as all three are
+                floats const part = V::fma(offset, floats(x_sum[l]), dot);
+                t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
+            });
+            return t;
+        }
+
         // The running sums of vectors that are multiplied together: [vectors][V::rows rows of a panel].
         template <class Acc, class V>
         using totals = typename Acc::template of<typename V::floats>[block::rows / V::rows];
@@ -82,15 +102,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     floats const scale = V::load(now.scale + row);
                     floats const offset = now.template offset<V>(values.base, row, per_step);
                     for_each<Vectors>([&](auto n) __attribute__((always_inline)) {
-                        floats t;
-                        for_each<Limbs>([&](auto from_top) __attribute__((always_inline)) {
-                            constexpr std::size_t k = n * Limbs + (Limbs - 1 - from_top);
-                            floats dot = V::to_float(sum[k]);
-                            if constexpr (dots_are_flipped<V, Bits>)
-                                dot = V::fma(floats(128.0f), floats(x_sum[k]), dot); // exact, as all three are
-                            floats const part = V::fma(offset, floats(x_sum[k]), dot);
-                            t = from_top == 0 ? part : V::fma(t, floats(256.0f), part);
-                        });
+                        floats const t =
+                            join_limbs<V, Limbs, dots_are_flipped<V, Bits>>(&sum[n * Limbs], offset, x_sum + n * Limbs);
                         now.template add<V>(total[n][h], row, scale, t * floats(x_scale[n]),
                                             x_scale[n] * sum_of_limbs<Limbs>(x_sum + n * Limbs) * per_step);
                     });

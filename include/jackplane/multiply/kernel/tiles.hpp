@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include "blocks.hpp"
+#include "bytes.hpp"
 #include "integers.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
@@ -99,33 +100,76 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             __builtin_memcpy(to, &total, sizeof total);
         }
 
+        // A stretch of a panel as a matrix of the tile's layout, whose one panel it is.
+        template <class V, class View>
+        struct field_stretch;
+        template <class V, code_layout L, codebook C, scale_number S, zero_number Z>
+        struct field_stretch<V, packed_view<L, C, S, Z>>
+        {
+            using View = packed_view<L, C, S, Z>;
+            using layout = tile_layout<V, L>;
+            using level = levels<V, C>;
+            static constexpr std::size_t room = 1024;        // columns
+            alignas(64) std::byte codes[room * block::rows]; // 16 KB: in L1
+            packed_view<layout, tile_levels, S, Z> part{};
+            std::array<std::byte*, layout::count> to;
+
+            [[gnu::always_inline]] explicit field_stretch(View const& a) noexcept
+            {
+                part.cols = a.cols;
+                part.bits = tile_in_halves<V, L> && a.bits <= 4 ? 4 : 8;
+                part.planes = layout::planes_of(part.bits);
+                part.base = level::looked_up ? a.book.decode(0) : a.base;
+                if constexpr (!zero_is_stored<View>)
+                    part.base -= C::centre;
+                part.panels = 1; // so that no stride is read
+                part.rows = block::rows;
+                for (std::size_t p = 0; p < layout::count; ++p)
+                    part.plane[p] = to[p] = codes + p * (room / block::cols * layout::bytes(0));
+            }
+            [[gnu::always_inline]] static std::size_t most_cols(View const&) noexcept { return room; }
+            [[gnu::always_inline]] float step(View const&) const noexcept { return part.step; }
+
+            // the columns [begin, end) of a panel, in those groups
+            [[gnu::always_inline]] void decode(View const& a, std::size_t panel, std::size_t begin, std::size_t end,
+                                               std::size_t first_group, std::size_t groups) noexcept
+            {
+                part.blocks = (end - begin) / block::cols;
+                at_width(
+                    a, [&](auto bits) __attribute__((always_inline)) {
+                        decode_tile<V, bits, layout>(a, panel * a.block_stride + begin / block::cols, part.blocks, to);
+                        constexpr float below = 1u << tile_extra<V, L, bits>;
+                        part.step = (level::looked_up ? level::unit(a.book) : a.step) / below;
+                    });
+                std::size_t const at = (panel * a.group_stride + first_group) * block::rows;
+                part.group = a.groups == 1 ? a.blocks * block::cols : a.group;
+                part.groups = groups;
+                part.scales = a.scales + at;
+                if constexpr (zero_is_stored<View>)
+                    part.zeros = a.zeros + at;
+            }
+            template <accumulator Acc, std::size_t Vectors, unsigned Limbs>
+            [[gnu::always_inline]] void add(View const&, limbs_view<Limbs> const& x, totals<Acc, V>* total) noexcept
+            {
+                at_width(
+                    part, [&](auto bits) __attribute__((always_inline)) {
+                        add_tile<Acc, V, bits, Limbs, Vectors>(part, x, total);
+                    });
+            }
+        };
+
         // y[n * stride + row] += for the rows [first, last) and several vectors. Codes are decoded, a stretch of a
-        // panel at a time, and multiplied by all vectors from there: as a matrix of the tile's layout.
+        // panel at a time, and multiplied by all vectors from there.
         template <accumulator Acc, class V, unsigned Limbs, code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::noinline]] void multiply_tiles(packed_view<L, C, S, Z> const& a, limbs_view<Limbs> const& x, float* y,
                                               std::size_t stride, std::size_t first, std::size_t last) noexcept
         {
+            using View = packed_view<L, C, S, Z>;
             using tile = tiles<Limbs>;
-            using layout = tile_layout<V, L>;
-            using level = levels<V, C>;
-            constexpr std::size_t most_cols = 1024; // 16 KB: in L1
-            alignas(64) std::byte codes[most_cols * block::rows];
-
-            packed_view<layout, tile_levels, S, Z> part{};
-            part.cols = a.cols;
-            part.bits = tile_in_halves<V, L> && a.bits <= 4 ? 4 : 8;
-            part.planes = layout::planes_of(part.bits);
-            part.base = level::looked_up ? a.book.decode(0) : a.base;
-            if constexpr (!zero_is_stored<packed_view<L, C, S, Z>>)
-                part.base -= C::centre;
-            part.panels = 1; // so that no stride is read
-            part.rows = block::rows;
-            std::array<std::byte*, layout::count> to;
-            for (std::size_t p = 0; p < layout::count; ++p)
-                part.plane[p] = to[p] = codes + p * (most_cols / block::cols * layout::bytes(0));
-
+            std::conditional_t<shares_x<V>, byte_stretch<V, View>, field_stretch<V, View>> stretch(a);
             std::size_t const cols = a.blocks * block::cols, group = a.groups == 1 ? cols : a.group;
-            std::size_t const stretch = group < most_cols ? most_cols / group * group : most_cols;
+            std::size_t const most_cols = stretch.most_cols(a);
+            std::size_t const whole_groups = group < most_cols ? most_cols / group * group : most_cols;
             for (std::size_t panel = first / block::rows; panel * block::rows < last; ++panel)
                 for (std::size_t n = 0; n < x.x.vectors; n += vectors_of_a_stretch)
                 {
@@ -135,22 +179,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     for (std::size_t begin = 0, end; begin < cols; begin = end)
                     {
                         std::size_t const limit = group < most_cols ? cols : (begin / group + 1) * group;
-                        end = begin + stretch < limit ? begin + stretch : limit;
+                        end = begin + whole_groups < limit ? begin + whole_groups : limit;
                         end = end < cols ? end : cols;
-                        part.blocks = (end - begin) / block::cols;
-                        at_width(
-                            a, [&](auto bits) __attribute__((always_inline)) {
-                                decode_tile<V, bits, layout>(a, panel * a.block_stride + begin / block::cols,
-                                                             part.blocks, to);
-                                constexpr float below = 1u << tile_extra<V, L, bits>;
-                                part.step = (level::looked_up ? level::unit(a.book) : a.step) / below;
-                            });
-                        std::size_t const g = begin / group, at = (panel * a.group_stride + g) * block::rows;
-                        part.group = group;
-                        part.groups = ceil_div(end, group) - g;
-                        part.scales = a.scales + at;
-                        if constexpr (zero_is_stored<packed_view<L, C, S, Z>>)
-                            part.zeros = a.zeros + at;
+                        stretch.decode(a, panel, begin, end, begin / group, ceil_div(end, group) - begin / group);
 
                         limbs_view<Limbs> tile_x = x;
                         tile_x.groups = ceil_div(end - begin, x.group);
@@ -161,21 +192,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                             tile_x.q = x.q + (before * cols + begin * width) * Limbs;
                             tile_x.scales = x.scales + before * x.groups + begin / x.group * width;
                             tile_x.sums = x.sums + (before * x.groups + begin / x.group * width) * Limbs;
-                            auto* const to_total = total + (before - n);
-                            auto const add = [&](auto bits) __attribute__((always_inline))
-                            {
-                                if (width == 1)
-                                    add_tile<Acc, V, bits, Limbs, 1>(part, tile_x, to_total);
-                                else if (width == 4)
-                                    add_tile<Acc, V, bits, Limbs, 4>(part, tile_x, to_total);
-                                else
-                                    add_tile<Acc, V, bits, Limbs, tile::widest>(part, tile_x, to_total);
-                            };
-                            at_width(part, add);
+                            auto* const to = total + (before - n);
+                            if (width == 1)
+                                stretch.template add<Acc, 1>(a, tile_x, to);
+                            else if (width == 4)
+                                stretch.template add<Acc, 4>(a, tile_x, to);
+                            else
+                                stretch.template add<Acc, tile::widest>(a, tile_x, to);
                         }
                     }
                     for (std::size_t k = 0; k < vectors; ++k)
-                        add_totals<Acc, V>(total[k], part.step, panel, first, last, y + (n + k) * stride);
+                        add_totals<Acc, V>(total[k], stretch.step(a), panel, first, last, y + (n + k) * stride);
                 }
         }
     }

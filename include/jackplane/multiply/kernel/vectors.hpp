@@ -29,6 +29,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //                                              products of codes below 16; widen adds them to int32 lanes
         //   flips_bytes, flip<M>(a)                    dot takes signed codes of 8 bits: with the top bit flipped they
         //                                              are 128 less, and 128 times the sum of x is added; a ^ M
+        //   dot_both(a, b, of_a, of_b, x)              where one load of x for both halves of a panel is faster:
+        //                                              a = dot(a, of_a, x), b = dot(b, of_b, x); narrow, 8 rows
+        //   widen_times<N>(ints sum, ints pairs)       there: widen, N times the pairs; N = 1, 16
         //   zero(), broadcast_bytes(int8 const*)       the 4 bytes in every lane
         //   dot_lane<I>(ints sum, bytes, int8 const*)  where it is faster: dot by the I-th 4 of 16 bytes, I < 4
         //   shifts_bytes                               right<N> shifts every byte by itself: zeros come in above

@@ -9,9 +9,6 @@ function(check name script)
              COMMAND ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR} -DOUT=${CMAKE_CURRENT_BINARY_DIR}/${name}
              -DCOMPILER=${CMAKE_CXX_COMPILER} ${arg_WITH} -P ${CMAKE_CURRENT_SOURCE_DIR}/checks/${script}.cmake)
     set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" SKIP_REGULAR_EXPRESSION "SKIPPED:")
-    if("heavy" IN_LIST arg_LABELS)
-        set_tests_properties(${name} PROPERTIES COST 1000) # first: a core is not left alone with the last one
-    endif()
 endfunction()
 
 # --- the house's rules ---
@@ -152,3 +149,23 @@ include(tool/tests.cmake)
 include(words/tests.cmake)
 include(files/tests.cmake)
 include(clients/tests.cmake)
+
+# --- order ---
+# ctest starts what costs most first: what takes both cores while both are free, then the long ones, so that no core is
+# left alone with the last of them. Seconds on two cores; each that is not named takes fewer than 20.
+function(costs seconds)
+    foreach(name IN LISTS ARGN)
+        if(TEST ${name})
+            set_tests_properties(${name} PROPERTIES COST ${seconds})
+        endif()
+    endforeach()
+endfunction()
+costs(1000 unit_engine header_set unit_way)
+costs(200 qemu)
+costs(150 same_bytes warnings_clang_19 clients_tokenizers)
+costs(100 targets upstream)
+costs(70 warnings_clang_14 flags_c++)
+costs(55 tool_families tool_blocks)
+costs(50 fuzz_gguf fuzz_store fuzz_words)
+costs(30 tool_evidence flags_clang++-14 flags_clang++-19)
+costs(25 try_twins tool_page places)

@@ -177,8 +177,11 @@ const pre_of = { llama3: ["llama-bpe", 128000], qwen3: ["qwen2", -1] };
 // Functions from a text, and whether what starts one is wanted, to tokens.
 async function judges(file, settings) {
     const hf = await import(pathToFileURL(join(packages, "node_modules/@huggingface/tokenizers/dist/tokenizers.mjs")));
-    const js = new hf.Tokenizer(JSON.parse(readFileSync(file)), JSON.parse(readFileSync(settings)));
-    const script = async (text, special) => js.encode(text, { add_special_tokens: special }).ids;
+    let js = null; // a second to read, and asked only for what is no change of a file
+    const script = async (text, special) => {
+        js ??= new hf.Tokenizer(JSON.parse(readFileSync(file)), JSON.parse(readFileSync(settings)));
+        return js.encode(text, { add_special_tokens: special }).ids;
+    };
     let rust = null;
     try {
         install(packages, original);

@@ -97,10 +97,17 @@ namespace laws
             linear = jackplane::linear_codebook<C>;
             least = C::decode(0);
             most = C::decode(C::size - 1);
-            value = [](unsigned code, unsigned width) { return static_cast<double>(decoded(C{}, code, width)); };
             for (unsigned width = 1; width <= bits; ++width)
                 if (width == bits || (jackplane::nested_codebook<C> && F::layout::planes_of(width) != 0))
                     widths.push_back(width);
+            // Decoded once: they are long doubles, which qemu computes by hundreds of instructions. Codes of 4 bits
+            // have 16 values, also in a table of 15 levels.
+            constexpr unsigned codes_of_width = 1u << C::bits;
+            std::vector<double> all((C::bits + 1) * codes_of_width); // [widths, codes]
+            for (unsigned width = 1; width <= bits; ++width)
+                for (unsigned code = 0; code < codes_of_width; ++code)
+                    all[width * codes_of_width + code] = static_cast<double>(decoded(C{}, code, width));
+            value = [all](unsigned code, unsigned width) { return all[width * codes_of_width + code]; };
             random_zero = [](sequence& next)
             {
                 float const lowest = C::decode(0), range = C::decode(C::size - 1) - lowest;

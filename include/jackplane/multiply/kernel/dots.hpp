@@ -156,8 +156,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V, code_layout L, unsigned Bits, bool LookedUp>
         inline constexpr unsigned rest_width =
             V::in_place > 4 || flips<V> || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
-            : Bits <= 6                                                             ? 2
-                                                                                    : 4;
+            : Bits <= 6                                                              ? 2
+                                                                                     : 4;
 
         // Whole bytes of a tile, flipped once when they are decoded.
         struct flipped_bytes : planes<8>
@@ -165,7 +165,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
         // Whether dots of codes of Bits bits are of flipped bytes.
         template <class V, unsigned Bits>
-        inline constexpr bool dots_are_flipped = flips<V> && field_width(Bits) == 8;
+        inline constexpr bool dots_are_flipped = field_width(Bits) == 8 && flips<V>;
 
         // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it
         // points at, and q from q on: [Sums], in steps of 2^-(field_width(Bits) - Bits).

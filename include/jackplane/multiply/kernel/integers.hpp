@@ -126,8 +126,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         add_dots(h, dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch && fetches_apart>(
                                         rows, q, blocks, values.entries));
                     };
-                    // x is loaded once for all, where what merges planes leaves it the registers: by trial
-                    constexpr bool at_once = field_width(Bits) == 4 || L::widths[0] == 8;
+                    // x is loaded once for all, where what merges planes and narrow sums leave it registers: by trial
+                    constexpr bool at_once = !V::narrow && (field_width(Bits) == 4 || L::widths[0] == 8);
                     if constexpr (at_once && requires { decltype(blocks)::value; })
                         for_each<batches>(add_batch);
                     else

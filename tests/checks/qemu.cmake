@@ -46,8 +46,8 @@ foreach(march IN ITEMS armv8-a armv8.2-a+dotprod armv8.2-a+dotprod+i8mm)
     endif()
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
-        execute_process(COMMAND ${compile} ${few} -march=${march} -c ${ROOT}/tests/${source} -o ${OUT}/${march}.${name}.o
-                        COMMAND_ERROR_IS_FATAL ANY)
+        execute_process(COMMAND ${compile} ${few} -march=${march} -c ${ROOT}/tests/${source}
+                                -o ${OUT}/${march}.${name}.o COMMAND_ERROR_IS_FATAL ANY)
         list(APPEND objects ${OUT}/${march}.${name}.o)
     endforeach()
     # static: no library of the other machine has to be found when it runs

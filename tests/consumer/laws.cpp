@@ -8,7 +8,7 @@
 // The library's laws on a codebook of one's own, and on a scale for it.
 namespace
 {
-    struct thirds // -9, -3, -1, 0, 1/3, 1, 3, 9: each three times the one before
+    struct thirds // powers of three, and 0: -9, -3, -1, 0, 1/3, 1, 3, 9
     {
         static constexpr unsigned bits = 3, size = 8;
         static constexpr float centre = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // With a prepared x, multiply allocates nothing. Every allocation of this program is counted.
+#include <jackplane/multiply/activation/limbs.hpp>
 #include <jackplane/multiply/columns.hpp>
 #include <jackplane/multiply/experts.hpp>
 #include <jackplane/multiply/jobs.hpp>
-#include <jackplane/multiply/activation/limbs.hpp>
 #include <jackplane/pack/row_cache.hpp>
 #include "subjects.hpp"
 #include <atomic>

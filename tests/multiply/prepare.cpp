@@ -110,8 +110,8 @@ TEST_CASE("what cannot be prepared is an error before any thread starts")
     CHECK_THROWS_WITH_AS(limbs<1>{}.prepare(all, far, ready, never), "x: row 4 of 4", shape_error);
     CHECK_THROWS_WITH_AS(limbs<1>{48}.prepare(all, ready, never),
                          "activation groups of 48 columns; there are 32, 64 and 128", shape_error);
-    CHECK_THROWS_WITH_AS(exact::prepare(matrix_view<float const>{nullptr, 1, prepared_cols},
-                                        *std::make_unique<exact::prepared>(), never),
+    exact::prepared floats;
+    CHECK_THROWS_WITH_AS(exact::prepare(matrix_view<float const>{nullptr, 1, prepared_cols}, floats, never),
                          "x: 1 x 83 without data", shape_error);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/multiply/activation/bf16.hpp>
-#include <jackplane/multiply/dispatch.hpp>
 #include <jackplane/multiply/activation/limbs.hpp>
+#include <jackplane/multiply/dispatch.hpp>
 #include <concepts>
 #include <string>
 #include <string_view>

@@ -159,12 +159,14 @@ namespace engine
                     multiply_add<kernels>(beside, ready, p.y, _team);
             };
             std::visit(add, _residuals[p.matrix], _prepared[p.x]);
-            for (std::size_t t = 0; !adds_bias_at_once(p) && t < p.y.rows; ++t)
-                add_bias(p.bias, p.y.row(t).data(), 1, p.y.cols);
+            if (!adds_bias_at_once(p))
+                for (std::size_t t = 0; t < p.y.rows; ++t)
+                    add_bias(p.bias, p.y.row(t).data(), 1, p.y.cols);
         }
     }
 
-    void decoder::mlps(std::span<mlp_part const> parts, layer_view<float const> const& w, float* x, bool one_x, float* y)
+    void decoder::mlps(std::span<mlp_part const> parts, layer_view<float const> const& w, float* x, bool one_x,
+                       float* y)
     {
         config const& c = _model->sizes;
         std::size_t const inner = c.inner(w.kind);

@@ -52,7 +52,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::size_t count() const noexcept { return m_sizes.count; }
         // The experts that some token goes to, rising; those without one are no work.
         std::span<std::size_t const> chosen() const noexcept { return m_chosen; }
-        // Of the nth of them: its tokens, rising, and the place of each choice, token * used + the column that names it
+        // Of the nth of them: its tokens, rising, and the place of each choice, token * used + the column that names
+        // it.
         std::span<std::size_t const> tokens_of(std::size_t nth) const noexcept { return part(m_tokens, nth); }
         std::span<std::size_t const> places_of(std::size_t nth) const noexcept { return part(m_places, nth); }
 
@@ -110,6 +111,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
 
         std::size_t count() const noexcept { return m_count; } // of experts that were chosen
+        // What the nth of them reads.
         prepared const& of(std::size_t nth) const& noexcept { return m_ready[m_shared ? 0 : nth]; }
         void of(std::size_t) const&& = delete; // would point into a temporary
 

@@ -93,7 +93,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         };
 
-        // A zero as it is stored; what it does not fit is an error that names the group: that of row or vector `nth`.
+        // A zero as it is stored. One that does not fit is a value_error, which names its group and what that is of:
+        // the row, or the vector, `nth`.
         template <zero_number Z>
         Z stored_zero(float exact, std::string_view name, std::size_t group, std::string_view of, std::size_t nth)
         {

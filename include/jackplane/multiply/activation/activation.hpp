@@ -82,6 +82,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return x;
         }
 
+        // What a view of some prepared vectors asks: they lie in tiles of `step`, which it does not cut.
         inline void expect_some(std::size_t first, std::size_t last, std::size_t vectors, std::size_t step)
         {
             bool const whole = first % step == 0 && (last % step == 0 || last == vectors);

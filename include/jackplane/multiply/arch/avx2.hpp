@@ -83,8 +83,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs.v, _mm256_set1_epi16(1)))};
             }
-            // Both products before both sums: on Zen 3 a tenth faster than in turns. What each asm lists stays as it
-            // stands.
+            // Both products before both sums: on Zen 3 a tenth faster than in turns. Each asm keeps the compiler from
+            // moving what it lists, or from adding in another order.
             [[gnu::always_inline]] static void dot_both(ints& a, ints& b, bytes of_a, bytes of_b, bytes x) noexcept
             {
                 __m256i to_a = _mm256_maddubs_epi16(of_a.v, x.v), to_b = _mm256_maddubs_epi16(of_b.v, x.v);

@@ -3,7 +3,7 @@
 #include "integers.hpp"
 
 // Stretches of a panel where x is loaded once for both halves of it (V::dot_both). They are decoded to bytes, not to
-// fields: products and sums take all ports of Zen 3, and masks and shifts besides 8 % of the time.
+// fields: products and sums keep all ports of Zen 3 busy, and masks and shifts between them took 8 % of the time.
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
@@ -11,8 +11,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V>
         inline constexpr bool shares_x = requires { V::dot_both; } && V::narrow && block::rows == 2 * V::rows;
 
-        // In 16 bits is room for 2^(7 - bits) steps of two products of codes of so many bits: two of 2 * 63 * 128.
-        // Codes of 8 bits are two bytes of four bits each; those below 4 are multiplied as if they had 4.
+        // A sum of 16 bits has room for 2^(7 - bits) steps of two products each: of 6 bits two steps, 2 * 2 * 63 * 128.
+        // Codes of 8 bits become two bytes, four bits in each; those of fewer than 4 bits count as codes of 4.
         constexpr unsigned byte_width(unsigned bits) noexcept { return bits < 4 ? 4 : bits; }
         template <unsigned Bits>
         inline constexpr std::size_t bytes_of_code = Bits == 8 ? 2 : 1;
@@ -114,8 +114,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             static constexpr std::size_t room = 1024, most_groups = room / block::cols;
             alignas(64) std::byte codes[room * block::rows];    // 16 KB: in L1
             alignas(64) float scale[most_groups * block::rows]; // [groups, 16]
-            alignas(64) float other[most_groups * block::rows]; // the same: (base - zero) / step, or the offset
-            float base, per_step;                               // base: over step, where there are offsets
+            alignas(64) float other[most_groups * block::rows]; // [groups, 16]: (base - zero) / step, or offset_zero's
+            float base, per_step;                               // base / step, where zeros are offsets; 1 / step
             std::size_t blocks, groups, group;                  // group: columns
         };
 

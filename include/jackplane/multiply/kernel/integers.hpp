@@ -20,8 +20,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return sum;
         }
 
-        // sum_l 256^l (sum_l + offset x_sum_l): the dots of a vector's limbs, and what codes do not say; of flipped ones
-        // (dots_are_flipped) each sum lacks 128 x_sum_l
+        // sum_l 256^l (sum_l + offset x_sum_l): the dots of a vector's limbs, and what codes do not say. Flipped: dots
+        // of flipped bytes (dots_are_flipped), each of which lacks 128 x_sum_l.
         template <class V, unsigned Limbs, bool Flipped = false>
         [[gnu::always_inline]] inline typename V::floats join_limbs(typename V::ints const* sum,
                                                                     typename V::floats offset,

@@ -54,6 +54,8 @@ TEST_CASE("a choice by expert: tokens rise, places say which column of the choic
     CHECK(list(choice.tokens_of(2)) == std::vector<std::size_t>{0, 2, 2}); // twice by one token
     CHECK(list(choice.places_of(2)) == std::vector<std::size_t>{0, 4, 5});
     CHECK_THROWS_WITH_AS(choice.sort({experts.data(), 3, 2}, 4), "token 0 goes to expert 4 of 4", shape_error);
+    CHECK_THROWS_WITH_AS(choice.sort({experts.data(), 3, 2}, std::size_t(-1)),
+                         "18446744073709551615 experts do not fit in memory", shape_error);
     CHECK(choice.count() == 6); // as it was
     choice.sort({experts.data(), 0, 2}, 6);
     CHECK(choice.chosen().empty());
@@ -123,6 +125,41 @@ TEST_CASE("one token's x is prepared once, however many experts read it")
     CHECK(&ready.of(0) != &ready.of(1));
 }
 
+TEST_CASE("an expert that a lone token names twice reads it twice, as in a batch")
+{
+    auto const gates = stack_of(1);
+    auto const x = laws::vector(expert_cols, laws::input::bell, 1);
+    std::vector<std::size_t> const experts{4, 2, 4};
+    expert_choice choice;
+    expert_x<limbs<1>> ready;
+    choice.sort({experts.data(), 1, 3}, expert_count);
+    ready.prepare(limbs<1>{}, x, choice);
+    std::vector<float> y(3 * expert_rows);
+    multiply_experts(serial{}, choice, ready, expert_stack{gates, {y.data(), 3, expert_rows}});
+    for (std::size_t place = 0; place < 3; ++place)
+    {
+        std::vector<float> alone(expert_rows);
+        multiply(gates[experts[place]], x, alone, limbs<1>{});
+        CHECK(laws::same_bits(std::span(y).subspan(place * expert_rows, expert_rows), alone));
+    }
+}
+
+TEST_CASE("experts have no x after one that could not be prepared")
+{
+    auto const gates = stack_of(1);
+    auto const x = laws::vector(2 * expert_cols, laws::input::bell, 1);
+    std::vector<std::size_t> const experts{4, 2};
+    expert_choice choice, other;
+    choice.sort({experts.data(), 2, 1}, expert_count);
+    other.sort({experts.data(), 1, 2}, expert_count);
+    expert_x<limbs<1>> ready;
+    ready.prepare(limbs<1>{}, matrix_view<float const>{x.data(), 2, expert_cols}, choice);
+    CHECK_THROWS_AS(ready.prepare(limbs<1>{48}, std::span(x).first(expert_cols), other), shape_error);
+    std::vector<float> y(2 * expert_rows);
+    CHECK_THROWS_WITH_AS(multiply_experts(serial{}, choice, ready, expert_stack{gates, {y.data(), 2, expert_rows}}),
+                         "x of 0 experts, of which 2 are chosen", shape_error); // each would have read the first token
+}
+
 TEST_CASE("what does not fit a choice is an error, before any y is written")
 {
     auto const gates = stack_of(1);
@@ -152,6 +189,7 @@ TEST_CASE("what does not fit a choice is an error, before any y is written")
     refused("4 choices of experts into 3 y", choice, expert_stack{gates, {y.data(), 3, expert_rows}});
     refused("6 rows of bias for 7 experts", choice, expert_stack{gates, to, {x.data(), 6, expert_rows}});
     refused("2 choices of experts into 4 y", other, expert_stack{gates, to});
+    refused("a bias of 0 for 37 rows", choice, expert_stack{gates, to, {x.data(), 7, 0}});
     refused("job 4: a bias of 36 for 37 rows", choice, expert_stack{gates, to, {x.data(), 7, 36}});
     expert_x<exact> none;
     CHECK_THROWS_WITH_AS(multiply_experts(serial{}, choice, none, expert_stack{gates, to}),

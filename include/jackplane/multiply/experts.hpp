@@ -17,6 +17,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         void sort(matrix_view<std::size_t const> experts, std::size_t count)
         {
             expect_whole(experts, "experts");
+            JACKPLANE_EXPECTS(fits_in_memory(count, 4, sizeof count), shape_error, count,
+                              " experts do not fit in memory");
             for (std::size_t t = 0; t < experts.rows; ++t)
                 for (std::size_t const e : experts.row(t))
                     JACKPLANE_EXPECTS(e < count, shape_error, "token ", t, " goes to expert ", e, " of ", count);
@@ -90,8 +92,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             std::size_t const tokens = choice.tokens(), places = tokens * choice.used();
             JACKPLANE_EXPECTS(all.rows == tokens || all.rows == places, shape_error, all.rows, " x of ", tokens,
                               " tokens, each of which goes to ", choice.used(), " experts");
-            m_shared = all.rows == 1 && !choice.chosen().empty();
-            std::size_t const count = m_shared ? 1 : choice.chosen().size();
+            m_count = 0; // what throws leaves nothing to multiply
+            std::size_t const chosen = choice.chosen().size();
+            m_shared = all.rows == 1 && chosen == places; // an expert that is named twice reads x twice
+            std::size_t const count = m_shared ? 1 : chosen;
             if (m_ready.size() < count)
                 m_ready.resize(count);
             auto const prepare_some = [&](std::size_t nth, std::size_t last)
@@ -107,7 +111,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 prepare_some(0, 1); // what is wrong with x or `how` is found before any thread starts
                 parallel(count - 1, [&](std::size_t first, std::size_t last) { prepare_some(first + 1, last + 1); });
             }
-            m_count = choice.chosen().size();
+            m_count = chosen;
         }
 
         std::size_t count() const noexcept { return m_count; } // of experts that were chosen
@@ -200,6 +204,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             bool const has_bias = stack.bias.data != nullptr || stack.bias.rows != 0;
             JACKPLANE_EXPECTS(!has_bias || stack.bias.rows == choice.count(), shape_error, stack.bias.rows,
                               " rows of bias for ", choice.count(), " experts");
+            bool const has_rows = stack.bias.cols != 0 || stack.y.cols == 0; // a bias of nothing would be none
+            JACKPLANE_EXPECTS(!has_bias || has_rows, shape_error, "a bias of 0 for ", stack.y.cols, " rows");
             expect_whole(stack.bias, "bias");
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include "../../core/view.hpp"
 #include "fields.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET

@@ -212,6 +212,8 @@ def cells():
             out[f"layer-wise-{where}"] = Cell(("--method", "signround", "--layer-wise", *nested), (bits,))
             out[f"omniquant-{where}"] = Cell(("--method", "omniquant", *nested, "--iters", "400", "--batch", "4"),
                                              (bits,))
+    for bits in (8, 6, 5):  # what one file is held against
+        out[f"signround-w{bits}-g64"] = Cell(("--method", "signround", "--widths", str(bits), *learned), (bits,))
     out["efficientqat-blocks-w4-g128"] = Cell((*out["efficientqat-w4-g128"].arguments, "--scale-iters", "0"), (4,))
     out["gptq-balanced-w2-g64"] = Cell((*gptq, "--balance", "--bits", "2"), (2,))
     for bits in (4, 3, 2):  # on the same grid as SignRound

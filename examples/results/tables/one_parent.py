@@ -17,33 +17,42 @@ LEGEND = """\
 - Joint, then `--inside`: coarse to fine inside the 2 bits of the joint parent.""".splitlines()
 
 
+PARENTS = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_clamp`",
+           "parent-rtn-extra_precision": "nearest, `extra_precision`",
+           "parent-w8": "tuned at 8 bits, cut", "parent-w2-nearest": "tuned at 2 bits, rest nearest",
+           "parent-joint-small": "joint", "parent-joint-even": "joint, 1, 1, 1",
+           "parent-joint-single": "joint, 2 bits alone", "parent-joint-round_clamp": "joint, `round_clamp`",
+           "parent-joint-extra_precision": "joint, `extra_precision`",
+           "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
+           "parent-matgptq-842": "MatGPTQ {8,4,2}", "parent-matgptq-843": "MatGPTQ {8,4,3}",
+           "parent-nested-gptq": "GPTQ coarse to fine",
+           "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine**",
+           "parent-staged-joint": "coarse to fine, then joint",
+           "parent-joint-refined": "joint, then `--inside`",
+           "parent-staged-scales": "coarse to fine, own scales"}
+EVERY = (8, 7, 6, 5, 4, 3, 2, 1)
+TUNED = (8, 6, 5, 4, 3, 2)
+ALONE = {"rtn": "nearest", "mse": "least squared error", "gptq-plain": "GPTQ", "gptq": "GPTQ, searched scales",
+         "signround": "SignRound"}
+
+
+def made_parents():
+    return {name: cell for name in PARENTS if (cell := load(name)) is not None}
+
+
 def table_of_parents():
     """One file, read at every width."""
-    names = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_clamp`",
-             "parent-rtn-extra_precision": "nearest, `extra_precision`",
-             "parent-w8": "tuned at 8 bits, cut", "parent-w2-nearest": "tuned at 2 bits, rest nearest",
-             "parent-joint-small": "joint", "parent-joint-even": "joint, 1, 1, 1",
-             "parent-joint-single": "joint, 2 bits alone", "parent-joint-round_clamp": "joint, `round_clamp`",
-             "parent-joint-extra_precision": "joint, `extra_precision`",
-             "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
-             "parent-matgptq-842": "MatGPTQ {8,4,2}", "parent-matgptq-843": "MatGPTQ {8,4,3}",
-             "parent-nested-gptq": "GPTQ coarse to fine",
-             "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine**",
-             "parent-staged-joint": "coarse to fine, then joint",
-             "parent-joint-refined": "joint, then `--inside`",
-             "parent-staged-scales": "coarse to fine, own scales"}
-    widths = (8, 7, 6, 5, 4, 3, 2, 1)
-    lines = ["", "| parent | " + " | ".join(map(str, widths)) + " | CPU minutes | peak MB |", "|---" * 11 + "|"]
-    found = {name: cell for name in names if (cell := load(name)) is not None}
+    lines = ["", *header("parent", (*EVERY, "CPU minutes", "peak MB"))]
+    found = made_parents()
     for name, cell in found.items():
-        values = " | ".join(f"{row_of(cell, bits)['perplexity']:.3f}" for bits in widths)
-        lines.append(f"| {names[name]} | {values} | {cpu_minutes(cell)} | {cell['peak_mb']} |")
+        values = " | ".join(f"{row_of(cell, bits)['perplexity']:.3f}" for bits in EVERY)
+        lines.append(f"| {PARENTS[name]} | {values} | {cpu_minutes(cell)} | {cell['peak_mb']} |")
     lines += ["", *LEGEND]
     parent = found.pop("parent-staged", None)
     lines += ["", "The others against coarse to fine at each width: difference of the loss in nats a token, paired, "
               "and its standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
     for name, cell in found.items() if parent is not None else ():
-        lines.append(f"| {names[name]} | {apart(cell, parent, (8, 4, 2))} |")
+        lines.append(f"| {PARENTS[name]} | {apart(cell, parent, (8, 4, 2))} |")
     lines += ["", "Each width of the coarse-to-fine parent against the model that was tuned for that width alone: "
               "difference of", "the loss in nats a token, paired.", "", "| width | parent - alone | standard error |",
               "|---|---|---|"]
@@ -53,6 +62,30 @@ def table_of_parents():
             row = row_of(parent, bits)
             mean, error = paired(row, row_of(alone, bits))
             lines.append(f"| {bits} | {mean:+.5f} | {error:.5f} |")
+    return lines
+
+
+def best_alone(bits):
+    """The least KL of the models made for one width in groups of 64, and by which method."""
+    found = [(row_of(cell, bits)["kl_divergence"], label) for method, label in ALONE.items()
+             if (cell := load(f"{method}-w{bits}-g64")) is not None]
+    return min(found) if found else None
+
+
+def table_of_divergence():
+    """How far each width of a parent is from the model, and what one file costs there."""
+    lines = ["", *header("parent", (*TUNED, *(f"top-1, {bits}" for bits in (8, 4, 2))))]
+    for name, cell in made_parents().items():
+        values = [f"{row_of(cell, bits)['kl_divergence']:.5f}" for bits in TUNED]
+        values += [f"{100 * row_of(cell, bits)['top1_agreement']:.2f}" for bits in (8, 4, 2)]
+        lines.append(f"| {PARENTS[name]} | {' | '.join(values)} |")
+    lines += ["", "Coarse to fine against the best model that was made for that width alone, of as many bits a weight:",
+              "", *header("width", ("one file", "alone", "by", "ratio"))]
+    parent = load("parent-staged")
+    for bits in TUNED if parent is not None else ():
+        if (best := best_alone(bits)) is not None:
+            kl, (least, by) = row_of(parent, bits)["kl_divergence"], best
+            lines.append(f"| {bits} | {kl:.5f} | {least:.5f} | {by} | {kl / least:.2f} |")
     return lines
 
 
@@ -103,5 +136,5 @@ def table_of_reaches():
     return lines
 
 
-TABLES = {"parents": table_of_parents, "parent seeds": table_of_parent_seeds, "reaches": table_of_reaches,
+TABLES = {"parents": table_of_parents, "parents, KL": table_of_divergence, "parent seeds": table_of_parent_seeds, "reaches": table_of_reaches,
           "mixes": table_of_mixes}

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // bench_multiply: y = A x by our kernels and by other libraries in one process, in random order, one shape at a time,
 // between passes of READ.
-//     multiply/<layout>/<bits>b/g<group>/<activation>/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
+//     multiply/<layout>/<bits>b/g<group>/<activation>[@<arch>]/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
 //     peer/<library>/<type>/[n<vectors>/]<rows>x<cols>/t<threads>/<cold|llc>
 //     READ/<loop>/t<threads>    PEAK/dot/t<threads>, where several x are multiplied
-// cold: different matrices of more than 512 MB in all take turns; llc: one matrix again and again. n<vectors>: so many
-// x are multiplied together; without it one. Preparing x is inside the time; the answer is checked before.
+// Without @ it is the best arch. cold: different matrices of more than 512 MB in all take turns; llc: one matrix again
+// and again. n<vectors>: so many x are multiplied together; without it one. Preparing x is inside the time; the answer
+// is checked before.
 // bytes_per_second counts all that is read of a matrix; read_fraction is that over READ/sum, whose passes are timed
 // right before and after.
 #include "multiply/activations.hpp"
+#include "multiply/archs.hpp"
 #include "multiply/memory.hpp"
 #include "multiply/peak.hpp"
 #include "multiply/read.hpp"
@@ -78,6 +80,7 @@ namespace
 int main(int argc, char** argv)
 {
     options o;
+    o.archs = {best_arch_name()};
     std::vector<std::string> names;
     for (named_activation const& a : activations)
         names.push_back(a.name);
@@ -97,6 +100,7 @@ int main(int argc, char** argv)
     auto const list = [&](char const* name, std::vector<std::string>& into, std::vector<std::string> const& known)
     { app.add_option(name, into)->delimiter(',')->check(CLI::IsMember(known)); };
     list("--activation", o.activations, names);
+    list("--arch", o.archs, arch_names());
     list("--layout", o.layouts, {"1x8", "2x4", "4x2", "2-2-4", "8", "1x4-nf4", "4-table", "2-1-table", "2-table"});
     list("--cache", o.caches, {"cold", "llc"});
     app.add_option("--ggml", o.ggml, "folder of libggml-base.so and libggml-cpu-*.so");
@@ -105,6 +109,9 @@ int main(int argc, char** argv)
     app.add_flag("--huge", huge, "ask for huge pages");
     app.add_option("--benchmark_out", out, "JSON file");
     CLI11_PARSE(app, argc, argv);
+    for (std::string const& arch : o.archs)
+        if (arch != best_arch_name() && o.layouts != std::vector<std::string>{"1x8"})
+            std::cerr << arch << ": was built for layout 1x8 alone\n";
 
     std::vector<shape> shapes;
     if (o.rows.empty() && o.cols.empty())

@@ -9,10 +9,12 @@ from statistics import median
 WIDTHS = {"Q2_K": 2, "Q3_K": 3, "Q4_0": 4, "Q4_K": 4, "IQ4_XS": 4, "Q5_K": 5, "Q6_K": 6, "Q8_0": 8, "f32": 32}
 
 END = r"(?:n(?P<vectors>\d+)/)?(?P<shape>\d+x\d+)/t(?P<threads>\d+)/(?P<cache>cold|llc)$"
-OURS = re.compile(r"multiply/(?P<layout>[^/]+)/(?P<bits>\d+)b/g(?P<group>\d+)/(?P<activation>[^/]+)/" + END)
+OURS = re.compile(r"multiply/(?P<layout>[^/]+)/(?P<bits>\d+)b/g(?P<group>\d+)/(?P<activation>[^/@]+)"
+                  r"(?:@(?P<arch>[^/]+))?/" + END)
 PEER = re.compile(r"peer/(?P<library>[^/]+)/(?P<type>[^/]+)/" + END)
 READ = re.compile(r"READ/(?P<loop>[^/]+)/t(?P<threads>\d+)$")
 PEAK = "PEAK/dot/t{}"
+PARTS = ("layout", "bits", "group", "activation", "arch")  # of our names; arch: None for the best
 
 
 @dataclass
@@ -85,7 +87,8 @@ def bits_of(name):
 def library_of(name):
     """What a line of the chart is called: ours by layout, group and activation; peers by library."""
     if match := OURS.match(name):
-        return f"jackplane {match['layout']} g{match['group']} {match['activation']}"
+        on = f"@{match['arch']}" if match["arch"] else ""
+        return f"jackplane {match['layout']} g{match['group']} {match['activation']}{on}"
     if match := PEER.match(name):
         return match["library"]
     return None
@@ -99,6 +102,30 @@ def best_of(rows, library, place):
             bits = bits_of(row.name)
             best[bits] = max(best.get(bits, 0.0), median(row.speed))
     return best
+
+
+def parts_of(name):
+    """Place and {part: word} of one of our rows; None of another."""
+    match = OURS.match(name)
+    return (place_of(name), {part: match[part] for part in PARTS}) if match else None
+
+
+def beside(rows, word, best=None):
+    """{name: median speed of the row that differs in one part, which is `word` there}: an arch, a layout, an activation
+    or a group (g64); best: the name of the best arch, whose rows have none in their names. ValueError where no row has
+    it."""
+    parts = {name: found for name in rows if (found := parts_of(name))}
+    if word == best:
+        part, wanted = "arch", None
+    else:
+        wanted = word[1:] if re.fullmatch(r"g\d+", word) else word
+        asked = ("group",) if wanted != word else ("arch", "layout", "activation")
+        part = next((p for p in asked if any(of[p] == wanted for _, of in parts.values())), None)
+        if part is None:
+            raise ValueError(f"no row of '{word}'")
+    at = {(place, *of.values()): name for name, (place, of) in parts.items()}
+    rivals = {name: at.get((place, *(of | {part: wanted}).values())) for name, (place, of) in parts.items()}
+    return {name: median(rows[rival].speed) for name, rival in rivals.items() if rival not in (None, name)}
 
 
 def places(rows):

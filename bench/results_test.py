@@ -75,6 +75,22 @@ class Report(unittest.TestCase):
         self.assertIn("READ 40.0 GB/s", lines[0])
         self.assertTrue(any("8 vectors" in line and line.endswith("dots alone 400 Gmac/s") for line in lines))
 
+    def test_ratios_over_what_differs_in_one_word(self):
+        def row(name, speed):
+            return entry(f"multiply/{name}/{END}", speed)
+        rows = results.rows_of([row("1x8/4b/g64/limbs1", 40e9), row("1x8/4b/g64/limbs1@generic", 10e9),
+                                row("8/4b/g64/limbs1", 20e9), row("1x8/4b/g32/limbs1", 32e9),
+                                row("1x8/4b/g64/exact", 8e9), row("1x8/2b/g64/exact", 9e9)] + BENCHMARKS[-2:-1])
+        for word, expected in {"generic": "4.00x", "8": "2.00x", "exact": "5.00x", "g32": "1.25x"}.items():
+            lines = self.report.table(rows, word, "avx2")
+            self.assertEqual(next(line for line in lines if " 1x8/4b/g64/limbs1 " in line).split()[13], expected)
+        of_best = next(line for line in self.report.table(rows, "avx2", "avx2") if "@generic" in line).split()
+        self.assertEqual((of_best[1], of_best[13]), ("1x8/4b/g64/limbs1@generic", "0.25x"))
+        self.assertEqual(results.library_of(f"multiply/1x8/4b/g64/limbs1@generic/{END}"),
+                         "jackplane 1x8 g64 limbs1@generic")
+        with self.assertRaises(ValueError):
+            results.beside(rows, "limbs9", "avx2")
+
     def test_chart_is_xml_with_a_line_for_each_library(self):
         document = xml.dom.minidom.parseString(self.report.chart(self.rows, "a < b"))
         self.assertEqual(len(document.getElementsByTagName("polyline")), 3)  # ours, ggml, READ

@@ -8,7 +8,6 @@ namespace bench
 {
     void add_bf16(options const& o, shape s);
     void add_exact(options const& o, shape s);
-    void add_exact_generic(options const& o, shape s);
     void add_limbs1(options const& o, shape s);
     void add_limbs2(options const& o, shape s);
     void add_limbs3(options const& o, shape s);
@@ -19,7 +18,7 @@ namespace bench
         void (*add)(options const& o, shape s);
     };
     inline constexpr named_activation activations[] = {
-        {"bf16", add_bf16},     {"exact", add_exact},   {"exact_generic", add_exact_generic},
-        {"limbs1", add_limbs1}, {"limbs2", add_limbs2}, {"limbs3", add_limbs3},
+        {"bf16", add_bf16},     {"exact", add_exact},   {"limbs1", add_limbs1},
+        {"limbs2", add_limbs2}, {"limbs3", add_limbs3},
     };
 }

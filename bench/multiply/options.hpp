@@ -14,6 +14,7 @@ namespace bench
         std::vector<unsigned> threads{1, 2};
         std::vector<std::size_t> vectors{1}; // that are multiplied together
         std::vector<std::string> activations{"limbs1", "limbs3"}, layouts{"1x8"}, caches{"cold", "llc"};
+        std::vector<std::string> archs; // by name (archs.hpp)
         std::string ggml, ggml_cpu; // folder of its libraries; which variant
     };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
-// multiply/<layout>/<bits>b/g<group>/<activation>/...
+// multiply/<layout>/<bits>b/g<group>/<activation>[@<arch>]/...; without @: the best arch.
 // One set of matrices serves all widths, activations and threads of a layout, shape and group. Nested ones have 8 bits,
 // a width reads its planes of each: at 2 bits more than 512 MB in all.
 #include "../bench.hpp"
 #include "activation.hpp"
+#include "archs.hpp"
 #include "memory.hpp"
 #include "options.hpp"
 #include "product.hpp"
@@ -161,8 +162,9 @@ namespace bench
         matrix m_x, m_y; // [vectors, cols], [vectors, rows]
     };
 
+    // activation: with its arch
     template <class L, class C, class A, class Arch = jackplane::best_arch>
-    void add_layout(options const& o, char const* layout, char const* activation, shape s)
+    void add_layout(options const& o, char const* layout, std::string const& activation, shape s)
     {
         if (std::ranges::find(o.layouts, layout) == o.layouts.end())
             return;
@@ -185,12 +187,25 @@ namespace bench
                     });
     }
 
-    // Every layout, for one activation: a unit of its own calls this.
+    // Every layout, for one activation: a unit of its own calls this. Archs that are not the best have one-bit planes
+    // alone: each layout takes long to compile.
     template <class A>
-    void add_layouts(options const& o, char const* activation, shape s)
+    void add_layouts(options const& o, std::string const& activation, shape s)
     {
         using namespace jackplane;
-        add_layout<bit_planes, uniform<8>, A>(o, "1x8", activation, s);
+        auto const asked = [&](char const* arch) { return std::ranges::find(o.archs, arch) != o.archs.end(); };
+        bool best = false;
+        for_each_arch(
+            [&]<class Arch>(char const* name, Arch)
+            {
+                if (!asked(name))
+                    return;
+                best = best || is_best<Arch>;
+                std::string const on = is_best<Arch> ? activation : text(activation, "@", name);
+                add_layout<bit_planes, uniform<8>, A, Arch>(o, "1x8", on, s);
+            });
+        if (!best)
+            return;
         add_layout<planes<2, 2, 2, 2>, uniform<8>, A>(o, "2x4", activation, s);
         add_layout<planes<4, 4>, uniform<8>, A>(o, "4x2", activation, s);
         add_layout<planes<2, 2, 4>, uniform<8>, A>(o, "2-2-4", activation, s);

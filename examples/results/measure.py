@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How a cell is measured: its commands run, and what of their reports is kept."""
+import json
 import pathlib
 import shutil
 import tempfile
 
-from plan import ACTIVATIONS, MODEL, QUANTIZE, TOP, TUNED, Estimates, Files, Mix, Scores, Speed
+from plan import ACTIVATIONS, MODEL, QUANTIZE, ROOT, TOP, TUNED, Estimates, Files, Kept, Mix, Scores, Speed
 from timing import made_on, timed
 
 
@@ -16,6 +17,8 @@ def run(name, cell, tool, keep_in):
         return run_estimates(name, cell, tool)
     if isinstance(cell, Scores):
         return run_scores(name, cell, tool)
+    if isinstance(cell, Kept):
+        return run_kept(name, cell, tool)
     if isinstance(cell, Files):
         import files  # needs numpy
         return files.run(name, cell, tool, keep_in)
@@ -66,6 +69,32 @@ def run_scores(name, cell, tool):
     return {"cell": name, "command": made_by, **minutes, **made_on(), "rows": rows}
 
 
+def run_kept(name, cell, tool):
+    with tempfile.TemporaryDirectory() as folder:
+        model, file = MODEL, pathlib.Path(folder) / "model.jack"
+        if cell.stretch:
+            model = stretched(cell, pathlib.Path(folder) / "model")
+        _, minutes = timed(tool, "quantize", str(model), *QUANTIZE[2:], "--method", "rtn", "-o", str(file), "--json",
+                           "--quiet")
+        asked = ("--context", str(cell.context), "--activation", "limbs3")
+        rows = [{"kv_bits": bits, **scored(tool, file, "--bits", "8", *asked, "--kv-bits", str(bits),
+                                           reference=str(model))[0]} for bits in cell.kv_bits]
+    return {"cell": name, "command": ["jackplane", "eval", "--bits", "8", *asked, "--kv-bits", "..."], **minutes,
+            **made_on(), **({"yarn": cell.stretch} if cell.stretch else {}), "rows": rows}
+
+
+def stretched(cell, folder):
+    """The model with positions that YaRN interpolates, for texts longer than those it learned from."""
+    shutil.copytree(ROOT / MODEL, folder)
+    file = folder / "config.json"
+    sizes = json.loads(file.read_text())
+    sizes["rope_scaling"] = {"rope_type": "yarn", "factor": cell.stretch,
+                             "original_max_position_embeddings": sizes["max_position_embeddings"]}
+    sizes["max_position_embeddings"] *= cell.stretch
+    file.write_text(json.dumps(sizes))
+    return folder
+
+
 def run_estimates(name, cell, tool):
     commands, found = [], []
     used = {"minutes": 0.0, "cpu_minutes": 0.0}
@@ -107,9 +136,9 @@ def run_mix(name, mix, tool):
             "mix": list(widths), "rows": rows}
 
 
-def scored(tool, file, *asked):
+def scored(tool, file, *asked, reference=MODEL):
     """Rows of `jackplane eval` on the test books."""
-    found, _ = timed(tool, "eval", "--model", str(file), *asked, "--reference", "examples/model", "--text",
+    found, _ = timed(tool, "eval", "--model", str(file), *asked, "--reference", reference, "--text",
                      "examples/data/test.txt", "--json")
     keep = ("bits", "perplexity", "mean_nll", "bits_per_byte", "kl_divergence", "top1_agreement", "effective_bits",
             "window_nll")

@@ -45,6 +45,14 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A file of nearest codes of 8 bits, scored as decoding computes it: each width of keys and values."""
+    context: int
+    kv_bits: tuple
+    stretch: int = 0  # YaRN: by how much the model's context grows
+
+
+@dataclass(frozen=True)
 class Speed:
     arguments: tuple       # of `jackplane bench-decode`
     beside: bool = False   # llama.cpp, in turns
@@ -65,6 +73,7 @@ THEIRS = ("iq2_xxs", "iq2_xs", "iq2_s", "q2_k", "iq3_xxs", "q3_k", "iq3_s", "iq4
 OURS = ("q2_k", "q3_k", "iq4_nl", "q4_0", "q4_k", "q4_1", "q5_0", "q5_k", "q6_k", "q8_0")
 METHODS = ("rtn", "gptq", "signround")  # mse makes what llama.cpp makes
 ACTIVATIONS = ("exact", "limbs3", "limbs2", "limbs1", "bf16")
+KV_BITS = (16, 8, 6, 5, 4, 3, 2)
 RULES = ("gauss", "midpoint", "trapezoid", "simpson", "inclusive_mean")
 PATHS = ("0.1", "0.05", "0.01", "0.005", "0.001")
 TOP = (0.15, 0.71, 5.25)  # percent of the weights, those of the largest changes
@@ -283,6 +292,9 @@ def cells():
     out["parent-staged-joint"] = Cell((*joint, "1,1,1", "--joint-iters", "60", *learned), every)
     out["activations-tuned"] = Scores()
     out["activations-nearest"] = Scores(("--method", "rtn"))
+    out["kept-512"] = Kept(512, KV_BITS)
+    out["kept-4096"] = Kept(4096, (16, 8, 4))
+    out["kept-4096-yarn"] = Kept(4096, KV_BITS, 8)
     for threads in ("1", "2"):
         out[f"decode-1b-threads-{threads}"] = Speed(("--shape", "1b", "--bits", "8,4,3,2", "--head-bits", "0",
                                                      "--threads", threads, "--activation", ",".join(ACTIVATIONS)))
@@ -291,4 +303,7 @@ def cells():
     out["beside-llama-cpp-prompt"] = Speed(("--shape", "1b", "--bits", "8,6,4,3,2", "--threads", "2", "--activation",
                                             "limbs1", "--prompt", "512", "--prompts", "2", "--tokens", "1"),
                                            beside=True)
+    out["beside-llama-cpp-context-4096"] = Speed(
+        ("--shape", "1b", "--bits", "4", "--threads", "1", "--activation", "limbs1", "--kv-bits", "16,8,6,5,4,3,2",
+         "--context", "4096", "--tokens", "8", "--against-types", "q4_0"), beside=True)
     return {**out, **sparse_cells(), **file_cells()}

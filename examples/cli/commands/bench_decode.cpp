@@ -168,6 +168,7 @@ namespace cli
                 if (best == nullptr)
                     return;
                 row[before + "against"] = best->type.name;
+                row[before + "against_cache"] = llama::name_of(best->cache);
                 row[before + "ratio"] = rate(r) / rate(*best);
             }
 

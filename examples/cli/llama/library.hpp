@@ -149,13 +149,14 @@ namespace llama
             static_cast<std::int32_t>(tokens), 0, 1);
     }
 
-    /// Token i of a batch, of the text's only sequence.
-    inline void put(token_batch& to, std::int32_t i, std::int32_t token, std::int32_t position, bool wants_logits)
+    /// Token i of a batch, of a sequence: 0, where a text has no other.
+    inline void put(token_batch& to, std::int32_t i, std::int32_t token, std::int32_t position, bool wants_logits,
+                    std::int32_t sequence = 0)
     {
         to.token[i] = token;
         to.pos[i] = position;
         to.n_seq_id[i] = 1;
-        to.seq_id[i][0] = 0;
+        to.seq_id[i][0] = sequence;
         to.logits[i] = wants_logits;
     }
 }

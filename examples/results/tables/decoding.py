@@ -4,6 +4,7 @@ from compare import header, load
 
 ACTIVATIONS = ("limbs1", "limbs3")
 THREADS = (1, 2)
+KEPT = {"kept-512": "windows of 512", "kept-4096-yarn": "of 4,096, YaRN", "kept-4096": "of 4,096, as trained"}
 
 
 def beside(what):
@@ -47,4 +48,37 @@ def table_of_prompts():
             *rows_of(report, theirs, "prompt_")]
 
 
-TABLES = {"decoding": table_of_decoding, "prompts": table_of_prompts}
+def table_of_contexts():
+    """Tokens a second where keys and values of many tokens are read, beside our own half and llama.cpp's cache."""
+    if (cell := load("beside-llama-cpp-context-4096")) is None:
+        return []
+    report = cell["report"]
+    theirs = {row["cache"]: row["tokens_per_second"] for row in report["against"]["rows"]}
+    rate = {row["kv_bits"]: row["tokens_per_second"] for row in report["rows"]}
+    lines = ["", *header(f"keys and values, {report['context']} tokens, {title(report)}",
+                         ("tokens/s", "over 16 bits", "llama.cpp", "ratio"))]
+    for row in report["rows"]:
+        bits, cache = row["kv_bits"], row["against_cache"]
+        lines.append(f"| {bits} bits{' (half)' if bits == 16 else ''} | {rate[bits]:.1f} | "
+                     f"{rate[bits] / rate[16]:.2f} | {theirs[cache]:.1f} ({cache.upper()}) | {row['ratio']:.2f} |")
+    return lines
+
+
+def table_of_kept():
+    """KL divergence and perplexity with keys and values of fewer bits."""
+    found = [(label, {row["kv_bits"]: row for row in cell["rows"]})
+             for name, label in KEPT.items() if (cell := load(name)) is not None]
+    if not found:
+        return []
+    widths = sorted({bits for _, rows in found for bits in rows}, reverse=True)
+    lines = ["", *header("keys and values: KL / top-1, % / perplexity", [label for label, _ in found])]
+    for bits in widths:
+        of = (rows.get(bits) for _, rows in found)
+        said = " | ".join(f"{row['kl_divergence']:.5f} / {100 * row['top1_agreement']:.2f} / {row['perplexity']:.3f}"
+                          if row else "" for row in of)
+        lines.append(f"| {bits} bits{' (half)' if bits == 16 else ''} | {said} |")
+    return lines
+
+
+TABLES = {"decoding": table_of_decoding, "prompts": table_of_prompts, "contexts": table_of_contexts,
+          "keys and values": table_of_kept}

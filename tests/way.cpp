@@ -59,6 +59,13 @@ namespace
         auto const q =
             quantize(w.view(), uniform<8>{}, policy, group{columns}, nearest{}, independent{}, {}, threads{2});
         auto const a = pack<bit_planes>(q);
+        std::vector<stored> by_loops; // of every weight, for all widths
+        for (std::size_t row = 0; row < rows; ++row)
+            for (std::size_t col = 0; col < cols; ++col)
+            {
+                std::size_t const first = col / columns * columns, n = std::min(columns, cols - first);
+                by_loops.push_back(plain(w.data.data() + row * cols + first, n, col - first));
+            }
         std::vector<double> errors(9);
         double signal = 0;
         for (unsigned bits = 1; bits <= 8; ++bits)
@@ -70,8 +77,7 @@ namespace
                 double exact = 0, magnitudes = 0, unquantized = 0;
                 for (std::size_t col = 0; col < cols; ++col)
                 {
-                    std::size_t const first = col / columns * columns, n = std::min(columns, cols - first);
-                    stored const s = plain(w.data.data() + row * cols + first, n, col - first);
+                    stored const& s = by_loops[row * cols + col];
                     unsigned const cell = 1u << (8 - bits);
                     double const decoded = s.code / cell * cell + (cell - 1) / 2.0; // middle of the codes it stands for
                     exact += s.scale * (decoded - s.zero) * x[col];

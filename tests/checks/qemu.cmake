@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 cmake_minimum_required(VERSION 3.25)
-# SOURCES, joined by |, as a doctest program for 64-bit ARM, without the dot product, with it, and, integers alone, with
-# products of matrices of bytes, run by qemu. HEADERS, joined by |: where doctest and xsimd are (their own folders are
+# SOURCES, joined by |, as a doctest program for 64-bit ARM, without the dot product, with it, and with products of
+# matrices of bytes, run by qemu. Of the last two integers alone: fp32 and bfloat16 are words of the first, which is
+# asked of the table of archs. HEADERS, joined by |: where doctest and xsimd are (their own folders are
 # linked into OUT, so that no header of this machine's C library is seen); where this machine keeps such things if not
 # given.
 
@@ -35,14 +36,23 @@ foreach(header IN ITEMS doctest xsimd)
     file(CREATE_LINK ${found} ${OUT}/include/${header} SYMBOLIC)
 endforeach()
 
+file(READ ${ROOT}/include/jackplane/multiply/arch/archs.hpp archs)
+string(REGEX MATCHALL "ARCH\\(neon_(dot|i8mm),[^\n]*\"limbs\"" integers_alone "${archs}")
+list(LENGTH integers_alone count)
+if(NOT count EQUAL 2)
+    message(SEND_ERROR "neon_dot or neon_i8mm adds more than integers: floats of it would not be tested here")
+endif()
+
 set(compile ${CROSS} -std=c++20 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -isystem ${OUT}/include
             -I${ROOT}/include -I${ROOT}/tests)
 execute_process(COMMAND ${compile} -c ${ROOT}/tests/main.cpp -o ${OUT}/main.o COMMAND_ERROR_IS_FATAL ANY)
 foreach(march IN ITEMS armv8-a armv8.2-a+dotprod armv8.2-a+dotprod+i8mm)
     set(objects ${OUT}/main.o)
     set(few)
-    if(march MATCHES "i8mm") # floats and bfloat16 are those of the others
+    if(march MATCHES "i8mm")
         set(few -DJACKPLANE_INTEGERS_ALONE)
+    elseif(march MATCHES "dotprod")
+        set(few -DJACKPLANE_FLOATS_OF_PARENT)
     endif()
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)

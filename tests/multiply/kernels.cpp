@@ -39,14 +39,15 @@ TEST_CASE_TEMPLATE_INVOKE(kernel_law, codes<limbs<1>, 2, 2, 4>, codes<exact, 2, 
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, codes<limbs<2>, 8>, codes<limbs<3>, 2>,
                           seat<no_zeros, limbs<1>>, seat<normal_float, limbs<1>>);
 #else
-TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, most_widths<exact>, most_widths<bf16>,
-                          wide<limbs<2>, 2, 2, 2, 2>, wide<limbs<2>, 8>, wide<limbs<3>, 4, 4>, codes<limbs<3>, 2>,
-                          codes<limbs<1>, 2, 2, 4>);
-TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<no_zeros, limbs<1>>, seat<no_zeros, exact>,
-                          seat<unaligned, limbs<1>>, seat<normal_float, limbs<1>>, seat<normal_float, exact>,
-                          seat<small_float, limbs<1>>, seat<small_float, limbs<3>>);
-TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<offsets, limbs<2>>, seat<offsets, exact>,
-                          seat<tables_and_offsets, limbs<1>>);
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, wide<limbs<2>, 2, 2, 2, 2>, wide<limbs<2>, 8>,
+                          wide<limbs<3>, 4, 4>, codes<limbs<3>, 2>, codes<limbs<1>, 2, 2, 4>);
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<no_zeros, limbs<1>>, seat<unaligned, limbs<1>>,
+                          seat<normal_float, limbs<1>>, seat<small_float, limbs<1>>, seat<small_float, limbs<3>>);
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<offsets, limbs<2>>, seat<tables_and_offsets, limbs<1>>);
+#if !defined(JACKPLANE_FLOATS_OF_PARENT) // checks/qemu.cmake
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<exact>, most_widths<bf16>, seat<no_zeros, exact>,
+                          seat<normal_float, exact>, seat<offsets, exact>);
+#endif
 #endif
 
 TEST_CASE_TEMPLATE("a table for each row: within the bound at ragged sizes, the same bits in any split of the rows", S,

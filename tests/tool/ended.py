@@ -52,7 +52,7 @@ waiting = {}
 for command, said in ((["eval", "--model", pipe, "--text", text], "not a regular file"),
                       (["eval", "--model", file, "--tokens", pipe], "not a regular file"),
                       (["inspect", pipe], "not a regular file"),
-                      (["cut", pipe, "--bits", "4", "-o", folder / "x.jack"], "not a regular file"),
+                      (["cut", pipe, "--bits", "4", "-o", folder / "c.jack"], "not a regular file"),
                       (["generate", "--model", pipe], "not a regular file"),
                       (["eval", "--model", file, "--text", pipe], no_text),
                       (["allocate", "--model", file, "--text", pipe, "--average", "4"], no_text),

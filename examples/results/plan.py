@@ -303,7 +303,4 @@ def cells():
     out["beside-llama-cpp-prompt"] = Speed(("--shape", "1b", "--bits", "8,6,4,3,2", "--threads", "2", "--activation",
                                             "limbs1", "--prompt", "512", "--prompts", "2", "--tokens", "1"),
                                            beside=True)
-    out["beside-llama-cpp-context-4096"] = Speed(
-        ("--shape", "1b", "--bits", "4", "--threads", "1", "--activation", "limbs1", "--kv-bits", "16,8,6,5,4,3,2",
-         "--context", "4096", "--tokens", "8", "--against-types", "q4_0"), beside=True)
     return {**out, **sparse_cells(), **file_cells()}

@@ -48,22 +48,6 @@ def table_of_prompts():
             *rows_of(report, theirs, "prompt_")]
 
 
-def table_of_contexts():
-    """Tokens a second where keys and values of many tokens are read, beside our own half and llama.cpp's cache."""
-    if (cell := load("beside-llama-cpp-context-4096")) is None:
-        return []
-    report = cell["report"]
-    theirs = {row["cache"]: row["tokens_per_second"] for row in report["against"]["rows"]}
-    rate = {row["kv_bits"]: row["tokens_per_second"] for row in report["rows"]}
-    lines = ["", *header(f"keys and values, {report['context']} tokens, {title(report)}",
-                         ("tokens/s", "over 16 bits", "llama.cpp", "ratio"))]
-    for row in report["rows"]:
-        bits, cache = row["kv_bits"], row["against_cache"]
-        lines.append(f"| {bits} bits{' (half)' if bits == 16 else ''} | {rate[bits]:.1f} | "
-                     f"{rate[bits] / rate[16]:.2f} | {theirs[cache]:.1f} ({cache.upper()}) | {row['ratio']:.2f} |")
-    return lines
-
-
 def table_of_kept():
     """KL divergence and perplexity with keys and values of fewer bits."""
     found = [(label, {row["kv_bits"]: row for row in cell["rows"]})
@@ -80,5 +64,5 @@ def table_of_kept():
     return lines
 
 
-TABLES = {"decoding": table_of_decoding, "prompts": table_of_prompts, "contexts": table_of_contexts,
+TABLES = {"decoding": table_of_decoding, "prompts": table_of_prompts,
           "keys and values": table_of_kept}

@@ -136,5 +136,5 @@ def table_of_reaches():
     return lines
 
 
-TABLES = {"parents": table_of_parents, "parents, KL": table_of_divergence, "parent seeds": table_of_parent_seeds, "reaches": table_of_reaches,
-          "mixes": table_of_mixes}
+TABLES = {"parents": table_of_parents, "parents, KL": table_of_divergence, "parent seeds": table_of_parent_seeds,
+          "reaches": table_of_reaches, "mixes": table_of_mixes}

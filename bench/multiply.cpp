@@ -101,7 +101,8 @@ int main(int argc, char** argv)
     { app.add_option(name, into)->delimiter(',')->check(CLI::IsMember(known)); };
     list("--activation", o.activations, names);
     list("--arch", o.archs, arch_names());
-    list("--layout", o.layouts, {"1x8", "2x4", "4x2", "2-2-4", "8", "1x4-nf4", "4-table", "2-1-table", "2-table"});
+    list("--layout", o.layouts,
+         {"1x8", "2x4", "4x2", "2-2-4", "8", "1x8-overlapping", "1x4-nf4", "4-table", "2-1-table", "2-table"});
     list("--cache", o.caches, {"cold", "llc"});
     app.add_option("--ggml", o.ggml, "folder of libggml-base.so and libggml-cpu-*.so");
     app.add_option("--ggml-cpu", o.ggml_cpu, "variant, such as haswell; default: the best for this machine");

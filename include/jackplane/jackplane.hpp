@@ -10,6 +10,7 @@
 #include "core/progress.hpp"             // how long jobs report their progress
 #include "core/checkpoint.hpp"           // how they resume where they were killed
 #include "quantize/quantize.hpp"         // weights -> codes: codebook, scale, group, rounding, sweep
+#include "quantize/overlapping.hpp"      // the codebook of parents whose finer codes reach beyond the cells of 2 bits
 #include "quantize/row_table.hpp"        // a table of values for each row
 #include "quantize/slice.hpp"            // what a code means at a narrower width
 #include "quantize/refine.hpp"           // more bits inside the cells of fewer

@@ -55,7 +55,7 @@ namespace
         {
             if (bits == C::bits || is_centred())
                 return a.readable(bits) ? models::values(a.prefix(bits)) : std::vector<float>{};
-            if constexpr (nested_codebook<C> && L::bits == 8)
+            if constexpr (linear_codebook<C> && L::bits == 8)
                 if (a.readable(bits + 1))
                     return file.slice == "round_clamp" ? models::values(repack<bit_planes>(a, bits, round_clamp{}))
                                                        : models::values(repack<bit_planes>(a, bits, extra_precision{}));

@@ -15,6 +15,18 @@ VALUES = {"nf4": [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809
                   0.7229568362236023, 1.0],
           "fp4": [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6, 6]}
 
+LEVELS = {3: [0, 5, 9, 13, 17, 21, 25, 30], 4: [0, 3, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22, 24, 27]}
+SHARES, STEPS = {5: 7, 6: 6, 7: 5, 8: 5}, {3: 7.75, 4: 10, 5: 1.4375, 6: 1.6875, 7: 2, 8: 2}
+
+
+def overlapping(codes, bits):
+    """What codes of 3 bits and more of an overlapping parent stand for; the middle of all lies at 127.5."""
+    rest = max(bits - 4, 0)
+    level = np.array(LEVELS[min(bits, 4)])[codes >> rest] * SHARES.get(bits, 1)
+    level += (codes & (1 << rest) - 1) << 4 - rest
+    last = LEVELS[min(bits, 4)][-1] * SHARES.get(bits, 1) + ((1 << rest) - 1 << 4 - rest)
+    return STEPS[bits] * level + (255 - STEPS[bits] * last) / 2
+
 
 def place(width, step):
     """The vector of 64 bytes, and the lowest bit in its bytes, of the field of columns 4 step to 4 step + 3."""
@@ -65,6 +77,8 @@ class File:
         """A matrix [rows, cols] in float, as it is read at a width: w = scale * (value - zero)."""
         layer = self.layers[name]
         dropped, rounds = layer["bits"] - bits, self.settings["slice"] != "truncate_centred"
+        if layer["codebook"] == "overlapping" and rounds and dropped > 0:
+            raise ValueError(f"{name}: codes that overlap have no slice that rounds")
         codes = self.codes(name, bits + (rounds and dropped > 0))
         own = f".{bits}" if bits in layer["own"] else ""
         parts = [self.tensor(f"{name}.{what}{own}") for what in ("scale", "zero")[: 1 + (layer["zero"] != "none")]]
@@ -72,7 +86,9 @@ class File:
         if layer["codebook"] == "row_table":
             w = np.take_along_axis(parts[0], codes, 1)
         else:
-            if layer["codebook"] != "uniform":
+            if layer["codebook"] == "overlapping" and bits > 2:
+                values = overlapping(codes, bits)
+            elif layer["codebook"] not in ("uniform", "overlapping"):
                 values = np.array(VALUES[layer["codebook"]])[codes]
             elif rounds and dropped > 0:
                 codes = codes + 1 >> 1
@@ -81,7 +97,8 @@ class File:
             else:
                 values = codes * 2**dropped + (2**dropped - 1) / 2
             scale, *zero = (x[:, np.arange(layer["cols"]) // layer["group"]] for x in parts)
-            zero = zero[0] if zero else np.float32(2 ** (layer["bits"] - 1) if layer["codebook"] == "uniform" else 0)
+            centre = 0 if layer["codebook"] in VALUES else 2 ** (layer["bits"] - 1)
+            zero = zero[0] if zero else np.float32(centre)
             values = values.astype("<f4")
             w = scale * values + zero if layer["zero"].startswith("offset") else scale * (values - zero)
         if "sparse" in layer:

@@ -38,6 +38,7 @@ namespace laws
     // u. Times the scale of x, times the scale: 2 u; the compensated sum 2 u + 2 G^2 u^2: 15 u of 18. Several vectors
     // are added in stretches of at least 512 columns, 1 u more for each. fp32: kernel/floats.hpp.
     // The table term: with one limb, a level may be off by half of 1 / 255 of the range.
+    // A leveled codebook: its step is no power of two, which costs four u of base and zero in steps.
     // bfloat16: as fp32, but a code is raised by up to 17 / 16 of 2^bits, which is taken away again, and instead of 8
     // fused products there are 8 pairs of two roundings each: 16 u more.
     inline std::vector<product_and_bound> product(kernel_subject const& k, code_matrix const& q, unsigned width,
@@ -47,10 +48,10 @@ namespace laws
         auto const off = distance(k, x, x_group);
         std::size_t const x_groups = k.limbs == 0 ? 0 : jackplane::ceil_div(x.size(), x_group);
         double const groups = static_cast<double>(std::max(q.grid.per_row, x_groups));
-        double const least = k.linear ? 0.0f : std::abs(k.least); // levels are counted from there
+        double const least = std::max(0.0f, -k.least); // levels are counted from there
         double const raised = k.bf16 ? 2.125 * static_cast<double>(1u << k.bits) : 0;
-        double const roundings = 0x1p-23 * (groups + (k.bf16 ? 16 : 8));
-        double const level = k.linear || k.limbs != 1 ? 0.0f : (k.most - k.least) / 255 / 2;
+        double const roundings = 0x1p-23 * (groups + (k.bf16 ? 16 : k.leveled ? 10 : 8));
+        double const level = k.linear || k.leveled || k.limbs != 1 ? 0.0f : (k.most - k.least) / 255 / 2;
         for (std::size_t row = 0; row < q.rows; ++row)
             for (std::size_t col = 0; col < q.cols; ++col)
             {

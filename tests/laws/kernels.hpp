@@ -25,7 +25,7 @@ namespace laws
     {
         std::vector<unsigned> widths; // that it can be read at
         unsigned bits;                // of a whole code
-        bool linear;
+        bool linear, leveled;
         float least, most; // that a code stands for
         std::function<double(unsigned code, unsigned width)> value; // of a whole code read at that width
         float (*random_zero)(sequence&);                            // in steps, among those that can be stored
@@ -95,6 +95,7 @@ namespace laws
         {
             bits = C::bits;
             linear = jackplane::linear_codebook<C>;
+            leveled = jackplane::leveled_codebook<C>;
             least = C::decode(0);
             most = C::decode(C::size - 1);
             for (unsigned width = 1; width <= bits; ++width)
@@ -110,7 +111,10 @@ namespace laws
             value = [all](unsigned code, unsigned width) { return all[width * codes_of_width + code]; };
             random_zero = [](sequence& next)
             {
-                float const lowest = C::decode(0), range = C::decode(C::size - 1) - lowest;
+                bool const bytes = std::same_as<Z, std::uint8_t>;
+                float const first = C::decode(0), last = C::decode(C::size - 1);
+                float const lowest = bytes ? std::max(0.0f, first) : first;
+                float const range = (bytes ? std::min(255.0f, last) : last) - lowest;
                 return std::same_as<Z, jackplane::no_zero> ? C::centre : lowest + next.unit() * range;
             };
             offset = jackplane::zero_as_offset<Z>;

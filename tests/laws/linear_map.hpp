@@ -40,6 +40,9 @@ namespace laws
             unsigned const cell = 1u << (C::bits - bits);
             return static_cast<exact_number>(q / cell * cell) + static_cast<exact_number>(cell - 1) / 2;
         }
+        else if constexpr (jackplane::leveled_codebook<C>)
+            return static_cast<exact_number>(C::step_at(bits)) * C::level_at(q >> (C::bits - bits), bits) +
+                   C::base_at(bits);
         else
             return book.decode(static_cast<jackplane::code>(q));
     }

@@ -3,6 +3,7 @@
 // be: each width of each is machine code of its own.
 #include "laws/activation.hpp"
 #include "laws/kernel.hpp"
+#include <jackplane/quantize/overlapping.hpp>
 #include "subjects.hpp"
 
 using namespace jackplane;
@@ -30,23 +31,28 @@ using unaligned = format<planes<1, 2, 4>, bfloat16, no_zero>;
 using normal_float = format<planes<4>, bfloat16, no_zero, nf4>;
 using small_float = format<planes<2, 2>, float, half, fp4>;
 using offsets = format<planes<2, 2>, half, offset_zero<half>>;
+template <class How, unsigned... W>
+using leveled = seat<format<planes<W...>, half, std::uint8_t, overlapping<8>>, How>;
 using tables_and_offsets = format<planes<4>, float, offset_zero<float>, nf4>;
 
 #if defined(__SANITIZE_ADDRESS__) // each of these takes a minute to compile with it: one of a kind
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, codes<limbs<1>, 2, 2, 4>, codes<exact, 2, 2, 4>, codes<limbs<2>, 2>,
-                          seat<normal_float, limbs<1>>);
+                          seat<normal_float, limbs<1>>, leveled<limbs<1>, 4, 4>);
 #elif defined(JACKPLANE_INTEGERS_ALONE) // checks/qemu.cmake
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, codes<limbs<2>, 8>, codes<limbs<3>, 2>,
-                          seat<no_zeros, limbs<1>>, seat<normal_float, limbs<1>>);
+                          seat<no_zeros, limbs<1>>, seat<normal_float, limbs<1>>, leveled<limbs<1>, 4, 4>);
 #else
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<limbs<1>>, wide<limbs<2>, 2, 2, 2, 2>, wide<limbs<2>, 8>,
                           wide<limbs<3>, 4, 4>, codes<limbs<3>, 2>, codes<limbs<1>, 2, 2, 4>);
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<real_zeros, limbs<1>>, seat<no_zeros, limbs<1>>, seat<unaligned, limbs<1>>,
                           seat<normal_float, limbs<1>>, seat<small_float, limbs<1>>, seat<small_float, limbs<3>>);
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, seat<offsets, limbs<2>>, seat<tables_and_offsets, limbs<1>>);
+using leveled_of_most_widths =
+    std::conditional_t<is_xsimd<best_arch>, leveled<limbs<1>, 2, 2, 4>, leveled<limbs<1>, 1, 1, 1, 1, 1, 1, 1, 1>>;
+TEST_CASE_TEMPLATE_INVOKE(kernel_law, leveled_of_most_widths, leveled<limbs<3>, 4, 4>, leveled<limbs<2>, 8>);
 #if !defined(JACKPLANE_FLOATS_OF_PARENT) // checks/qemu.cmake
 TEST_CASE_TEMPLATE_INVOKE(kernel_law, most_widths<exact>, most_widths<bf16>, seat<no_zeros, exact>,
-                          seat<normal_float, exact>, seat<offsets, exact>);
+                          seat<normal_float, exact>, seat<offsets, exact>, leveled<exact, 2, 1, 1, 4>);
 #endif
 #endif
 

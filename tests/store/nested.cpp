@@ -187,6 +187,27 @@ TEST_CASE_TEMPLATE("offsets keep their meaning, cut or not", Z, offset_zero<half
                          format_error);
 }
 
+TEST_CASE("parents that overlap, with scales of their own at 2 bits, keep their meaning, cut or not")
+{
+    using overlapping_planes = packed<bit_planes, overlapping<8>, half, integer_zero>;
+    files::folder const folder;
+    auto const before = models::matrix<overlapping_planes>(20, 40, 10);
+    auto const own = with_scales(before, 2, unpack(models::matrix<overlapping_planes>(20, 40, 10, 2)));
+    nested::writer out;
+    out.add("m", own);
+    out.save(folder / "a");
+    auto const read = [&](char const* file)
+    { return std::get<overlapping_planes>(nested::open(folder / file).matrix("m")); };
+    for (unsigned bits = 1; bits <= 8; ++bits)
+        CHECK(values(read("a"), bits) == values(own, bits));
+    for (unsigned cut = 1; cut <= 8; ++cut)
+    {
+        nested::cut(folder / "a", folder / "b", cut);
+        for (unsigned bits = 1; bits <= cut; ++bits)
+            CHECK(values(read("b"), bits) == values(own, bits));
+    }
+}
+
 TEST_CASE("layers of different planes share a file; a layer too coarse for a level says so")
 {
     files::folder const folder;

@@ -15,7 +15,8 @@ namespace engine
         {
             using C = typename M::codebook_type;
             using To = jackplane::packed<jackplane::bit_planes, C, typename M::scale_type, typename M::zero_type>;
-            if constexpr (std::constructible_from<jackplane::any_packed, To> && C::bits == 8)
+            if constexpr (std::constructible_from<jackplane::any_packed, To> && C::bits == 8 &&
+                          jackplane::linear_codebook<C>)
             {
                 width = rule.bits_kept(C::bits, bits);
                 return jackplane::repack<jackplane::bit_planes>(a, bits, rule);

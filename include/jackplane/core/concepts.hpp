@@ -43,7 +43,24 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
         { C::base } -> std::convertible_to<float>;
     };
 
-    // narrowed<K>: the codebook of the leading K bits.                                   uniform<B>
+    // decode(q) == step_at(bits) * level_at(q, bits) + base_at(bits), level_at a whole number below 256: may be
+    // multiplied as integers, after a look-up. The same functions say what the leading bits of a code mean, at each
+    // number of them, for all widths of a parent: those of 1 and 2 bits are linear, levels of 4 bits are below 32, and
+    // from 5 bits on  level = share(bits) * (level of the first 4) + (the others, as the upper bits of 4).
+    //                                                                                    overlapping<B>
+    template <class C>
+    concept leveled_codebook = codebook<C> && requires(unsigned q, unsigned bits) {
+        { C::level_at(q, bits) } -> std::same_as<unsigned>;
+        { C::share(bits) } -> std::same_as<unsigned>;
+        { C::step_at(bits) } -> std::same_as<float>;
+        { C::base_at(bits) } -> std::same_as<float>;
+        { C::coordinate_in(0.0f, q, bits) } -> std::same_as<float>; // among the codes of one leading code
+    };
+    // Values are whole numbers, but for a step and a base.
+    template <class C>
+    concept integer_codebook = linear_codebook<C> || leveled_codebook<C>;
+
+    // narrowed<K>: the codebook of the leading K bits.                                   uniform<B>, overlapping<B>
     template <class C>
     concept nested_codebook = codebook<C> && codebook<typename C::template narrowed<1>>;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <variant>
+#include "../quantize/overlapping.hpp"
 #include "../quantize/row_table.hpp"
 #include "pack.hpp"
 
@@ -18,6 +19,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         packed<bit_planes, uniform<8>, bfloat16, integer_zero>,
         packed<bit_planes, uniform<8>, float, no_zero>,
         packed<bit_planes, uniform<8>, float, integer_zero>,
+        packed<bit_planes, overlapping<8>, half, no_zero>,
+        packed<bit_planes, overlapping<8>, half, integer_zero>,
+        packed<bit_planes, overlapping<8>, bfloat16, no_zero>,
+        packed<bit_planes, overlapping<8>, bfloat16, integer_zero>,
         packed<planes<2, 2, 2, 2>, uniform<8>, half, no_zero>,
         packed<planes<2, 2, 2, 2>, uniform<8>, half, integer_zero>,
         packed<planes<4, 4>, uniform<8>, half, no_zero>,

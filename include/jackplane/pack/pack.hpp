@@ -21,6 +21,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     template <packed_matrix M>
     aligned_vector<code> codes_of(M const& a);
 
+    // The leading bits of a parent, with the scales and zeros that they are read with: what finer codes are chosen
+    // inside of. Throws width_error.
+    template <code_layout L, integer_codebook C, scale_number S, zero_in_steps Z>
+    leading_bits<S, Z> leading(packed<L, C, S, Z> const& a, unsigned bits);
+
     // The same planes (shared), whose prefix of `bits` reads the scales and zeros of q instead. Throws shape_error,
     // width_error, and what q.expect_whole() throws.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
@@ -58,6 +63,22 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             for (std::size_t p = 0; p < a.planes; ++p)
                 from[p] = a.plane[p] + (panel * a.block_stride + nth) * L::bytes(p);
             L::unpack(a.planes, from.data(), codes);
+        }
+
+        // As quantized has them: a row after the other.
+        template <code_layout L, codebook C, scale_number S, zero_number Z>
+        void unpack_scales(packed_view<L, C, S, Z> const& v, aligned_vector<S>& scales, aligned_vector<Z>& zeros)
+        {
+            scales.resize(v.rows * v.groups);
+            zeros.resize(v.zeros == nullptr ? 0 : scales.size());
+            for (std::size_t row = 0; row < v.rows; ++row)
+                for (std::size_t g = 0; g < v.groups; ++g)
+                {
+                    std::size_t const from = scale_index(v, row, g * v.group);
+                    scales[row * v.groups + g] = v.scales[from];
+                    if (!zeros.empty())
+                        zeros[row * v.groups + g] = v.zeros[from];
+                }
         }
 
         // Codes of block nth in one row -> w^.
@@ -171,17 +192,17 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
         auto q = make(v);
         q.codes = codes_of(a);
-        q.scales.resize(v.rows * v.groups);
-        q.zeros.resize(v.zeros == nullptr ? 0 : q.scales.size());
-        for (std::size_t row = 0; row < v.rows; ++row)
-            for (std::size_t g = 0; g < v.groups; ++g)
-            {
-                std::size_t const from = detail::scale_index(v, row, g * v.group);
-                q.scales[row * v.groups + g] = v.scales[from];
-                if (!q.zeros.empty())
-                    q.zeros[row * v.groups + g] = v.zeros[from];
-            }
+        detail::unpack_scales(v, q.scales, q.zeros);
         return q;
+    }
+
+    template <code_layout L, integer_codebook C, scale_number S, zero_in_steps Z>
+    leading_bits<S, Z> leading(packed<L, C, S, Z> const& a, unsigned bits)
+    {
+        auto const v = a.prefix(bits).view();
+        leading_bits<S, Z> first{bits, {v.group, v.groups, false}, codes_of(a.prefix(bits)), {}, {}};
+        detail::unpack_scales(v, first.scales, first.zeros);
+        return first;
     }
 
     template <code_layout To, slice S, code_layout L, linear_codebook C, scale_number X, zero_number Z,

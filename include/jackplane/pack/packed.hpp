@@ -11,7 +11,8 @@ namespace jackplane::inline v0 // shared by all units: core/target.hpp
 {
     // What a kernel sees: pointers and sizes, no member functions. A panel is 16 rows, padded rows have scale 0, padded
     // columns code 0.
-    //     w^ = scale * (decode(code) - zero),  decode(code) = step * code + base for a linear codebook
+    //     w^ = scale * (decode(code) - zero),  decode(code) = step * code + base for a linear codebook,
+    //                                                         step * level_at(code, bits) + base for a leveled one
     // Of a row_codebook w^ = scales[panel, code, row], and there are C::size groups of 1.
     template <code_layout L, codebook C, scale_number S, zero_number Z>
     struct packed_view

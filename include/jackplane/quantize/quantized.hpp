@@ -89,7 +89,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             detail::expect_finite<Z>(zeros, grid, "zero", name);
         }
     };
-    template <linear_codebook C, scale_number S, zero_in_steps Z>
+    template <integer_codebook C, scale_number S, zero_in_steps Z>
     leading_bits<S, Z> leading(quantized<C, S, Z> const& q)
     {
         q.expect_whole();

@@ -56,7 +56,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         using zero_type = no_zero;
 
-        template <linear_codebook C>
+        template <integer_codebook C>
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
@@ -71,8 +71,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     {
         using zero_type = Z;
 
-        template <codebook C> // an integer zero is a whole code, which only a linear codebook has
-            requires(linear_codebook<C> || std::same_as<Z, real_zero>)
+        template <codebook C> // an integer zero is a whole code, which tables do not have
+            requires(integer_codebook<C> || std::same_as<Z, real_zero>)
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> = {}) const noexcept
         {
@@ -157,11 +157,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
         template <codebook C>
             requires(C::centre == uniform<8>::centre && scale<P, uniform<8>> &&
-                     (scale<P, C> || !linear_codebook<C>))
+                     (scale<P, C> || !integer_codebook<C>))
         scale_and_zero operator()(std::span<float const> group, C const& book,
                                   std::span<float const> importance = {}) const noexcept
         {
-            if constexpr (linear_codebook<C>) // `matryoshka` has no width of its own
+            if constexpr (integer_codebook<C>) // `matryoshka` has no width of its own
                 if (of_width)
                     return policy(group, book, importance);
             return policy(group, uniform<8>{}, importance);

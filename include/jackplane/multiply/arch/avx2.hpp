@@ -83,6 +83,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {_mm256_add_epi32(sum.v, _mm256_madd_epi16(pairs.v, _mm256_set1_epi16(1)))};
             }
+            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
+            {
+                return {_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<__m128i const*>(entries)))};
+            }
+            static constexpr bool looks_at_top_of_index = true; // and at the low four bits
+            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
+            {
+                return {_mm256_shuffle_epi8(entries.v, index.v)};
+            }
+            [[gnu::always_inline]] static bytes plus_bytes(bytes a, bytes b) noexcept
+            {
+                return {_mm256_add_epi8(a.v, b.v)};
+            }
             // Both products before both sums: on Zen 3 a tenth faster than in turns. Each asm keeps the compiler from
             // moving what it lists, or from adding in another order.
             [[gnu::always_inline]] static void dot_both(ints& a, ints& b, bytes of_a, bytes of_b, bytes x) noexcept
@@ -218,14 +231,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {_mm256_dpbusd_avx_epi32(sum.v, codes.v, x.v)};
-            }
-            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
-            {
-                return {_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<__m128i const*>(entries)))};
-            }
-            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
-            {
-                return {_mm256_shuffle_epi8(entries.v, index.v)};
             }
         };
 #endif

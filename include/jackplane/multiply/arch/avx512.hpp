@@ -82,6 +82,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(pairs.v, _mm512_set1_epi16(1)))};
             }
+            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
+            {
+                return {_mm512_maskz_broadcast_i32x4(all, _mm_loadu_si128(reinterpret_cast<__m128i const*>(entries)))};
+            }
+            static constexpr bool looks_at_top_of_index = true; // and at the low four bits
+            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
+            {
+                return {_mm512_shuffle_epi8(entries.v, index.v)};
+            }
+            [[gnu::always_inline]] static bytes plus_bytes(bytes a, bytes b) noexcept
+            {
+                return {_mm512_add_epi8(a.v, b.v)};
+            }
             [[gnu::always_inline]] static ints zero() noexcept { return {_mm512_setzero_si512()}; }
             [[gnu::always_inline]] static bytes broadcast_bytes(std::int8_t const* x) noexcept
             {
@@ -209,14 +222,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] static ints dot(ints sum, bytes codes, bytes x) noexcept
             {
                 return {_mm512_dpbusd_epi32(sum.v, codes.v, x.v)};
-            }
-            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
-            {
-                return {_mm512_maskz_broadcast_i32x4(all, _mm_loadu_si128(reinterpret_cast<__m128i const*>(entries)))};
-            }
-            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
-            {
-                return {_mm512_shuffle_epi8(entries.v, index.v)};
             }
         };
 #endif

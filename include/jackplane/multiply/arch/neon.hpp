@@ -92,6 +92,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 return {vpadalq_s16(sum.v, vreinterpretq_s16_s32(pairs.v))};
             }
+            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
+            {
+                return {vld1q_u8(entries)};
+            }
+            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
+            {
+                return {vqtbl1q_u8(entries.v, index.v)};
+            }
+            [[gnu::always_inline]] static bytes plus_bytes(bytes a, bytes b) noexcept
+            {
+                return {vaddq_u8(a.v, b.v)};
+            }
             [[gnu::always_inline]] static ints zero() noexcept { return {vdupq_n_s32(0)}; }
             [[gnu::always_inline]] static bytes broadcast_bytes(std::int8_t const* x) noexcept
             {
@@ -232,14 +244,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] static ints dot_lane(ints sum, bytes codes, std::int8_t const* x) noexcept
             {
                 return {vusdotq_laneq_s32(sum.v, codes.v, vld1q_s8(x), Lane)};
-            }
-            [[gnu::always_inline]] static bytes make_bytes(std::uint8_t const* entries) noexcept
-            {
-                return {vld1q_u8(entries)};
-            }
-            [[gnu::always_inline]] static bytes look_up_bytes(bytes entries, bytes index) noexcept
-            {
-                return {vqtbl1q_u8(entries.v, index.v)};
             }
 
             [[gnu::always_inline]] static void pair_steps(bytes& a, bytes& b) noexcept

@@ -28,7 +28,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         }
                     });
             });
-            constexpr bool own = row_codebook<C>, small = !linear_codebook<C> && !own && L::bits <= 4;
+            constexpr bool own = row_codebook<C>, small = !integer_codebook<C> && !own && L::bits <= 4;
             constexpr std::size_t entries = own     ? block::rows << L::bits
                                             : small ? 1u << L::bits // a file may hold codes beyond C::size
                                                     : 1;
@@ -50,6 +50,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 float& to = w[(4 * step + lane % 4) * block::rows + lane / 4];
                 if constexpr (linear_codebook<C>)
                     to = static_cast<float>(q[i]);
+                else if constexpr (leveled_codebook<C>)
+                    to = static_cast<float>(C::level_at(q[i], a.bits));
                 else if constexpr (own)
                     to = entry[q[i] * block::rows + lane / 4];
                 else if constexpr (small)
@@ -59,8 +61,26 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         }
 
-        // The same by vectors, for an aligned layout and a codebook that fits them. One text for all widths: planes
-        // that are not read are 0.
+        // The same by vectors, for an aligned layout and a codebook that fits them; a leveled one, width by width.
+        template <class V, class View>
+        [[gnu::noinline]] void decode_levels_by_vectors(View const& a, std::size_t nth, float* w) noexcept
+        {
+            using L = typename View::layout;
+            at_width(
+                a, [&](auto bits) __attribute__((always_inline)) {
+                    using decode = decoder<V, bits, book_at<typename View::codebook_type, bits>>;
+                    auto const table = decode::table(leading_book<bits>(a.book));
+                    typename V::floats const unit(1 / decode::unit);
+                    auto plane = planes_at<bits>(a, nth);
+                    for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, bits>(plane, V::rows * 4))
+                        decode::for_each_column(
+                            fields<V, L, bits, decode::width>(plane), table,
+                            [&](auto column, typename V::floats level) __attribute__((always_inline)) {
+                                (level * unit).store(w + column * block::rows + h);
+                            });
+                });
+        }
+        // One text for all widths of others: planes that are not read are 0.
         template <class V, class View>
         [[gnu::noinline]] void decode_block_by_vectors(View const& a, std::size_t nth, float* w) noexcept
         {
@@ -99,9 +119,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             using floats = typename V::floats;
             using C = typename View::codebook_type;
             constexpr std::size_t batches = block::rows / V::rows, side = V::registers / 8; // vectors at a time
-            constexpr bool linear = linear_codebook<C>, whole = row_codebook<C>; // whole: decoded with its scale
-            floats const step(linear ? a.step : 1.0f);
-            float const base = linear ? a.base : 0.0f;
+            constexpr bool integer = integer_codebook<C>, whole = row_codebook<C>; // whole: decoded with its scale
+            floats const step(integer ? a.step : 1.0f);
+            float const base = integer ? a.base : 0.0f;
             bool const row_alone = whole || a.groups == 1;
             alignas(64) float w[block::codes], part[side][block::cols], out[block::rows];
 

@@ -11,27 +11,40 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V>
         inline constexpr bool shares_x = requires { V::dot_both; } && V::narrow && block::rows == 2 * V::rows;
 
-        // A sum of 16 bits has room for 2^(7 - bits) steps of two products each: of 6 bits two steps, 2 * 2 * 63 * 128.
-        // Codes of 8 bits become two bytes, four bits in each; those of fewer than 4 bits count as codes of 4.
-        constexpr unsigned byte_width(unsigned bits) noexcept { return bits < 4 ? 4 : bits; }
-        template <unsigned Bits>
-        inline constexpr std::size_t bytes_of_code = Bits == 8 ? 2 : 1;
+        // How codes become bytes: as one, or as two, the first of which counts `times` as much and the second has four
+        // bits. A sum of 16 bits has room for 2^(7 - bits) steps of two products each: of 6 bits two steps,
+        // 2 * 2 * 63 * 128.
+        struct byte_form
+        {
+            std::size_t pieces, room; // room: of the first
+            short times = 1;
+        };
+        // Codes of 8 bits are two bytes, four bits in each; those of fewer than 4 bits count as codes of 4. Levels have
+        // five bits; from codes of 5 bits on what the first four add to them, and the others.
+        template <codebook C>
+        constexpr byte_form byte_form_of(unsigned bits) noexcept
+        {
+            if constexpr (leveled_codebook<C>)
+                if (bits > 2)
+                    return bits <= 4 ? byte_form{1, 4} : byte_form{2, 4, static_cast<short>(C::share(bits))};
+            return bits == 8 ? byte_form{2, 8, 16} : byte_form{1, bits < 4 ? 8u : 1u << (7 - bits)};
+        }
 
         // sum[half][k] = the dots of `blocks` blocks (a number, or a constant of the code) of codes [blocks, bytes of a
         // code, steps, 16 rows, 4 columns] and of q + 4 k [steps, stride bytes], 4 columns of each step.
-        template <class V, unsigned Width, std::size_t Sums>
+        template <class V, byte_form Form, std::size_t Sums>
         [[gnu::always_inline]] inline auto dot_bytes(std::byte const* codes, std::int8_t const* q, std::size_t stride,
                                                      auto blocks) noexcept
         {
-            constexpr std::size_t pieces = bytes_of_code<Width>, room = Width == 8 ? 8 : 1u << (7 - Width);
             dots<V, 2, Sums> sum;
             set_zero<V>(sum);
             auto const add_next = [&]() __attribute__((always_inline))
             {
                 std::int8_t const* from;
-                for_each<pieces * block::steps / room>([&](auto part) __attribute__((always_inline)) {
-                    constexpr std::size_t piece = part * room / block::steps;
-                    if constexpr (part * room % block::steps == 0)
+                constexpr std::size_t of_first = block::steps / Form.room; // parts
+                for_each<of_first + Form.pieces - 1>([&](auto part) __attribute__((always_inline)) {
+                    constexpr std::size_t piece = part / of_first, room = piece == 0 ? Form.room : block::steps;
+                    if constexpr (part % of_first == 0)
                         from = q;
                     if constexpr (piece != 0)
                         asm("" : "+r"(from)); // x is read again: kept, it would take 32 registers
@@ -40,10 +53,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     auto const widen = [&](std::size_t k) __attribute__((always_inline))
                     {
                         auto& to = sum[k / Sums][k % Sums];
-                        to = V::template widen_times<piece + 1 < pieces ? 16 : 1>(to, pairs[k / Sums][k % Sums]);
+                        to = V::template widen_times<piece == 0 ? Form.times : 1>(to, pairs[k / Sums][k % Sums]);
                     };
                     for_each<room>([&](auto i) __attribute__((always_inline)) {
-                        constexpr std::size_t nth = part * room + i;
+                        constexpr std::size_t nth = piece == 0 ? part * room + i : block::steps + i;
                         auto const first = V::load_bytes(codes + nth * block::lanes);
                         auto const second = V::load_bytes(codes + nth * block::lanes + block::lanes / 2);
                         for_each<Sums>([&](auto k) __attribute__((always_inline)) {
@@ -57,7 +70,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     if constexpr (room > 1)
                         for_each<2 * Sums>(widen);
                 });
-                codes += pieces * block::codes;
+                codes += Form.pieces * block::codes;
                 q = from;
             };
             if constexpr (requires { decltype(blocks)::value; })
@@ -73,15 +86,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         [[gnu::noinline]] void decode_bytes(View const& a, std::size_t nth, std::size_t count, std::byte* to) noexcept
         {
             using L = typename View::layout;
+            using C = typename View::codebook_type;
+            using level = levels<V, C, Bits>;
             [[maybe_unused]] constexpr unsigned width = field_width(Bits);
-            for (std::size_t b = 0; b < count; ++b, to += bytes_of_code<Bits> * block::codes)
+            [[maybe_unused]] auto const entries = level::template bytes<1>(a.book);
+            for (std::size_t b = 0; b < count; ++b, to += byte_form_of<C>(Bits).pieces * block::codes)
             {
                 auto plane = planes_at<Bits>(a, nth + b);
                 fetch_ahead<L, Bits>(plane);
                 for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, Bits>(plane, V::rows * 4))
                 {
-                    // the Kept bits that end Above bits below the top of fields of Width bits
-                    auto const put = [&]<unsigned Width, unsigned Kept, unsigned Above>(
+                    // the Kept bits that end Above bits below the top of fields of Width bits, or what is looked up
+                    // by them
+                    auto const put = [&]<unsigned Width, unsigned Kept, unsigned Above, bool LookUp = false>(
                                          auto const& f, std::byte* at) __attribute__((always_inline))
                     {
                         for_each_step<Width>(
@@ -89,10 +106,25 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                 constexpr unsigned low = shift + Width - Above - Kept;
                                 if constexpr (low != 0)
                                     code = V::template right<low>(code);
-                                V::store(V::template keep<(1u << Kept) - 1>(code), at + s * block::lanes + h * 4);
+                                code = V::template keep<(1u << Kept) - 1>(code);
+                                if constexpr (LookUp)
+                                    code = V::look_up_bytes(entries, code);
+                                V::store(code, at + s * block::lanes + h * 4);
                             });
                     };
-                    if constexpr (Bits < 8)
+                    if constexpr (level::looked_up && L::widths[0] <= 4)
+                    {
+                        constexpr unsigned top = Bits < 4 ? Bits : 4;
+                        put.template operator()<4, 4, 0, true>(fields<V, L, top, 4>(plane), to);
+                        if constexpr (Bits > 4)
+                            put.template operator()<4, 4, 0>(fields<V, L, Bits, 4, 4>(plane), to + block::codes);
+                    }
+                    else if constexpr (level::looked_up)
+                    {
+                        put.template operator()<8, 4, 0, true>(fields<V, L, 8, 8>(plane), to);
+                        put.template operator()<8, 4, 4>(fields<V, L, 8, 8>(plane), to + block::codes);
+                    }
+                    else if constexpr (Bits < 8)
                         put.template operator()<width, Bits, 0>(fields<V, L, Bits, width>(plane), to);
                     else if constexpr (L::widths[0] <= 4) // not merged to bytes, only to be parted
                     {
@@ -121,7 +153,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
         // total += one stretch of a panel times the vectors of a tile, Side at a time (registers hold the sums of both
         // halves): the roundings of add_panel.
-        template <accumulator Acc, class V, unsigned Width, bool Offsets, std::size_t Side, unsigned Limbs>
+        template <accumulator Acc, class V, byte_form Form, bool Offsets, std::size_t Side, unsigned Limbs>
         [[gnu::noinline]] void add_bytes(byte_stretch_memory const& stretch, limbs_view<Limbs> const& x,
                                          std::size_t vectors, totals<Acc, V>* total) noexcept
         {
@@ -137,7 +169,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 for (std::size_t v = 0; v < vectors; v += Side, x_scale += Side, x_sum += sums)
                 {
-                    auto const sum = dot_bytes<V, Width, sums>(codes, q + v * Limbs * 4, stride, blocks);
+                    auto const sum = dot_bytes<V, Form, sums>(codes, q + v * Limbs * 4, stride, blocks);
                     for_each<2 * Side>([&](auto i) __attribute__((always_inline)) {
                         constexpr std::size_t n = i / 2, h = i % 2;
                         floats const scales = V::load(scale + h * V::rows), more = V::load(other + h * V::rows);
@@ -151,7 +183,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                             total[v + n][h].add(scales, scaled);
                     });
                 }
-                codes += blocks * bytes_of_code<Width> * block::codes;
+                codes += blocks * Form.pieces * block::codes;
                 q += blocks * block::steps * stride;
                 if (--turn == 0)
                 {
@@ -162,7 +194,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             };
             std::size_t const per_group = x.group / block::cols, tail = stretch.blocks % per_group;
             std::size_t left = stretch.blocks / per_group;
-            if constexpr (Width == 4) // groups of 64: 3 % faster; all widths take twice as long to compile
+            // groups of 64: 3 % faster; all widths take twice as long to compile
+            if constexpr (Form.pieces == 1 && Form.room == 8)
                 if (per_group == 2)
                     for (; left != 0; --left)
                         add(std::integral_constant<std::size_t, 2>{});
@@ -189,7 +222,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
             [[gnu::always_inline]] static std::size_t most_cols(View const& a) noexcept
             {
-                return byte_stretch_memory::room / (a.bits == 8 ? bytes_of_code<8> : 1);
+                return byte_stretch_memory::room / byte_form_of<C>(a.bits).pieces;
             }
             [[gnu::always_inline]] static float step(View const& a) noexcept { return a.step; }
 
@@ -221,7 +254,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 constexpr std::size_t most = Limbs < 3 ? 4 / Limbs : 1;
                 at_width(
                     a, [&](auto bits) __attribute__((always_inline)) {
-                        add_bytes<Acc, V, byte_width(bits), zero_as_offset<Z>, Vectors < most ? Vectors : most>(
+                        add_bytes<Acc, V, byte_form_of<C>(bits), zero_as_offset<Z>, Vectors < most ? Vectors : most>(
                             memory, x, Vectors, total);
                     });
             }

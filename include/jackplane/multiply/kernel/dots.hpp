@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
+#include <bit>
 #include <tuple>
 #include "../../core/concepts.hpp"
-#include "fields.hpp"
+#include "levels.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
@@ -43,33 +44,6 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             static constexpr unsigned power(unsigned j) noexcept { return count == 1 ? 0 : j * kept; }
         };
 
-        // A codebook as bytes: level_i = unit * u_i + base, each off by at most unit / 2. Of a linear one: the code
-        // itself.
-        template <class V, codebook C>
-        struct levels
-        {
-            static constexpr bool looked_up = !linear_codebook<C>;
-            [[gnu::always_inline]] static auto bytes(C const& book) noexcept
-            {
-                if constexpr (looked_up)
-                {
-                    std::uint8_t entry[16];
-                    float const low = book.decode(0);
-                    for_each<16>([&](auto i) __attribute__((always_inline)) {
-                        entry[i] =
-                            static_cast<std::uint8_t>((book.decode(static_cast<code>(i)) - low) / unit(book) + 0.5f);
-                    });
-                    return V::make_bytes(entry);
-                }
-                else
-                    return 0;
-            }
-            [[gnu::always_inline]] static float unit(C const& book) noexcept
-            {
-                return (book.decode(C::size - 1) - book.decode(0)) / 255;
-            }
-        };
-
         // One limb bears levels of 8 bits; more limbs of x are worth exact weights. arch: a tag, or what was chosen
         // when the program ran.
         template <class View, unsigned Limbs, class Arch>
@@ -78,6 +52,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             using C = typename View::codebook_type;
             if (!View::layout::aligned() || row_codebook<C>)
                 return false;
+            if (leveled_codebook<C>) // a sum of 16 bits has no room for levels of bytes that come whole
+                return arch.multiplies_bytes && (View::layout::widths[0] <= 4 || arch.looks_up_bytes);
             return linear_codebook<C> ? arch.multiplies_bytes
                                       : Limbs == 1 && arch.looks_up_bytes && View::layout::bits == 4;
         }
@@ -95,8 +71,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             });
         }
 
-        // sum += codes of one block times the q of all vectors and limbs
-        template <class V, unsigned Width, std::size_t Sums, bool LookedUp, class Fields, class Levels, class Dots>
+        // sum += codes of one block times the q of all vectors and limbs. LookedUp codes of 4 bits are below 32 where
+        // dots are narrow: their sums have room for half a block. Unmasked: those of fields_of_3_bits.
+        template <class V, unsigned Width, std::size_t Sums, bool LookedUp, bool Unmasked, class Fields, class Levels,
+                  class Dots>
         [[gnu::always_inline]] inline void add_block(Fields const& codes, Levels const& levels, std::int8_t const* q,
                                                      Dots& sum) noexcept
         {
@@ -104,6 +82,13 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             Dots pairs; // of a machine whose dots are narrow
             if constexpr (V::narrow)
                 set_zero<V>(pairs);
+            auto const widen = [&]() __attribute__((always_inline))
+            {
+                for_each<Sums * place::chains>([&](auto k) __attribute__((always_inline)) {
+                    auto& to = sum[k / place::chains][k % place::chains];
+                    to = V::widen(to, pairs[k / place::chains][k % place::chains]);
+                });
+            };
             for_each_step<Width>(
                 codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
                     for_each<place::in_pieces ? place::count : 1>([&](auto piece) __attribute__((always_inline)) {
@@ -114,9 +99,11 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         // a field at the top of a byte that is shifted by itself stands alone at the bottom
                         constexpr bool clear =
                             V::shifts_bytes && at != 0 && place::down(at) == at && at + place::kept == 8;
-                        if constexpr (place::mask(at) != 0xff && !clear)
+                        if constexpr (place::mask(at) != 0xff && !clear && !Unmasked)
                             code = V::template keep<place::mask(at)>(code);
-                        if constexpr (LookedUp)
+                        if constexpr (LookedUp && Width == 8)
+                            code = levels_of_bytes<V>(levels, code);
+                        else if constexpr (LookedUp)
                             code = V::look_up_bytes(levels, code);
                         for_each<Sums>([&](auto k) __attribute__((always_inline)) {
                             constexpr std::size_t nth = s * Sums + k; // four columns of x
@@ -127,12 +114,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                 to = V::dot(to, code, V::broadcast_bytes(q + nth * 4));
                         });
                     });
+                    if constexpr (V::narrow && LookedUp && field_of(Width, s).vector + 1 == Width / 2 &&
+                                  shift + Width == 8)
+                    {
+                        widen();
+                        set_zero<V>(pairs);
+                    }
                 });
             if constexpr (V::narrow)
-                for_each<Sums * place::chains>([&](auto k) __attribute__((always_inline)) {
-                    auto& to = sum[k / place::chains][k % place::chains];
-                    to = V::widen(to, pairs[k / place::chains][k % place::chains]);
-                });
+                widen();
         }
 
         // The chains of one sum, together: sum_j chain_j / 2^(power of the last - power_j) of pieces, chain_j /
@@ -153,11 +143,23 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
         // A machine that multiplies codes of 4 bits alone takes wider ones as two parts, which are never merged: the
         // first four bits and what follows, in Rest bits. 0: codes are whole.
-        template <class V, code_layout L, unsigned Bits, bool LookedUp>
+        template <class V, code_layout L, unsigned Bits, codebook Book>
         inline constexpr unsigned rest_width =
-            V::in_place > 4 || flips<V> || Bits <= 4 || LookedUp || L::widths[0] > 4 ? 0
-            : Bits <= 6                                                              ? 2
-                                                                                     : 4;
+            multiplies_whole_bytes<V> || Bits <= 4 || !integer_codebook<Book> || L::widths[0] > 4 ? 0
+            : Bits <= 6                                                                           ? 2
+                                                                                                  : 4;
+
+        // a Times
+        template <class V, unsigned Times>
+        [[gnu::always_inline]] inline typename V::ints times(typename V::ints a) noexcept
+        {
+            auto sum = V::zero();
+            for_each<std::bit_width(Times)>([&](auto bit) __attribute__((always_inline)) {
+                if constexpr ((Times >> bit & 1u) != 0)
+                    sum = V::template plus_left<bit>(sum, a);
+            });
+            return sum;
+        }
 
         // Whole bytes of a tile, flipped once when they are decoded.
         struct flipped_bytes : planes<8>
@@ -168,15 +170,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         inline constexpr bool dots_are_flipped = field_width(Bits) == 8 && flips<V>;
 
         // The dots of `blocks` blocks (a number, or a constant of the code) from plane on, of the V::rows rows it
-        // points at, and q from q on: [Sums], in steps of 2^-(field_width(Bits) - Bits).
-        template <class V, code_layout L, unsigned Bits, std::size_t Sums, bool LookedUp, bool Fetch, class Levels>
+        // points at, and q from q on: [Sums], in steps of 2^-(field_width(Bits) - Bits), of a leveled codebook in
+        // levels. Book: that of the leading Bits bits.
+        template <class V, code_layout L, unsigned Bits, std::size_t Sums, codebook Book, bool Fetch, class Levels>
         [[gnu::always_inline]] inline auto dot_group(std::array<std::byte const*, L::count> plane, std::int8_t const* q,
                                                      auto blocks, Levels const& levels) noexcept
         {
-            constexpr unsigned rest = rest_width<V, L, Bits, LookedUp>, top = rest == 0 ? Bits : 4;
+            constexpr bool looked_up = !linear_codebook<Book>, leveled = leveled_codebook<Book>;
+            constexpr bool last_above = kernel::levels<V, Book, Bits>::last_above;
+            constexpr unsigned rest = rest_width<V, L, Bits, Book>, top = rest == 0 ? Bits : 4;
             constexpr unsigned width = field_width(top);
-            dots<V, Sums, places<V, width, Sums, LookedUp>::chains> sum;
-            dots<V, Sums, places<V, rest == 0 ? width : rest, Sums, LookedUp>::chains> low; // of the rest, if any
+            dots<V, Sums, places<V, width, Sums, looked_up>::chains> sum;
+            dots<V, Sums, places<V, rest == 0 ? width : rest, Sums, false>::chains> low; // of the rest, if any
             set_zero<V>(sum);
             if constexpr (rest != 0)
                 set_zero<V>(low);
@@ -184,12 +189,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             {
                 if constexpr (Fetch)
                     fetch_ahead<L, Bits>(plane);
-                constexpr bool flip = dots_are_flipped<V, top> && !std::same_as<L, flipped_bytes>;
-                add_block<V, width, Sums, LookedUp>(fields<V, L, top, width, 0, flip>(plane), levels, q, sum);
+                constexpr bool flip = dots_are_flipped<V, top> && !std::same_as<L, flipped_bytes> && !leveled;
+                if constexpr (last_above)
+                    add_block<V, width, Sums, looked_up, true>(fields_of_3_bits<V, L>(plane), levels, q, sum);
+                else
+                    add_block<V, width, Sums, looked_up, false>(fields<V, L, top, width, 0, flip>(plane), levels, q,
+                                                                sum);
                 if constexpr (rest != 0)
                 {
                     asm("" : "+r"(q)); // x is read again: kept, it would take 64 registers
-                    add_block<V, rest, Sums, LookedUp>(fields<V, L, Bits, rest, 4>(plane), levels, q, low);
+                    add_block<V, rest, Sums, false, false>(fields<V, L, Bits, rest, 4>(plane), levels, q, low);
                 }
                 skip<L, Bits>(plane, 1);
                 q += block::cols * Sums;
@@ -201,10 +210,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     add_next();
             std::array<typename V::ints, Sums> all;
             for_each<Sums>([&](auto k) __attribute__((always_inline)) {
-                all[k] = together<V, width, Sums, LookedUp>(sum[k]);
+                all[k] = together<V, width, Sums, looked_up>(sum[k]);
                 if constexpr (rest != 0)
-                    all[k] = V::template plus_left<4>(
-                        V::template plus_left<4 - rest>(V::zero(), together<V, rest, Sums, LookedUp>(low[k])), all[k]);
+                {
+                    auto const others = together<V, rest, Sums, false>(low[k]);
+                    if constexpr (leveled)
+                        all[k] = V::template plus_left<4 - rest>(times<V, Book::share(Bits)>(all[k]), others);
+                    else
+                        all[k] = V::template plus_left<4>(V::template plus_left<4 - rest>(V::zero(), others), all[k]);
+                }
             });
             return all;
         }

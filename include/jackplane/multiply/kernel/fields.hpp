@@ -36,6 +36,29 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             });
         }
 
+        // The codebook of the leading Bits bits, where those of a leveled one have another than all of them.
+        template <codebook C, unsigned Bits>
+        struct book_of
+        {
+            using type = C;
+        };
+        template <leveled_codebook C, unsigned Bits>
+            requires(Bits < C::bits)
+        struct book_of<C, Bits>
+        {
+            using type = typename C::template narrowed<Bits>;
+        };
+        template <codebook C, unsigned Bits>
+        using book_at = typename book_of<C, Bits>::type;
+        template <unsigned Bits, codebook C>
+        [[gnu::always_inline]] inline book_at<C, Bits> leading_book(C const& book) noexcept
+        {
+            if constexpr (std::same_as<book_at<C, Bits>, C>)
+                return book;
+            else
+                return {};
+        }
+
         // Planes are read once, in order, several streams at a time: too many for the prefetchers of today's cores. So
         // every block asks for a later one, all streams together. By trial, 4096 x 4096 from memory: of 4 planes and
         // more 6 blocks ahead (on Zen 4, from 9 on every width loses a tenth to a third); of fewer 8 KB (4 KB loses a

@@ -2,18 +2,21 @@
 #pragma once
 #include "../../pack/packed.hpp"
 #include "../activation/activation.hpp"
-#include "fields.hpp"
+#include "levels.hpp"
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
     namespace kernel
     {
         // Codes of at most 4 bits become floats by a look-up in 16 entries that all rows share, whatever the codebook;
-        // wider ones are counted.
+        // wider ones are counted, and become levels as bytes.
         template <class V, class View>
         inline constexpr bool fits_vectors = linear_codebook<typename View::codebook_type> ||
+                                             (leveled_codebook<typename View::codebook_type> && V::looks_up &&
+                                              requires { V::plus_bytes; }) ||
                                              (V::looks_up && View::layout::bits <= 4 &&
-                                              !row_codebook<typename View::codebook_type>);
+                                              !row_codebook<typename View::codebook_type> &&
+                                              !leveled_codebook<typename View::codebook_type>);
 
         template <class View>
         inline constexpr bool zero_is_stored = !std::same_as<decltype(View::zeros), no_zero const*>;
@@ -73,13 +76,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             }
         };
 
-        // Codes of Bits bits -> floats: decoded, of linear codebooks without step and base, in steps of 1 / unit.
+        // Codes of Bits bits -> floats: decoded, of linear codebooks without step and base, in steps of 1 / unit; of
+        // leveled ones levels. C: of these bits.
         template <class V, unsigned Bits, codebook C>
         struct decoder
         {
             static constexpr unsigned width = field_width(Bits);
-            static constexpr bool looks_up = width <= 4 && (linear_codebook<C> ? V::looks_up_fast : V::looks_up);
-            static constexpr float unit = looks_up ? 1 : static_cast<float>(1u << (width - Bits));
+            static constexpr bool looks_up = width <= 4 && (integer_codebook<C> ? V::looks_up_fast : V::looks_up);
+            static constexpr bool counts_levels = leveled_codebook<C> && !looks_up; // which were looked up as bytes
+            static constexpr float unit = looks_up || counts_levels ? 1 : static_cast<float>(1u << (width - Bits));
 
             // The code in 4 bits that begin with a field; above one of 2 bits is its neighbour.
             static constexpr unsigned code_at(unsigned i) noexcept
@@ -97,11 +102,15 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                         constexpr unsigned q = code_at(i);
                         if constexpr (linear_codebook<C>)
                             entry[i] = static_cast<float>(q);
+                        else if constexpr (leveled_codebook<C>)
+                            entry[i] = static_cast<float>(C::level_at(q, Bits));
                         else
                             entry[i] = book.decode(static_cast<code>(q));
                     });
                     return V::make_table(entry);
                 }
+                else if constexpr (counts_levels)
+                    return levels<V, C, Bits>::template bytes<C::share(Bits)>(book);
                 else
                     return 0;
             }
@@ -112,12 +121,18 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                                                Body&& body) noexcept
             {
                 for_each_step<width>(
-                    codes, [&](auto s, auto const& field, auto shift) __attribute__((always_inline)) {
+                    codes, [&](auto s, auto field, auto shift) __attribute__((always_inline)) {
+                        if constexpr (counts_levels && width == 8)
+                            field = levels_of_bytes<V>(t, field);
+                        else if constexpr (counts_levels)
+                            field = levels_of_fields<V, shift>(t, field);
                         for_each<4>([&](auto k) __attribute__((always_inline)) {
                             constexpr unsigned at = 8 * k + shift;
                             std::integral_constant<std::size_t, 4 * s + k> const column;
                             if constexpr (looks_up)
                                 body(column, V::template look_up<at>(t, field));
+                            else if constexpr (counts_levels)
+                                body(column, V::template column<8 * k, 8>(field));
                             else
                                 body(column, V::template column<at, width>(field));
                         });
@@ -173,9 +188,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                               std::size_t first, std::size_t last) noexcept
         {
             using floats = typename V::floats;
-            using decode = decoder<V, Bits, C>;
-            auto const table = decode::table(a.book);
-            float const step = linear_codebook<C> ? a.step / decode::unit : 1, base = linear_codebook<C> ? a.base : 0;
+            using decode = decoder<V, Bits, book_at<C, Bits>>;
+            auto const table = decode::table(leading_book<Bits>(a.book));
+            float const step = integer_codebook<C> ? a.step / decode::unit : 1, base = integer_codebook<C> ? a.base : 0;
             auto const dot = [&](auto const& plane, std::size_t b) __attribute__((always_inline))
             {
                 float const* const xs = x.x + b * block::cols;

@@ -23,9 +23,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // sum_l 256^l (sum_l + offset x_sum_l): the dots of a vector's limbs, and what codes do not say. Flipped: dots
         // of flipped bytes (dots_are_flipped), each of which lacks 128 x_sum_l.
         template <class V, unsigned Limbs, bool Flipped = false>
-        [[gnu::always_inline]] inline typename V::floats join_limbs(typename V::ints const* sum,
-                                                                    typename V::floats offset,
-                                                                    float const* x_sum) noexcept
+        [[gnu::always_inline]] inline typename V::floats
+        join_limbs(typename V::ints const* sum, typename V::floats offset, float const* x_sum) noexcept
         {
             using floats = typename V::floats;
             floats t;
@@ -48,15 +47,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         template <class V, unsigned Bits, class View>
         struct dot_values
         {
-            using level = levels<V, typename View::codebook_type>;
-            static constexpr unsigned extra = field_width(Bits) - Bits; // bits below those of the code
-            decltype(level::bytes(View::book)) entries;
+            using level = levels<V, typename View::codebook_type, Bits>;
+            static constexpr unsigned extra = level::looked_up ? 0 : field_width(Bits) - Bits; // bits below the code's
+            static constexpr bool flip = dots_are_flipped<V, Bits>;
+            static constexpr unsigned share = multiplies_whole_bytes<V> ? level::share : 1;
+            decltype(level::template bytes<share, flip, level::last_above>(View::book)) entries;
             float step, base;
 
             [[gnu::always_inline]] explicit dot_values(View const& a) noexcept
-                : entries(level::bytes(a.book)), step(a.step / static_cast<float>(1u << extra)), base(a.base)
+                : entries(level::template bytes<share, flip, level::last_above>(a.book)),
+                  step(a.step / static_cast<float>(1u << extra)),
+                  base(a.base)
             {
-                if constexpr (level::looked_up)
+                if constexpr (!level::exact)
                 {
                     step = level::unit(a.book);
                     base = a.book.decode(0);
@@ -69,8 +72,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //     A x = sum over groups g of  scale_g s_g sum_l 256^l (step dot_l + (base - zero_g) sum q_l)
         // and an offset, which the scale does not multiply, times s_g sum_l 256^l sum q_l.
         // dot_l is exact: at most 128 columns, below 2^23; the zero is subtracted limb by limb, so that a group of
-        // zeros gives exactly 0. Nothing depends on the other vectors: a vector gives the same bits alone and among
-        // others.
+        // zeros gives exactly 0. The steps of a leveled codebook are no powers of two: base and zero in steps are
+        // rounded, two eps more in the bound of multiply_exact. Nothing depends on the other vectors: a vector gives
+        // the same bits alone and among others.
         template <accumulator Acc, class V, unsigned Bits, unsigned Limbs, std::size_t Vectors, bool Fetch,
                   code_layout L, codebook C, scale_number S, zero_number Z>
         [[gnu::always_inline]] inline void add_panel(packed_view<L, C, S, Z> const& a, std::size_t panel,
@@ -123,8 +127,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     {
                         auto rows = plane;
                         advance<L, Bits>(rows, h * V::rows * 4);
-                        add_dots(h, dot_group<V, L, Bits, sums, !linear_codebook<C>, Fetch && fetches_apart>(
-                                        rows, q, blocks, values.entries));
+                        add_dots(h, dot_group < V, L, Bits, sums, book_at<C, Bits>,
+                                 Fetch && fetches_apart > (rows, q, blocks, values.entries));
                     };
                     // x is loaded once for all, where what merges planes and narrow sums leave it registers: by trial
                     constexpr bool at_once = !V::narrow && (field_width(Bits) == 4 || L::widths[0] == 8);

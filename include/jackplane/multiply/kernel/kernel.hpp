@@ -34,7 +34,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             using V = vectors<Arch>;
             auto decode = decode_block<Arch, View>;
-            if constexpr (decodes<V, View>)
+            if constexpr (decodes<V, View> && leveled_codebook<typename View::codebook_type>)
+                decode = decode_levels_by_vectors<V, View>;
+            else if constexpr (decodes<V, View>)
                 decode = decode_block_by_vectors<V, View>;
             for (std::size_t left = x.vectors; left > 0; left -= x.vectors)
             {

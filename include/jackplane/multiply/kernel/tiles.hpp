@@ -18,19 +18,20 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         };
 
         // A stretch of a panel, decoded to what the machine multiplies at once: bytes, or fields of four bits, those
-        // of wider codes in two planes.
-        template <class V, code_layout L>
-        inline constexpr bool tile_in_halves = V::in_place <= 4 && !flips<V> && L::widths[0] <= 4;
-        template <class V, code_layout L>
-        using tile_layout =
-            std::conditional_t<multiplies_matrices<V>, paired_bytes,
-                               std::conditional_t<flips<V>, flipped_bytes,
-                                                  std::conditional_t<tile_in_halves<V, L>, planes<4, 4>, planes<8>>>>;
+        // of wider codes in two planes. Levels are bytes.
+        template <class V, code_layout L, codebook C>
+        inline constexpr bool tile_in_halves = !multiplies_whole_bytes<V> && L::widths[0] <= 4 && !leveled_codebook<C>;
+        template <class V, code_layout L, codebook C>
+        using tile_layout = std::conditional_t<
+            multiplies_matrices<V>, paired_bytes,
+            std::conditional_t<flips<V>, flipped_bytes,
+                               std::conditional_t<tile_in_halves<V, L, C>, planes<4, 4>, planes<8>>>>;
 
-        // Decoded codes have so many bits of 0 below those of the code.
-        template <class V, code_layout L, unsigned Bits>
-        inline constexpr unsigned tile_extra = tile_in_halves<V, L> ? (Bits <= 4 ? 4 : 8) - Bits
-                                                                    : field_width(Bits) - Bits;
+        // Decoded codes have so many bits of 0 below those of the code; levels have none.
+        template <class V, code_layout L, codebook C, unsigned Bits>
+        inline constexpr unsigned tile_extra = levels<V, C, Bits>::looked_up ? 0
+                                               : tile_in_halves<V, L, C>     ? (Bits <= 4 ? 4 : 8) - Bits
+                                                                             : field_width(Bits) - Bits;
 
         // The codes of `count` blocks, laid out as the tile's: of a table its levels.
         template <class V, unsigned Bits, class Tile, class View>
@@ -38,15 +39,16 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                            std::array<std::byte*, Tile::count> to) noexcept
         {
             using L = typename View::layout;
-            using level = levels<V, typename View::codebook_type>;
+            using C = typename View::codebook_type;
+            using level = levels<V, C, Bits>;
             constexpr unsigned width = field_width(Bits);
-            auto const entries = level::bytes(a.book);
+            auto const entries = level::template bytes<level::share>(a.book);
             for (std::size_t b = 0; b < count; ++b)
             {
                 auto plane = planes_at<Bits>(a, nth + b);
                 fetch_ahead<L, Bits>(plane);
                 for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, Bits>(plane, V::rows * 4))
-                    if constexpr (tile_in_halves<V, L>)
+                    if constexpr (tile_in_halves<V, L, C>)
                     {
                         constexpr unsigned top = Bits < 4 ? Bits : 4;
                         auto const put = [&](auto const& codes, std::byte* half) __attribute__((always_inline))
@@ -70,7 +72,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                                     code = V::template right<shift>(code);
                                 if constexpr (width < 8)
                                     code = V::template keep<(1u << width) - 1>(code);
-                                if constexpr (level::looked_up)
+                                if constexpr (level::looked_up && width == 8)
+                                    code = levels_of_bytes<V>(entries, code);
+                                else if constexpr (level::looked_up)
                                     code = V::look_up_bytes(entries, code);
                                 if constexpr (flips<V>)
                                     code = V::template flip<0x80>(code);
@@ -107,8 +111,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         struct field_stretch<V, packed_view<L, C, S, Z>>
         {
             using View = packed_view<L, C, S, Z>;
-            using layout = tile_layout<V, L>;
-            using level = levels<V, C>;
+            using layout = tile_layout<V, L, C>;
+            static constexpr bool exact = integer_codebook<C>;
             static constexpr std::size_t room = 1024;        // columns
             alignas(64) std::byte codes[room * block::rows]; // 16 KB: in L1
             packed_view<layout, tile_levels, S, Z> part{};
@@ -117,9 +121,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             [[gnu::always_inline]] explicit field_stretch(View const& a) noexcept
             {
                 part.cols = a.cols;
-                part.bits = tile_in_halves<V, L> && a.bits <= 4 ? 4 : 8;
+                part.bits = tile_in_halves<V, L, C> && a.bits <= 4 ? 4 : 8;
                 part.planes = layout::planes_of(part.bits);
-                part.base = level::looked_up ? a.book.decode(0) : a.base;
+                part.base = exact ? a.base : a.book.decode(0);
                 if constexpr (!zero_is_stored<View>)
                     part.base -= C::centre;
                 part.panels = 1; // so that no stride is read
@@ -138,8 +142,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 at_width(
                     a, [&](auto bits) __attribute__((always_inline)) {
                         decode_tile<V, bits, layout>(a, panel * a.block_stride + begin / block::cols, part.blocks, to);
-                        constexpr float below = 1u << tile_extra<V, L, bits>;
-                        part.step = (level::looked_up ? level::unit(a.book) : a.step) / below;
+                        constexpr float below = 1u << tile_extra<V, L, C, bits>;
+                        part.step = (exact ? a.step : levels<V, C, bits>::unit(a.book)) / below;
                     });
                 std::size_t const at = (panel * a.group_stride + first_group) * block::rows;
                 part.group = a.groups == 1 ? a.blocks * block::cols : a.group;

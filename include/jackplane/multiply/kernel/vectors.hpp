@@ -42,7 +42,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         //   pair_steps(bytes& a, bytes& b)             the dwords a0 b0 a1 b1, and a2 b2 a3 b3
         //   dot_matrices(ints sum, bytes u8, bytes s8) 2 x 8 codes by 2 x 8 of x: dot 2 i + j of row i and vector j
         //   part_vectors(ints& a, ints& b)             such dots of rows 0, 1 and 2, 3: those of vector 0, of vector 1
-        //   make_bytes(uint8 const*), look_up_bytes(entries, bytes index)        one of 16 bytes (Arch::looks_up_bytes)
+        //   make_bytes(uint8 const*), look_up_bytes(entries, bytes index)        one of 16 bytes, index < 16
+        //   looks_at_top_of_index                      or an index with a top bit of 0: its low four bits count
+        //   plus_bytes(a, b)                           every byte modulo 256
         //
         // floats
         //   load(float, half, bfloat16, uint8 const*), fma(a, b, c) = a b + c

@@ -41,7 +41,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
     namespace detail
     {
-        // What a linear codebook makes of whole codes; others have the line of the codes themselves.
+        // What a linear codebook makes of whole codes, a leveled one of levels; others have the line of the codes.
         struct code_line
         {
             float step = 1, base = 0;
@@ -52,6 +52,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             if constexpr (linear_codebook<C>)
                 return {C::step, C::base};
+            else if constexpr (leveled_codebook<C>)
+                return {C::step_at(C::bits), C::base_at(C::bits)};
             else
                 return {};
         }
@@ -74,18 +76,23 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             return v;
         }
 
-        // v with its first planes alone, those of `bits`. One step at fewer bits is 2^dropped of ours; its value is the
-        // middle of the codes it stands for.
+        // v with its first planes alone, those of `bits`. One step at fewer bits of a linear codebook is 2^dropped of
+        // ours; its value is the middle of the codes it stands for.
         template <code_layout L, codebook C, scale_number S, zero_number Z>
         packed_view<L, C, S, Z> leading_planes(packed_view<L, C, S, Z> v, unsigned bits) noexcept
         {
             if (bits == v.bits)
                 return v;
-            float const dropped = static_cast<float>(1u << (v.bits - bits));
+            [[maybe_unused]] float const dropped = static_cast<float>(1u << (v.bits - bits));
             v.planes = L::planes_of(bits);
             v.bits = bits;
-            v.base += v.step * (dropped - 1) / 2;
-            v.step *= dropped;
+            if constexpr (leveled_codebook<C>)
+                v.step = C::step_at(bits), v.base = C::base_at(bits);
+            else
+            {
+                v.base += v.step * (dropped - 1) / 2;
+                v.step *= dropped;
+            }
             for (std::size_t p = v.planes; p < L::count; ++p)
                 v.plane[p] = nullptr;
             return v;
@@ -152,6 +159,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             if constexpr (linear_codebook<C>)
                 return a.step * static_cast<float>(q) + a.base;
+            else if constexpr (leveled_codebook<C>)
+                return a.step * static_cast<float>(C::level_at(q, a.bits)) + a.base;
             else
                 return a.book.decode(static_cast<code>(q));
         }

@@ -123,6 +123,34 @@ namespace engine
         CHECK(t.off(t.learned(), 4) < t.off(t.nearest(), 4));
     }
 
+    TEST_CASE("cells that overlap: 2 bits as without, 8 nearer to the model, from there on or inside a file")
+    {
+        saved_model t;
+        t.tuning.widths = {2, 4, 8};
+        packed_model const divided = t.learned();
+        t.tuning.overlap = true;
+        width_reports widths;
+        packed_model const overlapping = t.learned(&widths);
+        CHECK(t.off(overlapping, 2) == t.off(divided, 2));
+        CHECK(t.off(overlapping, 4) < t.off(overlapping, 2));
+        CHECK(t.off(overlapping, 8) < t.off(overlapping, 4));
+        CHECK(t.off(overlapping, 8) < t.off(divided, 8));
+        CHECK(widths.size() == 3 * t.m.sizes.layers);
+        std::string const bytes = bytes_of(overlapping, t.folder);
+        CHECK(bytes == bytes_of(t.learned(), t.folder));
+
+        signround inside{t.tuning};
+        for (packed_model const* parent : {&divided, &overlapping}) // the same 2 bits, and so all others
+        {
+            inside.inside = {"parent", {}, std::make_shared<packed_model const>(*parent)};
+            CHECK(bytes_of(t.made(inside), t.folder) == bytes);
+        }
+        t.tuning.widths = {3, 8};
+        CHECK_THROWS_WITH_AS(t.learned(),
+                             "cells of 2 bits overlap where --widths begin at 1 or 2 bits and go on, without lambdas",
+                             jackplane::value_error);
+    }
+
     TEST_CASE("layer-wise, from Gram matrices alone: GPTQ coarse to fine, SignRound, and SignRound from GPTQ's codes")
     {
         saved_model t;

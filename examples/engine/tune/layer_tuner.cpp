@@ -10,27 +10,29 @@ namespace engine
 {
     namespace
     {
-        // The matrices of a layer at their first width, or inside of what is there.
-        template <unsigned Bits, class S, class Clip>
-        std::vector<tunable<Bits, Clip, S>> tunables(layer_view<float const> const& w, std::span<parameter const> parts,
-                                                     std::vector<leading<Clip, S>>& inside, jackplane::group group,
-                                                     Clip const& clip, jackplane::offset_reach reach,
-                                                     jackplane::learns what)
+        // The matrices of a layer at their first width, or inside of what is there, whose scales stay or are adjusted.
+        template <class Book, class S, class Clip>
+        std::vector<jackplane::tunable<Book, Clip, S>>
+        tunables(layer_view<float const> const& w, std::span<parameter const> parts,
+                 std::vector<leading<Clip, S>>& inside, jackplane::group group, Clip const& clip,
+                 jackplane::offset_reach reach, jackplane::learns what, Clip const* adjusts = nullptr)
         {
-            std::vector<tunable<Bits, Clip, S>> all;
+            std::vector<jackplane::tunable<Book, Clip, S>> all;
             for (std::size_t i = 0; i < parts.size(); ++i)
             {
                 jackplane::tunable_options const options{.reach = reach, .what = what, .name = parts[i].name};
                 if (inside.empty())
-                    all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, clip, group, options);
+                    all.emplace_back(matrix_of(w.qkv, parts, i), Book{}, clip, group, options);
+                else if (adjusts != nullptr)
+                    all.emplace_back(matrix_of(w.qkv, parts, i), Book{}, std::move(inside[i]), *adjusts, options);
                 else
-                    all.emplace_back(matrix_of(w.qkv, parts, i), uniform<Bits, 8>{}, std::move(inside[i]), options);
+                    all.emplace_back(matrix_of(w.qkv, parts, i), Book{}, std::move(inside[i]), options);
                 expect_scales(all.back().result(), matrix_of(w.qkv, parts, i), parts[i].name);
             }
             return all;
         }
-        template <unsigned Bits, class Clip, class S>
-        std::vector<leading<Clip, S>> leading_of(std::vector<tunable<Bits, Clip, S>> const& all)
+        template <class Book, class Clip, class S>
+        std::vector<leading<Clip, S>> leading_of(std::vector<jackplane::tunable<Book, Clip, S>> const& all)
         {
             std::vector<leading<Clip, S>> out;
             for (auto const& each : all)
@@ -38,7 +40,7 @@ namespace engine
             return out;
         }
 
-        // The codes of parents, cut to `bits`. Throws value_error where scales are wider than S.
+        // What parents are at `bits`. Throws value_error where scales are wider than S.
         template <class Clip, class S>
         std::vector<leading<Clip, S>> first_bits(std::span<packed_model::matrix const> parents,
                                                  std::span<parameter const> parts, unsigned bits)
@@ -46,38 +48,38 @@ namespace engine
             std::vector<leading<Clip, S>> out;
             for (std::size_t i = 0; i < parents.size(); ++i)
             {
-                auto const take = [&]<class From>(From)
+                auto const take = [&]<class From, class Parent>(From, Parent)
                 {
-                    using parent = jackplane::packed<jackplane::bit_planes, uniform<8>, From, typename Clip::zero_type>;
+                    using parent = jackplane::packed<jackplane::bit_planes, Parent, From, typename Clip::zero_type>;
                     auto const* const of = std::get_if<parent>(&parents[i].packed);
                     if (!of)
                         return false;
-                    auto codes = jackplane::leading(jackplane::unpack(*of));
-                    codes.bits = of->bits(); // a file may hold fewer than 8
-                    auto const first = cut(std::move(codes), bits);
-                    out.push_back({bits, first.grid, first.codes, stored_as<S>(first.scales), first.zeros});
+                    auto first = jackplane::leading(*of, bits);
+                    out.push_back({bits, first.grid, std::move(first.codes), stored_as<S>(first.scales), first.zeros});
                     return true;
                 };
-                bool const is_there =
-                    take(jackplane::half{}) || (std::same_as<S, jackplane::bfloat16> && take(jackplane::bfloat16{}));
+                auto const of_either = [&](auto scale)
+                { return take(scale, uniform<8>{}) || (bits <= 2 && take(scale, overlapping<8>{})); };
+                bool const is_there = of_either(jackplane::half{}) || (std::same_as<S, jackplane::bfloat16> &&
+                                                                       of_either(jackplane::bfloat16{}));
                 JACKPLANE_EXPECTS(is_there, jackplane::value_error, parts[i].name, ": its scales are not in half");
             }
             return out;
         }
 
         // Part of the codes, cut to `bits`, that learned offsets made other than the nearest ones.
-        template <unsigned Bits, class Clip, class S>
-        double moved_by_offsets(std::vector<tunable<Bits, Clip, S>> const& all, unsigned bits)
+        template <class Tunable>
+        double moved_by_offsets(std::vector<Tunable> const& all, unsigned bits)
         {
             std::size_t moved = 0, weights = 0;
-            for (tunable<Bits, Clip, S> nearest : all)
+            for (Tunable nearest : all)
             {
                 auto const codes = nearest.result().codes;
                 std::fill(nearest.learned().offset.begin(), nearest.learned().offset.end(), 0.0f);
                 nearest.round();
                 weights += codes.size();
                 for (std::size_t i = 0; i < codes.size(); ++i)
-                    moved += (codes[i] ^ nearest.result().codes[i]) >> (Bits - bits) != 0;
+                    moved += (codes[i] ^ nearest.result().codes[i]) >> (nearest.result().book.bits - bits) != 0;
             }
             return static_cast<double>(moved) / static_cast<double>(std::max<std::size_t>(weights, 1));
         }
@@ -171,8 +173,9 @@ namespace engine
         auto const told = [&](unsigned bits, jackplane::tune_report const& done, double moved) {
             found.push_back({bits, done.before, done.after, done.losses, moved});
         };
-        auto const finish = [&](std::vector<leading<Clip, S>> const& codes) {
-            return tuned_matrices{packed_parents<Clip, S>(codes, w, parts), std::move(found)};
+        auto const finish = [&]<class Parent>(Parent, std::vector<leading<Clip, S>> const& codes,
+                                              std::vector<leading<Clip, S>> const& own = {}) {
+            return tuned_matrices{packed_parents<Parent, Clip, S>(codes, w, parts, own), std::move(found)};
         };
         // All widths at once, through the codes of 8 bits.
         auto const jointly = [&](std::vector<tunable<8, Clip, S>> all, std::size_t steps)
@@ -182,44 +185,71 @@ namespace engine
                 {
                     auto const done = jackplane::tune(std::span(all), std::span(losses), goal, how.rate(steps),
                                                       how.step, options, _workers);
-                    told(8, done, moved_by_offsets<8, Clip, S>(all, t.widths.front()));
+                    told(8, done, moved_by_offsets(all, t.widths.front()));
                 },
                 objective_of(t, _codes.slice));
-            return finish(leading_of<8, Clip, S>(all));
+            return finish(uniform<8>{}, leading_of(all));
         };
         auto codes = first_bits<Clip, S>(layer.inside, parts, t.widths.front());
         auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;
         if (!t.lambdas.empty() && t.joint_steps == 0)
-            return jointly(tunables<8, S, Clip>(w, parts, codes, _codes.group, clip, reach_of_all, how.what), t.steps);
+            return jointly(tunables<uniform<8>, S>(w, parts, codes, _codes.group, clip, reach_of_all, how.what),
+                           t.steps);
+        // Up to 4 bits, codes that overlap adjust the scales: 2 bits keep what is theirs.
+        Clip const adjusted{typename Clip::moves_zero{}};
+        std::vector<leading<Clip, S>> coarse = codes;
+        auto const stage = [&]<class Book>(Book, std::size_t n)
+        {
+            constexpr unsigned bits = Book::bits;
+            constexpr bool adjusts = jackplane::leveled_codebook<Book> && bits <= 4;
+            constexpr float adjusting_rate = 0.3f; // in parts of that of ranges; see examples/results
+            bool const first = codes.empty();
+            auto const reach = first ? jackplane::offset_reach{} // half a step either way
+                                     : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
+            auto all = tunables<Book, S>(w, parts, codes, _codes.group, clip, reach, how.what,
+                                         adjusts ? &adjusted : nullptr);
+            options.clip_rate = first ? how.clip_rate : adjusts ? adjusting_rate * how.clip_rate : 0.0f;
+            if (first || options.learn_offsets)
+            {
+                auto const done = jackplane::tune(std::span(all), std::span(losses).subspan(n, 1),
+                                                  jackplane::one_width(bits), how.rate(first ? t.steps : t.finer_steps),
+                                                  how.step, options, _workers);
+                told(bits, done, first ? moved_by_offsets(all, bits) : 0);
+            }
+            codes = leading_of(all);
+            if constexpr (bits <= 2)
+                coarse = codes;
+        };
+        auto const complete = [&]<class Parent>(Parent) // bits below the last tuned ones: as near as they can be
+        {
+            if (t.widths.back() < 8)
+                codes = leading_of(tunables<Parent, S>(w, parts, codes, _codes.group, clip, {}, how.what));
+        };
         for (std::size_t n = codes.empty() ? 0 : 1; n < t.widths.size(); ++n)
             with_width(t.widths[n],
                        [&](auto bits)
                        {
-                           bool const first = codes.empty();
-                           auto const reach = first ? jackplane::offset_reach{} // half a step either way
-                                                    : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
-                           auto all = tunables<bits, S, Clip>(w, parts, codes, _codes.group, clip, reach, how.what);
-                           options.clip_rate = first ? how.clip_rate : 0.0f; // all widths share the scales
-                           if (first || options.learn_offsets)
-                           {
-                               auto const done = jackplane::tune(
-                                   std::span(all), std::span(losses).subspan(n, 1), jackplane::one_width(bits),
-                                   how.rate(first ? t.steps : t.finer_steps), how.step, options, _workers);
-                               told(bits, done, first ? moved_by_offsets<bits, Clip, S>(all, bits) : 0);
-                           }
-                           codes = leading_of<bits, Clip, S>(all);
+                           if constexpr (bits > 2)
+                               if (t.overlaps())
+                                   return stage(overlapping<bits>{}, n);
+                           stage(uniform<bits, 8>{}, n);
                        });
-        if (t.widths.back() < 8)
-            codes = leading_of<8, Clip, S>(tunables<8, S, Clip>(w, parts, codes, _codes.group, clip, {}, how.what));
+        if (t.overlaps())
+        {
+            complete(overlapping<8>{});
+            return finish(overlapping<8>{}, codes, coarse);
+        }
+        complete(uniform<8>{});
         if (t.joint_steps == 0)
-            return finish(codes);
+            return finish(uniform<8>{}, codes);
         // From there on, with the scales as they are, every code may change.
         std::vector<leading<Clip, S>> scales;
         for (auto const& each : codes)
             scales.push_back(cut(each, 0));
-        auto all = tunables<8, S, Clip>(w, parts, scales, _codes.group, clip, {reach_of_all.unit, anywhere}, how.what);
+        auto all =
+            tunables<uniform<8>, S>(w, parts, scales, _codes.group, clip, {reach_of_all.unit, anywhere}, how.what);
         for (std::size_t i = 0; i < parts.size(); ++i)
             all[i].start_from(codes[i].codes);
         options.clip_rate = 0;

@@ -131,6 +131,6 @@ namespace engine
             for (std::size_t i = 0; i < parts.size(); ++i)
                 codes[i] = jackplane::leading(jackplane::refine(matrix_of(layer.left.qkv, parts, i), uniform<8>{},
                                                                 codes[i], jackplane::independent{}));
-        return {packed_parents<clip, S>(codes, layer.left, parts), std::move(losses)};
+        return {packed_parents<uniform<8>, clip, S>(codes, layer.left, parts), std::move(losses)};
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/overlapping.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
 #include "../pack/format/storage.hpp"
@@ -14,6 +15,7 @@
 // Codes on their way to 8 bits: those of the first width, and then what lies inside their cells.
 namespace engine
 {
+    using jackplane::overlapping;
     using jackplane::uniform;
 
     template <unsigned Bits, class Clip, class S>
@@ -31,18 +33,20 @@ namespace engine
         return of;
     }
 
-    template <class Clip, class S>
+    // Parent: the codebook of 8 bits. own: what keeps scales of its own, or nothing.
+    template <class Parent, class Clip, class S>
     std::vector<jackplane::any_packed> packed_parents(std::vector<leading<Clip, S>> const& codes,
                                                       layer_view<float const> const& w,
-                                                      std::span<parameter const> parts)
+                                                      std::span<parameter const> parts,
+                                                      std::vector<leading<Clip, S>> const& own = {})
     {
         std::vector<jackplane::any_packed> out;
         for (std::size_t i = 0; i < parts.size(); ++i)
         {
-            jackplane::quantized<uniform<8>, S, typename Clip::zero_type> const q{
+            jackplane::quantized<Parent, S, typename Clip::zero_type> const q{
                 {}, parts[i].rows, parts[i].cols, codes[i].grid, codes[i].codes, codes[i].scales, codes[i].zeros};
             expect_scales(q, matrix_of(w.qkv, parts, i), parts[i].name);
-            out.push_back(pack_parent(q));
+            out.push_back(pack_parent(q, jackplane::serial{}, own.empty() ? nullptr : &own[i]));
         }
         return out;
     }

@@ -56,17 +56,27 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::array<float, 256> value{};
         std::array<bool, 256> moves{};
 
-        template <linear_codebook C, slice Slice>
+        template <integer_codebook C, slice Slice>
         static code_reading of(C const& book, Slice const& rule, unsigned bits)
         {
             JACKPLANE_EXPECTS(bits >= 1 && bits <= C::bits, width_error, "codes of ", C::bits, " bits read at ", bits);
+            JACKPLANE_EXPECTS(linear_codebook<C> || (std::same_as<Slice, truncate_centred>), value_error, C::name(),
+                              " codes are read by their leading bits (truncate_centred), not by ", Slice::name());
             code_reading r;
             for (unsigned q = 0; q < C::size; ++q)
-            {
-                float const at = rule.value(rule(q, C::bits, bits), C::bits, bits); // in codes
-                r.value[q] = C::step * at + book.decode(0);
-                r.moves[q] = detail::abs(at - static_cast<float>(q)) <= static_cast<float>(1u << (C::bits - bits)) / 2;
-            }
+                if constexpr (linear_codebook<C>)
+                {
+                    float const at = rule.value(rule(q, C::bits, bits), C::bits, bits); // in codes
+                    r.value[q] = C::step * at + book.decode(0);
+                    r.moves[q] =
+                        detail::abs(at - static_cast<float>(q)) <= static_cast<float>(1u << (C::bits - bits)) / 2;
+                }
+                else
+                {
+                    unsigned const level = C::level_at(q >> (C::bits - bits), bits);
+                    r.value[q] = C::step_at(bits) * static_cast<float>(level) + C::base_at(bits);
+                    r.moves[q] = true;
+                }
             return r;
         }
     };
@@ -76,7 +86,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     // with v [rows, cols] the learned offsets and scale, zero as K makes them of the learned pair of each group; where
     // weights learn, the code is the one nearest to coordinate((w + v) / scale + zero). Gradients pass straight through
     // rounding and are 0 where a code is clamped.
-    template <linear_codebook C, clipping<C> K, scale_number S = half>
+    template <integer_codebook C, clipping<C> K, scale_number S = half>
     class tunable
     {
     public:
@@ -92,14 +102,21 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options = {});
 
         // Scales, zeros and leading bits are fixed: every code is learned inside the cell of its leading bits, which
-        // are those of the same parent: uniform<2, 8> for uniform<4, 8>. Throws shape_error, width_error, value_error.
+        // are those of the same parent: uniform<2, 8> for uniform<4, 8> and for overlapping<4>. Throws shape_error,
+        // width_error, value_error.
         tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
                 tunable_options options = {});
+
+        // The same, but scales and zeros learn from there on by a K that adjusts them (adjust_scale): what the leading
+        // bits alone shall go on to mean needs a copy of the old ones (with_scales).
+        tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse, K clip,
+                tunable_options options = {})
+            requires std::constructible_from<typename K::group_type, scale_and_zero>;
 
         // Codes and zeros are fixed; each scale learns the factor of an adjust_scale (EfficientQAT's second phase).
         // Throws shape_error, value_error.
         tunable(matrix_view<float const> w, result_type codes, K clip, tunable_options options = {})
-            requires std::same_as<typename K::group_type, scale_and_zero>;
+            requires std::constructible_from<typename K::group_type, scale_and_zero>;
 
         std::size_t size() const noexcept { return m_w.rows * m_w.cols; }
         parameters const& learned() const& noexcept { return m_learned; }
@@ -145,10 +162,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 s.zero = to_float(m_result.zeros[i]);
             return s;
         }
-        // The fractional code of a weight.
-        float coordinate(float w, scale_and_zero s) const noexcept
+        // The fractional code of weight i, which is w.
+        float coordinate(float w, [[maybe_unused]] std::size_t i, scale_and_zero s) const noexcept
         {
-            return m_result.book.coordinate(s.scale == 0 ? s.zero : w / s.scale + s.zero);
+            float const x = s.scale == 0 ? s.zero : w / s.scale + s.zero;
+            if constexpr (leveled_codebook<C>)
+                if (!m_coarse.empty())
+                    return m_result.book.coordinate_in(x, unsigned{m_coarse[i]} << m_finer_bits, 1u << m_finer_bits);
+            return m_result.book.coordinate(x);
         }
         // What weight i of value w has become.
         float weight_now(float w, std::size_t i) const noexcept
@@ -159,6 +180,14 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         {
             return m_coarse.empty() ? code_cell{0, static_cast<float>(C::size - 1)}
                                     : code_cell::below(m_coarse[i], m_finer_bits);
+        }
+        // By how much a value changes with its code.
+        static constexpr float step() noexcept
+        {
+            if constexpr (linear_codebook<C>)
+                return C::step;
+            else // on the average
+                return (C::decode(C::size - 1) - C::decode(0)) / static_cast<float>(C::size - 1);
         }
         // body(row, scale index, first element, end) of every group in the rows [first, end)
         template <class Body>
@@ -180,6 +209,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         float const* elements_of(std::size_t row) const noexcept { return m_w.data + row * (m_w.stride - m_w.cols); }
         void make_room(group_grid grid);
         void start_groups();
+        void start_from_scales();
         void store_scales(bool learned); // not yet: those that S does not hold are errors
         void expect_learned() const;
 

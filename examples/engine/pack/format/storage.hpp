@@ -62,23 +62,38 @@ namespace engine
         return out;
     }
 
-    // Codes of 8 bits in planes; scales of bfloat16 in half where that holds each as it is.
-    template <jackplane::scale_number S, jackplane::zero_number Z, class Parallel = jackplane::serial>
-    jackplane::any_packed pack_parent(jackplane::quantized<jackplane::uniform<8>, S, Z> const& q,
-                                      Parallel parallel = {})
+    // Codes of 8 bits in planes; scales of bfloat16 in half where that holds each as it is. own: leading bits that keep
+    // scales and zeros of their own, where they differ; or none.
+    template <jackplane::integer_codebook C, jackplane::scale_number S, jackplane::zero_number Z,
+              class Parallel = jackplane::serial>
+        requires(C::bits == 8)
+    jackplane::any_packed pack_parent(jackplane::quantized<C, S, Z> const& q, Parallel parallel = {},
+                                      jackplane::leading_bits<S, Z> const* own = nullptr)
     {
+        if (own != nullptr && own->scales == q.scales && own->zeros == q.zeros)
+            own = nullptr;
+        auto const as = [&]<class T>(T) -> jackplane::any_packed
+        {
+            jackplane::quantized<C, T, Z> of{q.book, q.rows, q.cols, q.grid, q.codes, stored_as<T>(q.scales), q.zeros};
+            auto const all = jackplane::pack<jackplane::bit_planes>(of, parallel);
+            if (own == nullptr)
+                return all;
+            of.scales = stored_as<T>(own->scales);
+            of.zeros = own->zeros;
+            return with_scales(all, own->bits, of);
+        };
         if constexpr (std::same_as<S, jackplane::bfloat16>)
         {
-            jackplane::quantized<jackplane::uniform<8>, jackplane::half, Z> const narrow{
-                q.book, q.rows, q.cols, q.grid, q.codes, stored_as<jackplane::half>(q.scales), q.zeros};
-            bool is_held = true;
-            for (std::size_t i = 0; i < q.scales.size(); ++i)
-                is_held = is_held && to_float(narrow.scales[i]) == to_float(q.scales[i]) &&
-                          jackplane::holds<jackplane::half>(to_float(q.scales[i]));
-            if (is_held)
-                return jackplane::pack<jackplane::bit_planes>(narrow, parallel);
+            auto const is_held = [](S scale)
+            {
+                float const x = to_float(scale);
+                return jackplane::holds<jackplane::half>(x) && to_float(jackplane::from_float<jackplane::half>(x)) == x;
+            };
+            if (std::all_of(q.scales.begin(), q.scales.end(), is_held) &&
+                (own == nullptr || std::all_of(own->scales.begin(), own->scales.end(), is_held)))
+                return as(jackplane::half{});
         }
-        return jackplane::pack<jackplane::bit_planes>(q, parallel);
+        return as(S{});
     }
 
     // Whether a matrix may be stored in half: no weight moves by more than half's own precision, 2^-11, of the largest

@@ -36,21 +36,23 @@ namespace engine
             for (std::size_t i = 0; i < j.source.table().of_layers().size(); ++i)
             {
                 std::string const& name = j.packed.table.parameters()[i].name;
-                auto const serves = [&]<class S, class P>(S, P)
+                auto const serves = [&]<class S, class P, class C>(S, P, C)
                 {
-                    using parent =
-                        jackplane::packed<jackplane::bit_planes, jackplane::uniform<8>, S, typename P::zero_type>;
+                    using parent = jackplane::packed<jackplane::bit_planes, C, S, typename P::zero_type>;
                     auto const* const of = std::get_if<parent>(&inside.matrices[i].packed);
-                    if (!of || !of->readable(bits))
-                        return false;
-                    JACKPLANE_EXPECTS(of->own_scales()[bits].scales == nullptr, jackplane::value_error, file, ": ",
-                                      name, " has scales of its own at ", bits,
-                                      " bits, which other widths do not share");
-                    return true;
+                    return of != nullptr && of->readable(bits);
                 };
-                bool const is_there =
-                    with_scheme(j.settings.range, [&](auto policy)
-                                { return serves(jackplane::half{}, policy) || serves(jackplane::bfloat16{}, policy); });
+                bool const is_there = with_scheme(
+                    j.settings.range,
+                    [&](auto policy)
+                    {
+                        auto const with = [&](auto scale)
+                        {
+                            return serves(scale, policy, jackplane::uniform<8>{}) ||
+                                   (bits <= 2 && serves(scale, policy, jackplane::overlapping<8>{}));
+                        };
+                        return with(jackplane::half{}) || with(jackplane::bfloat16{});
+                    });
                 JACKPLANE_EXPECTS(is_there, jackplane::value_error, file, ": ", name,
                                   " has no parent of 8 bits with this --scheme that can be cut to ", bits);
             }

@@ -28,6 +28,7 @@ namespace engine
             to(option_of::reach, tuning.reach);
             to(option_of::no_clipping, tuning.learn_clipping);
             to(option_of::own_range, tuning.own_range);
+            to(option_of::overlap, tuning.overlap);
             to(option_of::search_scale, tuning.search_scale);
             to(option_of::inside, inside);
             to(option_of::layer_wise, layer_wise);
@@ -47,6 +48,8 @@ namespace engine
             static constexpr pair pairs[]{
                 {"--batch", "--layer-wise", "takes all windows at once"},
                 {"--own-range", "--lambda", "gives all widths the range of 8 bits"},
+                {"--overlap", "--lambda", "lets every code change"},
+                {"--overlap", "--layer-wise", "divides the cells of coarser codes"},
                 {"--group-size", "--inside", "keeps the groups of that file"},
                 {"--own-range", "--inside", "keeps the ranges of that file"},
                 {"--no-clipping", "--inside", "keeps the ranges of that file"},
@@ -56,6 +59,8 @@ namespace engine
                 if (given(name) && given(beside))
                     refuse(name, text("has no effect here: ", beside, " ", why));
             check_widths(tuning, given, refuse);
+            if (given("--overlap") && !tuning.overlaps())
+                refuse("--overlap", "goes with --widths that begin at 1 or 2 bits and go on");
         }
         bool keeps_codes() const { return !inside.name.empty(); }
         void expect_possible(quantize_settings const& s, bool beside) const;

@@ -6,7 +6,7 @@
 
 namespace jackplane::inline v0::inline JACKPLANE_TARGET
 {
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::make_room(group_grid grid)
     {
         expect_whole(m_w, m_options.name);
@@ -26,7 +26,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
     }
 
     // What K needs to know of each group of weights.
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::start_groups()
     {
         std::vector<float> weights, matters;
@@ -48,8 +48,24 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for_each_group(std::size_t{0}, m_w.rows, of_group);
     }
 
+    // The scales and zeros that there are, which K adjusts.
+    template <integer_codebook C, clipping<C> K, scale_number S>
+    void tunable<C, K, S>::start_from_scales()
+    {
+        auto const [first, second] = m_clip.initial();
+        m_learned.first.assign(m_result.scales.size(), first);
+        m_learned.second.assign(m_result.scales.size(), second);
+        for (std::size_t i = 0; i < m_result.scales.size(); ++i)
+        {
+            m_groups.emplace_back(scale_at(i));
+            m_zero.push_back(scale_at(i).scale == 0);
+        }
+        store_scales(false);
+        round();
+    }
+
     // A learned scale goes no further than S holds it: below, the group would be lost, and never learned again.
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::store_scales(bool learned)
     {
         for (std::size_t i = 0; i < m_groups.size(); ++i)
@@ -62,7 +78,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::expect_learned() const
     {
         auto const& [offset, first, second] = m_learned;
@@ -75,7 +91,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                               i / m_w.cols, ", column ", i % m_w.cols, " is ", offset[i]);
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     tunable<C, K, S>::tunable(matrix_view<float const> w, C book, K clip, group g, tunable_options options)
         : m_w(w), m_clip(clip), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
     {
@@ -88,7 +104,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         round();
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     tunable<C, K, S>::tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse,
                               tunable_options options)
         : m_w(w), m_options(options), m_result{book, 0, 0, {1, 0, false}, {}, {}, {}}
@@ -102,9 +118,19 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         round();
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
+    tunable<C, K, S>::tunable(matrix_view<float const> w, C book, leading_bits<S, typename K::zero_type> coarse, K clip,
+                              tunable_options options)
+        requires std::constructible_from<typename K::group_type, scale_and_zero>
+        : tunable(w, book, std::move(coarse), options)
+    {
+        m_clip = clip;
+        start_from_scales();
+    }
+
+    template <integer_codebook C, clipping<C> K, scale_number S>
     tunable<C, K, S>::tunable(matrix_view<float const> w, result_type codes, K clip, tunable_options options)
-        requires std::same_as<typename K::group_type, scale_and_zero>
+        requires std::constructible_from<typename K::group_type, scale_and_zero>
         : m_w(w), m_clip(clip), m_options(options), m_result(std::move(codes))
     {
         m_result.expect_whole(options.name);
@@ -112,16 +138,10 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                           " x ", w.cols, ", but codes of ", m_result.rows, " x ", m_result.cols);
         make_room(m_result.grid);
         m_coarse = m_result.codes; // cells of a single code
-        for (std::size_t i = 0; i < m_result.scales.size(); ++i)
-        {
-            m_groups.push_back(scale_at(i));
-            m_zero.push_back(m_groups.back().scale == 0);
-        }
-        store_scales(false);
-        round();
+        start_from_scales();
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     template <parallel_policy Parallel>
     void tunable<C, K, S>::round(Parallel parallel)
     {
@@ -136,7 +156,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             bool const moves_codes = m_options.what == learns::offsets;
             for (std::size_t i = begin; i < end; ++i)
             {
-                float const from = coordinate(weight_now(w[i], i), s);
+                float const from = coordinate(weight_now(w[i], i), i, s);
                 float const x = moves_codes ? offset::moved(from, m_learned.offset[i], m_options.reach.unit) : from;
                 float const free = std::nearbyint(x);
                 code_cell const in = cell_of(i);
@@ -148,7 +168,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for_each_group(parallel, of_group);
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     template <parallel_policy Parallel>
     void tunable<C, K, S>::decode(code_reading const& reading, std::span<float> out, Parallel parallel) const
     {
@@ -163,7 +183,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for_each_group(parallel, of_group);
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     template <parallel_policy Parallel>
     void tunable<C, K, S>::add_slopes(code_reading const& reading, std::span<float const> g, float weight,
                                       Parallel parallel)
@@ -177,7 +197,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 return;
             float const* const w = elements_of(row);
             float const along_offset =
-                m_options.what == learns::weights ? weight : weight * s.scale * C::step * m_options.reach.unit;
+                m_options.what == learns::weights ? weight : weight * s.scale * step() * m_options.reach.unit;
             scale_and_zero slope{0, 0};
             for (std::size_t i = begin; i < end; ++i)
             {
@@ -201,7 +221,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         for_each_group(parallel, of_group);
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::clear_slopes()
     {
         std::fill(m_slopes.offset.begin(), m_slopes.offset.end(), 0.0f);
@@ -209,7 +229,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         std::fill(m_slopes.second.begin(), m_slopes.second.end(), 0.0f);
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::limit()
     {
         float const reach = m_options.reach.limit;
@@ -224,7 +244,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         }
     }
 
-    template <linear_codebook C, clipping<C> K, scale_number S>
+    template <integer_codebook C, clipping<C> K, scale_number S>
     void tunable<C, K, S>::start_from(aligned_vector<code> const& codes)
     {
         JACKPLANE_EXPECTS(codes.size() == size(), shape_error, m_options.name, ": ", size(), " weights, ", codes.size(),
@@ -236,7 +256,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
             float const* const w = elements_of(row);
             for (std::size_t i = begin; i < end; ++i)
             {
-                float const off = static_cast<float>(codes[i]) - coordinate(w[i], s);
+                float const off = static_cast<float>(codes[i]) - coordinate(w[i], i, s);
                 m_learned.offset[i] = offset_reach::least(off) / m_options.reach.unit;
             }
         };

@@ -199,12 +199,12 @@ namespace engine
                            t.steps);
         // Up to 4 bits, codes that overlap adjust the scales: 2 bits keep what is theirs.
         Clip const adjusted{typename Clip::moves_zero{}};
-        std::vector<leading<Clip, S>> coarse = codes;
+        auto coarse = t.overlaps() ? codes : std::vector<leading<Clip, S>>{};
         auto const stage = [&]<class Book>(Book, std::size_t n)
         {
             constexpr unsigned bits = Book::bits;
             constexpr bool adjusts = jackplane::leveled_codebook<Book> && bits <= 4;
-            constexpr float adjusting_rate = 0.3f; // in parts of that of ranges; see examples/results
+            constexpr float adjusting_rate = 0.3f; // in parts of that of ranges, by trial
             bool const first = codes.empty();
             auto const reach = first ? jackplane::offset_reach{} // half a step either way
                                      : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
@@ -219,7 +219,7 @@ namespace engine
                 told(bits, done, first ? moved_by_offsets(all, bits) : 0);
             }
             codes = leading_of(all);
-            if constexpr (bits <= 2)
+            if (bits <= 2 && t.overlaps())
                 coarse = codes;
         };
         auto const complete = [&]<class Parent>(Parent) // bits below the last tuned ones: as near as they can be

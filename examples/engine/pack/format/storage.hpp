@@ -72,28 +72,30 @@ namespace engine
     {
         if (own != nullptr && own->scales == q.scales && own->zeros == q.zeros)
             own = nullptr;
-        auto const as = [&]<class T>(T) -> jackplane::any_packed
+        using jackplane::quantized;
+        auto const packed_as = [&]<class T>(quantized<C, T, Z> const& of) -> jackplane::any_packed
         {
-            jackplane::quantized<C, T, Z> of{q.book, q.rows, q.cols, q.grid, q.codes, stored_as<T>(q.scales), q.zeros};
             auto const all = jackplane::pack<jackplane::bit_planes>(of, parallel);
             if (own == nullptr)
                 return all;
-            of.scales = stored_as<T>(own->scales);
-            of.zeros = own->zeros;
-            return with_scales(all, own->bits, of);
+            return with_scales(all, own->bits,
+                               quantized<C, T, Z>{of.book, of.rows, of.cols, of.grid, of.codes,
+                                                  stored_as<T>(own->scales), own->zeros});
         };
         if constexpr (std::same_as<S, jackplane::bfloat16>)
         {
+            using jackplane::half;
             auto const is_held = [](S scale)
             {
                 float const x = to_float(scale);
-                return jackplane::holds<jackplane::half>(x) && to_float(jackplane::from_float<jackplane::half>(x)) == x;
+                return jackplane::holds<half>(x) && to_float(jackplane::from_float<half>(x)) == x;
             };
             if (std::all_of(q.scales.begin(), q.scales.end(), is_held) &&
                 (own == nullptr || std::all_of(own->scales.begin(), own->scales.end(), is_held)))
-                return as(jackplane::half{});
+                return packed_as(quantized<C, half, Z>{q.book, q.rows, q.cols, q.grid, q.codes,
+                                                       stored_as<half>(q.scales), q.zeros});
         }
-        return as(S{});
+        return packed_as(q);
     }
 
     // Whether a matrix may be stored in half: no weight moves by more than half's own precision, 2^-11, of the largest

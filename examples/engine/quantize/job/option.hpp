@@ -39,8 +39,8 @@ namespace engine
                                              "from what the dense layers before give, not the quantized ones"};
         inline constexpr option no_clipping{"!--no-clipping", "ranges stay"};
         inline constexpr option own_range{"--own-range", "the first width's own range, not that of 8 bits"};
-        inline constexpr option overlap{"--overlap", "codes of 3 bits and more reach beyond the cells of 2 bits: nearer "
-                                                     "to the model from 4 bits on"};
+        inline constexpr option overlap{"--overlap", "codes of 3 bits and more reach beyond the cells of 2 bits: "
+                                                     "nearer to the model from 4 bits on"};
         inline constexpr option search_scale{"--mse", "search the scales of least squared error"};
         inline constexpr option by_activation{"--act-order", "columns of large inputs first"};
         inline constexpr option reach{"--reach",

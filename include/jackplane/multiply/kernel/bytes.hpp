@@ -96,44 +96,37 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                 fetch_ahead<L, Bits>(plane);
                 for (std::size_t h = 0; h < block::rows; h += V::rows, advance<L, Bits>(plane, V::rows * 4))
                 {
-                    // the Kept bits that end Above bits below the top of fields of Width bits, or what is looked up
-                    // by them
+                    // the Kept bits that end Above bits below the top of fields of Width bits; of four, with LookUp,
+                    // the level
                     auto const put = [&]<unsigned Width, unsigned Kept, unsigned Above, bool LookUp = false>(
                                          auto const& f, std::byte* at) __attribute__((always_inline))
                     {
                         for_each_step<Width>(
                             f, [&](auto s, auto code, auto shift) __attribute__((always_inline)) {
                                 constexpr unsigned low = shift + Width - Above - Kept;
-                                if constexpr (low != 0)
-                                    code = V::template right<low>(code);
-                                code = V::template keep<(1u << Kept) - 1>(code);
                                 if constexpr (LookUp)
-                                    code = V::look_up_bytes(entries, code);
+                                    code = levels_of_fields<V, low>(entries, code);
+                                else
+                                {
+                                    if constexpr (low != 0)
+                                        code = V::template right<low>(code);
+                                    code = V::template keep<(1u << Kept) - 1>(code);
+                                }
                                 V::store(code, at + s * block::lanes + h * 4);
                             });
                     };
-                    if constexpr (level::looked_up && L::widths[0] <= 4)
-                    {
-                        constexpr unsigned top = Bits < 4 ? Bits : 4;
-                        put.template operator()<4, 4, 0, true>(fields<V, L, top, 4>(plane), to);
-                        if constexpr (Bits > 4)
-                            put.template operator()<4, 4, 0>(fields<V, L, Bits, 4, 4>(plane), to + block::codes);
-                    }
-                    else if constexpr (level::looked_up)
-                    {
-                        put.template operator()<8, 4, 0, true>(fields<V, L, 8, 8>(plane), to);
-                        put.template operator()<8, 4, 4>(fields<V, L, 8, 8>(plane), to + block::codes);
-                    }
-                    else if constexpr (Bits < 8)
-                        put.template operator()<width, Bits, 0>(fields<V, L, Bits, width>(plane), to);
+                    constexpr bool look_up = level::looked_up;
+                    if constexpr (byte_form_of<C>(Bits).pieces == 1)
+                        put.template operator()<width, look_up ? 4 : Bits, 0, look_up>(fields<V, L, Bits, width>(plane),
+                                                                                       to);
                     else if constexpr (L::widths[0] <= 4) // not merged to bytes, only to be parted
                     {
-                        put.template operator()<4, 4, 0>(fields<V, L, 4, 4>(plane), to);
-                        put.template operator()<4, 4, 0>(fields<V, L, 8, 4, 4>(plane), to + block::codes);
+                        put.template operator()<4, 4, 0, look_up>(fields<V, L, 4, 4>(plane), to);
+                        put.template operator()<4, 4, 0>(fields<V, L, Bits, 4, 4>(plane), to + block::codes);
                     }
                     else
                     {
-                        put.template operator()<8, 4, 0>(fields<V, L, 8, 8>(plane), to);
+                        put.template operator()<8, 4, 0, look_up>(fields<V, L, 8, 8>(plane), to);
                         put.template operator()<8, 4, 4>(fields<V, L, 8, 8>(plane), to + block::codes);
                     }
                 }

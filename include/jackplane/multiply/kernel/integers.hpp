@@ -23,8 +23,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
         // sum_l 256^l (sum_l + offset x_sum_l): the dots of a vector's limbs, and what codes do not say. Flipped: dots
         // of flipped bytes (dots_are_flipped), each of which lacks 128 x_sum_l.
         template <class V, unsigned Limbs, bool Flipped = false>
-        [[gnu::always_inline]] inline typename V::floats
-        join_limbs(typename V::ints const* sum, typename V::floats offset, float const* x_sum) noexcept
+        [[gnu::always_inline]] inline typename V::floats join_limbs(typename V::ints const* sum,
+                                                                    typename V::floats offset,
+                                                                    float const* x_sum) noexcept
         {
             using floats = typename V::floats;
             floats t;
@@ -56,8 +57,7 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
 
             [[gnu::always_inline]] explicit dot_values(View const& a) noexcept
                 : entries(level::template bytes<share, flip, level::last_above>(a.book)),
-                  step(a.step / static_cast<float>(1u << extra)),
-                  base(a.base)
+                  step(a.step / static_cast<float>(1u << extra)), base(a.base)
             {
                 if constexpr (!level::exact)
                 {
@@ -127,8 +127,9 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     {
                         auto rows = plane;
                         advance<L, Bits>(rows, h * V::rows * 4);
-                        add_dots(h, dot_group < V, L, Bits, sums, book_at<C, Bits>,
-                                 Fetch && fetches_apart > (rows, q, blocks, values.entries));
+                        constexpr bool fetch = Fetch && fetches_apart;
+                        add_dots(h, dot_group<V, L, Bits, sums, book_at<C, Bits>, fetch>(rows, q, blocks,
+                                                                                         values.entries));
                     };
                     // x is loaded once for all, where what merges planes and narrow sums leave it registers: by trial
                     constexpr bool at_once = !V::narrow && (field_width(Bits) == 4 || L::widths[0] == 8);

@@ -30,9 +30,8 @@ namespace jackplane::inline v0::inline JACKPLANE_TARGET
                     return false;
             }();
 
-            // Share: what is multiplied by that of a leveled codebook after the dots has 1. Flip: the top bit of every
-            // byte is flipped.
-            // Above: entries are those of fields_of_3_bits.
+            // Share: that of a leveled codebook; 1 where sums are multiplied by it later. Flip: the top bit of every
+            // byte is flipped. Above: entries are those of fields_of_3_bits.
             template <unsigned Share, bool Flip = false, bool Above = false>
             [[gnu::always_inline]] static auto bytes([[maybe_unused]] C const& book) noexcept
             {

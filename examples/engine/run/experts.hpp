@@ -18,7 +18,9 @@ namespace engine
     void route(config const& c, T const* router, T const* x, std::size_t n, routing<T>& r)
     {
         expert_description const& e = c.block.experts;
-        linear(x, router, r.probabilities.data(), n, c.hidden, e.count);
+        for (std::size_t t = 0; t < n; ++t) // not by BLAS, which may sum in another order where tokens are more
+            for (std::size_t j = 0; j < e.count; ++j)
+                r.probabilities[t * e.count + j] = dot(router + j * c.hidden, x + t * c.hidden, c.hidden);
         std::fill(r.first.begin(), r.first.end(), std::size_t{0});
         for (std::size_t t = 0; t < n; ++t)
         {

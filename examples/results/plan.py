@@ -11,6 +11,8 @@ TUNED = "examples/results/tuned.jack"
 CALIBRATION = "examples/data/calibration.txt"
 VALIDATION = "examples/data/validation.txt"
 REACHES = ("0.5", "4", "16", "32")  # steps of 8 bits
+WIDTHS = ("--widths", "2,3,4,6,8")
+DIVIDED = ("--no-overlap", *WIDTHS, "--finer-iters", "60")  # finer codes divide the cells of coarser ones
 SHORT = {"searched-scale": ("--mse",), "suppressed-outliers": ("--suppress-outliers",), "balanced": ("--balance",),
          "symmetric": ("--scheme", "gptq-sym"), "full-range": ("--scheme", "full-range"),
          "own-scales": ("--scale-iters", "60")}
@@ -168,13 +170,13 @@ def sparse_cells():
                                 ("signround-w2-before", (*tuned, *by_few, "--before"))):
             out[f"sparse-{name}-seed{seed}"] = Cell((*arguments, "--seed", str(seed)), (2,))
     out["sparse-parent-rtn"] = Cell(("--method", "rtn", "--calibration", CALIBRATION, *integral), (8, 4, 3, 2))
-    staged = ("--method", "signround", "--calibration", CALIBRATION)
+    staged = ("--method", "signround", *DIVIDED, "--calibration", CALIBRATION)
     out["sparse-parent-staged"] = Cell((*staged, *by_twenty), (8, 4, 3, 2))
     out["sparse-parent-staged-before"] = Cell((*staged, *by_few, "--before"), (8, 4, 3, 2))
     out["demo-sparse"] = Cell(("--method", "rtn", *twenty, *first), (8, 4, 3, 2))  # README's second table
     half = ("--calibration", CALIBRATION, "--significant", "0.5")  # as the tool takes and places them
     for name, base, rule in (("rtn", ("--method", "rtn"), "fisher"),
-                             ("nested-gptq", ("--method", "nested-gptq", "--mse"), "pqi")):
+                             ("nested-gptq", ("--method", "nested-gptq", *WIDTHS, "--mse"), "pqi")):
         out[f"shared-{name}-before"] = Cell((*base, *half), (8, 4, 3, 2))
         out[f"shared-{name}-after"] = Cell((*base, *half, "--significant-rule", rule), (8, 4, 3, 2))
         out[f"shared-{name}-pursuit"] = Cell((*base, *half, *pursuit), (8, 4, 3, 2))
@@ -245,13 +247,15 @@ def cells():
     for seed in (0, 1, 2):
         suffix = f"-seed{seed}" if seed else ""
         more = ("--seed", str(seed)) if seed else ()
-        out[f"parent-staged{suffix}"] = Cell(("--method", "signround", *learned, *more), every)
-    out["parent-nested-gptq"] = Cell(("--method", "nested-gptq", "--mse", *learned), every)
-    out["parent-staged-248"] = Cell(("--method", "signround", "--widths", "2,4,8", *learned), every)
+        out[f"parent-overlap{suffix}"] = Cell(("--method", "signround", *learned, *more), every)
+        out[f"parent-staged{suffix}"] = Cell(("--method", "signround", *DIVIDED, *learned, *more), every)
+    out["parent-nested-gptq"] = Cell(("--method", "nested-gptq", *WIDTHS, "--mse", *learned), every)
+    out["parent-staged-248"] = Cell(("--method", "signround", "--no-overlap", "--widths", "2,4,8", "--finer-iters",
+                                     "60", *learned), every)
     for widths in ("8,4,2", "8,4,3"):
         name = widths.replace(",", "")
         out[f"parent-matgptq-{name}"] = Cell(("--method", "matgptq", "--widths", widths, *learned), every)
-    out["parent-staged-scales"] = Cell(("--method", "signround", *learned, "--scale-iters", "30"), every)
+    out["parent-staged-scales"] = Cell(("--method", "signround", *DIVIDED, *learned, "--scale-iters", "30"), every)
     joint = ("--method", "signround", "--widths", "8,4,2", "--lambda")
     for rule in ("round_clamp", "extra_precision"):
         out[f"parent-joint-{rule}"] = Cell((*joint, "0.1,0.1,1", "--slice", rule, *learned), every)
@@ -289,7 +293,7 @@ def cells():
     for reach in REACHES:
         out[f"reach-{reach}"] = Cell((*joint, "0.1,0.1,1", "--reach", reach, "--iters", "60", *learned), (8, 4, 2))
     out["joint-taught"] = Cell((*joint, "0.1,0.1,1", "--teacher", "8", "--iters", "60", *learned), (8, 4, 2))
-    out["parent-staged-joint"] = Cell((*joint, "1,1,1", "--joint-iters", "60", *learned), every)
+    out["parent-staged-joint"] = Cell((*joint, "1,1,1", "--joint-iters", "60", "--finer-iters", "60", *learned), every)
     out["activations-tuned"] = Scores()
     out["activations-nearest"] = Scores(("--method", "rtn"))
     out["kept-512"] = Kept(512, KV_BITS)

@@ -145,10 +145,23 @@ namespace engine
             inside.inside = {"parent", {}, std::make_shared<packed_model const>(*parent)};
             CHECK(bytes_of(t.made(inside), t.folder) == bytes);
         }
-        t.tuning.widths = {3, 8};
-        CHECK_THROWS_WITH_AS(t.learned(),
-                             "cells of 2 bits overlap where --widths begin at 1 or 2 bits and go on, without lambdas",
-                             jackplane::value_error);
+        inside.tuning.overlap = false; // codes that stay behind 2 bits go on as they are
+        for (unsigned const first : {4u, 8u})
+        {
+            inside.tuning.widths = first == 4 ? std::vector<unsigned>{4, 6} : std::vector<unsigned>{8};
+            packed_model const again = t.made(inside);
+            for (unsigned const bits : {2u, 3u, first})
+                CHECK(again.decode(bits).w == overlapping.decode(bits).w);
+            CHECK((bytes_of(again, t.folder) == bytes) == (first == 8));
+        }
+        auto mixed = overlapping;
+        mixed.matrices[1].packed = divided.matrices[1].packed;
+        inside.inside.model = std::make_shared<packed_model const>(mixed);
+        CHECK_THROWS_WITH_AS(t.made(inside), doctest::Contains("k_proj"), jackplane::value_error);
+        t.tuning.widths = {3, 8}; // there are no 2 bits to go on from
+        std::string const from_three = bytes_of(t.learned(), t.folder);
+        t.tuning.overlap = false;
+        CHECK(bytes_of(t.learned(), t.folder) == from_three);
     }
 
     TEST_CASE("layer-wise, from Gram matrices alone: GPTQ coarse to fine, SignRound, and SignRound from GPTQ's codes")

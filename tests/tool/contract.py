@@ -136,6 +136,7 @@ for options in (["--method", "gptq"], ["--method", "gptq", "--mse", "--act-order
                 ["--method", "signround", "--widths", "8,4,2", "--lambda", "0.1,0.1,1"],
                 ["--method", "signround", "--mse", "--suppress-outliers", "--widths", "3", "--no-resume"],
                 ["--method", "signround", "--layer-wise", "--widths", "2,8"],
+                ["--method", "signround", "--no-overlap", "--widths", "2,8"],
                 ["--method", "signround", "--layer-wise", "--from-gptq", "--scheme", "full-range"],
                 ["--method", "qat", "--widths", "3"], ["--method", "qat", "--widths", "8,2", "--lambda", "1,1"],
                 ["--method", "omniquant", "--widths", "2", "--scheme", "sym"],
@@ -182,7 +183,7 @@ if (sum(beside) != report["sparse"]["outliers"] + report["sparse"]["significant"
 # what is taken where nothing is said: the widths, the rule, and that weights leave before in a file for all widths
 report = json.loads(expect(0, run("quantize", model, "-o", learned, "--json", "--quiet", *learned_from, "--method",
                                   "signround")).stdout)
-if sorted({row["bits"] for row in report["losses"]}) != [2, 3, 4, 6, 8]:
+if sorted({row["bits"] for row in report["losses"]}) != [2, 3, 4, 5, 6, 8]:
     fail(f"signround tunes {report['losses']}")
 for method, rule, *more in (("signround", "pqi", *learned_from[-4:], "--widths", "2,4"), ("rtn", "fisher"),
                             ("gptq", "pqi")):
@@ -209,7 +210,7 @@ def with_options(method, *options):
 
 
 for preset, steps, windows, rates in (("light", [50, 15], 128, {"2,4": 0.005, "4,8": 0.005}),
-                                      ("default", [200, 60], 128, {}),
+                                      ("default", [200, 80], 128, {}),
                                       ("best", [1000, 300], 512, {"2,4": 0.002, "4,8": 0.001})):
     found = with_options("signround", "--preset", preset, "--widths", "2,4", "--nsamples", "1")
     if found[0] != steps or (preset == "default" and
@@ -235,7 +236,8 @@ expect(1, run(*some, *calibrated[:4], "--scheme", "sym", "--inside", file), "q_p
 # what nothing would read is refused
 for options in (["--inside", file, "--group-size", "8"], ["--inside", file, "--own-range"], ["--inside", file, "--mse"],
                 ["--inside", file, "--no-clipping"], ["--inside", file, "--iters", "9"],
-                ["--layer-wise", "--batch", "2"],
+                ["--layer-wise", "--batch", "2"], ["--layer-wise", "--no-overlap"], ["--widths", "3,8", "--no-overlap"],
+                ["--widths", "2", "--no-overlap"], ["--widths", "2,4", "--lambda", "1,1", "--no-overlap"],
                 ["--widths", "2,4", "--lambda", "1,1", "--own-range"],
                 ["--widths", "2,4", "--lambda", "1,1", "--finer-iters", "9"],
                 ["--scale-iters", "0", "--scale-lr", "0.5"], ["--lr", "1e-50"]):

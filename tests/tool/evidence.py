@@ -18,7 +18,7 @@ def cell(name):
 
 
 # its README: width, perplexity +- error, bits per byte, KL, top-1 %, bits per weight; as many digits as are printed
-wanted = [{**cell("parent-rtn"), "2 own": cell("rtn-w2-g64")["2"]}, cell("demo-sparse"), cell("parent-staged")]
+wanted = [{**cell("parent-rtn"), "2 own": cell("rtn-w2-g64")["2"]}, cell("demo-sparse"), cell("parent-overlap")]
 tables = re.findall(r"```\n bits \|.*?```", (root / "examples/demo/README.md").read_text(), re.DOTALL)
 if len(tables) != len(wanted):
     fail(f"the demo's README has {len(tables)} tables of widths, not {len(wanted)}")
@@ -44,7 +44,7 @@ if done.returncode != 1 or len(done.stderr.splitlines()) != 1 or "numpy" not in 
 # the file and the model of the repository: sums in another order on another machine change the last digits alone
 made = json.loads(expect(0, run("eval", "--model", examples / "results/tuned.jack", "--reference", examples / "model",
                                 "--bits", "fp32,8,4,2", "--text", examples / "data/test.txt", "--json")).stdout)
-staged = cell("parent-staged")
+staged = cell("parent-overlap")
 for row in made["rows"]:
     for key, within in (("perplexity", 1e-3), ("bits_per_byte", 1e-3), ("effective_bits", 1e-9)):
         said, found = staged[str(row["bits"])][key], row[key]

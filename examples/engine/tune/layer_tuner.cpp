@@ -59,7 +59,7 @@ namespace engine
                     return true;
                 };
                 auto const of_either = [&](auto scale)
-                { return take(scale, uniform<8>{}) || (bits <= 2 && take(scale, overlapping<8>{})); };
+                { return take(scale, uniform<8>{}) || take(scale, overlapping<8>{}); };
                 bool const is_there = of_either(jackplane::half{}) || (std::same_as<S, jackplane::bfloat16> &&
                                                                        of_either(jackplane::bfloat16{}));
                 JACKPLANE_EXPECTS(is_there, jackplane::value_error, parts[i].name, ": its scales are not in half");
@@ -190,21 +190,25 @@ namespace engine
                 objective_of(t, _codes.slice));
             return finish(uniform<8>{}, leading_of(all));
         };
-        auto codes = first_bits<Clip, S>(layer.inside, parts, t.widths.front());
+        auto const stay = [&](unsigned bits) { return first_bits<Clip, S>(layer.inside, parts, bits); };
+        auto codes = stay(t.widths.front());
         auto reach_of_all = jackplane::offset_reach::half_step_of(t.widths.front(), 8);
         if (t.reach > 0)
             reach_of_all.unit = 2 * t.reach;
         if (!t.lambdas.empty() && t.joint_steps == 0)
             return jointly(tunables<uniform<8>, S>(w, parts, codes, _codes.group, clip, reach_of_all, how.what),
                            t.steps);
-        // Up to 4 bits, codes that overlap adjust the scales: 2 bits keep what is theirs.
+        // Codes overlap behind 2 bits, or where those that stay do. Those of 3 and 4 bits behind 2 adjust the scales: 2
+        // bits keep what is theirs.
+        bool const behind_two = t.widths.front() <= 2;
+        bool const overlap = behind_two ? t.overlaps() : !layer.inside.empty() && overlaps(layer.inside[0].packed);
         Clip const adjusted{typename Clip::moves_zero{}};
-        auto coarse = t.overlaps() ? codes : std::vector<leading<Clip, S>>{};
+        auto coarse = !overlap ? std::vector<leading<Clip, S>>{} : behind_two ? codes : stay(2);
         auto const stage = [&]<class Book>(Book, std::size_t n)
         {
             constexpr unsigned bits = Book::bits;
-            constexpr bool adjusts = jackplane::leveled_codebook<Book> && bits <= 4;
-            constexpr float adjusting_rate = 0.3f; // in parts of that of ranges, by trial
+            bool const adjusts = jackplane::leveled_codebook<Book> && bits <= 4 && behind_two;
+            constexpr float adjusting_rate = bits == 3 ? 0.15f : 0.1f; // in parts of that of ranges, by trial
             bool const first = codes.empty();
             auto const reach = first ? jackplane::offset_reach{} // half a step either way
                                      : jackplane::offset_reach::cell_of(t.widths[n - 1], bits);
@@ -219,7 +223,7 @@ namespace engine
                 told(bits, done, first ? moved_by_offsets(all, bits) : 0);
             }
             codes = leading_of(all);
-            if (bits <= 2 && t.overlaps())
+            if (bits == 2 && overlap)
                 coarse = codes;
         };
         auto const complete = [&]<class Parent>(Parent) // bits below the last tuned ones: as near as they can be
@@ -232,11 +236,11 @@ namespace engine
                        [&](auto bits)
                        {
                            if constexpr (bits > 2)
-                               if (t.overlaps())
+                               if (overlap)
                                    return stage(overlapping<bits>{}, n);
                            stage(uniform<bits, 8>{}, n);
                        });
-        if (t.overlaps())
+        if (overlap)
         {
             complete(overlapping<8>{});
             return finish(overlapping<8>{}, codes, coarse);

@@ -5,6 +5,7 @@
 #include "any_clipping.hpp"
 #include "beside.hpp"
 #include <jackplane/pack/pack.hpp>
+#include <jackplane/quantize/overlapping.hpp>
 #include <jackplane/quantize/refine.hpp>
 #include <jackplane/tune/tune.hpp>
 #include <algorithm>
@@ -104,12 +105,23 @@ namespace engine
             return out;
         }
 
-        // The parents of the layers with scales in S; those that are in half are rounded to bfloat16 beside others.
-        template <jackplane::scale_number S, jackplane::zero_number Z>
-        std::vector<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>> parents_of(packed_model const& m)
+        // The codes of a parent with the scales and zeros that `bits` bits are read with.
+        template <class To, class Book, jackplane::scale_number S, jackplane::zero_number Z>
+        jackplane::quantized<Book, To, Z> read_at(jackplane::packed<jackplane::bit_planes, Book, S, Z> const& parent,
+                                                  unsigned bits)
         {
-            using narrow = jackplane::packed<jackplane::bit_planes, uniform<8>, jackplane::half, Z>;
-            std::vector<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>> out;
+            auto q = unpack(parent);
+            auto own = jackplane::leading(parent, bits);
+            return {q.book, q.rows, q.cols, q.grid, std::move(q.codes), stored_as<To>(own.scales),
+                    std::move(own.zeros)};
+        }
+
+        // The parents of the layers with scales in S; those that are in half are rounded to bfloat16 beside others.
+        template <class Book, jackplane::scale_number S, jackplane::zero_number Z>
+        std::vector<jackplane::packed<jackplane::bit_planes, Book, S, Z>> parents_of(packed_model const& m)
+        {
+            using narrow = jackplane::packed<jackplane::bit_planes, Book, jackplane::half, Z>;
+            std::vector<jackplane::packed<jackplane::bit_planes, Book, S, Z>> out;
             for (std::size_t i = 0; i < m.table.of_layers().size(); ++i)
             {
                 jackplane::any_packed const& of = m.matrices[i].packed;
@@ -119,25 +131,26 @@ namespace engine
                 if constexpr (std::same_as<S, jackplane::half>)
                     out.push_back(*in_half);
                 else if (!in_half)
-                    out.push_back(std::get<jackplane::packed<jackplane::bit_planes, uniform<8>, S, Z>>(of));
+                    out.push_back(std::get<jackplane::packed<jackplane::bit_planes, Book, S, Z>>(of));
                 else
                 {
-                    auto q = unpack(*in_half);
-                    out.push_back(jackplane::pack<jackplane::bit_planes>(
-                        jackplane::quantized<uniform<8>, S, Z>{q.book, q.rows, q.cols, q.grid, std::move(q.codes),
-                                                               stored_as<S>(q.scales), std::move(q.zeros)}));
+                    auto wide = jackplane::pack<jackplane::bit_planes>(read_at<S>(*in_half, 8));
+                    for (unsigned bits = 1; bits < 8; ++bits)
+                        if (in_half->own_scales()[bits].scales != nullptr)
+                            wide = with_scales(wide, bits, read_at<S>(*in_half, bits));
+                    out.push_back(std::move(wide));
                 }
             }
             return out;
         }
 
-        // S, Z: what the scales and zeros of the parents are stored as
-        template <jackplane::scale_number S, jackplane::zero_number Z>
+        // Book, S, Z: of the parents: their codebook, what their scales and zeros are stored as
+        template <class Book, jackplane::scale_number S, jackplane::zero_number Z>
         width_reports train_scales_as(packed_model& m, scale_settings const& t, training_run const& run)
         {
             using clip = jackplane::adjust_scale<any_scale<Z>>;
-            using tunable = jackplane::tunable<uniform<8>, clip, S>;
-            auto parents = parents_of<S, Z>(m);
+            using tunable = jackplane::tunable<Book, clip, S>;
+            auto parents = parents_of<Book, S, Z>(m);
             width_reports found;
             jackplane::team const workers;
             model const dense = m.decode(8);
@@ -154,7 +167,7 @@ namespace engine
             {
                 std::vector<tunable> all;
                 for (std::size_t i = 0; i < parts.size(); ++i)
-                    all.emplace_back(matrix_of(dense.w.data(), parts, i), unpack(parents[i]), clip{},
+                    all.emplace_back(matrix_of(dense.w.data(), parts, i), read_at<S>(parents[i], bits), clip{},
                                      jackplane::tunable_options{.name = parts[i].name});
                 auto const name = text("scales at ", bits, " bits");
                 jackplane::tune_options options{
@@ -173,14 +186,15 @@ namespace engine
                 for (std::size_t i = 0; i < parts.size(); ++i)
                 {
                     auto const& now = all[i].result();
-                    auto const was = unpack(parents[i]).scales;
+                    auto const was = jackplane::leading(parents[i], bits).scales;
                     for (std::size_t at = 0; at < was.size(); ++at) // what is 0 stays 0
                         JACKPLANE_EXPECTS(to_float(was[at]) == 0 || (to_float(now.scales[at]) != 0 &&
                                                                      jackplane::holds<S>(to_float(now.scales[at]))),
                                           jackplane::value_error, parts[i].name, ": scale ", at, " became ",
                                           to_float(now.scales[at]), ", which its storage type does not hold");
-                    parents[i] = t.widths.size() == 1 ? jackplane::pack<jackplane::bit_planes>(now, workers)
-                                                      : with_scales(parents[i], bits, now);
+                    bool const of_all = t.widths.size() == 1 && std::same_as<Book, uniform<8>>;
+                    parents[i] = of_all ? jackplane::pack<jackplane::bit_planes>(now, workers)
+                                        : with_scales(parents[i], bits, now);
                 }
             }
             for (std::size_t i = 0; i < parts.size(); ++i)
@@ -192,9 +206,16 @@ namespace engine
     width_reports train_scales(packed_model& m, scheme range, scale_settings const& t, training_run const& run)
     {
         return with_scheme(range,
-                           [&]<class P>(P) {
+                           [&]<class P>(P)
+                           {
+                               using Z = typename P::zero_type;
                                return in_half_or_wider(
-                                   [&]<class S>(S) { return train_scales_as<S, typename P::zero_type>(m, t, run); });
+                                   [&]<class S>(S)
+                                   {
+                                       return overlaps(m.matrices[0].packed)
+                                                  ? train_scales_as<jackplane::overlapping<8>, S, Z>(m, t, run)
+                                                  : train_scales_as<uniform<8>, S, Z>(m, t, run);
+                                   });
                            });
     }
 

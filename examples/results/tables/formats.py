@@ -6,7 +6,7 @@ from plan import METHODS, OURS, THEIRS
 LABELS = {"rtn": "nearest", "gptq": "GPTQ", "signround": "SignRound"}
 LESS = "less KL than llama.cpp's, %"
 COLUMNS = ("bits/weight", "perplexity", "KL, nats", "top-1, %")
-PARENT = "parent-staged"
+PARENT = "parent-overlap"
 WIDTHS = (8, 6, 5, 4, 3, 2)
 
 

@@ -12,9 +12,10 @@ LEGEND = """\
 - `round_clamp` reads r + 1 bits for a width of r; `extra_precision` keeps r + 1.
 - Joint: {8,4,2} at once, with weights 0.1, 0.1, 1 unless others are named. 2 bits alone: in codes of 8 bits
   (Single-Precision).
-- Coarse to fine: widths 2, 3, 4, 6, 8 unless others are named. Then joint: 2, 4, 8, and after them all at once with
-  weights 1, 1, 1. Own scales: after that, each width learns scales of its own.
-- Joint, then `--inside`: coarse to fine inside the 2 bits of the joint parent.""".splitlines()
+- Coarse to fine: 2, then 3, 4, 5, 6 and 8 bits, whose codes reach beyond the cells of 2 bits. Divided (`--no-overlap`):
+  2, 3, 4, 6, 8 unless others are named, each inside the cells of the width before. Then joint: 2, 4, 8, and after them
+  all at once with weights 1, 1, 1. Own scales: after that, each width learns scales of its own.
+- Joint, then `--inside`: divided, inside the 2 bits of the joint parent.""".splitlines()
 
 
 PARENTS = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_clamp`",
@@ -25,11 +26,10 @@ PARENTS = {"parent-rtn": "nearest", "parent-rtn-round_clamp": "nearest, `round_c
            "parent-joint-extra_precision": "joint, `extra_precision`",
            "parent-joint-omniquant": "joint over OmniQuant", "parent-joint-qat": "joint over QAT",
            "parent-matgptq-842": "MatGPTQ {8,4,2}", "parent-matgptq-843": "MatGPTQ {8,4,3}",
-           "parent-nested-gptq": "GPTQ coarse to fine",
-           "parent-staged-248": "coarse to fine 2, 4, 8", "parent-staged": "**coarse to fine**",
-           "parent-staged-joint": "coarse to fine, then joint",
-           "parent-joint-refined": "joint, then `--inside`",
-           "parent-staged-scales": "coarse to fine, own scales"}
+           "parent-nested-gptq": "GPTQ coarse to fine", "parent-overlap": "**coarse to fine**",
+           "parent-staged-248": "divided 2, 4, 8", "parent-staged": "divided",
+           "parent-staged-joint": "divided, then joint", "parent-joint-refined": "joint, then `--inside`",
+           "parent-staged-scales": "divided, own scales"}
 EVERY = (8, 7, 6, 5, 4, 3, 2, 1)
 TUNED = (8, 6, 5, 4, 3, 2)
 ALONE = {"rtn": "nearest", "mse": "least squared error", "gptq-plain": "GPTQ", "gptq": "GPTQ, searched scales",
@@ -48,8 +48,9 @@ def table_of_parents():
         values = " | ".join(f"{row_of(cell, bits)['perplexity']:.3f}" for bits in EVERY)
         lines.append(f"| {PARENTS[name]} | {values} | {cpu_minutes(cell)} | {cell['peak_mb']} |")
     lines += ["", *LEGEND]
+    one_file = found.get("parent-overlap")
     parent = found.pop("parent-staged", None)
-    lines += ["", "The others against coarse to fine at each width: difference of the loss in nats a token, paired, "
+    lines += ["", "The others against the divided one at each width: difference of the loss in nats a token, paired, "
               "and its standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
     for name, cell in found.items() if parent is not None else ():
         lines.append(f"| {PARENTS[name]} | {apart(cell, parent, (8, 4, 2))} |")
@@ -58,8 +59,8 @@ def table_of_parents():
               "|---|---|---|"]
     for bits in (4, 3, 2):
         alone = load(f"signround-w{bits}-g64")
-        if parent is not None and alone is not None:
-            row = row_of(parent, bits)
+        if one_file is not None and alone is not None:
+            row = row_of(one_file, bits)
             mean, error = paired(row, row_of(alone, bits))
             lines.append(f"| {bits} | {mean:+.5f} | {error:.5f} |")
     return lines
@@ -81,7 +82,7 @@ def table_of_divergence():
         lines.append(f"| {PARENTS[name]} | {' | '.join(values)} |")
     lines += ["", "Coarse to fine against the best model that was made for that width alone, of as many bits a weight:",
               "", *header("width", ("one file", "alone", "by", "ratio"))]
-    parent = load("parent-staged")
+    parent = load("parent-overlap")
     for bits in TUNED if parent is not None else ():
         if (best := best_alone(bits)) is not None:
             kl, (least, by) = row_of(parent, bits)["kl_divergence"], best
@@ -111,10 +112,17 @@ def table_of_mixes():
 def table_of_parent_seeds():
     """What the seed changes: batches and calibration windows."""
     lines = ["", *header("groups of 64", ("seeds 0, 1, 2", "mean", "standard deviation"))]
-    for name, label in {"parent-staged": "coarse to fine", **JOINT}.items():
+    for name, label in {"parent-overlap": "coarse to fine", "parent-staged": "divided", **JOINT}.items():
         for bits in (8, 4, 2):
             lines += seed_row(f"{label}, {bits} bits", [name + suffix for suffix in SEEDS], bits)
-    lines += ["", "Against coarse to fine with the same seed (at 2 bits that is the model tuned for 2 bits alone): "
+    found = [load("parent-overlap" + suffix) for suffix in SEEDS]
+    if all(cell is not None for cell in found):
+        lines += ["", "KL divergence of coarse to fine, nats a token:", "",
+                  *header("bits", ("seeds 0, 1, 2", "mean"))]
+        for bits in TUNED:
+            values = [row_of(cell, bits)["kl_divergence"] for cell in found]
+            lines.append(f"| {bits} | {', '.join(f'{x:.5f}' for x in values)} | {sum(values) / len(values):.5f} |")
+    lines += ["", "Against the divided one with the same seed (at 2 bits that is the model tuned for 2 bits alone): "
               "nats a token, paired.", "", "| seed | parent | 8 | 4 | 2 |", "|---|---|---|---|---|"]
     for name, label in JOINT.items():
         for suffix in SEEDS:

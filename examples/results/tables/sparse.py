@@ -6,9 +6,9 @@ BASES = {"rtn": "RTN", "gptq": "GPTQ", "awq": "AWQ", "squeezellm": "SqueezeLLM",
 SPARSE = ("perplexity", "bits/weight", "gap recovered", "over the base, nats", "CPU minutes")
 SHARED = (("nearest, by the integral at 2 bits", "sparse-parent-rtn", "parent-rtn"),
           ("nearest, outliers first", "sparse-parent-rtn-outliers", "parent-rtn"),
-          ("coarse to fine, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"),
-          ("coarse to fine, outliers first", "sparse-parent-staged-outliers", "parent-staged"),
-          ("coarse to fine, by the integral, before", "sparse-parent-staged-before", "parent-staged"))
+          ("divided parent, ReQuant at 2 bits", "sparse-parent-staged", "parent-staged"),
+          ("divided parent, outliers first", "sparse-parent-staged-outliers", "parent-staged"),
+          ("divided parent, by the integral, before", "sparse-parent-staged-before", "parent-staged"))
 # Made for the table "sparse".
 RTN_AT_2 = {"outliers": "sparse-outliers-adaptive", "pqi": "sparse-pqi", "fisher": "sparse-fisher",
             "each-sample": "sparse-each-sample", "rise": "sparse-rise", "both": "sparse-both"}

@@ -62,6 +62,12 @@ namespace engine
         return out;
     }
 
+    // Whether finer codes reach beyond the cells of coarser ones (jackplane::overlapping).
+    inline bool overlaps(jackplane::any_packed const& m)
+    {
+        return std::visit([]<class P>(P const&) { return jackplane::leveled_codebook<typename P::codebook_type>; }, m);
+    }
+
     // Codes of 8 bits in planes; scales of bfloat16 in half where that holds each as it is. own: leading bits that keep
     // scales and zeros of their own, where they differ; or none.
     template <jackplane::integer_codebook C, jackplane::scale_number S, jackplane::zero_number Z,

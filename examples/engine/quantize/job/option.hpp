@@ -24,7 +24,7 @@ namespace engine
         inline constexpr double most_steps = 1000000, any = 1e30;
         inline constexpr option widths{"--widths",
                                        "tuned one after the other, each inside the cells of the one before; default "
-                                       "2,3,4,6,8",
+                                       "2,3,4,5,6,8",
                                        1, 8};
         inline constexpr option lambdas{"--lambda", "all widths at once, with these weights of their losses", 0, 1e6};
         inline constexpr option steps{"--iters", "steps of the first width, or of all at once", 0, most_steps};
@@ -39,8 +39,8 @@ namespace engine
                                              "from what the dense layers before give, not the quantized ones"};
         inline constexpr option no_clipping{"!--no-clipping", "ranges stay"};
         inline constexpr option own_range{"--own-range", "the first width's own range, not that of 8 bits"};
-        inline constexpr option overlap{"--overlap", "codes of 3 bits and more reach beyond the cells of 2 bits: "
-                                                     "nearer to the model from 4 bits on"};
+        inline constexpr option no_overlap{"!--no-overlap", "codes of 3 bits and more divide the cells of 2 bits; else "
+                                                            "they reach beyond them, nearer to the model"};
         inline constexpr option search_scale{"--mse", "search the scales of least squared error"};
         inline constexpr option by_activation{"--act-order", "columns of large inputs first"};
         inline constexpr option reach{"--reach",

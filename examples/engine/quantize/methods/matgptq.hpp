@@ -9,7 +9,7 @@ namespace engine
     {
         static constexpr method_facts facts =
             compensating("matgptq", "as gptq, each code of 8 bits the best for several --widths", true);
-        std::vector<unsigned> widths{2, 3, 4, 6, 8};
+        std::vector<unsigned> widths{2, 3, 4, 5, 6, 8};
         std::vector<float> lambdas{}; // weights of the widths' errors; none: all the same
         bool search_scale = false;
 

@@ -30,7 +30,8 @@ namespace engine
             }
         }
 
-        // Parents of 8 bits, with scales of this scheme, whose first bits every width can share.
+        // Parents of 8 bits, with scales of this scheme, whose first bits every width can share; where those are more
+        // than 2, all of one codebook.
         void expect_parents(std::string const& file, packed_model const& inside, job const& j, unsigned bits)
         {
             for (std::size_t i = 0; i < j.source.table().of_layers().size(); ++i)
@@ -49,12 +50,15 @@ namespace engine
                         auto const with = [&](auto scale)
                         {
                             return serves(scale, policy, jackplane::uniform<8>{}) ||
-                                   (bits <= 2 && serves(scale, policy, jackplane::overlapping<8>{}));
+                                   serves(scale, policy, jackplane::overlapping<8>{});
                         };
                         return with(jackplane::half{}) || with(jackplane::bfloat16{});
                     });
                 JACKPLANE_EXPECTS(is_there, jackplane::value_error, file, ": ", name,
                                   " has no parent of 8 bits with this --scheme that can be cut to ", bits);
+                bool const as_others = overlaps(inside.matrices[i].packed) == overlaps(inside.matrices[0].packed);
+                JACKPLANE_EXPECTS(bits <= 2 || as_others, jackplane::value_error, file, ": ", name,
+                                  " has another codebook than the first matrix");
             }
         }
     }

@@ -14,7 +14,8 @@ namespace engine
         static constexpr effort efforts[]{{"light", 50, 15, 128, 5e-3f, 5e-3f}, // AutoRound's (its documentation)
                                           {"best", 1000, 300, 512, 2e-3f, 1e-3f}};
 
-        tuning_settings tuning{}; // its rate: in steps of the codes; by default 1 / steps
+        // its rate: in steps of the codes; by default 1 / steps
+        tuning_settings tuning{.overlap = true};
         // layer_wise: not from the outputs of whole layers but, matrix after matrix, from the Gram matrix of its
         // inputs; from_feedback: then starting at the codes and scales of GPTQ.
         bool layer_wise = false, from_feedback = false;
@@ -28,7 +29,7 @@ namespace engine
             to(option_of::reach, tuning.reach);
             to(option_of::no_clipping, tuning.learn_clipping);
             to(option_of::own_range, tuning.own_range);
-            to(option_of::overlap, tuning.overlap);
+            to(option_of::no_overlap, tuning.overlap);
             to(option_of::search_scale, tuning.search_scale);
             to(option_of::inside, inside);
             to(option_of::layer_wise, layer_wise);
@@ -48,8 +49,8 @@ namespace engine
             static constexpr pair pairs[]{
                 {"--batch", "--layer-wise", "takes all windows at once"},
                 {"--own-range", "--lambda", "gives all widths the range of 8 bits"},
-                {"--overlap", "--lambda", "lets every code change"},
-                {"--overlap", "--layer-wise", "divides the cells of coarser codes"},
+                {"--no-overlap", "--lambda", "lets every code change"},
+                {"--no-overlap", "--layer-wise", "always divides the cells of coarser codes"},
                 {"--group-size", "--inside", "keeps the groups of that file"},
                 {"--own-range", "--inside", "keeps the ranges of that file"},
                 {"--no-clipping", "--inside", "keeps the ranges of that file"},
@@ -59,8 +60,8 @@ namespace engine
                 if (given(name) && given(beside))
                     refuse(name, text("has no effect here: ", beside, " ", why));
             check_widths(tuning, given, refuse);
-            if (given("--overlap") && !tuning.overlaps())
-                refuse("--overlap", "goes with --widths that begin at 1 or 2 bits and go on");
+            if (given("--no-overlap") && (tuning.widths.front() != 2 || tuning.widths.back() == 2))
+                refuse("--no-overlap", "has no effect here: --widths do not begin at 2 bits and go on");
         }
         bool keeps_codes() const { return !inside.name.empty(); }
         void expect_possible(quantize_settings const& s, bool beside) const;

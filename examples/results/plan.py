@@ -12,7 +12,14 @@ CALIBRATION = "examples/data/calibration.txt"
 VALIDATION = "examples/data/validation.txt"
 REACHES = ("0.5", "4", "16", "32")  # steps of 8 bits
 WIDTHS = ("--widths", "2,3,4,6,8")
-DIVIDED = ("--no-overlap", *WIDTHS, "--finer-iters", "60")  # finer codes divide the cells of coarser ones
+
+
+def divided(*widths):
+    """Finer codes divide the cells of coarser ones."""
+    return "--no-overlap", *widths, "--finer-iters", "60"
+
+
+DIVIDED = divided(*WIDTHS)
 SHORT = {"searched-scale": ("--mse",), "suppressed-outliers": ("--suppress-outliers",), "balanced": ("--balance",),
          "symmetric": ("--scheme", "gptq-sym"), "full-range": ("--scheme", "full-range"),
          "own-scales": ("--scale-iters", "60")}
@@ -250,8 +257,7 @@ def cells():
         out[f"parent-overlap{suffix}"] = Cell(("--method", "signround", *learned, *more), every)
         out[f"parent-staged{suffix}"] = Cell(("--method", "signround", *DIVIDED, *learned, *more), every)
     out["parent-nested-gptq"] = Cell(("--method", "nested-gptq", *WIDTHS, "--mse", *learned), every)
-    out["parent-staged-248"] = Cell(("--method", "signround", "--no-overlap", "--widths", "2,4,8", "--finer-iters",
-                                     "60", *learned), every)
+    out["parent-staged-248"] = Cell(("--method", "signround", *divided("--widths", "2,4,8"), *learned), every)
     for widths in ("8,4,2", "8,4,3"):
         name = widths.replace(",", "")
         out[f"parent-matgptq-{name}"] = Cell(("--method", "matgptq", "--widths", widths, *learned), every)

@@ -15,7 +15,7 @@ namespace engine
     // Of what learns. Who reads what of it, its method says.
     struct tuning_settings
     {
-        // Narrowest first. Tuned one after the other, each inside the cells of the one before; bits below the last lie
+        // Narrowest first. Tuned one after the other, each behind the codes of the one before; bits below the last lie
         // as near to the weight as they can. With lambdas: all at once, so weighted (the joint Matryoshka objective).
         std::vector<unsigned> widths{2, 3, 4, 5, 6, 8};
         std::vector<float> lambdas{};

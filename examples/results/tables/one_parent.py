@@ -50,8 +50,8 @@ def table_of_parents():
     lines += ["", *LEGEND]
     one_file = found.get("parent-overlap")
     parent = found.pop("parent-staged", None)
-    lines += ["", "The others against the divided one at each width: difference of the loss in nats a token, paired, "
-              "and its standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
+    lines += ["", "The others against the divided one: difference of the loss in nats a token, paired, and its "
+              "standard error.", "", "| parent | 8 | 4 | 2 |", "|---|---|---|---|"]
     for name, cell in found.items() if parent is not None else ():
         lines.append(f"| {PARENTS[name]} | {apart(cell, parent, (8, 4, 2))} |")
     lines += ["", "Each width of the coarse-to-fine parent against the model that was tuned for that width alone: "

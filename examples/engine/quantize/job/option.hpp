@@ -23,7 +23,7 @@ namespace engine
     {
         inline constexpr double most_steps = 1000000, any = 1e30;
         inline constexpr option widths{"--widths",
-                                       "tuned one after the other, each inside the cells of the one before; default "
+                                       "tuned one after the other, each behind the codes of the one before; default "
                                        "2,3,4,5,6,8",
                                        1, 8};
         inline constexpr option lambdas{"--lambda", "all widths at once, with these weights of their losses", 0, 1e6};
